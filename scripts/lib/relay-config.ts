@@ -1,0 +1,36 @@
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { quoteDevVar } from "./dev-vars.ts";
+import { ROOT, runWrangler } from "./wrangler.ts";
+import { readWranglerConfig, type WranglerConfig } from "./wrangler-config.ts";
+
+/**
+ * Builds the Worker into `dir` and writes a configuration beside it; answers that file's path.
+ *
+ * Apart from the repository for two reasons. Wrangler watches what it runs: an edit in `src` must not restart a
+ * relay, which would lose its queued messages. And with `[secrets]` declared it hands on only declared names, so
+ * each of `vars` has to be declared; as secrets they are shown neither in the log nor by `ps`.
+ */
+export async function prepareRelay(dir: string, vars: Record<string, string>): Promise<string> {
+  await rm(dir, { recursive: true, force: true });
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await runWrangler(["deploy", "--dry-run", "--outdir", join(dir, "build")]);
+
+  const file = join(dir, "wrangler.json");
+  await writeFile(file, JSON.stringify(localConfig(readWranglerConfig(), vars), null, 2));
+  const lines = Object.entries(vars).map(([name, value]) => `${name}=${quoteDevVar(value)}\n`);
+  await writeFile(join(dir, ".dev.vars"), lines.join(""), { mode: 0o600 });
+  return file;
+}
+
+function localConfig(config: WranglerConfig, vars: Record<string, string>): WranglerConfig {
+  const { assets } = config;
+  return {
+    ...config,
+    main: join("build", basename(config.main).replace(/\.tsx?$/, ".js")),
+    no_bundle: true,
+    vars: Object.fromEntries(Object.entries(config.vars).filter(([name]) => !(name in vars))),
+    secrets: { required: Object.keys(vars) },
+    ...(assets?.directory ? { assets: { ...assets, directory: resolve(ROOT, assets.directory) } } : {}),
+  };
+}

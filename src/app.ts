@@ -1,0 +1,47 @@
+import { Hono } from "hono";
+import { requestId } from "hono/request-id";
+import { secureHeaders } from "hono/secure-headers";
+import { ConfigError } from "./config.ts";
+import { HttpFailure, problemResponse } from "./errors.ts";
+import { consoleLog, errorText } from "./log.ts";
+import type { AppEnv } from "./routes/context.ts";
+import { events } from "./routes/events.ts";
+import { health } from "./routes/health.ts";
+import { wire } from "./wire.ts";
+
+/** The HTTP side: middleware in order, one sub-app a resource, one place where failures become answers. */
+export const app = new Hono<AppEnv>();
+
+app.use(requestId());
+app.use(secureHeaders());
+app.use(async (c, next) => {
+  c.set("relay", wire(c.env, { request_id: c.var.requestId }));
+  await next();
+  if (c.res.status >= 400)
+    c.var.relay.log.warn("request refused", { method: c.req.method, path: c.req.path, status: c.res.status });
+});
+
+app.route("/", health);
+app.route("/api/events", events);
+
+app.notFound((c) =>
+  problemResponse(
+    { kind: "not_found", detail: `There is nothing at ${c.req.method} ${c.req.path}.` },
+    c.var.requestId,
+  ),
+);
+
+app.onError((error, c) => {
+  if (error instanceof HttpFailure) return problemResponse(error.failure, c.var.requestId);
+  if (error instanceof ConfigError) {
+    consoleLog({ request_id: c.var.requestId }).error("the configuration is wrong", { error: error.message });
+    return problemResponse({ kind: "misconfigured", detail: error.message }, c.var.requestId);
+  }
+  const stack = error.stack ?? null;
+  consoleLog({ request_id: c.var.requestId }).error("request failed", {
+    path: c.req.path,
+    error: errorText(error),
+    stack,
+  });
+  return problemResponse({ kind: "internal" }, c.var.requestId);
+});

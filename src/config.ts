@@ -1,0 +1,158 @@
+import * as z from "zod";
+import type { MlflowAuth } from "./mlflow/http.ts";
+
+/**
+ * The settings, read once from the Worker's environment. This is the only reader of its strings; a wrong value
+ * stops the Worker with one message that names the variable. The README has the table.
+ */
+
+const SECRET = new Set([
+  "ADMIN_TOKEN",
+  "MLFLOW_TRACKING_TOKEN",
+  "MLFLOW_TRACKING_PASSWORD",
+  "MLFLOW_EXTRA_HEADERS",
+]);
+const MIN_ADMIN_TOKEN_CHARS = 16;
+
+const flag = z
+  .enum(["true", "false", "1", "0"], "must be true or false")
+  .transform((value) => value === "true" || value === "1");
+
+function whole(min: number, max: number) {
+  const rule = `must be a whole number from ${min} to ${max}`;
+  return z
+    .string()
+    .regex(/^\d+$/, rule)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, rule);
+}
+
+const uri = z.url({ protocol: /^https?$/, error: "must be an http or https URL" });
+
+const headers = z.string().transform((text, context) => {
+  const rule = 'must be a JSON object of header names and text values, as {"X-Team": "vision"}';
+  try {
+    return z.record(z.string().regex(/^[\w-]+$/), z.string()).parse(JSON.parse(text));
+  } catch {
+    context.addIssue({ code: "custom", message: rule });
+    return z.NEVER;
+  }
+});
+
+const variables = z
+  .object({
+    MLFLOW_TRACKING_URI: uri.default("http://127.0.0.1:5000"),
+    MLFLOW_TRACKING_TOKEN: z.string().optional(),
+    MLFLOW_TRACKING_USERNAME: z.string().optional(),
+    MLFLOW_TRACKING_PASSWORD: z.string().optional(),
+    MLFLOW_EXTRA_HEADERS: headers.default({}),
+    MLFLOW_ENABLED: flag.default(true),
+    MLFLOW_AUTO_SYNC: flag.default(true),
+    MLFLOW_DEFAULT_EXPERIMENT: z
+      .string()
+      .min(1, "must not be empty")
+      .max(256, "must have at most 256 characters")
+      .default("thunderline-trials"),
+    MLFLOW_ARTIFACT_LOCATION: z
+      .string()
+      .min(1, "must not be empty")
+      .max(2048, "must have at most 2048 characters")
+      .optional(),
+    MLFLOW_REQUEST_TIMEOUT: whole(100, 120_000).default(30_000),
+    RELAY_GATHER_WINDOW_SECONDS: whole(0, 300).default(2),
+    RELAY_ANNOUNCE_GRACE_SECONDS: whole(0, 3_600).default(15),
+    RELAY_PARENT_RUNS: flag.default(true),
+    RELAY_DELETED_EXPERIMENT: z.enum(["block", "restore"], "must be block or restore").default("block"),
+    RELAY_RETENTION_DAYS: whole(1, 3_650).default(30),
+    RELAY_RETRY_BASE_MS: whole(10, 60_000).default(1_000),
+    RELAY_RETRY_MAX_MS: whole(100, 3_600_000).default(60_000),
+    RELAY_BREAKER_FAILURES: whole(1, 1_000).default(5),
+    RELAY_BREAKER_PROBE_SECONDS: whole(1, 3_600).default(5),
+    RELAY_BREAKER_PROBE_MAX_SECONDS: whole(1, 3_600).default(60),
+    ADMIN_TOKEN: z
+      .string("is required: the first API token, set with `wrangler secret put ADMIN_TOKEN`")
+      .min(MIN_ADMIN_TOKEN_CHARS, `must have at least ${MIN_ADMIN_TOKEN_CHARS} characters`),
+  })
+  .refine((env) => env.MLFLOW_TRACKING_PASSWORD === undefined || env.MLFLOW_TRACKING_USERNAME !== undefined, {
+    path: ["MLFLOW_TRACKING_USERNAME"],
+    message: "is required with MLFLOW_TRACKING_PASSWORD",
+  });
+
+export type Config = ReturnType<typeof toConfig>;
+
+/** Raised for a wrong setting; the message names the variable and, unless it is a secret, its value. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+function toConfig(env: z.output<typeof variables>) {
+  return {
+    mlflow: {
+      trackingUri: env.MLFLOW_TRACKING_URI.replace(/\/+$/, ""),
+      auth: mlflowAuth(env),
+      extraHeaders: env.MLFLOW_EXTRA_HEADERS,
+      timeoutMs: env.MLFLOW_REQUEST_TIMEOUT,
+    },
+    enabled: env.MLFLOW_ENABLED,
+    autoSync: env.MLFLOW_AUTO_SYNC,
+    defaultExperiment: env.MLFLOW_DEFAULT_EXPERIMENT,
+    artifactLocation: env.MLFLOW_ARTIFACT_LOCATION ?? null,
+    gatherWindowSeconds: env.RELAY_GATHER_WINDOW_SECONDS,
+    announceGraceMs: env.RELAY_ANNOUNCE_GRACE_SECONDS * 1000,
+    parentRuns: env.RELAY_PARENT_RUNS,
+    deletedExperiment: env.RELAY_DELETED_EXPERIMENT,
+    retentionMs: env.RELAY_RETENTION_DAYS * 86_400_000,
+    retry: { baseMs: env.RELAY_RETRY_BASE_MS, maxMs: env.RELAY_RETRY_MAX_MS },
+    breaker: {
+      failures: env.RELAY_BREAKER_FAILURES,
+      probeMs: env.RELAY_BREAKER_PROBE_SECONDS * 1000,
+      probeMaxMs: env.RELAY_BREAKER_PROBE_MAX_SECONDS * 1000,
+    },
+    adminToken: env.ADMIN_TOKEN,
+  };
+}
+
+/** MLflow's own rule: user and password win over a token. */
+function mlflowAuth(env: z.output<typeof variables>): MlflowAuth {
+  if (env.MLFLOW_TRACKING_USERNAME)
+    return {
+      kind: "basic",
+      username: env.MLFLOW_TRACKING_USERNAME,
+      password: env.MLFLOW_TRACKING_PASSWORD ?? "",
+    };
+  return env.MLFLOW_TRACKING_TOKEN ? { kind: "bearer", token: env.MLFLOW_TRACKING_TOKEN } : { kind: "none" };
+}
+
+/**
+ * Reads the settings from the environment's strings. An empty string counts as not set.
+ * @throws ConfigError naming the first wrong variable.
+ */
+export function parseConfig(env: object): Config {
+  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ""));
+  const parsed = variables.safeParse(set);
+  if (parsed.success) return toConfig(parsed.data);
+  const [issue] = parsed.error.issues;
+  const name = String(issue?.path[0] ?? "environment");
+  const value = set[name];
+  const got =
+    value === undefined || SECRET.has(name)
+      ? ""
+      : `, got ${JSON.stringify(withoutCredentials(String(value)))}`;
+  throw new ConfigError(`${name} ${issue?.message ?? "is wrong"}${got}`);
+}
+
+/** A URL may carry a password; an error message must not. */
+export function withoutCredentials(url: string): string {
+  return url.replace(/\/\/[^/@]*@/, "//");
+}
+
+const parsedByEnv = new WeakMap<object, Config>();
+
+/** `parseConfig`, once for each environment object. */
+export function configOf(env: object): Config {
+  const known = parsedByEnv.get(env);
+  if (known) return known;
+  const config = parseConfig(env);
+  parsedByEnv.set(env, config);
+  return config;
+}

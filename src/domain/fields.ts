@@ -1,0 +1,89 @@
+import * as z from "zod";
+import {
+  chars,
+  MAX_EVENT_ID_CHARS,
+  MAX_EXPERIMENT_NAME_CHARS,
+  MAX_ID_CHARS,
+  MAX_RUN_NAME_CHARS,
+  MAX_STEP,
+  MAX_TIME_MS,
+  MIN_STEP,
+} from "./limits.ts";
+import { fromWire } from "./values.ts";
+
+/** The fields of the events, one schema each. Messages are rules: they read on from the field's name. */
+
+const RFC_3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)$/;
+const SPECIAL_NUMBERS = new Set(["NaN", "Infinity", "-Infinity", "nan", "inf", "-inf"]);
+const SPECIAL_SPELLINGS: Record<string, number> = { nan: Number.NaN, inf: Infinity, "-inf": -Infinity };
+
+function text(max: number) {
+  return z
+    .string("must be a string")
+    .min(1, "must not be empty")
+    .refine((value) => chars(value) <= max, `must have at most ${max} characters`)
+    .refine(
+      (value) => value.isWellFormed() && !value.includes("\0"),
+      "must be well-formed text without NUL characters",
+    );
+}
+
+function integer(min: number, max: number, rule: string) {
+  return z.number(rule).refine((value) => Number.isInteger(value) && value >= min && value <= max, rule);
+}
+
+/** Trainers number their trials as often as they name them. */
+export const identifier = z.preprocess(
+  (value) => (typeof value === "number" || typeof value === "bigint" ? String(value) : value),
+  text(MAX_ID_CHARS),
+);
+
+export const eventId = z.preprocess(
+  (value) => (typeof value === "number" || typeof value === "bigint" ? String(value) : value),
+  text(MAX_EVENT_ID_CHARS),
+);
+
+export const correlationId = text(MAX_EVENT_ID_CHARS);
+export const freeText = z.string("must be a string");
+export const flag = z.boolean("must be true or false");
+export const map = z.record(z.string(), z.unknown(), "must be an object");
+export const nonNegative = integer(0, MAX_STEP, "must be an integer of 0 or more");
+export const positive = integer(1, MAX_STEP, "must be an integer above 0");
+export const anyInteger = integer(MIN_STEP, MAX_STEP, "must be an integer");
+export const step = integer(MIN_STEP, MAX_STEP, `must be an integer between ${MIN_STEP} and ${MAX_STEP}`);
+export const experimentName = text(MAX_EXPERIMENT_NAME_CHARS);
+export const runName = text(MAX_RUN_NAME_CHARS);
+export const mlflowRunId = z
+  .string("must be a string")
+  .regex(/^[0-9a-f]{32}$/, "must be an MLflow run id: 32 lower-case hex digits");
+export const runState = z.enum(
+  ["completed", "failed", "cancelled"],
+  "must be completed, failed, or cancelled",
+);
+export const warnings = z.array(z.string("must be a string"), "must be a list of strings");
+export const actor = z.looseObject({ id: z.union([z.string(), z.number()]).optional() }, "must be an object");
+
+/** A double, or the text of one that JSON lacks. A literal beyond a double's range parses to Infinity: refused. */
+export const metricValue = z.unknown().transform((value, context) => {
+  if (typeof value === "number" && Number.isFinite(value)) return value;
+  if (typeof value === "bigint") return Number(value);
+  if (typeof value === "string" && SPECIAL_NUMBERS.has(value))
+    return SPECIAL_SPELLINGS[value] ?? fromWire(value);
+  const rule =
+    typeof value === "number"
+      ? "must be within the range of a 64-bit float"
+      : 'must be a number, or "NaN", "Infinity" or "-Infinity"';
+  context.addIssue({ code: "custom", message: rule });
+  return z.NEVER;
+});
+
+const TIME_RULE =
+  "must be an ISO 8601 time with a zone (2026-01-31T12:00:00Z) or epoch milliseconds, from 1970 to 9999";
+
+/** ISO 8601 with a zone, or integer epoch milliseconds; gives epoch milliseconds. */
+export const time = z.unknown().transform((value, context) => {
+  const ms = typeof value === "string" && RFC_3339.test(value) ? Date.parse(value) : value;
+  if (typeof ms === "number" && Number.isInteger(ms) && ms >= 0 && ms <= MAX_TIME_MS) return ms;
+  context.addIssue({ code: "custom", message: TIME_RULE });
+  return z.NEVER;
+});

@@ -1,0 +1,58 @@
+/**
+ * Limits that are checked before the acknowledgement, so that nothing acknowledged can be refused later.
+ * MLflow's are those of its validation and of the narrowest supported database column (PostgreSQL).
+ */
+export const MAX_REQUEST_BYTES = 5_000_000;
+export const MAX_REQUEST_EVENTS = 5_000;
+/** One event, without its metrics, is one row and part of one statement: well below D1's 1 MB of JSON. */
+export const MAX_EVENT_BYTES = 256_000;
+
+export const MAX_ID_CHARS = 250;
+export const MAX_EVENT_ID_CHARS = 255;
+export const MAX_KEY_CHARS = 250;
+export const MAX_PARAM_VALUE_CHARS = 6_000;
+export const MAX_TAG_VALUE_CHARS = 8_000;
+export const MAX_EXPERIMENT_NAME_CHARS = 256;
+export const MAX_RUN_NAME_CHARS = 250;
+/** MLflow's client and database take int64 steps; JSON from most trainers is exact only up to here. */
+export const MAX_STEP = Number.MAX_SAFE_INTEGER;
+export const MIN_STEP = Number.MIN_SAFE_INTEGER;
+/** The year 9999: beyond it ISO 8601 has no four-digit year, and a time is a mistake. */
+export const MAX_TIME_MS = 253_402_300_799_999;
+/** How deep metrics and parameters may nest before they are flattened. */
+export const MAX_DEPTH = 16;
+
+/** MLflow's limits of one log-batch call. */
+export const BATCH_MAX_ITEMS = 1_000;
+export const BATCH_MAX_PARAMS = 100;
+export const BATCH_MAX_TAGS = 100;
+/** MLflow documents 1 MB; the rest is left for the envelope. */
+export const BATCH_MAX_BYTES = 900_000;
+
+/** Python's `\w` (letters, numbers, underscore), then MLflow's other allowed characters. */
+const KEY_CHARACTERS = /^[\p{L}\p{N}_\-./: ]+$/u;
+
+/** Length as MLflow counts it: in code points. */
+export function chars(text: string): number {
+  return text.length <= 125 ? text.length : [...text].length;
+}
+
+/** Cuts to at most `max` code points. */
+export function cut(text: string, max: number): string {
+  return chars(text) <= max ? text : [...text].slice(0, max).join("");
+}
+
+/**
+ * Why MLflow would refuse this metric, parameter or tag key, or null when it would take it.
+ * Source: `_validate_metric_name` and its siblings in mlflow/utils/validation.py.
+ */
+export function keyProblem(key: string): string | null {
+  if (key === "") return "must not be empty";
+  if (chars(key) > MAX_KEY_CHARS) return `must have at most ${MAX_KEY_CHARS} characters`;
+  if (!KEY_CHARACTERS.test(key))
+    return "may only contain letters, digits, underscores, dashes, dots, slashes, colons and spaces";
+  const parts = key.split("/");
+  if (parts.some((part) => part === "" || part === "." || part === ".."))
+    return "must be a normal path: no leading, trailing or double slash, no '.' or '..' between slashes";
+  return null;
+}

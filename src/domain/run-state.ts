@@ -1,0 +1,31 @@
+import { type Core, endOf, fieldOf } from "./fold.ts";
+import { statusOf } from "./status.ts";
+import type { TrialStatus } from "./types.ts";
+
+/** A run's own state as MLflow should show it. `statusTag` keeps the status that MLflow has no word for. */
+export type RunState = {
+  status: "RUNNING" | "FINISHED" | "FAILED" | "KILLED";
+  endTime: number | null;
+  runName: string | null;
+  statusTag: TrialStatus | null;
+};
+
+const STATUS = {
+  running: "RUNNING",
+  succeeded: "FINISHED",
+  failed: "FAILED",
+  skipped: "KILLED",
+  cancelled: "KILLED",
+} as const;
+
+/** What the fold means for the MLflow run. `runName` is null when the trainer gave none. */
+export function runStateOf(core: Core): RunState {
+  const status = statusOf(core.lifecycle);
+  const runName = fieldOf(core, "run_name");
+  return {
+    status: STATUS[status],
+    endTime: endOf(core),
+    runName: typeof runName === "string" ? runName : null,
+    statusTag: STATUS[status] === "KILLED" ? status : null,
+  };
+}

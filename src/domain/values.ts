@@ -1,0 +1,91 @@
+import type { Json } from "./types.ts";
+
+/** Special doubles as MLflow and our tables write them; a plain number stays a number. */
+export type WireNumber = number | string;
+
+/** A double for JSON and D1, neither of which has NaN or infinities. */
+export function toWire(value: number): WireNumber {
+  if (Number.isFinite(value)) return value === 0 ? 0 : value;
+  return Number.isNaN(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity";
+}
+
+/** The double behind a `WireNumber`. */
+export function fromWire(value: WireNumber): number {
+  return typeof value === "number" ? value : Number(value);
+}
+
+/** A total order of values, with NaN below everything. */
+export function compareValues(a: number, b: number): number {
+  if (Number.isNaN(a)) return Number.isNaN(b) ? 0 : -1;
+  if (Number.isNaN(b)) return 1;
+  return a - b || 0;
+}
+
+/** A parameter or tag as text: strings as they are, everything else as JSON. */
+export function toText(value: Json): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+/** Python's spelling and JSON's (or JavaScript's) of the same thing. */
+const WORDS: Record<string, string> = {
+  True: "true",
+  False: "false",
+  None: "null",
+  nan: "NaN",
+  inf: "Infinity",
+  "-inf": "-Infinity",
+};
+
+/** What a parameter's text means, so that Python's and JSON's spelling of one value can be compared. */
+function meaning(text: string): string {
+  const trimmed = text.trim();
+  const word = WORDS[trimmed];
+  if (word !== undefined) return word;
+  if (trimmed !== "" && Number.isFinite(Number(trimmed)) && /^[+-]?[\d.]/.test(trimmed)) {
+    // Beyond a double's exact integers the digits themselves are the value (64-bit seeds).
+    return /^\d{16,}$/.test(trimmed) ? trimmed : `number:${Number(trimmed)}`;
+  }
+  if (/^[[{(]/.test(trimmed)) {
+    const json = trimmed
+      .replace(/^\((.*?),?\)$/s, "[$1]")
+      .replace(/'/g, '"')
+      .replace(/\bTrue\b/g, "true")
+      .replace(/\bFalse\b/g, "false")
+      .replace(/\bNone\b/g, "null");
+    try {
+      return JSON.stringify(sortKeys(JSON.parse(json)));
+    } catch {
+      return trimmed;
+    }
+  }
+  return text;
+}
+
+function sortKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortKeys);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, inner]) => [key, sortKeys(inner)]),
+  );
+}
+
+/** Equal in meaning: `1` and `1.0`, `True` and `true`, `1e-4` and `0.0001`, `[1, 2]` and `[1,2]`. */
+export function sameMeaning(a: string, b: string): boolean {
+  return a === b || meaning(a) === meaning(b);
+}
+
+/** JSON with sorted keys, the same for two bodies that differ in key order only. Bigints are plain digits. */
+export function canonicalJson(value: unknown): string {
+  if (typeof value === "bigint") return value.toString();
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
+  if (typeof value === "object" && value !== null) {
+    const entries = Object.entries(value)
+      .filter(([, inner]) => inner !== undefined)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, inner]) => `${JSON.stringify(key)}:${canonicalJson(inner)}`);
+    return `{${entries.join(",")}}`;
+  }
+  return JSON.stringify(value) ?? "null";
+}

@@ -1,0 +1,127 @@
+import type { Rejection } from "./domain/events.ts";
+import { type FieldProblem, sentence } from "./domain/problems.ts";
+
+/** Every way in which a request can fail, and its one mapping to HTTP. */
+export type Failure =
+  | { kind: "unauthenticated"; detail: string }
+  | { kind: "forbidden"; detail: string }
+  | { kind: "not_found"; detail: string }
+  | { kind: "method_not_allowed"; detail: string }
+  | { kind: "payload_too_large"; detail: string }
+  | { kind: "unsupported_media_type"; detail: string }
+  | { kind: "invalid_request"; problems: FieldProblem[] }
+  | { kind: "rejected"; rejection: Rejection; index?: number }
+  | { kind: "rate_limited"; detail: string; retryAfterSeconds: number }
+  | { kind: "unavailable"; detail: string; retryAfterSeconds: number }
+  | { kind: "misconfigured"; detail: string }
+  | { kind: "internal" };
+
+/** Thrown by a handler, answered by `app.onError`. */
+export class HttpFailure extends Error {
+  override readonly name = "HttpFailure";
+  readonly failure: Failure;
+  constructor(failure: Failure) {
+    super(failure.kind);
+    this.failure = failure;
+  }
+}
+
+const STATUS = {
+  unauthenticated: 401,
+  forbidden: 403,
+  not_found: 404,
+  method_not_allowed: 405,
+  payload_too_large: 413,
+  unsupported_media_type: 415,
+  invalid_request: 400,
+  rate_limited: 429,
+  unavailable: 503,
+  misconfigured: 500,
+  internal: 500,
+} as const;
+
+const TITLE: Record<string, string> = {
+  unauthenticated: "A valid token is needed",
+  forbidden: "The token may not do this",
+  not_found: "There is nothing here",
+  method_not_allowed: "This address does not take this method",
+  payload_too_large: "The request is too large",
+  unsupported_media_type: "The body is of a type that is not taken",
+  invalid_request: "The request is not valid",
+  rate_limited: "Too many requests",
+  unavailable: "Nothing can be taken just now",
+  misconfigured: "The relay is not configured right",
+  internal: "Something went wrong in the relay",
+  invalid_json: "The body is not JSON",
+  validation_failed: "A required field is missing",
+  unknown_event_type: "The event type is not known",
+  event_construction_failed: "A field does not hold what it must",
+  event_too_large: "The event is too large",
+  event_id_conflict: "The event id was used before with another body",
+};
+
+/** The original's fields (success, error, details) and RFC 9457's, in one body. */
+export type ProblemBody = {
+  success: false;
+  error: string;
+  details: string | string[];
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  errors?: (FieldProblem & { index?: number })[];
+  received?: unknown;
+  request_id?: string;
+};
+
+/** The body for a failure; `index` says which item of the request it is about. */
+export function problemBody(failure: Failure): ProblemBody {
+  if (failure.kind === "rejected") return rejectionBody(failure.rejection, failure.index);
+  const problems = failure.kind === "invalid_request" ? failure.problems : [];
+  const detail =
+    failure.kind === "internal"
+      ? "The error was logged with this request's id."
+      : failure.kind === "invalid_request"
+        ? problems.map(sentence).join("; ")
+        : failure.detail;
+  return body(failure.kind, STATUS[failure.kind], detail, detail, problems);
+}
+
+function rejectionBody({ status, error, problems, received }: Rejection, index?: number): ProblemBody {
+  const sentences = problems.map(sentence);
+  // The original lists what is missing and describes what is wrong.
+  const details = status === 400 && error === "validation_failed" ? sentences : sentences.join("; ");
+  const where = index === undefined ? problems : problems.map((problem) => ({ index, ...problem }));
+  return {
+    ...body(error, status, details, sentences.join("; "), where),
+    ...(received === undefined ? {} : { received }),
+  };
+}
+
+function body(
+  error: string,
+  status: number,
+  details: string | string[],
+  detail: string,
+  errors: ProblemBody["errors"],
+) {
+  return {
+    success: false as const,
+    error,
+    details,
+    type: `urn:trial-relay:problem:${error}`,
+    title: TITLE[error] ?? error,
+    status,
+    detail,
+    ...(errors && errors.length > 0 ? { errors } : {}),
+  };
+}
+
+/** The response for a failure, with `Retry-After` and `WWW-Authenticate` where they belong. */
+export function problemResponse(failure: Failure, requestId: string): Response {
+  const problem: ProblemBody = { ...problemBody(failure), request_id: requestId };
+  const headers = new Headers({ "content-type": "application/problem+json" });
+  if ("retryAfterSeconds" in failure) headers.set("retry-after", String(failure.retryAfterSeconds));
+  if (failure.kind === "unauthenticated") headers.set("www-authenticate", 'Bearer realm="trial-relay"');
+  return new Response(JSON.stringify(problem), { status: problem.status, headers });
+}

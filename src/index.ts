@@ -1,0 +1,22 @@
+import { app } from "./app.ts";
+import { consume, consumeDead } from "./relay/consume.ts";
+import type { RelayMessage } from "./relay/deps.ts";
+import { reconcile } from "./relay/reconcile.ts";
+import { wire } from "./wire.ts";
+
+/**
+ * Trial Relay. `fetch` keeps what trainers send, `queue` brings it to MLflow, `scheduled` finds whatever either of
+ * them lost.
+ */
+export default {
+  fetch: app.fetch,
+
+  async queue(batch, env) {
+    const deps = wire(env, { queue: batch.queue });
+    return batch.queue.endsWith("-dlq") ? consumeDead(deps, batch.messages) : consume(deps, batch.messages);
+  },
+
+  async scheduled(_controller, env) {
+    await reconcile(wire(env, { cron: true }));
+  },
+} satisfies ExportedHandler<Env, RelayMessage>;

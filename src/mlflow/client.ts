@@ -1,0 +1,16 @@
+import { experimentCalls } from "./experiments.ts";
+import { historyCalls } from "./history.ts";
+import { createSend, type MlflowDeps, type MlflowSettings } from "./http.ts";
+import { loggingCalls } from "./logging.ts";
+import { runCalls } from "./runs.ts";
+
+export type MlflowClient = ReturnType<typeof createMlflowClient>;
+
+/**
+ * MLflow's tracking REST API (https://mlflow.org/docs/latest/rest-api.html), one function an endpoint. None of them
+ * throws; a failure says what it means for the caller (`FailureKind`). Nothing is retried here.
+ */
+export function createMlflowClient(settings: MlflowSettings, deps: MlflowDeps) {
+  const send = createSend(settings, deps);
+  return { ...experimentCalls(send), ...runCalls(send), ...loggingCalls(send), ...historyCalls(send) };
+}

@@ -1,0 +1,43 @@
+import { query, read, type Search, searchBody, write } from "./calls.ts";
+import type { Result } from "./failure.ts";
+import type { Send } from "./http.ts";
+import * as schemas from "./schemas.ts";
+import type { Experiment, Page, Tag } from "./types.ts";
+
+export function experimentCalls(send: Send) {
+  return {
+    /** Resolves to the new experiment's id. "exists" also stands for a deleted experiment that holds the name. */
+    createExperiment: (experiment: { name: string; artifactLocation?: string; tags?: Tag[] }) =>
+      send({
+        ...write("experiments/create", schemas.createdExperiment, {
+          name: experiment.name,
+          artifact_location: experiment.artifactLocation,
+          tags: experiment.tags,
+        }),
+        target: "name",
+      }),
+
+    /** Deleted experiments too: look at `lifecycleStage`. */
+    getExperiment: (experimentId: string): Promise<Result<Experiment>> =>
+      send(read("experiments/get", schemas.oneExperiment, { experiment_id: experimentId })),
+
+    /** Deleted experiments too. Without one of that name: "missing". */
+    getExperimentByName: (name: string): Promise<Result<Experiment>> =>
+      send({
+        ...read("experiments/get-by-name", schemas.oneExperiment, { experiment_name: name }),
+        target: "name",
+      }),
+
+    searchExperiments: (search: Search): Promise<Result<Page<Experiment>>> =>
+      send(
+        query("experiments/search", schemas.experimentPage, {
+          ...searchBody(search),
+          view_type: search.viewType,
+        }),
+      ),
+
+    /** Restores its runs as well. An experiment that is not deleted is "gone" too: MLflow makes no difference. */
+    restoreExperiment: (experimentId: string): Promise<Result<void>> =>
+      send(write("experiments/restore", schemas.nothing, { experiment_id: experimentId })),
+  };
+}

@@ -1,0 +1,116 @@
+import type * as z from "zod";
+import { type CallKind, classify, type FailureKind, failed, type Result, unanswered } from "./failure.ts";
+import { parseJson, stringifyJson } from "./json.ts";
+import { type MlflowSettings, readTarget, type Target } from "./target.ts";
+
+export type { MlflowAuth, MlflowSettings } from "./target.ts";
+
+/** One finished call, for metrics: `endpoint` such as "runs/log-batch", `status` null if nothing was answered. */
+export type Observation = {
+  endpoint: string;
+  kind: "ok" | FailureKind;
+  durationMs: number;
+  status: number | null;
+};
+
+export type MlflowDeps = {
+  fetch: (url: string, init: RequestInit) => Promise<Response>;
+  /** ms since 1970 */
+  now: () => number;
+  observe?: (observation: Observation) => void;
+};
+
+/** A call to `/api/2.0/mlflow/<endpoint>`: GET with a query, or POST with a JSON body. */
+export type Call<T> = CallKind & { endpoint: string; schema: z.ZodType<T> } & (
+    | { method: "GET"; query: Record<string, string> }
+    | { method: "POST"; body: object }
+  );
+
+export type Send = <T>(call: Call<T>) => Promise<Result<T>>;
+
+/**
+ * Makes the one function through which every call goes. It never throws, follows no redirects, and lets no
+ * credentials into a message.
+ */
+export function createSend(settings: MlflowSettings, deps: MlflowDeps): Send {
+  const target = readTarget(settings);
+  return async (call) => {
+    const started = deps.now();
+    const outcome = target.ok
+      ? await attempt(call, target.value, settings.timeoutMs, deps)
+      : { result: target, status: null };
+    const kind = outcome.result.ok ? "ok" : outcome.result.failure.kind;
+    deps.observe?.({
+      endpoint: call.endpoint,
+      kind,
+      durationMs: deps.now() - started,
+      status: outcome.status,
+    });
+    return outcome.result;
+  };
+}
+
+type Outcome<T> = { result: Result<T>; status: number | null };
+
+async function attempt<T>(
+  call: Call<T>,
+  { base, headers, clean }: Target,
+  timeoutMs: number,
+  { fetch, now }: MlflowDeps,
+): Promise<Outcome<T>> {
+  const request = toRequest(call, headers);
+  const query = call.method === "GET" ? `?${new URLSearchParams(call.query)}` : "";
+  let status: number | null = null;
+  try {
+    const signal = AbortSignal.timeout(timeoutMs); // from here to the end of the body
+    const response = await fetch(`${base}${call.endpoint}${query}`, {
+      ...request,
+      redirect: "manual",
+      signal,
+    });
+    status = response.status;
+    const body = await response.text();
+    if (response.ok) return { result: read(call, response.headers, body, status), status };
+    const failure = classify(call, { status, headers: response.headers, body }, now(), clean);
+    return { result: { ok: false, failure }, status };
+  } catch (error) {
+    const failure = unanswered(call, clean(describe(error, timeoutMs)), status);
+    return { result: { ok: false, failure }, status };
+  }
+}
+
+function toRequest<T>(call: Call<T>, common: Headers): RequestInit {
+  if (call.method === "GET") return { method: "GET", headers: common };
+  const headers = new Headers(common);
+  headers.set("content-type", "application/json");
+  return { method: "POST", headers, body: stringifyJson(call.body) };
+}
+
+function read<T>(call: Call<T>, headers: Headers, body: string, status: number): Result<T> {
+  const contentType = headers.get("content-type") ?? "";
+  const json = parseJson(body);
+  if (json === undefined) {
+    // JSON by its header but not by its text was cut off on the way; anything else is not MLflow.
+    const failure = contentType.includes("json")
+      ? unanswered(call, "The answer was cut off", status)
+      : failed(
+          "misconfigured",
+          `Not an MLflow server: ${call.endpoint} answered ${contentType || "no JSON"}`,
+          status,
+        );
+    return { ok: false, failure };
+  }
+  const parsed = call.schema.safeParse(json);
+  if (parsed.success) return { ok: true, value: parsed.data };
+  const issue = parsed.error.issues[0];
+  const where = issue ? `: ${issue.path.join(".")} ${issue.message}` : "";
+  const failure = failed("misconfigured", `Not an answer of MLflow's ${call.endpoint}${where}`, status);
+  return { ok: false, failure };
+}
+
+function describe(error: unknown, timeoutMs: number): string {
+  if (!(error instanceof Error)) return "No answer";
+  if (error.name === "TimeoutError") return `No complete answer within ${timeoutMs} ms`;
+  const cause = error.cause instanceof Error ? ` (${error.cause.message})` : "";
+  return `No answer: ${error.message}${cause}`;
+}

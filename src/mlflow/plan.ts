@@ -1,0 +1,82 @@
+import { BATCH_MAX_BYTES, BATCH_MAX_ITEMS, BATCH_MAX_PARAMS, BATCH_MAX_TAGS } from "../domain/limits.ts";
+import type { WireNumber } from "../domain/values.ts";
+
+/** The items of one log-batch, as they are stored with the intent and sent. Numbers are `WireNumber`s. */
+export type Items = {
+  metrics: { key: string; value: WireNumber; timestamp: number; step: number }[];
+  params: { key: string; value: string }[];
+  tags: { key: string; value: string }[];
+};
+
+/** The tag that proves a batch is in: MLflow writes tags last. */
+export const BATCH_TAG = "relay.batch";
+/** One tag of every batch is the token. */
+const TOKEN_TAGS = 1;
+const TOKEN_BYTES = 100;
+/** Keys are counted as text; this covers the braces, names and numbers of one item. */
+const ITEM_BYTES = 90;
+
+/**
+ * Packs items into as few batches as MLflow's limits allow (1000 items, 100 parameters, 100 tags, 1 MB),
+ * parameters first. Pure; keeps the order within each kind; no items give no batches.
+ */
+export function packBatches(items: Items): Items[] {
+  const batches: Items[] = [];
+  let batch: Items = { metrics: [], params: [], tags: [] };
+  let size = TOKEN_BYTES;
+  const room = (bytes: number): Items => {
+    if (countOf(batch) + TOKEN_TAGS >= BATCH_MAX_ITEMS || size + bytes > BATCH_MAX_BYTES) {
+      batches.push(batch);
+      batch = { metrics: [], params: [], tags: [] };
+      size = TOKEN_BYTES;
+    }
+    size += bytes;
+    return batch;
+  };
+  const turn = (full: boolean) => {
+    if (!full) return;
+    batches.push(batch);
+    batch = { metrics: [], params: [], tags: [] };
+    size = TOKEN_BYTES;
+  };
+  for (const param of items.params) {
+    turn(batch.params.length >= BATCH_MAX_PARAMS);
+    room(bytesOf(param.key) + bytesOf(param.value) + ITEM_BYTES).params.push(param);
+  }
+  for (const tag of items.tags) {
+    turn(batch.tags.length + TOKEN_TAGS >= BATCH_MAX_TAGS);
+    room(bytesOf(tag.key) + bytesOf(tag.value) + ITEM_BYTES).tags.push(tag);
+  }
+  for (const metric of items.metrics) room(bytesOf(metric.key) + ITEM_BYTES).metrics.push(metric);
+  if (countOf(batch) > 0) batches.push(batch);
+  return batches;
+}
+
+/** How many items a batch holds, without its token. */
+export function countOf(items: Items): number {
+  return items.metrics.length + items.params.length + items.tags.length;
+}
+
+/** Cuts a batch into pieces of at most `size` items, parameters first, as a batch is written. */
+export function pieces(items: Items, size: number): Items[] {
+  const singles: Items[] = [
+    ...items.params.map((param) => ({ metrics: [], params: [param], tags: [] })),
+    ...items.metrics.map((metric) => ({ metrics: [metric], params: [], tags: [] })),
+    ...items.tags.map((tag) => ({ metrics: [], params: [], tags: [tag] })),
+  ];
+  const count = Math.ceil(singles.length / size);
+  return Array.from({ length: count }, (_, i) => joined(singles.slice(i * size, (i + 1) * size)));
+}
+
+function joined(parts: Items[]): Items {
+  return {
+    metrics: parts.flatMap((part) => part.metrics),
+    params: parts.flatMap((part) => part.params),
+    tags: parts.flatMap((part) => part.tags),
+  };
+}
+
+/** UTF-8 bytes of a text within JSON, where a character may be escaped to six. */
+function bytesOf(text: string): number {
+  return /^[\w\-./: ]*$/.test(text) ? text.length : JSON.stringify(text).length * 3;
+}

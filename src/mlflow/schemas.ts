@@ -1,0 +1,123 @@
+import * as z from "zod";
+import type { Experiment, Metric, Page, Run, RunInfo } from "./types.ts";
+import { LIFECYCLE_STAGES, RUN_STATUSES } from "./types.ts";
+
+/** MLflow's answers -> our records. Unknown fields are ignored, and lists that are empty may be absent. */
+
+const int64 = z.union([
+  z.number().int(),
+  z.bigint(),
+  z
+    .string()
+    .regex(/^-?\d+$/)
+    .transform(BigInt),
+]);
+
+/** int64 as a number where that is exact, as a bigint elsewhere. */
+const step = int64.transform((n) => {
+  const number = Number(n);
+  return Number.isSafeInteger(number) ? number : BigInt(n);
+});
+
+/** ms since 1970: safe integers in any sensible clock. */
+const time = int64.transform(Number);
+const optionalTime = time.nullish().transform((t) => t ?? null);
+const optionalText = z
+  .string()
+  .nullish()
+  .transform((t) => t ?? null);
+
+/** SQL stores answer whole doubles as `1.0`; others may write a large one as an integer, hence the bigint. */
+const double = z.union([
+  z.number(),
+  z.bigint().transform(Number),
+  z.enum(["NaN", "Infinity", "-Infinity"]).transform(Number),
+]);
+
+function listOf<T extends z.ZodType>(item: T) {
+  return z
+    .array(item)
+    .nullish()
+    .transform((list) => list ?? []);
+}
+
+const pair = z.object({ key: z.string(), value: z.string().default("") });
+
+const metric = z
+  .object({ key: z.string(), value: double, timestamp: time, step: step.default(0) })
+  .transform(({ key, value, timestamp, step }): Metric => ({ key, value, timestamp, step }));
+
+const experimentRecord = z
+  .object({
+    experiment_id: z.string(),
+    name: z.string(),
+    artifact_location: optionalText,
+    lifecycle_stage: z.enum(LIFECYCLE_STAGES),
+    creation_time: optionalTime,
+    last_update_time: optionalTime,
+    tags: listOf(pair),
+  })
+  .transform(
+    (e): Experiment => ({
+      experimentId: e.experiment_id,
+      name: e.name,
+      artifactLocation: e.artifact_location,
+      lifecycleStage: e.lifecycle_stage,
+      creationTime: e.creation_time,
+      lastUpdateTime: e.last_update_time,
+      tags: e.tags,
+    }),
+  );
+
+const runInfoRecord = z
+  .object({
+    run_id: z.string(),
+    run_name: optionalText,
+    experiment_id: z.string(),
+    user_id: optionalText,
+    status: z.enum(RUN_STATUSES),
+    start_time: optionalTime,
+    end_time: optionalTime,
+    artifact_uri: optionalText,
+    lifecycle_stage: z.enum(LIFECYCLE_STAGES),
+  })
+  .transform(
+    (r): RunInfo => ({
+      runId: r.run_id,
+      runName: r.run_name,
+      experimentId: r.experiment_id,
+      userId: r.user_id,
+      status: r.status,
+      startTime: r.start_time,
+      endTime: r.end_time || null, // SQL stores answer 0 for "none"
+      artifactUri: r.artifact_uri,
+      lifecycleStage: r.lifecycle_stage,
+    }),
+  );
+
+const runData = z.object({ metrics: listOf(metric), params: listOf(pair), tags: listOf(pair) });
+const NO_DATA = { metrics: [], params: [], tags: [] };
+
+const runRecord = z
+  .object({ info: runInfoRecord, data: runData.optional() })
+  .transform(({ info, data }): Run => ({ info, data: data ?? NO_DATA }));
+
+const nextPageToken = z
+  .string()
+  .nullish()
+  .transform((token) => token || null);
+
+export const nothing = z.object({}).transform((): void => undefined);
+export const createdExperiment = z.object({ experiment_id: z.string() }).transform((r) => r.experiment_id);
+export const oneExperiment = z.object({ experiment: experimentRecord }).transform((r) => r.experiment);
+export const oneRun = z.object({ run: runRecord }).transform((r) => r.run);
+export const updatedRun = z.object({ run_info: runInfoRecord }).transform((r) => r.run_info);
+export const experimentPage = z
+  .object({ experiments: listOf(experimentRecord), next_page_token: nextPageToken })
+  .transform((r): Page<Experiment> => ({ items: r.experiments, nextPageToken: r.next_page_token }));
+export const runPage = z
+  .object({ runs: listOf(runRecord), next_page_token: nextPageToken })
+  .transform((r): Page<Run> => ({ items: r.runs, nextPageToken: r.next_page_token }));
+export const metricPage = z
+  .object({ metrics: listOf(metric), next_page_token: nextPageToken })
+  .transform((r): Page<Metric> => ({ items: r.metrics, nextPageToken: r.next_page_token }));

@@ -1,0 +1,92 @@
+import { failed, type Result } from "./failure.ts";
+
+/** How calls sign in. Where both are configured, MLflow's own clients prefer basic to bearer. */
+export type MlflowAuth =
+  | { kind: "none" }
+  | { kind: "basic"; username: string; password: string }
+  | { kind: "bearer"; token: string };
+
+/** A shorter value of an extra header, such as "1" or "true", is no secret. */
+const SHORTEST_SECRET = 8;
+
+/** `trackingUri` may carry a path prefix, as MLflow's own clients allow. `timeoutMs` covers a call with its body. */
+export type MlflowSettings = {
+  trackingUri: string;
+  auth: MlflowAuth;
+  extraHeaders: Record<string, string>;
+  timeoutMs: number;
+};
+
+/** Where calls go and with what; `clean` takes credentials out of a text. */
+export type Target = { base: string; headers: Headers; clean: (text: string) => string };
+
+/** Checks the settings once: an address without credentials in it, and headers that can be sent. */
+export function readTarget({ trackingUri, auth, extraHeaders }: MlflowSettings): Result<Target> {
+  if (!URL.canParse(trackingUri)) {
+    return { ok: false, failure: failed("misconfigured", "The MLflow tracking URI is not a valid URL") };
+  }
+  const url = new URL(trackingUri);
+  if (url.protocol !== "http:" && url.protocol !== "https:") {
+    return {
+      ok: false,
+      failure: failed("misconfigured", "The MLflow tracking URI is not an http or https URL"),
+    };
+  }
+  const username = decode(url.username);
+  const password = decode(url.password);
+  const inUri: MlflowAuth = username || password ? { kind: "basic", username, password } : { kind: "none" };
+  const authorization = authorize(auth.kind === "none" ? inUri : auth);
+  const headers = toHeaders(extraHeaders, authorization);
+  if (!headers) {
+    return {
+      ok: false,
+      failure: failed("misconfigured", "A header configured for MLflow has an invalid name or value"),
+    };
+  }
+  const base = `${url.origin}${url.pathname.replace(/\/+$/, "")}/api/2.0/mlflow/`;
+  const long = Object.values(extraHeaders).filter((value) => value.length >= SHORTEST_SECRET);
+  const secrets = [
+    authorization?.split(" ", 2)[1] ?? "",
+    ...secretsOf(auth),
+    url.password,
+    password,
+    ...long,
+  ];
+  return { ok: true, value: { base, headers, clean: (text) => redact(text, secrets) } };
+}
+
+function toHeaders(extra: Record<string, string>, authorization: string | null): Headers | null {
+  try {
+    const headers = new Headers(extra);
+    headers.set("accept", "application/json");
+    if (authorization) headers.set("authorization", authorization);
+    return headers;
+  } catch {
+    return null; // the runtime's error would quote the value
+  }
+}
+
+function authorize(auth: MlflowAuth): string | null {
+  if (auth.kind === "bearer") return `Bearer ${auth.token}`;
+  if (auth.kind === "none") return null;
+  const bytes = new TextEncoder().encode(`${auth.username}:${auth.password}`);
+  return `Basic ${btoa(String.fromCharCode(...bytes))}`;
+}
+
+function secretsOf(auth: MlflowAuth): string[] {
+  if (auth.kind === "bearer") return [auth.token];
+  return auth.kind === "basic" ? [auth.password] : [];
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // a stray percent sign is meant as one
+  }
+}
+
+/** A server may quote what it was sent. */
+function redact(message: string, secrets: string[]): string {
+  return secrets.filter(Boolean).reduce((text, secret) => text.replaceAll(secret, "[redacted]"), message);
+}

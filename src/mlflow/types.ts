@@ -1,0 +1,48 @@
+/** MLflow's records as the relay uses them: camelCase, absent scalars as null, absent lists as []. */
+
+export const RUN_STATUSES = ["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"] as const;
+export type RunStatus = (typeof RUN_STATUSES)[number];
+
+export const LIFECYCLE_STAGES = ["active", "deleted"] as const;
+export type LifecycleStage = (typeof LIFECYCLE_STAGES)[number];
+
+/** Which lifecycle stages a search covers. MLflow's own default is ACTIVE_ONLY. */
+export type ViewType = "ACTIVE_ONLY" | "DELETED_ONLY" | "ALL";
+
+/**
+ * One point of a metric. `timestamp` is in ms since 1970; `step` is an int64 and a bigint only outside the safe
+ * integers; `value` may be NaN or infinite.
+ */
+export type Metric = { key: string; value: number; timestamp: number; step: number | bigint };
+export type Param = { key: string; value: string };
+export type Tag = { key: string; value: string };
+
+/** Times in ms since 1970. */
+export type Experiment = {
+  experimentId: string;
+  name: string;
+  artifactLocation: string | null;
+  lifecycleStage: LifecycleStage;
+  creationTime: number | null;
+  lastUpdateTime: number | null;
+  tags: Tag[];
+};
+
+/** Times in ms since 1970; `endTime` is null while the run has none. */
+export type RunInfo = {
+  runId: string;
+  runName: string | null;
+  experimentId: string;
+  userId: string | null;
+  status: RunStatus;
+  startTime: number | null;
+  endTime: number | null;
+  artifactUri: string | null;
+  lifecycleStage: LifecycleStage;
+};
+
+/** `data.metrics` holds the latest point of each key: the greatest by (step, timestamp, value). */
+export type Run = { info: RunInfo; data: { metrics: Metric[]; params: Param[]; tags: Tag[] } };
+
+/** A page of a search or history; `nextPageToken` is null on the last one. */
+export type Page<T> = { items: T[]; nextPageToken: string | null };

@@ -1,0 +1,147 @@
+import { and, eq, gt, lte, ne, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { withoutCredentials } from "../config.ts";
+import type { Failure } from "../mlflow/failure.ts";
+import { breakers } from "../store/schema.ts";
+import type { Deps } from "./deps.ts";
+
+/**
+ * The circuit breaker of the tracking server, kept in D1 so that all isolates see one. While it is open nothing
+ * is sent but a probe, and no trial spends an attempt.
+ */
+export type Breaker = typeof breakers.$inferSelect;
+
+type BreakerDeps = Pick<Deps, "db" | "config" | "now" | "mlflow" | "trials" | "log">;
+
+/** One prober at a time: another may try after this. */
+const PROBE_CLAIM_MS = 60_000;
+
+function serverOf(deps: Pick<Deps, "config">): string {
+  return withoutCredentials(deps.config.mlflow.trackingUri);
+}
+
+/** The breaker's row; null stands for closed, with nothing ever gone wrong. */
+export async function readBreaker(deps: Pick<Deps, "db" | "config">): Promise<Breaker | null> {
+  const row = await drizzle(deps.db)
+    .select()
+    .from(breakers)
+    .where(eq(breakers.server, serverOf(deps)))
+    .get();
+  return row ?? null;
+}
+
+/** A call went through: the count of failures in a row starts anew. Writes only where there is one. */
+export async function recordSuccess(deps: Pick<Deps, "db" | "config" | "now">): Promise<void> {
+  await drizzle(deps.db)
+    .update(breakers)
+    .set({ failures: 0, updatedAt: deps.now() })
+    .where(and(eq(breakers.server, serverOf(deps)), eq(breakers.state, "closed"), gt(breakers.failures, 0)));
+}
+
+/**
+ * A call failed in a way that may be the server's state. Repeated failures open the breaker; what looks like a
+ * wrong configuration opens it at once, with an alarm, if the probe fails too.
+ * @returns whether the breaker is open now
+ */
+export async function recordFailure(deps: BreakerDeps, failure: Failure): Promise<boolean> {
+  const now = deps.now();
+  if (failure.kind === "misconfigured") {
+    const probe = await probeServer(deps);
+    if (probe.ok) return false;
+    return open(deps, probe.failure, true);
+  }
+  const [row] = await drizzle(deps.db)
+    .insert(breakers)
+    .values({ server: serverOf(deps), failures: 1, lastError: failure.message, updatedAt: now })
+    .onConflictDoUpdate({
+      target: breakers.server,
+      set: { failures: sql`${breakers.failures} + 1`, lastError: failure.message, updatedAt: now },
+    })
+    .returning();
+  if (row?.state === "open") return true;
+  return row !== undefined && row.failures >= deps.config.breaker.failures
+    ? open(deps, failure, false)
+    : false;
+}
+
+async function open(deps: BreakerDeps, failure: Failure, alarm: boolean): Promise<true> {
+  const now = deps.now();
+  const probeAt = now + deps.config.breaker.probeMs;
+  const opened = {
+    state: "open" as const,
+    openedAt: now,
+    probeAt,
+    probes: 0,
+    alarm,
+    lastError: failure.message,
+    updatedAt: now,
+  };
+  const rows = await drizzle(deps.db)
+    .insert(breakers)
+    .values({ server: serverOf(deps), ...opened })
+    .onConflictDoUpdate({ target: breakers.server, set: opened, setWhere: ne(breakers.state, "open") })
+    .returning();
+  if (rows.length > 0) {
+    deps.log[alarm ? "error" : "warn"]("breaker opened: MLflow is left alone but for a probe", {
+      error: failure.message,
+      alarm,
+    });
+    await scheduleProbe(deps, deps.config.breaker.probeMs);
+  }
+  return true;
+}
+
+/** The cheapest call that reaches MLflow's database: `/health` answers 200 with the database down. */
+function probeServer(deps: Pick<Deps, "mlflow">) {
+  return deps.mlflow.searchExperiments({ maxResults: 1 });
+}
+
+/**
+ * Probes an open breaker that is due, and closes it when MLflow answers.
+ * @returns "closed" when it has just closed; the caller then wakes the trials that wait
+ */
+export async function probe(deps: BreakerDeps): Promise<"closed" | "open" | "not due"> {
+  const now = deps.now();
+  const due = and(
+    eq(breakers.server, serverOf(deps)),
+    eq(breakers.state, "open"),
+    lte(breakers.probeAt, now),
+  );
+  const [claimed] = await drizzle(deps.db)
+    .update(breakers)
+    .set({ probeAt: now + PROBE_CLAIM_MS, probes: sql`${breakers.probes} + 1` })
+    .where(due)
+    .returning();
+  if (!claimed) return "not due";
+  const result = await probeServer(deps);
+  if (result.ok) {
+    await close(deps);
+    return "closed";
+  }
+  const { probeMs, probeMaxMs } = deps.config.breaker;
+  const wait = Math.min(probeMaxMs, probeMs * 2 ** Math.min(claimed.probes, 20));
+  const alarm = result.failure.kind === "misconfigured";
+  await drizzle(deps.db)
+    .update(breakers)
+    .set({ probeAt: deps.now() + wait, alarm, lastError: result.failure.message, updatedAt: deps.now() })
+    .where(eq(breakers.server, serverOf(deps)));
+  await scheduleProbe(deps, wait);
+  return "open";
+}
+
+async function close(deps: BreakerDeps): Promise<void> {
+  await drizzle(deps.db)
+    .update(breakers)
+    .set({ state: "closed", failures: 0, probes: 0, openedAt: null, alarm: false, updatedAt: deps.now() })
+    .where(eq(breakers.server, serverOf(deps)));
+  deps.log.info("breaker closed: MLflow answers again");
+}
+
+/** The probe's alarm clock is a delayed message; if it is lost, the cron probes. */
+async function scheduleProbe(deps: BreakerDeps, ms: number): Promise<void> {
+  try {
+    await deps.trials.send({ kind: "probe" }, { delaySeconds: Math.ceil(ms / 1000) });
+  } catch {
+    deps.log.warn("the probe was not scheduled; the cron will probe");
+  }
+}

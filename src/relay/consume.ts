@@ -1,0 +1,94 @@
+import { errorText } from "../log.ts";
+import { bury } from "../store/dead-letters.ts";
+import { journal } from "../store/journal.ts";
+import { force } from "../store/streams.ts";
+import { probe } from "./breaker.ts";
+import type { Deps, RelayMessage } from "./deps.ts";
+import { drive } from "./drive.ts";
+import { sendPokes } from "./ingest.ts";
+import { wake } from "./wake.ts";
+
+/** A Worker has six connections at once; more calls would wait for one, with their timeouts running. */
+const MAX_PARALLEL = 6;
+const RETRY_DELAY_SECONDS = 15;
+/** The platform's longest delay of a message. */
+const MAX_DELAY_SECONDS = 86_400;
+
+/** Handles a queue's messages, a few at once. Every message is marked by itself, and nothing is thrown. */
+export async function consume(deps: Deps, messages: readonly Message<RelayMessage>[]): Promise<void> {
+  const waiting = [...messages];
+  const worker = async () => {
+    for (let message = waiting.shift(); message; message = waiting.shift()) {
+      try {
+        await handle(deps, message.body, message.attempts);
+        message.ack();
+      } catch (error) {
+        deps.log.error("a queue message failed and will come again", {
+          kind: message.body.kind,
+          error: errorText(error),
+        });
+        message.retry({ delaySeconds: RETRY_DELAY_SECONDS });
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(MAX_PARALLEL, messages.length) }, worker));
+}
+
+async function handle(deps: Deps, message: RelayMessage, attempts: number): Promise<void> {
+  switch (message.kind) {
+    case "poke":
+      return poke(deps, message.streamId, attempts);
+    case "journal": {
+      const { pokes } = await journal(deps.db, message.events, deps.now());
+      return sendPokes(deps, pokes);
+    }
+    case "probe":
+      if ((await probe(deps)) === "closed") await wake(deps);
+      return;
+    case "job":
+      await force(deps.db, message.streamId);
+      return poke(deps, message.streamId, attempts);
+  }
+}
+
+/** A turn with a stream, and the next message for what it left. */
+async function poke(deps: Deps, streamId: number, attempts: number): Promise<void> {
+  const driven = await drive(deps, streamId);
+  if ("busy" in driven) {
+    // The holder pokes on release if there is more. A message that comes again hints that its first reader died.
+    if (attempts > 1)
+      await deps.trials.send({ kind: "poke", streamId }, { delaySeconds: seconds(driven.busy) });
+    return;
+  }
+  if (driven.poke !== null)
+    await deps.trials.send({ kind: "poke", streamId }, { delaySeconds: seconds(driven.poke) });
+}
+
+function seconds(ms: number): number {
+  return Math.min(MAX_DELAY_SECONDS, Math.ceil(ms / 1000));
+}
+
+/**
+ * The dead-letter queues. Events that the database refused so often go round again, for they were acknowledged; a
+ * poke or a job is only recorded, since the cron finds every trial that is behind.
+ */
+export async function consumeDead(deps: Deps, messages: readonly Message<RelayMessage>[]): Promise<void> {
+  for (const message of messages) {
+    const { body } = message;
+    try {
+      if (body.kind === "journal") await deps.trials.send(body, { delaySeconds: RETRY_DELAY_SECONDS });
+      else
+        await bury(deps.db, {
+          streamId: "streamId" in body ? body.streamId : null,
+          kind: "message",
+          item: JSON.stringify(body),
+          reason: "the message failed more often than the queue retries",
+          createdAt: deps.now(),
+        });
+      message.ack();
+    } catch (error) {
+      deps.log.error("a dead message could not be settled and will come again", { error: errorText(error) });
+      message.retry({ delaySeconds: RETRY_DELAY_SECONDS });
+    }
+  }
+}

@@ -1,0 +1,161 @@
+import { type Core, fieldOf } from "../domain/fold.ts";
+import { readCore } from "../store/columns.ts";
+import { recordConflicts } from "../store/conflicts.ts";
+import { claim, release } from "../store/leases.ts";
+import { coreOf, modelRunStream } from "../store/parents.ts";
+import { finish } from "./finish.ts";
+import { foldStream } from "./fold-stream.ts";
+import { ensureRun, type Wanted } from "./run.ts";
+import { sendAll } from "./send.ts";
+import { leaseMs, proceed, type Step, type Turn } from "./turn.ts";
+
+/** How soon to look again for a parent run that another turn is just making. */
+const PARENT_POLL_MS = 1_000;
+
+/** Brings MLflow up to date with a folded stream: run, batches, status. */
+export async function deliver(turn: Turn): Promise<Step> {
+  const { stream, deps } = turn;
+  const core = readCore(await coreOf(deps.db, stream));
+  const ready = stream.kind === "trial" ? await trialRun(turn, core) : await modelRun(turn, core);
+  if (!ready.ok) return ready;
+  if (!ready.value) return proceed;
+  const runId = turn.stream.mlflowRunId;
+  if (runId === null) throw new Error(`stream ${stream.key} has no run after one was ensured`);
+  await noteLateClaims(turn, core);
+  const sent = await sendAll(turn, runId, core.maxStep ?? 0);
+  if (!sent.ok) return sent;
+  const finished = await finish(turn, runId, core);
+  if (!finished.ok) return finished;
+  const { plannedSeq } = turn.stream;
+  return (await turn.update({ deliveredSeq: plannedSeq, deliveredAt: deps.now() }))
+    ? proceed
+    : turn.stop(null);
+}
+
+/** The model run as a parent run; false when model runs are not to be runs, or this one is a stub. */
+async function modelRun(turn: Turn, core: Core): Promise<Step<boolean>> {
+  if (!turn.deps.config.parentRuns || !core.announced) {
+    const { lastSeq } = turn.stream;
+    // Nothing of it belongs in MLflow: it is delivered as soon as it is folded.
+    return (await turn.update({ deliveredSeq: lastSeq, plannedSeq: lastSeq }))
+      ? { ok: true, value: false }
+      : turn.stop(null);
+  }
+  const modelRunId = turn.stream.modelRunId ?? "";
+  const made = await ensureRun(turn, {
+    ...common(turn, core, modelRunId),
+    experimentName: text(core, "experiment_name") ?? turn.deps.config.defaultExperiment,
+    requestedRunId: null,
+    tags: [...identity(turn, core), { key: "thunderline_model_run_id", value: modelRunId }],
+  });
+  return made.ok ? { ok: true, value: true } : made;
+}
+
+/** The trial's run, nested under its model run's where that was announced. */
+async function trialRun(turn: Turn, core: Core): Promise<Step<boolean>> {
+  if (turn.stream.mlflowRunId !== null) return { ok: true, value: true };
+  const { deps, stream } = turn;
+  const trialId = stream.trialId ?? "";
+  const parent = await parentOf(turn);
+  const waited = deps.now() - stream.createdAt;
+  // A run can change neither its experiment nor its start later, so what is not announced yet is waited for.
+  if ((!core.announced || parent?.announced === false) && waited < deps.config.announceGraceMs)
+    return { ok: false, end: { kind: "wait", for: "grace", ms: deps.config.announceGraceMs - waited } };
+  let parentRunId: string | null = null;
+  if (parent?.announced && deps.config.parentRuns) {
+    const made = await ensureParent(turn, parent);
+    if (!made.ok) return made;
+    parentRunId = made.value;
+  }
+  const made = await ensureRun(turn, {
+    ...common(turn, core, trialId),
+    experimentName: text(core, "experiment_name") ?? parent?.experimentName ?? deps.config.defaultExperiment,
+    requestedRunId: text(core, "mlflow_run_id"),
+    tags: [
+      ...identity(turn, core),
+      { key: "thunderline_trial_id", value: trialId },
+      ...(stream.modelRunId === null ? [] : [{ key: "thunderline_model_run_id", value: stream.modelRunId }]),
+      ...(parentRunId === null ? [] : [{ key: "mlflow.parentRunId", value: parentRunId }]),
+    ],
+  });
+  return made.ok ? { ok: true, value: true } : made;
+}
+
+type Parent = NonNullable<Awaited<ReturnType<typeof modelRunStream>>>;
+
+async function parentOf(turn: Turn): Promise<Parent | null> {
+  const { modelRunId } = turn.stream;
+  if (modelRunId === null) return null;
+  const parent = await modelRunStream(turn.deps.db, modelRunId);
+  if (!parent || parent.stream.foldedSeq >= parent.stream.lastSeq) return parent;
+  await foldStream(turn.deps, parent.stream);
+  return modelRunStream(turn.deps.db, modelRunId);
+}
+
+/** The parent's run id; its run is made here, under the parent's own lease, when it is not there yet. */
+async function ensureParent(turn: Turn, parent: Parent): Promise<Step<string>> {
+  const { deps } = turn;
+  const { stream } = parent;
+  if (stream.mlflowRunId !== null) return { ok: true, value: stream.mlflowRunId };
+  const wait = (error: string | null) =>
+    ({
+      ok: false,
+      end: { kind: "wait", for: "parent", ms: PARENT_POLL_MS, ...(error ? { error } : {}) },
+    }) as const;
+  if (stream.blockedReason !== null) return wait(`the model run is blocked: ${stream.blockedReason}`);
+  const claimed = await claim(deps.db, stream.id, leaseMs(deps.config.mlflow.timeoutMs));
+  if (!claimed || !("lease" in claimed)) return wait(null);
+  const parentTurn = turn.branch(claimed.lease, claimed.stream);
+  const made = await modelRun(parentTurn, readCore(parent.core));
+  const blocked = !made.ok && made.end.kind === "blocked" ? { blockedReason: made.end.reason } : {};
+  await release(deps.db, claimed.lease, blocked, deps.now());
+  if (!made.ok) return made.end.kind === "blocked" ? wait(made.end.reason) : made;
+  const runId = parentTurn.stream.mlflowRunId;
+  return runId === null ? wait(null) : { ok: true, value: runId };
+}
+
+function common(turn: Turn, core: Core, id: string): Pick<Wanted, "runName" | "startTime" | "user"> {
+  return {
+    runName: text(core, "run_name") ?? id,
+    startTime: core.startedAt ?? turn.stream.createdAt,
+    user: text(core, "user") ?? "trial-relay",
+  };
+}
+
+/** MLflow's own tags for where a run comes from. */
+function identity(turn: Turn, core: Core) {
+  const { runName, user } = common(turn, core, turn.stream.trialId ?? turn.stream.modelRunId ?? "");
+  return [
+    { key: "mlflow.runName", value: runName },
+    { key: "mlflow.user", value: user },
+    { key: "mlflow.source.name", value: "trial-relay" },
+    { key: "mlflow.source.type", value: "JOB" },
+  ];
+}
+
+/** A run cannot move: a start that names another experiment or run after it was made is a conflict. */
+async function noteLateClaims(turn: Turn, core: Core): Promise<void> {
+  const { stream, deps } = turn;
+  const experiment = text(core, "experiment_name");
+  const run = text(core, "mlflow_run_id");
+  const row = { streamId: stream.id, source: "journal" as const, createdAt: deps.now() };
+  if (experiment !== null && stream.experimentName !== null && experiment !== stream.experimentName)
+    await recordConflicts(deps.db, [
+      {
+        ...row,
+        kind: "experiment",
+        field: "experiment_name",
+        kept: stream.experimentName,
+        refused: experiment,
+      },
+    ]);
+  if (run !== null && run !== stream.mlflowRunId)
+    await recordConflicts(deps.db, [
+      { ...row, kind: "run_id", field: "mlflow_run_id", kept: stream.mlflowRunId, refused: run },
+    ]);
+}
+
+function text(core: Core, name: string): string | null {
+  const value = fieldOf(core, name);
+  return typeof value === "string" ? value : null;
+}

@@ -1,0 +1,28 @@
+import type { Config } from "../config.ts";
+import type { JournalEvent } from "../domain/types.ts";
+import type { Log } from "../log.ts";
+import type { MlflowClient } from "../mlflow/client.ts";
+
+/**
+ * What the queues carry: a reference to a stream that is behind, events on their way round a database that refuses,
+ * the breaker's alarm clock, and on the jobs queue what operators ask for, under the original's names.
+ */
+export type RelayMessage =
+  | { kind: "poke"; streamId: number }
+  | { kind: "journal"; events: JournalEvent[] }
+  | { kind: "probe" }
+  | { kind: "job"; action: "sync_trial_to_mlflow"; streamId: number };
+
+/** Everything with an effect that the stages use, passed in so that tests can put another in its place. */
+export type Deps = {
+  db: D1Database;
+  trials: Queue<RelayMessage>;
+  jobs: Queue<RelayMessage>;
+  mlflow: MlflowClient;
+  config: Config;
+  /** Epoch milliseconds. */
+  now: () => number;
+  /** From 0 to below 1. */
+  random: () => number;
+  log: Log;
+};

@@ -1,0 +1,56 @@
+import { and, asc, isNull, lte } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import type { Run } from "../mlflow/types.ts";
+import { claim, release } from "../store/leases.ts";
+import { streams } from "../store/schema.ts";
+import type { Deps } from "./deps.ts";
+import { findByNonce, NONCE_TAG } from "./run.ts";
+import { leaseMs, Turn } from "./turn.ts";
+
+const MAX_CHECKED = 50;
+
+/**
+ * Looks once more for a second run of trials whose create call went unanswered and was made again. The linked run
+ * stays; only an empty run that carries our own nonce is ever deleted.
+ */
+export async function deleteDoubles(deps: Deps): Promise<{ checked: number; deleted: number }> {
+  const due = await drizzle(deps.db)
+    .select({ id: streams.id })
+    .from(streams)
+    .where(and(lte(streams.recheckAt, deps.now()), isNull(streams.createSentAt)))
+    .orderBy(asc(streams.recheckAt))
+    .limit(MAX_CHECKED);
+  let deleted = 0;
+  for (const { id } of due) {
+    const claimed = await claim(deps.db, id, leaseMs(deps.config.mlflow.timeoutMs));
+    if (!claimed || !("lease" in claimed)) continue;
+    const turn = new Turn(deps, claimed.lease, claimed.stream, false);
+    const settled = await settleDoubles(turn);
+    deleted += settled ?? 0;
+    await release(deps.db, claimed.lease, settled === null ? {} : { recheckAt: null }, deps.now());
+  }
+  return { checked: due.length, deleted };
+}
+
+/** How many doubles of this stream were deleted; null when MLflow could not be asked. */
+async function settleDoubles(turn: Turn): Promise<number | null> {
+  const { stream, deps } = turn;
+  if (stream.mlflowExperimentId === null) return 0;
+  const runs = await findByNonce(turn, stream.mlflowExperimentId);
+  if (!runs.ok) return null;
+  let deleted = 0;
+  for (const run of runs.value) {
+    if (run.info.runId === stream.mlflowRunId || run.info.lifecycleStage === "deleted" || !isEmpty(run))
+      continue;
+    const gone = await turn.call(() => deps.mlflow.deleteRun(run.info.runId));
+    if (!gone.ok) return null;
+    deps.log.warn("a second run of one trial was deleted", { stream: stream.key, run: run.info.runId });
+    deleted++;
+  }
+  return deleted;
+}
+
+function isEmpty({ data }: Run): boolean {
+  const ours = data.tags.some((tag) => tag.key === NONCE_TAG);
+  return ours && data.metrics.length === 0 && data.params.length === 0;
+}

@@ -1,0 +1,94 @@
+import { errorText } from "../log.ts";
+import { claim, release, type StreamRow } from "../store/leases.ts";
+import type { streams } from "../store/schema.ts";
+import { backoffMs } from "./backoff.ts";
+import { readBreaker } from "./breaker.ts";
+import { deliver } from "./deliver.ts";
+import type { Deps } from "./deps.ts";
+import { foldStream } from "./fold-stream.ts";
+import { type End, leaseMs, Turn } from "./turn.ts";
+
+/**
+ * What came of a turn. `poke`: come back after so many milliseconds; null when nothing is due, or when the breaker's
+ * probe will wake the stream. `busy`: another turn has it for at most so long.
+ */
+export type Driven = { poke: number | null } | { busy: number };
+
+/**
+ * One turn with a stream: claim, fold, deliver, release. Never throws for what MLflow does; what the database does
+ * is thrown, for the queue to retry.
+ */
+export async function drive(deps: Deps, streamId: number): Promise<Driven> {
+  const [claimed, breaker] = await Promise.all([
+    claim(deps.db, streamId, leaseMs(deps.config.mlflow.timeoutMs)),
+    readBreaker(deps),
+  ]);
+  if (!claimed) return { poke: null };
+  if ("busyMs" in claimed) return { busy: claimed.busyMs };
+  const { lease } = claimed;
+  const folded = await foldStream(deps, claimed.stream);
+  const stream = { ...claimed.stream, foldedSeq: folded.foldedSeq };
+  const gatherMs = deps.config.gatherWindowSeconds * 1000;
+  const idle = whyIdle(deps, stream, breaker?.state === "open");
+  if (idle) {
+    const released = await release(deps.db, lease, idle, deps.now());
+    return { poke: folded.more ? 0 : released?.pokeNeeded ? gatherMs : null };
+  }
+  const turn = new Turn(deps, lease, stream, (breaker?.failures ?? 0) > 0);
+  const end = await endOf(turn);
+  const released = await release(deps.db, lease, valuesAfter(deps, turn.stream, end), deps.now());
+  if (!released) return { poke: null };
+  if (end.kind === "wait") return { poke: end.for === "breaker" ? null : end.ms };
+  if (end.kind === "more" || folded.more) return { poke: 0 };
+  return { poke: released.pokeNeeded ? gatherMs : null };
+}
+
+async function endOf(turn: Turn): Promise<End> {
+  try {
+    const step = await deliver(turn);
+    return step.ok ? { kind: "done" } : step.end;
+  } catch (error) {
+    const { deps, stream } = turn;
+    deps.log.error("delivery failed in the relay itself", { stream: stream.key, error: errorText(error) });
+    return {
+      kind: "wait",
+      for: "retry",
+      ms: backoffMs(stream.attempts, deps.config.retry, deps.random),
+      error: errorText(error),
+    };
+  }
+}
+
+type Values = Partial<typeof streams.$inferInsert>;
+
+/** Null when the stream is to be delivered now; else what the row should say of why not. */
+function whyIdle(deps: Deps, stream: StreamRow, breakerOpen: boolean): Values | null {
+  const { config, now } = deps;
+  if (stream.deliveredSeq >= stream.lastSeq) return { forced: false, waitingFor: null };
+  if (!config.enabled || !(config.autoSync || stream.forced) || stream.blockedReason !== null) return {};
+  if (breakerOpen) return { waitingFor: "breaker" };
+  // A stream that waits for an announcement may just have got it; another has its own poke on the way.
+  return stream.waitingFor !== "grace" && stream.nextAttemptAt > now() ? {} : null;
+}
+
+function valuesAfter(deps: Deps, stream: StreamRow, end: End): Values {
+  const rested: Values = { attempts: 0, nextAttemptAt: 0, waitingFor: null };
+  switch (end.kind) {
+    case "done":
+      return { ...rested, lastError: null, forced: stream.forced && stream.deliveredSeq < stream.lastSeq };
+    case "more":
+      return { ...rested, lastError: null };
+    case "blocked":
+      deps.log.error("trial blocked", { stream: stream.key, reason: end.reason });
+      return { ...rested, blockedReason: end.reason, lastError: end.reason };
+    case "wait":
+      return {
+        waitingFor: end.for,
+        nextAttemptAt: end.for === "breaker" ? 0 : deps.now() + end.ms,
+        attempts: end.for === "retry" ? stream.attempts + 1 : stream.attempts,
+        ...(end.error === undefined ? {} : { lastError: end.error }),
+      };
+    case "lost":
+      return {};
+  }
+}

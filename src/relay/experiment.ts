@@ -1,0 +1,71 @@
+import { and, eq } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import type { Experiment } from "../mlflow/types.ts";
+import { mlflowExperiments } from "../store/schema.ts";
+import type { Step, Turn } from "./turn.ts";
+
+/**
+ * The id of the experiment of this name: known, else found by name, else created. A name stays taken by a deleted
+ * experiment, which is restored or blocks the trial, by configuration.
+ */
+export async function ensureExperiment(turn: Turn, name: string): Promise<Step<string>> {
+  const known = await drizzle(turn.deps.db)
+    .select({ id: mlflowExperiments.mlflowExperimentId })
+    .from(mlflowExperiments)
+    .where(and(eq(mlflowExperiments.name, name), eq(mlflowExperiments.lifecycleStage, "active")))
+    .get();
+  if (known) return { ok: true, value: known.id };
+  const found = await findByName(turn, name);
+  if (!found.ok) return found;
+  if (found.value) return use(turn, found.value);
+  const { mlflow, config } = turn.deps;
+  const created = await turn.call(() =>
+    mlflow.createExperiment({
+      name,
+      ...(config.artifactLocation ? { artifactLocation: config.artifactLocation } : {}),
+    }),
+  );
+  // Made, or made by another, or perhaps made: MLflow keeps names unique, so the name tells.
+  if (!created.ok && created.failure?.kind !== "exists" && created.failure?.kind !== "ambiguous")
+    return turn.stop(created.failure);
+  const made = await findByName(turn, name);
+  if (!made.ok) return made;
+  if (made.value) return use(turn, made.value);
+  return created.ok ? { ok: true, value: created.value } : turn.stop(created.failure);
+}
+
+async function findByName(turn: Turn, name: string): Promise<Step<Experiment | null>> {
+  const found = await turn.call(() => turn.deps.mlflow.getExperimentByName(name));
+  if (found.ok) return { ok: true, value: found.value };
+  return found.failure?.kind === "missing" ? { ok: true, value: null } : turn.stop(found.failure);
+}
+
+async function use(turn: Turn, experiment: Experiment): Promise<Step<string>> {
+  if (experiment.lifecycleStage === "deleted") {
+    if (turn.deps.config.deletedExperiment === "block")
+      return {
+        ok: false,
+        end: { kind: "blocked", reason: `gone: experiment "${experiment.name}" is deleted in MLflow` },
+      };
+    const restored = await turn.call(() => turn.deps.mlflow.restoreExperiment(experiment.experimentId));
+    if (!restored.ok) return turn.stop(restored.failure);
+  }
+  const row = {
+    name: experiment.name,
+    artifactLocation: experiment.artifactLocation,
+    lifecycleStage: "active" as const,
+    syncedAt: turn.deps.now(),
+  };
+  await drizzle(turn.deps.db)
+    .insert(mlflowExperiments)
+    .values({ mlflowExperimentId: experiment.experimentId, ...row })
+    .onConflictDoUpdate({ target: mlflowExperiments.mlflowExperimentId, set: row });
+  return { ok: true, value: experiment.experimentId };
+}
+
+/** Forgets an experiment that MLflow says is gone, so that the next look asks MLflow. */
+export async function forgetExperiment(turn: Turn, experimentId: string): Promise<void> {
+  await drizzle(turn.deps.db)
+    .delete(mlflowExperiments)
+    .where(eq(mlflowExperiments.mlflowExperimentId, experimentId));
+}

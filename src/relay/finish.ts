@@ -1,0 +1,58 @@
+import { eq } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import type { Core } from "../domain/fold.ts";
+import { type RunState, runStateOf } from "../domain/run-state.ts";
+import { readSentState, type SentState } from "../store/columns.ts";
+import { mlflowRuns } from "../store/schema.ts";
+import { proceed, type Step, type Turn } from "./turn.ts";
+
+/** Names the trial's own status where MLflow's KILLED stands for several. */
+export const STATUS_TAG = "thunderline_status";
+
+/**
+ * Brings the run's status, end time and name up to date, after the last metric batch. Going back to RUNNING takes
+ * an explicit resume: a trial that merely runs leaves the status that its adopted run has.
+ */
+export async function finish(turn: Turn, runId: string, core: Core): Promise<Step> {
+  const sent = readSentState(turn.stream.sentState);
+  const wanted = runStateOf(core);
+  if (!sent || isSame(sent, wanted)) return proceed;
+  if (wanted.status === "RUNNING" && core.lifecycle.resumedAt === null) return proceed;
+  const { mlflow, db, now } = turn.deps;
+  if (wanted.statusTag !== null && wanted.statusTag !== sent.statusTag) {
+    const tag = wanted.statusTag;
+    const tagged = await turn.call(() => mlflow.setTag({ runId, key: STATUS_TAG, value: tag }));
+    if (!tagged.ok) return turn.stop(tagged.failure);
+  }
+  const runName = wanted.runName ?? sent.runName;
+  const updated = await turn.call(() =>
+    mlflow.updateRun({
+      runId,
+      status: wanted.status,
+      ...(wanted.endTime === null ? {} : { endTime: wanted.endTime }),
+      ...(runName === sent.runName ? {} : { runName }),
+    }),
+  );
+  if (!updated.ok) return turn.stop(updated.failure);
+  const state: SentState = {
+    status: wanted.status,
+    endTime: wanted.endTime,
+    runName,
+    statusTag: wanted.statusTag,
+  };
+  if (!(await turn.update({ sentState: JSON.stringify(state) }))) return turn.stop(null);
+  await drizzle(db)
+    .update(mlflowRuns)
+    .set({ status: wanted.status, endTime: updated.value.endTime, runName, syncedAt: now() })
+    .where(eq(mlflowRuns.mlflowRunId, runId));
+  return proceed;
+}
+
+function isSame(sent: SentState, wanted: RunState): boolean {
+  return (
+    sent.status === wanted.status &&
+    sent.endTime === wanted.endTime &&
+    sent.statusTag === wanted.statusTag &&
+    (wanted.runName === null || sent.runName === wanted.runName)
+  );
+}

@@ -1,0 +1,44 @@
+import { fold } from "../domain/fold.ts";
+import { storeFold } from "../store/fold.ts";
+import { loadUnfolded } from "../store/unfolded.ts";
+import type { Deps } from "./deps.ts";
+
+/** So many helpings at most in one go: a giant backlog is folded in several turns. */
+const MAX_HELPINGS = 10;
+
+type Foldable = { id: number; kind: "trial" | "model_run"; foldedSeq: number };
+
+/**
+ * Brings a stream's query rows up to date; needs no lease, since of two folds at once one finds the watermark
+ * moved and writes nothing.
+ * @returns the watermark reached, and whether there is more to fold.
+ */
+export async function foldStream(
+  deps: Pick<Deps, "db" | "now">,
+  stream: Foldable,
+): Promise<{ foldedSeq: number; more: boolean }> {
+  let { foldedSeq } = stream;
+  for (let i = 0; i < MAX_HELPINGS; i++) {
+    const helping = await loadUnfolded(deps.db, { ...stream, foldedSeq });
+    if (!helping) return { foldedSeq, more: false };
+    const stored = await storeFold(
+      deps.db,
+      { ...stream, foldedSeq },
+      helping,
+      fold(helping.before, helping.events, helping.points),
+      deps.now(),
+    );
+    // Another fold was first, and so did this work; what it left is found at the next poke.
+    if (!stored) return { foldedSeq: await currentWatermark(deps.db, stream.id), more: true };
+    foldedSeq = helping.upto;
+    if (!helping.more) return { foldedSeq, more: false };
+  }
+  return { foldedSeq, more: true };
+}
+
+async function currentWatermark(db: D1Database, id: number): Promise<number> {
+  return (
+    (await db.prepare("select folded_seq from streams where id = ?1").bind(id).first<number>("folded_seq")) ??
+    0
+  );
+}

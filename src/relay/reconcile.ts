@@ -1,0 +1,79 @@
+import { errorText } from "../log.ts";
+import { lock, unlock } from "../store/locks.ts";
+import { type PassReport, storePass } from "../store/passes.ts";
+import { pruneEvents } from "../store/retention.ts";
+import { behindStreams } from "../store/streams.ts";
+import { probe } from "./breaker.ts";
+import type { Deps } from "./deps.ts";
+import { deleteDoubles } from "./doubles.ts";
+import { pokeAll, wake } from "./wake.ts";
+
+const LOCK = "reconcile";
+/** A lock that a dead pass left behind is gone before the next pass. */
+const LOCK_MS = 4 * 60_000;
+const MAX_POKED = 5_000;
+const PAGE = 500;
+/** What is due only after this is left to the next pass. */
+const HORIZON_MS = 5 * 60_000;
+
+/**
+ * The cron's pass: probes an open breaker, pokes every trial that is behind and not already under way, settles
+ * creates that went unanswered, prunes. One at a time, bounded, and what it leaves the next one finds.
+ * @returns the report, which is stored as well; null when another pass is running
+ */
+export async function reconcile(deps: Deps): Promise<PassReport | null> {
+  const token = await lock(deps.db, LOCK, LOCK_MS);
+  if (token === null) return null;
+  const startedAt = deps.now();
+  const report: PassReport = {
+    pokedTrials: 0,
+    settledCreates: 0,
+    deletedDoubles: 0,
+    prunedEvents: 0,
+    probe: "not due",
+    error: null,
+  };
+  try {
+    if (deps.config.enabled) {
+      report.probe = await probe(deps);
+      if (report.probe === "closed") await wake(deps);
+    }
+    report.pokedTrials = await pokeBehind(deps);
+    if (deps.config.enabled && report.probe !== "open") {
+      const doubles = await deleteDoubles(deps);
+      report.settledCreates = doubles.checked;
+      report.deletedDoubles = doubles.deleted;
+    }
+    report.prunedEvents = await pruneEvents(deps.db, startedAt - deps.config.retentionMs);
+  } catch (error) {
+    report.error = errorText(error);
+    deps.log.error("the cron's pass failed; the next one goes on", { error: report.error });
+  }
+  await storePass(deps.db, startedAt, deps.now(), report);
+  await unlock(deps.db, LOCK, token);
+  deps.log.info("reconciled", report);
+  return report;
+}
+
+/** Pokes what is behind, each trial when whatever is still under way for it must have shown itself. */
+async function pokeBehind(deps: Deps): Promise<number> {
+  const deliver = deps.config.enabled && deps.config.autoSync;
+  let afterId = 0;
+  let poked = 0;
+  while (poked < MAX_POKED) {
+    const page = await behindStreams(deps.db, deps.now(), { afterId, limit: PAGE, deliver });
+    const due = page.filter((stream) => stream.dueInMs < HORIZON_MS);
+    const bySecond = Map.groupBy(due, (stream) => Math.ceil(stream.dueInMs / 1000));
+    for (const [second, streams] of bySecond)
+      await pokeAll(
+        deps,
+        streams.map((stream) => stream.id),
+        second,
+      );
+    poked += due.length;
+    const last = page.at(-1);
+    if (!last || page.length < PAGE) break;
+    afterId = last.id;
+  }
+  return poked;
+}

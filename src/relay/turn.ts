@@ -1,0 +1,112 @@
+import type { Failure, Result } from "../mlflow/failure.ts";
+import { type Lease, renew, type StreamRow, updateHeld } from "../store/leases.ts";
+import type { streams } from "../store/schema.ts";
+import { backoffMs } from "./backoff.ts";
+import { recordFailure, recordSuccess } from "./breaker.ts";
+import type { Deps } from "./deps.ts";
+
+/** How a turn with a stream ended. */
+export type End =
+  | { kind: "done" }
+  /** Stopped at a bound with work left. */
+  | { kind: "more" }
+  | { kind: "wait"; for: "grace" | "parent" | "retry" | "breaker"; ms: number; error?: string }
+  | { kind: "blocked"; reason: string }
+  /** Another writer has the lease; nothing more may be written. */
+  | { kind: "lost" };
+
+export type Step<T = void> = { ok: true; value: T } | { ok: false; end: End };
+
+export const proceed: Step = { ok: true, value: undefined };
+
+/** The most calls to MLflow in one turn, so that one huge trial cannot hold the others up. */
+const MAX_CALLS = 40;
+/** A server that asks for more is asked again after this. */
+const MAX_RETRY_AFTER_MS = 600_000;
+
+/** A lease outlasts the call it covers and the time in which a call that timed out may still land. */
+export function leaseMs(timeoutMs: number): number {
+  return landingMs(timeoutMs) + 5_000;
+}
+
+/** From sending until a call without an answer can no longer take effect: its timeout, and as long again. */
+export function landingMs(timeoutMs: number): number {
+  return 2 * timeoutMs;
+}
+
+/** One holder's work on one stream, from claim to release. `stream` is the row as last written. */
+export class Turn {
+  readonly deps: Deps;
+  readonly lease: Lease;
+  stream: StreamRow;
+  #calls = 0;
+  #failuresBefore: boolean;
+
+  constructor(deps: Deps, lease: Lease, stream: StreamRow, failuresBefore: boolean) {
+    this.deps = deps;
+    this.lease = lease;
+    this.stream = stream;
+    this.#failuresBefore = failuresBefore;
+  }
+
+  get exhausted(): boolean {
+    return this.#calls >= MAX_CALLS;
+  }
+
+  /** Calls MLflow under a renewed lease; the breaker hears how it went. */
+  async call<T>(request: () => Promise<Result<T>>): Promise<Result<T> | { ok: false; failure: null }> {
+    if (!(await renew(this.deps.db, this.lease))) return { ok: false, failure: null };
+    return this.callUnderLease(request);
+  }
+
+  /** Work on another stream under its own lease, such as the parent's, within this turn. */
+  branch(lease: Lease, stream: StreamRow): Turn {
+    return new Turn(this.deps, lease, stream, this.#failuresBefore);
+  }
+
+  /** The same, where the statement before has just renewed the lease. */
+  async callUnderLease<T>(request: () => Promise<Result<T>>): Promise<Result<T>> {
+    this.#calls++;
+    const result = await request();
+    if (this.#failuresBefore && (result.ok || isAnswered(result.failure))) {
+      await recordSuccess(this.deps);
+      this.#failuresBefore = false;
+    }
+    return result;
+  }
+
+  /** Writes to the stream while the lease is held. */
+  async update(values: Partial<typeof streams.$inferInsert>): Promise<boolean> {
+    const row = await updateHeld(this.deps.db, this.lease, values);
+    if (row) this.stream = row;
+    return row !== null;
+  }
+
+  /** What a failure that this stage cannot settle means for the turn. Null: the lease was lost. */
+  async stop(failure: Failure | null): Promise<{ ok: false; end: End }> {
+    if (failure === null) return { ok: false, end: { kind: "lost" } };
+    const { deps, stream } = this;
+    deps.log.warn("MLflow call failed", {
+      stream: stream.key,
+      kind: failure.kind,
+      status: failure.status,
+      error: failure.message,
+    });
+    const error = `${failure.kind}: ${failure.message}`;
+    if (failure.kind === "transient" || failure.kind === "ambiguous" || failure.kind === "misconfigured") {
+      const opened = await recordFailure(deps, failure);
+      if (opened) return { ok: false, end: { kind: "wait", for: "breaker", ms: 0, error } };
+    }
+    if (failure.kind === "transient" || failure.kind === "ambiguous") {
+      const own = backoffMs(stream.attempts, deps.config.retry, deps.random);
+      const ms = failure.retryAfterMs === null ? own : Math.min(failure.retryAfterMs, MAX_RETRY_AFTER_MS);
+      return { ok: false, end: { kind: "wait", for: "retry", ms, error } };
+    }
+    return { ok: false, end: { kind: "blocked", reason: error } };
+  }
+}
+
+/** MLflow itself spoke, so it is there, whatever it thinks of this request. */
+function isAnswered(failure: Failure): boolean {
+  return failure.kind !== "transient" && failure.kind !== "ambiguous" && failure.kind !== "misconfigured";
+}

@@ -1,0 +1,121 @@
+import { Hono } from "hono";
+import type { CheckedEvent } from "../domain/events.ts";
+import { MAX_EVENT_ID_CHARS } from "../domain/limits.ts";
+import { invalid } from "../domain/problems.ts";
+import type { JournalEvent } from "../domain/types.ts";
+import { type Failure, HttpFailure, problemBody } from "../errors.ts";
+import { identify } from "../relay/identify.ts";
+import { ingest } from "../relay/ingest.ts";
+import type { Outcome } from "../store/journal.ts";
+import { requireScope } from "./auth.ts";
+import { type Item, readItems } from "./body.ts";
+import type { AppEnv } from "./context.ts";
+
+const RETRY_AFTER_SECONDS = 5;
+const RATE_PERIOD_SECONDS = 60;
+
+/** What is said of one item: it is kept (or was before), or why not. */
+type Verdict =
+  | { ok: true; event: JournalEvent; warnings: string[]; outcome: Outcome }
+  | { ok: false; failure: Failure };
+
+/** `POST /api/events/ml`: one event, an array of them, or NDJSON. */
+export const events = new Hono<AppEnv>().post("/ml", requireScope("ingest"), async (c) => {
+  const { success } = await c.env.INGEST_LIMIT.limit({ key: c.var.caller.tokenId });
+  if (!success)
+    throw new HttpFailure({
+      kind: "rate_limited",
+      detail: "This token has sent more requests than it may in a minute. Send more events in each request.",
+      retryAfterSeconds: RATE_PERIOD_SECONDS,
+    });
+  const idempotencyKey = readIdempotencyKey(c.req.header("idempotency-key"));
+  const { single, items } = await readItems(c);
+  const verdicts = await keep(c.var.relay, items, idempotencyKey);
+  const [first] = verdicts;
+  const taken = verdicts.filter((verdict) => verdict.ok);
+  if (single && first && !first.ok) throw new HttpFailure(first.failure);
+  if (taken.length > 0 && taken.every((verdict) => verdict.outcome === "duplicate"))
+    c.header("idempotent-replayed", "true");
+  if (single && first?.ok) return c.json(kept(first), 202);
+  const results = verdicts.map((verdict, index) =>
+    verdict.ok ? { index, ...kept(verdict) } : { index, ...problemBody(withIndex(verdict.failure, index)) },
+  );
+  const counts = {
+    accepted: taken.filter((verdict) => verdict.outcome === "accepted").length,
+    duplicates: taken.filter((verdict) => verdict.outcome === "duplicate").length,
+    rejected: verdicts.length - taken.length,
+  };
+  if (first && !first.ok && taken.length === 0) {
+    const problem = problemBody(withIndex(first.failure, 0));
+    const body = { ...problem, ...counts, results, request_id: c.var.requestId };
+    return new Response(JSON.stringify(body), {
+      status: problem.status,
+      headers: { "content-type": "application/problem+json" },
+    });
+  }
+  return c.json({ success: true, ...counts, message: "Events accepted for processing", results }, 202);
+});
+
+function readIdempotencyKey(key: string | undefined): string | null {
+  if (key === undefined) return null;
+  if (key !== "" && key.length <= MAX_EVENT_ID_CHARS) return key;
+  const rule = `must have 1 to ${MAX_EVENT_ID_CHARS} characters`;
+  throw new HttpFailure({ kind: "invalid_request", problems: [invalid(["Idempotency-Key"], rule, key)] });
+}
+
+async function keep(
+  relay: AppEnv["Variables"]["relay"],
+  items: Item[],
+  idempotencyKey: string | null,
+): Promise<Verdict[]> {
+  const acceptedAt = relay.now();
+  const identified = await Promise.all(
+    items.map(async ({ body, checked }, index) =>
+      checked.ok
+        ? {
+            ok: true as const,
+            checked,
+            event: await identify({ event: checked.event, body, index }, idempotencyKey, acceptedAt),
+          }
+        : checked,
+    ),
+  );
+  const good = identified.flatMap((item) => (item.ok ? [item.event] : []));
+  const ingested = good.length > 0 ? await ingest(relay, good) : { kept: "journal" as const, outcomes: [] };
+  if (ingested.kept === "nowhere")
+    throw new HttpFailure({
+      kind: "unavailable",
+      detail:
+        "Neither the database nor the queue takes events. Nothing of this request was acknowledged; send it again.",
+      retryAfterSeconds: RETRY_AFTER_SECONDS,
+    });
+  const outcomes = ingested.kept === "journal" ? ingested.outcomes.values() : null;
+  return identified.map((item): Verdict => {
+    if (!item.ok) return { ok: false, failure: { kind: "rejected", rejection: item.rejection } };
+    const outcome = outcomes?.next().value ?? "accepted";
+    if (outcome === "conflict") return { ok: false, failure: conflict(item.event.id) };
+    return { ok: true, event: item.event, warnings: item.checked.event.warnings, outcome };
+  });
+}
+
+function conflict(id: string): Failure {
+  const problem = invalid(["event_id"], "was used before with another body", id);
+  return { kind: "rejected", rejection: { status: 409, error: "event_id_conflict", problems: [problem] } };
+}
+
+function withIndex(failure: Failure, index: number): Failure {
+  return failure.kind === "rejected" ? { ...failure, index } : failure;
+}
+
+/** The original's answer for an event, and what it did not say. */
+function kept({ event, outcome, warnings }: Extract<Verdict, { ok: true }>) {
+  return {
+    success: true,
+    event_id: event.id,
+    event_name: event.type satisfies CheckedEvent["type"],
+    correlation_id: event.correlationId,
+    message: "Event accepted for processing",
+    ...(outcome === "duplicate" ? { duplicate: true } : {}),
+    ...(warnings.length > 0 ? { warnings } : {}),
+  };
+}

@@ -1,0 +1,172 @@
+import { and, asc, eq, gt, lte } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { type Items, packBatches } from "../mlflow/plan.ts";
+import { readFacts, readItems } from "./columns.ts";
+import { HELD, type Lease, type StreamRow } from "./leases.ts";
+import { batches, events, metricPoints, params, tags } from "./schema.ts";
+import { NOW_MS, overRows } from "./sql.ts";
+import { helpingLength } from "./unfolded.ts";
+
+/** One log-batch to be: its exact items, and whether it was sent. */
+export type Batch = { id: number; token: string; items: Items; sentAt: number | null; attempts: number };
+
+/** A helping of delivery: a few full batches, so that planning costs little beside sending. */
+const MAX_EVENTS = 10_000;
+const MAX_POINTS = 6_000;
+const MAX_LOADED = 20;
+/** Positions of a terminal event's metrics without a step, behind those that came with one. */
+const FINALS_FROM = 1_000_000;
+
+/** The batches that were planned and are not known to be in MLflow, in order. */
+export async function pendingBatches(db: D1Database, streamId: number): Promise<Batch[]> {
+  const rows = await drizzle(db)
+    .select()
+    .from(batches)
+    .where(eq(batches.streamId, streamId))
+    .orderBy(asc(batches.id))
+    .limit(MAX_LOADED);
+  return rows.map((row) => ({
+    id: row.id,
+    token: row.token,
+    items: readItems(row.items),
+    sentAt: row.sentAt,
+    attempts: row.attempts,
+  }));
+}
+
+/**
+ * Writes the next folded events as batches and moves the watermark, all or nothing and only under the lease. A
+ * metric of a terminal event without a step gets the trial's highest step here, for good.
+ * @returns the watermark, or null when the lease was lost
+ */
+export async function planHelping(
+  db: D1Database,
+  lease: Lease,
+  stream: StreamRow,
+  maxStep: number,
+): Promise<number | null> {
+  const orm = drizzle(db);
+  const inRange = and(
+    eq(events.streamId, stream.id),
+    gt(events.seq, stream.plannedSeq),
+    lte(events.seq, stream.foldedSeq),
+  );
+  const rows = await orm
+    .select({ seq: events.seq, points: events.points, occurredAt: events.occurredAt, facts: events.facts })
+    .from(events)
+    .where(inRange)
+    .orderBy(asc(events.seq))
+    .limit(MAX_EVENTS);
+  const helping = rows.slice(
+    0,
+    helpingLength(
+      rows.map((row) => row.points),
+      MAX_POINTS,
+    ),
+  );
+  const upto = helping.at(-1)?.seq ?? stream.foldedSeq;
+  const finals = helping.flatMap((row) =>
+    Object.entries(readFacts(row.facts)?.finals ?? {}).map(([key, value], n) => [
+      row.seq,
+      FINALS_FROM + n,
+      key,
+      maxStep,
+      row.occurredAt,
+      value,
+    ]),
+  );
+  const isHeld = [stream.id, lease.token];
+  if (finals.length > 0) await db.batch(overRows(db, INSERT_FINALS, finals, ...isHeld));
+  const items = await itemsBetween(db, stream.id, stream.plannedSeq, upto);
+  const packed = packBatches(items).map((batch) => [crypto.randomUUID(), JSON.stringify(batch)]);
+  const results = await db.batch([
+    ...packed.map(([token, batch]) =>
+      db
+        .prepare(`insert into batches (stream_id, token, items) select ?, ?, ? where ${HELD}`)
+        .bind(stream.id, token, batch, ...isHeld),
+    ),
+    db
+      .prepare(
+        `update streams set planned_seq = ?, lease_until = ${NOW_MS} + ? where id = ? and lease_token = ?`,
+      )
+      .bind(upto, lease.ms, ...isHeld),
+  ]);
+  return (results.at(-1)?.meta.changes ?? 0) > 0 ? upto : null;
+}
+
+const INSERT_FINALS = `
+  insert into metric_points (stream_id, seq, n, key, step, timestamp, value)
+  select ?2, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 from json_each(?1)
+  where exists (select 1 from streams where id = ?2 and lease_token = ?3)
+  on conflict do nothing`;
+
+/** What events after `from` up to `to` added: points, parameters first accepted and tags last changed there. */
+async function itemsBetween(db: D1Database, streamId: number, from: number, to: number): Promise<Items> {
+  const orm = drizzle(db);
+  const between = (table: typeof metricPoints | typeof params | typeof tags) =>
+    and(eq(table.streamId, streamId), gt(table.seq, from), lte(table.seq, to));
+  const [metrics, newParams, newTags] = await orm.batch([
+    orm
+      .select({
+        key: metricPoints.key,
+        value: metricPoints.value,
+        timestamp: metricPoints.timestamp,
+        step: metricPoints.step,
+      })
+      .from(metricPoints)
+      .where(between(metricPoints))
+      .orderBy(asc(metricPoints.seq), asc(metricPoints.n)),
+    orm
+      .select({ key: params.key, value: params.value })
+      .from(params)
+      .where(between(params))
+      .orderBy(asc(params.key)),
+    orm.select({ key: tags.key, value: tags.value }).from(tags).where(between(tags)).orderBy(asc(tags.key)),
+  ]);
+  return { metrics, params: newParams, tags: newTags };
+}
+
+/** Notes that a batch is about to be sent, and renews the lease; false when the lease was lost. */
+export async function markSent(
+  db: D1Database,
+  lease: Lease,
+  batch: Batch,
+  done: Batch | null,
+  now: number,
+): Promise<boolean> {
+  const isHeld = [lease.streamId, lease.token];
+  const results = await db.batch([
+    ...(done ? [db.prepare(`delete from batches where id = ? and ${HELD}`).bind(done.id, ...isHeld)] : []),
+    db
+      .prepare(`update batches set sent_at = ?, attempts = attempts + 1 where id = ? and ${HELD}`)
+      .bind(now, batch.id, ...isHeld),
+    db
+      .prepare(`update streams set lease_until = ${NOW_MS} + ? where id = ? and lease_token = ?`)
+      .bind(lease.ms, ...isHeld),
+  ]);
+  return (results.at(-1)?.meta.changes ?? 0) > 0;
+}
+
+/** Notes that the call is over, so that nothing of it can still land; `untouched` when none of it did. */
+export async function markUnsent(
+  db: D1Database,
+  lease: Lease,
+  batch: Batch,
+  untouched: boolean,
+): Promise<void> {
+  await db
+    .prepare(
+      `update batches set sent_at = null, attempts = case when ? then 0 else attempts end where id = ? and ${HELD}`,
+    )
+    .bind(untouched ? 1 : 0, batch.id, lease.streamId, lease.token)
+    .run();
+}
+
+/** Forgets a batch that MLflow has. */
+export async function removeBatch(db: D1Database, lease: Lease, batch: Batch): Promise<boolean> {
+  const done = await db
+    .prepare(`delete from batches where id = ? and ${HELD}`)
+    .bind(batch.id, lease.streamId, lease.token)
+    .run();
+  return done.meta.changes > 0;
+}

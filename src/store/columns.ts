@@ -1,0 +1,70 @@
+import * as z from "zod";
+import { type Core, emptyCore } from "../domain/fold.ts";
+import type { Facts } from "../domain/types.ts";
+import type { Items } from "../mlflow/plan.ts";
+import type { RunStatus } from "../mlflow/types.ts";
+
+/** The JSON columns, checked as they are read. */
+
+const wire = z.union([z.number(), z.string()]);
+const texts = z.record(z.string(), z.string());
+const instant = z.object({ at: z.number(), id: z.string() });
+
+const facts = z.object({
+  announces: z.literal(true).optional(),
+  ends: z.enum(["succeeded", "failed", "skipped", "cancelled"]).optional(),
+  resumes: z.literal(true).optional(),
+  fields: z.record(z.string(), z.json()).optional(),
+  params: texts.optional(),
+  tags: texts.optional(),
+  finals: z.record(z.string(), wire).optional(),
+  about: z.record(z.string(), z.json()).optional(),
+});
+
+const core = z.object({
+  announced: z.boolean(),
+  startedAt: z.number().nullable(),
+  maxStep: z.number().nullable(),
+  lifecycle: z.object({
+    resumedAt: z.number().nullable(),
+    ends: z.partialRecord(z.enum(["succeeded", "failed", "skipped", "cancelled"]), instant),
+  }),
+  fields: z.record(z.string(), instant.extend({ value: z.json() })),
+});
+
+const items = z.object({
+  metrics: z.array(z.object({ key: z.string(), value: wire, timestamp: z.number(), step: z.number() })),
+  params: z.array(z.object({ key: z.string(), value: z.string() })),
+  tags: z.array(z.object({ key: z.string(), value: z.string() })),
+});
+
+const sentState = z.object({
+  status: z.enum(["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"]),
+  endTime: z.number().nullable(),
+  runName: z.string(),
+  statusTag: z.string().nullable(),
+});
+
+/** What MLflow last took from us of a run's own state. `statusTag`: the status that MLflow has no word for. */
+export type SentState = {
+  status: RunStatus;
+  endTime: number | null;
+  runName: string;
+  statusTag: string | null;
+};
+
+export function readFacts(text: string | null): Facts | null {
+  return text === null ? null : facts.parse(JSON.parse(text));
+}
+
+export function readCore(text: string | null): Core {
+  return text === null ? emptyCore : core.parse(JSON.parse(text));
+}
+
+export function readItems(text: string): Items {
+  return items.parse(JSON.parse(text));
+}
+
+export function readSentState(text: string | null): SentState | null {
+  return text === null ? null : sentState.parse(JSON.parse(text));
+}

@@ -1,0 +1,100 @@
+import { and, eq, lt, ne, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { streams } from "./schema.ts";
+import { NOW_MS } from "./sql.ts";
+
+export type StreamRow = typeof streams.$inferSelect;
+
+/** How long a poke that was sent is trusted to arrive; after that the cron sends another. */
+export const POKE_TRUST_MS = 60_000;
+
+/** One writer per MLflow run: a token, and by the database's clock an end. */
+export type Lease = { streamId: number; token: string; ms: number };
+
+const now = sql.raw(NOW_MS);
+
+/** The condition that every statement of a commit carries. */
+export function held(lease: Lease) {
+  return and(eq(streams.id, lease.streamId), eq(streams.leaseToken, lease.token));
+}
+
+/** The same for SQL text; bind `heldArgs(lease)` in its place. */
+export const HELD = "exists (select 1 from streams where id = ? and lease_token = ?)";
+
+/**
+ * Takes the lease. The mark of a sent poke is cleared before anything is read, so that later events poke again; it
+ * is cleared too when the lease is taken, so that its holder sees on release that a poke was spent on it.
+ * @returns the stream, or how long the present holder may still keep it; null when there is no such stream.
+ */
+export async function claim(
+  db: D1Database,
+  streamId: number,
+  ms: number,
+): Promise<{ lease: Lease; stream: StreamRow } | { busyMs: number } | null> {
+  const lease = { streamId, token: crypto.randomUUID(), ms };
+  const orm = drizzle(db);
+  const [[claimed], [busy]] = await orm.batch([
+    orm
+      .update(streams)
+      .set({ leaseToken: lease.token, leaseUntil: sql`${now} + ${ms}`, pokedUntil: 0 })
+      .where(and(eq(streams.id, streamId), lt(streams.leaseUntil, now)))
+      .returning(),
+    orm
+      .update(streams)
+      .set({ pokedUntil: 0 })
+      .where(and(eq(streams.id, streamId), ne(streams.leaseToken, lease.token)))
+      .returning({ ms: sql<number>`${streams.leaseUntil} - ${now}` }),
+  ]);
+  if (claimed) return { lease, stream: claimed };
+  return busy ? { busyMs: Math.max(0, busy.ms) } : null;
+}
+
+/** Keeps the lease for its full length from now, before a call; false when it was lost. */
+export async function renew(db: D1Database, lease: Lease): Promise<boolean> {
+  const rows = await drizzle(db)
+    .update(streams)
+    .set({ leaseUntil: sql`${now} + ${lease.ms}` })
+    .where(held(lease))
+    .returning({ id: streams.id });
+  return rows.length > 0;
+}
+
+/** Writes to the leased stream; null when the lease was lost. */
+export async function updateHeld(
+  db: D1Database,
+  lease: Lease,
+  values: Partial<typeof streams.$inferInsert>,
+): Promise<StreamRow | null> {
+  const [row] = await drizzle(db)
+    .update(streams)
+    .set({ ...values, leaseUntil: sql`${now} + ${lease.ms}` })
+    .where(held(lease))
+    .returning();
+  return row ?? null;
+}
+
+/**
+ * Gives the lease back with the last words about the stream. If events came that this turn did not deliver, and no
+ * poke is on its way for them, the caller is to send one.
+ * @returns null when the lease was lost before
+ */
+export async function release(
+  db: D1Database,
+  lease: Lease,
+  values: Partial<typeof streams.$inferInsert>,
+  at: number,
+): Promise<{ stream: StreamRow; pokeNeeded: boolean } | null> {
+  const mark = at + POKE_TRUST_MS;
+  const unpoked = sql`${streams.lastSeq} > ${streams.foldedSeq} and ${streams.pokedUntil} < ${at}`;
+  const [stream] = await drizzle(db)
+    .update(streams)
+    .set({
+      ...values,
+      leaseToken: null,
+      leaseUntil: 0,
+      pokedUntil: sql`case when ${unpoked} then ${mark} else ${streams.pokedUntil} end`,
+    })
+    .where(held(lease))
+    .returning();
+  return stream ? { stream, pokeNeeded: stream.pokedUntil === mark } : null;
+}

@@ -1,0 +1,27 @@
+import { and, eq, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { locks } from "./schema.ts";
+import { NOW_MS } from "./sql.ts";
+
+/** Takes a named lock for so long; null when another has it. */
+export async function lock(db: D1Database, name: string, ms: number): Promise<string | null> {
+  const token = crypto.randomUUID();
+  const until = sql`${sql.raw(NOW_MS)} + ${ms}`;
+  const rows = await drizzle(db)
+    .insert(locks)
+    .values({ name, token, until })
+    .onConflictDoUpdate({
+      target: locks.name,
+      set: { token, until },
+      setWhere: sql`${locks.until} < ${sql.raw(NOW_MS)}`,
+    })
+    .returning();
+  return rows[0]?.token === token ? token : null;
+}
+
+/** Gives a lock back, if it is still ours. */
+export async function unlock(db: D1Database, name: string, token: string): Promise<void> {
+  await drizzle(db)
+    .delete(locks)
+    .where(and(eq(locks.name, name), eq(locks.token, token)));
+}

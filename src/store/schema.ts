@@ -1,0 +1,325 @@
+import { sql } from "drizzle-orm";
+import {
+  customType,
+  index,
+  integer,
+  primaryKey,
+  sqliteTable,
+  text,
+  uniqueIndex,
+} from "drizzle-orm/sqlite-core";
+
+/**
+ * The tables. Times are epoch milliseconds. `seq` is the order of acceptance, given by the database.
+ * Tables marked WITHOUT ROWID in the migration are clustered by their primary key, which halves the
+ * rows written; Drizzle cannot say so, so it was added to the generated SQL by hand.
+ */
+
+/** A metric value as stored: a number, or the text NaN, Infinity or -Infinity. No column affinity. */
+const metricValue = customType<{ data: number | string }>({ dataType: () => "blob" });
+
+/** One journal per trial or model run, and how far it has come on its way to MLflow. */
+export const streams = sqliteTable(
+  "streams",
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    /** Public id: 32 hex digits derived from the trainer's own ids, so that no look-up is needed to find it. */
+    key: text().notNull().unique(),
+    kind: text({ enum: ["trial", "model_run"] }).notNull(),
+    modelRunId: text("model_run_id"),
+    trialId: text("trial_id"),
+    createdAt: integer("created_at").notNull(),
+    updatedAt: integer("updated_at").notNull(),
+    /** Watermarks: accepted, folded into the query tables, written into batches, in MLflow. */
+    lastSeq: integer("last_seq").notNull().default(0),
+    foldedSeq: integer("folded_seq").notNull().default(0),
+    plannedSeq: integer("planned_seq").notNull().default(0),
+    deliveredSeq: integer("delivered_seq").notNull().default(0),
+    deliveredAt: integer("delivered_at"),
+    pokedUntil: integer("poked_until").notNull().default(0),
+    leaseToken: text("lease_token"),
+    leaseUntil: integer("lease_until").notNull().default(0),
+    attempts: integer().notNull().default(0),
+    nextAttemptAt: integer("next_attempt_at").notNull().default(0),
+    waitingFor: text("waiting_for", { enum: ["grace", "parent", "retry", "breaker"] }),
+    blockedReason: text("blocked_reason"),
+    lastError: text("last_error"),
+    /** Set by an operator's request; delivers this stream although automatic delivery is off. */
+    forced: integer({ mode: "boolean" }).notNull().default(false),
+    /** The intent to create a run: `createSentAt` without `mlflowRunId` means the answer is not known. */
+    createNonce: text("create_nonce"),
+    createSentAt: integer("create_sent_at"),
+    /** When to look once more for a second run with our nonce, after an ambiguous create. */
+    recheckAt: integer("recheck_at"),
+    /** The experiment that the run was made in, by name and MLflow's id: a run cannot move later. */
+    experimentName: text("experiment_name"),
+    mlflowExperimentId: text("mlflow_experiment_id"),
+    mlflowRunId: text("mlflow_run_id"),
+    adopted: integer({ mode: "boolean" }).notNull().default(false),
+    /** JSON of the run state (status, end time, name) that MLflow last took from us. */
+    sentState: text("sent_state"),
+  },
+  (t) => [
+    index("streams_behind").on(t.nextAttemptAt).where(sql`${t.deliveredSeq} < ${t.lastSeq}`),
+    index("streams_recheck").on(t.recheckAt).where(sql`${t.recheckAt} is not null`),
+    uniqueIndex("streams_mlflow_run").on(t.mlflowRunId).where(sql`${t.mlflowRunId} is not null`),
+  ],
+);
+
+/** The journal: append only. Metric points live beside it, one row a point. */
+export const events = sqliteTable(
+  "events",
+  {
+    seq: integer().primaryKey({ autoIncrement: true }),
+    streamId: integer("stream_id").notNull(),
+    eventId: text("event_id").notNull(),
+    type: text().notNull(),
+    /** Of the body, so that the same id with another body can be told from a repeat. */
+    hash: text().notNull(),
+    occurredAt: integer("occurred_at").notNull(),
+    acceptedAt: integer("accepted_at").notNull(),
+    correlationId: text("correlation_id").notNull(),
+    /** JSON of `Facts`; null when the event carried metric points only. */
+    facts: text(),
+    points: integer().notNull().default(0),
+    repeats: integer().notNull().default(0),
+  },
+  (t) => [uniqueIndex("events_identity").on(t.streamId, t.eventId), index("events_stream").on(t.streamId)],
+);
+
+/** Every metric point once, in order of acceptance. WITHOUT ROWID. NaN and infinities are text. */
+export const metricPoints = sqliteTable(
+  "metric_points",
+  {
+    streamId: integer("stream_id").notNull(),
+    seq: integer().notNull(),
+    n: integer().notNull(),
+    key: text().notNull(),
+    step: integer().notNull(),
+    timestamp: integer().notNull(),
+    value: metricValue().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.streamId, t.seq, t.n] }),
+    uniqueIndex("metric_points_point").on(t.streamId, t.key, t.step, t.timestamp, t.value),
+  ],
+);
+
+/** Last, least and greatest value by key. WITHOUT ROWID. */
+export const metricSummaries = sqliteTable(
+  "metric_summaries",
+  {
+    streamId: integer("stream_id").notNull(),
+    key: text().notNull(),
+    last: metricValue().notNull(),
+    /** Null: the metric of a terminal event without a step, which comes after every step. */
+    lastStep: integer("last_step"),
+    lastTimestamp: integer("last_timestamp").notNull(),
+    min: metricValue(),
+    max: metricValue(),
+    count: integer().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.streamId, t.key] })],
+);
+
+/** The first accepted value of each parameter. WITHOUT ROWID. */
+export const params = sqliteTable(
+  "params",
+  {
+    streamId: integer("stream_id").notNull(),
+    key: text().notNull(),
+    value: text().notNull(),
+    seq: integer().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.streamId, t.key] })],
+);
+
+/** The latest value of each tag, by event time, then event id. WITHOUT ROWID. */
+export const tags = sqliteTable(
+  "tags",
+  {
+    streamId: integer("stream_id").notNull(),
+    key: text().notNull(),
+    value: text().notNull(),
+    at: integer().notNull(),
+    eventId: text("event_id").notNull(),
+    seq: integer().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.streamId, t.key] })],
+);
+
+/** Intents: the exact items of a log-batch, stored before the call and deleted when MLflow has them. */
+export const batches = sqliteTable(
+  "batches",
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    streamId: integer("stream_id").notNull(),
+    token: text().notNull(),
+    items: text().notNull(),
+    sentAt: integer("sent_at"),
+    attempts: integer().notNull().default(0),
+  },
+  (t) => [index("batches_stream").on(t.streamId)],
+);
+
+/** The folded trial: what lists and searches read. `id` is the stream's. */
+export const trials = sqliteTable(
+  "trials",
+  {
+    id: integer().primaryKey(),
+    key: text().notNull().unique(),
+    modelRunId: text("model_run_id"),
+    trialId: text("trial_id").notNull(),
+    status: text({ enum: ["running", "succeeded", "failed", "skipped", "cancelled"] })
+      .notNull()
+      .default("running"),
+    announced: integer({ mode: "boolean" }).notNull().default(false),
+    spectralNorm: integer("spectral_norm", { mode: "boolean" }),
+    runName: text("run_name"),
+    experimentName: text("experiment_name"),
+    requestedRunId: text("requested_run_id"),
+    durationMs: integer("duration_ms"),
+    rank: integer(),
+    startedAt: integer("started_at"),
+    endedAt: integer("ended_at"),
+    createdAt: integer("created_at").notNull(),
+    updatedAt: integer("updated_at").notNull(),
+    /** JSON of `Core`: the rest of the fold state. */
+    core: text(),
+  },
+  (t) => [
+    index("trials_model_run").on(t.modelRunId, t.id),
+    index("trials_status").on(t.status, t.id),
+    index("trials_updated").on(t.updatedAt, t.id),
+  ],
+);
+
+/** The folded model run. `id` is the stream's. */
+export const modelRuns = sqliteTable(
+  "model_runs",
+  {
+    id: integer().primaryKey(),
+    modelRunId: text("model_run_id").notNull().unique(),
+    state: text({ enum: ["initialized", "running", "succeeded", "failed", "cancelled"] })
+      .notNull()
+      .default("initialized"),
+    announced: integer({ mode: "boolean" }).notNull().default(false),
+    runName: text("run_name"),
+    experimentName: text("experiment_name"),
+    requestedTrials: integer("requested_trials"),
+    completedTrials: integer("completed_trials"),
+    searchSpaceVersion: integer("search_space_version"),
+    maxParams: integer("max_params"),
+    bestMetric: metricValue("best_metric"),
+    bestTrialId: text("best_trial_id"),
+    startedAt: integer("started_at"),
+    endedAt: integer("ended_at"),
+    createdAt: integer("created_at").notNull(),
+    updatedAt: integer("updated_at").notNull(),
+    core: text(),
+  },
+  (t) => [index("model_runs_updated").on(t.updatedAt, t.id)],
+);
+
+/** The relay's mirror of MLflow's experiments. */
+export const mlflowExperiments = sqliteTable(
+  "mlflow_experiments",
+  {
+    mlflowExperimentId: text("mlflow_experiment_id").primaryKey(),
+    name: text().notNull(),
+    artifactLocation: text("artifact_location"),
+    lifecycleStage: text("lifecycle_stage", { enum: ["active", "deleted"] }).notNull(),
+    syncedAt: integer("synced_at").notNull(),
+  },
+  (t) => [index("mlflow_experiments_name").on(t.name)],
+);
+
+/** The relay's mirror of MLflow's runs; `streamId` links a run to the trial or model run it belongs to. */
+export const mlflowRuns = sqliteTable(
+  "mlflow_runs",
+  {
+    mlflowRunId: text("mlflow_run_id").primaryKey(),
+    mlflowExperimentId: text("mlflow_experiment_id").notNull(),
+    streamId: integer("stream_id").unique(),
+    runName: text("run_name"),
+    status: text({ enum: ["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"] }).notNull(),
+    startTime: integer("start_time"),
+    endTime: integer("end_time"),
+    lifecycleStage: text("lifecycle_stage", { enum: ["active", "deleted"] }).notNull(),
+    artifactUri: text("artifact_uri"),
+    syncedAt: integer("synced_at").notNull(),
+  },
+  (t) => [index("mlflow_runs_experiment").on(t.mlflowExperimentId)],
+);
+
+/** What two sides said differently, what was kept, and when. */
+export const conflicts = sqliteTable(
+  "conflicts",
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    streamId: integer("stream_id").notNull(),
+    kind: text({ enum: ["param", "experiment", "run_id"] }).notNull(),
+    field: text().notNull(),
+    kept: text(),
+    refused: text().notNull(),
+    source: text({ enum: ["journal", "mlflow"] }).notNull(),
+    eventId: text("event_id"),
+    createdAt: integer("created_at").notNull(),
+  },
+  (t) => [uniqueIndex("conflicts_once").on(t.streamId, t.kind, t.field, t.refused)],
+);
+
+/** Items that MLflow will never take, whole, with its words. */
+export const deadLetters = sqliteTable(
+  "dead_letters",
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    streamId: integer("stream_id"),
+    kind: text({ enum: ["metric", "param", "tag", "status", "message"] }).notNull(),
+    item: text().notNull(),
+    reason: text().notNull(),
+    createdAt: integer("created_at").notNull(),
+  },
+  (t) => [uniqueIndex("dead_letters_once").on(t.streamId, t.kind, t.item)],
+);
+
+/** The circuit breaker, one row a tracking server. */
+export const breakers = sqliteTable("breakers", {
+  server: text().primaryKey(),
+  state: text({ enum: ["closed", "open"] })
+    .notNull()
+    .default("closed"),
+  failures: integer().notNull().default(0),
+  probes: integer().notNull().default(0),
+  openedAt: integer("opened_at"),
+  probeAt: integer("probe_at").notNull().default(0),
+  alarm: integer({ mode: "boolean" }).notNull().default(false),
+  lastError: text("last_error"),
+  updatedAt: integer("updated_at").notNull(),
+});
+
+/** Named locks with an end, for work that only one invocation may do. */
+export const locks = sqliteTable("locks", {
+  name: text().primaryKey(),
+  token: text().notNull(),
+  until: integer().notNull(),
+});
+
+/** Reports of the cron's passes. */
+export const cronPasses = sqliteTable("cron_passes", {
+  id: integer().primaryKey({ autoIncrement: true }),
+  startedAt: integer("started_at").notNull(),
+  finishedAt: integer("finished_at").notNull(),
+  report: text().notNull(),
+});
+
+/** API tokens, kept as SHA-256 only. */
+export const apiTokens = sqliteTable("api_tokens", {
+  id: text().primaryKey(),
+  name: text().notNull(),
+  hash: text().notNull().unique(),
+  scopes: text().notNull(),
+  createdAt: integer("created_at").notNull(),
+  expiresAt: integer("expires_at"),
+  revokedAt: integer("revoked_at"),
+});

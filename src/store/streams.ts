@@ -1,0 +1,47 @@
+import { and, asc, eq, gt, isNull, lt, or, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { streams } from "./schema.ts";
+import { NOW_MS } from "./sql.ts";
+
+const behind = lt(streams.deliveredSeq, streams.lastSeq);
+
+/** Has a stream delivered although automatic delivery is off, and at once; also takes a block away. */
+export async function force(db: D1Database, streamId: number): Promise<void> {
+  await drizzle(db)
+    .update(streams)
+    .set({ forced: true, blockedReason: null, nextAttemptAt: 0, attempts: 0, waitingFor: null })
+    .where(eq(streams.id, streamId));
+}
+
+/** Streams that wait for the breaker, longest waiting first. */
+export async function waitingForBreaker(db: D1Database, limit: number): Promise<number[]> {
+  const rows = await drizzle(db)
+    .select({ id: streams.id })
+    .from(streams)
+    .where(and(behind, eq(streams.waitingFor, "breaker"), isNull(streams.blockedReason)))
+    .orderBy(asc(streams.id))
+    .limit(limit);
+  return rows.map((row) => row.id);
+}
+
+/**
+ * Streams that are behind, after `afterId` in order of id, and how long until something already under way (a poke, a
+ * lease, an attempt) must have shown itself. Its holder may have died, so nothing is taken for granted after that.
+ */
+export async function behindStreams(
+  db: D1Database,
+  now: number,
+  options: { afterId: number; limit: number; deliver: boolean },
+): Promise<{ id: number; dueInMs: number }[]> {
+  const unfolded = lt(streams.foldedSeq, streams.lastSeq);
+  const deliverable = and(behind, isNull(streams.blockedReason), sql`${streams.waitingFor} is not 'breaker'`);
+  return drizzle(db)
+    .select({
+      id: streams.id,
+      dueInMs: sql<number>`max(0, ${streams.leaseUntil} - ${sql.raw(NOW_MS)}, ${streams.pokedUntil} - ${now}, ${streams.nextAttemptAt} - ${now})`,
+    })
+    .from(streams)
+    .where(and(gt(streams.id, options.afterId), options.deliver ? or(unfolded, deliverable) : unfolded))
+    .orderBy(asc(streams.id))
+    .limit(options.limit);
+}

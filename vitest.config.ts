@@ -1,0 +1,59 @@
+import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-workers";
+import { defineConfig } from "vitest/config";
+import { readWranglerConfig } from "./scripts/lib/wrangler-config.ts";
+import { CountReporter } from "./test/reporter.ts";
+
+// Tests should not wait for a batch to fill up; everything else is as in wrangler.toml.
+const QUEUE_WAIT_SECONDS = 0.05;
+
+async function workerUnderTest() {
+  const consumers = readWranglerConfig().queues.consumers.map((consumer) => [
+    consumer.queue,
+    {
+      maxBatchSize: consumer.max_batch_size,
+      maxBatchTimeout: QUEUE_WAIT_SECONDS,
+      maxRetries: consumer.max_retries,
+      retryDelay: consumer.retry_delay,
+      deadLetterQueue: consumer.dead_letter_queue,
+    },
+  ]);
+  return {
+    wrangler: { configPath: "wrangler.toml" },
+    miniflare: {
+      bindings: {
+        ADMIN_TOKEN: "test-admin-token",
+        MLFLOW_TRACKING_URI: "http://mlflow.test",
+        TEST_MIGRATIONS: await readD1Migrations("migrations"),
+      },
+      queueConsumers: Object.fromEntries(consumers),
+    },
+  };
+}
+
+export default defineConfig({
+  test: {
+    reporters: ["default", new CountReporter()],
+    projects: [
+      { test: { name: "unit", environment: "node", include: ["test/unit/**/*.test.ts"] } },
+      {
+        plugins: [cloudflareTest(workerUnderTest)],
+        test: {
+          name: "worker",
+          include: ["test/worker/**/*.test.ts"],
+          setupFiles: ["test/worker/setup.ts"],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          name: "e2e",
+          environment: "node",
+          include: ["test/e2e/**/*.test.ts"],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
+        },
+      },
+    ],
+  },
+});
