@@ -6,7 +6,14 @@ import { HttpFailure, problemResponse } from "./errors.ts";
 import { consoleLog, errorText } from "./log.ts";
 import type { AppEnv } from "./routes/context.ts";
 import { events } from "./routes/events.ts";
+import { experiments } from "./routes/experiments.ts";
 import { health } from "./routes/health.ts";
+import { modelRuns } from "./routes/model-runs.ts";
+import { ops } from "./routes/ops.ts";
+import { runs } from "./routes/runs.ts";
+import { sync } from "./routes/sync.ts";
+import { tokens } from "./routes/tokens.ts";
+import { trials } from "./routes/trials.ts";
 import { wire } from "./wire.ts";
 
 /** The HTTP side: middleware in order, one sub-app a resource, one place where failures become answers. */
@@ -23,6 +30,13 @@ app.use(async (c, next) => {
 
 app.route("/", health);
 app.route("/api/events", events);
+app.route("/api/model-runs", modelRuns);
+app.route("/api/trials", trials);
+app.route("/api/experiments", experiments);
+app.route("/api/runs", runs);
+app.route("/api/sync", sync);
+app.route("/api/ops/tokens", tokens);
+app.route("/api/ops", ops);
 
 app.notFound((c) =>
   problemResponse(

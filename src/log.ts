@@ -25,7 +25,8 @@ export function consoleLog(base: LogFields = {}): Log {
   };
 }
 
-/** The message of whatever was thrown. */
+/** The message of whatever was thrown. Drizzle's own holds the query and its values; the why is in the cause. */
 export function errorText(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? error.cause.message : error.message;
 }

@@ -18,7 +18,7 @@ type Options = { port: number; dataDir: string; report: (line: string) => void }
 export async function keepMlflow(options: Options): Promise<() => Promise<void>> {
   const stopping = new AbortController();
   let server = await startMlflow(options);
-  const keeping = keep();
+  void keep();
 
   async function keep(): Promise<void> {
     while (!stopping.signal.aborted) {
@@ -34,8 +34,7 @@ export async function keepMlflow(options: Options): Promise<() => Promise<void>>
 
   return async () => {
     stopping.abort();
-    await keeping;
-    await server.stop();
+    await server.stop(); // one that is just starting ends with this process
   };
 }
 

@@ -36,12 +36,14 @@ const WORDS: Record<string, string> = {
   "-inf": "-Infinity",
 };
 
+const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
 /** What a parameter's text means, so that Python's and JSON's spelling of one value can be compared. */
 function meaning(text: string): string {
   const trimmed = text.trim();
   const word = WORDS[trimmed];
   if (word !== undefined) return word;
-  if (trimmed !== "" && Number.isFinite(Number(trimmed)) && /^[+-]?[\d.]/.test(trimmed)) {
+  if (DECIMAL.test(trimmed)) {
     // Beyond a double's exact integers the digits themselves are the value (64-bit seeds).
     return /^\d{16,}$/.test(trimmed) ? trimmed : `number:${Number(trimmed)}`;
   }

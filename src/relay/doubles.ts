@@ -44,7 +44,7 @@ async function settleDoubles(turn: Turn): Promise<number | null> {
       continue;
     const gone = await turn.call(() => deps.mlflow.deleteRun(run.info.runId));
     if (!gone.ok) return null;
-    deps.log.warn("a second run of one trial was deleted", { stream: stream.key, run: run.info.runId });
+    deps.log.warn("a second run of one trial was deleted", { run: run.info.runId });
     deleted++;
   }
   return deleted;

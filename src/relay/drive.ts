@@ -34,9 +34,10 @@ export async function drive(deps: Deps, streamId: number): Promise<Driven> {
     const released = await release(deps.db, lease, idle, deps.now());
     return { poke: folded.more ? 0 : released?.pokeNeeded ? gatherMs : null };
   }
-  const turn = new Turn(deps, lease, stream, (breaker?.failures ?? 0) > 0);
+  const log = deps.log.with({ model_run_id: stream.modelRunId, trial_id: stream.trialId });
+  const turn = new Turn({ ...deps, log }, lease, stream, (breaker?.failures ?? 0) > 0);
   const end = await endOf(turn);
-  const released = await release(deps.db, lease, valuesAfter(deps, turn.stream, end), deps.now());
+  const released = await release(deps.db, lease, valuesAfter(turn, end), deps.now());
   if (!released) return { poke: null };
   if (end.kind === "wait") return { poke: end.for === "breaker" ? null : end.ms };
   if (end.kind === "more" || folded.more) return { poke: 0 };
@@ -49,7 +50,7 @@ async function endOf(turn: Turn): Promise<End> {
     return step.ok ? { kind: "done" } : step.end;
   } catch (error) {
     const { deps, stream } = turn;
-    deps.log.error("delivery failed in the relay itself", { stream: stream.key, error: errorText(error) });
+    deps.log.error("delivery failed in the relay itself", { error: errorText(error) });
     return {
       kind: "wait",
       for: "retry",
@@ -71,7 +72,7 @@ function whyIdle(deps: Deps, stream: StreamRow, breakerOpen: boolean): Values | 
   return stream.waitingFor !== "grace" && stream.nextAttemptAt > now() ? {} : null;
 }
 
-function valuesAfter(deps: Deps, stream: StreamRow, end: End): Values {
+function valuesAfter({ deps, stream }: Turn, end: End): Values {
   const rested: Values = { attempts: 0, nextAttemptAt: 0, waitingFor: null };
   switch (end.kind) {
     case "done":
@@ -79,7 +80,7 @@ function valuesAfter(deps: Deps, stream: StreamRow, end: End): Values {
     case "more":
       return { ...rested, lastError: null };
     case "blocked":
-      deps.log.error("trial blocked", { stream: stream.key, reason: end.reason });
+      deps.log.error("trial blocked", { reason: end.reason });
       return { ...rested, blockedReason: end.reason, lastError: end.reason };
     case "wait":
       return {

@@ -159,7 +159,7 @@ async function setAside(turn: Turn, items: Items, failure: Failure): Promise<voi
   const item = JSON.stringify(items.metrics[0] ?? items.params[0] ?? items.tags[0]);
   const reason = `${failure.code ?? failure.status ?? "MLflow"}: ${failure.message}`;
   await bury(turn.deps.db, { streamId: turn.stream.id, kind, item, reason, createdAt: turn.deps.now() });
-  turn.deps.log.error("an item was set aside as a dead letter", { stream: turn.stream.key, kind, reason });
+  turn.deps.log.error("an item was set aside as a dead letter", { kind, reason });
 }
 
 function payload(runId: string, items: Items) {

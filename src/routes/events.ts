@@ -21,15 +21,17 @@ type Verdict =
 
 /** `POST /api/events/ml`: one event, an array of them, or NDJSON. */
 export const events = new Hono<AppEnv>().post("/ml", requireScope("ingest"), async (c) => {
-  const { success } = await c.env.INGEST_LIMIT.limit({ key: c.var.caller.tokenId });
+  const idempotencyKey = readIdempotencyKey(c.req.header("idempotency-key"));
+  const [{ success }, { single, items }] = await Promise.all([
+    c.env.INGEST_LIMIT.limit({ key: c.var.caller.tokenId }),
+    readItems(c),
+  ]);
   if (!success)
     throw new HttpFailure({
       kind: "rate_limited",
       detail: "This token has sent more requests than it may in a minute. Send more events in each request.",
       retryAfterSeconds: RATE_PERIOD_SECONDS,
     });
-  const idempotencyKey = readIdempotencyKey(c.req.header("idempotency-key"));
-  const { single, items } = await readItems(c);
   const verdicts = await keep(c.var.relay, items, idempotencyKey);
   const [first] = verdicts;
   const taken = verdicts.filter((verdict) => verdict.ok);

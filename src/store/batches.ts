@@ -11,9 +11,9 @@ import { helpingLength } from "./unfolded.ts";
 export type Batch = { id: number; token: string; items: Items; sentAt: number | null; attempts: number };
 
 /** A helping of delivery: a few full batches, so that planning costs little beside sending. */
-const MAX_EVENTS = 10_000;
-const MAX_POINTS = 6_000;
-const MAX_LOADED = 20;
+const MAX_EVENTS = 20_000;
+const MAX_POINTS = 20_000;
+const MAX_LOADED = 30;
 /** Positions of a terminal event's metrics without a step, behind those that came with one. */
 const FINALS_FROM = 1_000_000;
 

@@ -11,6 +11,10 @@ export type Journalled = {
   pokes: { streamId: number; urgent: boolean }[];
 };
 
+/** Streams that this isolate has seen written. They are never deleted, so their stubs need no second look. */
+const knownStreams = new Set<string>();
+const MAX_KNOWN_STREAMS = 20_000;
+
 /**
  * Writes events in one transaction: streams and stubs of parents not seen yet, the events, their points.
  * The same event again is a duplicate, the same id with another body a conflict; neither changes anything.
@@ -28,61 +32,74 @@ export async function journal(
     if (!firsts.has(identity)) firsts.set(identity, event);
   }
   const unique = [...firsts.values()];
-  const mark = now + POKE_TRUST_MS;
   const streams = streamsOf(unique);
-  const stubs = overRows(
+  const written = await write(
     db,
-    INSERT_STREAMS,
-    streams.map((s) => [s.key, s.kind, s.modelRunId, s.trialId]),
+    unique,
+    streams.filter((stream) => !knownStreams.has(stream.key)),
     now,
   );
+  // A database that was emptied under us: the stubs are not there after all.
+  const stored = written.stored.size === unique.length ? written : await write(db, unique, streams, now);
+  if (knownStreams.size > MAX_KNOWN_STREAMS) knownStreams.clear();
+  for (const stream of streams) knownStreams.add(stream.key);
+
+  const outcomes = events.map((event): Outcome => {
+    const identity = identityOf(event.stream.key, event.id);
+    const known = stored.stored.get(identity);
+    if (!known) throw new Error(`the journal did not return event ${event.id}`);
+    if (known.hash !== event.hash) return "conflict";
+    return known.isNew && firsts.get(identity) === event ? "accepted" : "duplicate";
+  });
+  return { outcomes, pokes: stored.pokes };
+}
+
+type Written = { stored: Map<string, { hash: string; isNew: boolean }>; pokes: Journalled["pokes"] };
+
+/** One transaction; `stubs` are the streams that may not be there yet. */
+async function write(
+  db: D1Database,
+  unique: readonly JournalEvent[],
+  stubs: readonly StreamRef[],
+  now: number,
+): Promise<Written> {
+  const mark = now + POKE_TRUST_MS;
+  const keys = (kind: StreamRef["kind"]) =>
+    stubs.filter((stream) => stream.kind === kind).map((stream) => stream.key);
+  const stubRows = [
+    ...overRows(
+      db,
+      INSERT_STREAMS,
+      stubs.map((s) => [s.key, s.kind, s.modelRunId, s.trialId]),
+      now,
+    ),
+    ...overRows(db, INSERT_MODEL_RUNS, keys("model_run"), now),
+    ...overRows(db, INSERT_TRIALS, keys("trial"), now),
+  ];
   const eventRows = overRows(db, INSERT_EVENTS, unique.map(eventRow));
   const pointRows = overRows(db, INSERT_POINTS, unique.flatMap(pointsOf));
   const dirty = overRows(db, MARK_DIRTY, dirtyOf(unique), now, mark);
-  const parents = overRows(
-    db,
-    INSERT_MODEL_RUNS,
-    streams.filter((s) => s.kind === "model_run").map((s) => s.key),
-    now,
-  );
-  const trials = overRows(
-    db,
-    INSERT_TRIALS,
-    streams.filter((s) => s.kind === "trial").map((s) => s.key),
-    now,
-  );
   const results = await db.batch<Record<string, unknown>>([
-    ...stubs,
-    ...parents,
-    ...trials,
+    ...stubRows,
     ...eventRows,
     ...pointRows,
     ...dirty,
   ]);
 
-  const firstEvent = stubs.length + parents.length + trials.length;
-  const stored = new Map<string, { hash: string; isNew: boolean }>();
-  for (const result of results.slice(firstEvent, firstEvent + eventRows.length))
-    for (const row of result.results)
-      stored.set(identityOf(String(row.key), String(row.event_id)), {
-        hash: String(row.hash),
-        isNew: row.repeats === 0,
-      });
+  const afterStubs = results.slice(stubRows.length);
+  const stored: Written["stored"] = new Map();
+  for (const row of afterStubs.slice(0, eventRows.length).flatMap((result) => result.results))
+    stored.set(identityOf(String(row.key), String(row.event_id)), {
+      hash: String(row.hash),
+      isNew: row.repeats === 0,
+    });
   const urgent = new Set(unique.filter(isUrgent).map((event) => event.stream.key));
-  const pokes = results
-    .slice(firstEvent + eventRows.length + pointRows.length)
+  const pokes = afterStubs
+    .slice(eventRows.length + pointRows.length)
     .flatMap((result) => result.results)
     .filter((row) => row.poked_until === mark)
     .map((row) => ({ streamId: Number(row.id), urgent: urgent.has(String(row.key)) }));
-
-  const outcomes = events.map((event): Outcome => {
-    const identity = identityOf(event.stream.key, event.id);
-    const known = stored.get(identity);
-    if (!known) throw new Error(`the journal did not return event ${event.id}`);
-    if (known.hash !== event.hash) return "conflict";
-    return known.isNew && firsts.get(identity) === event ? "accepted" : "duplicate";
-  });
-  return { outcomes, pokes };
+  return { stored, pokes };
 }
 
 /** An end is worth an immediate delivery; so is a start, which makes the run appear. */

@@ -6,7 +6,7 @@ import { NOW_MS } from "./sql.ts";
 export type StreamRow = typeof streams.$inferSelect;
 
 /** How long a poke that was sent is trusted to arrive; after that the cron sends another. */
-export const POKE_TRUST_MS = 60_000;
+export const POKE_TRUST_MS = 20_000;
 
 /** One writer per MLflow run: a token, and by the database's clock an end. */
 export type Lease = { streamId: number; token: string; ms: number };

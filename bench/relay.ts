@@ -1,0 +1,73 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../scripts/lib/mlflow-server.ts";
+import { type RelayProcess, startRelay } from "../scripts/lib/relay-process.ts";
+
+const TOKEN = "bench-token-of-more-than-16-characters";
+const POLL_MS = 50;
+/** Longer than the gather window, within which a message is on its way but in nobody's backlog. */
+const SETTLE_MS = 3_000;
+
+export type BenchRelay = RelayProcess & {
+  post(events: object | object[]): Promise<void>;
+  /** Resolves when every trial of the model run is in MLflow. */
+  delivered(modelRunId: string, trials: number): Promise<void>;
+  /** Resolves when the queue is empty. */
+  settled(): Promise<void>;
+};
+
+/** The real build in its own process, with its state in `stateDir`. */
+export async function benchRelay(stateDir: string, vars: Record<string, string>): Promise<BenchRelay> {
+  const relay = await startRelay({ port: await freePort(), stateDir, vars: { ADMIN_TOKEN: TOKEN, ...vars } });
+  const headers = { authorization: `Bearer ${TOKEN}`, "content-type": "application/json" };
+  return {
+    ...relay,
+    async post(events) {
+      const answer = await fetch(`${relay.url}/api/events/ml`, {
+        method: "POST",
+        headers,
+        body: JSON.stringify(events),
+      });
+      const text = await answer.text();
+      if (answer.status !== 202) throw new Error(`the relay answered ${answer.status}: ${text}`);
+    },
+    async delivered(modelRunId, trials) {
+      for (;;) {
+        const query = new URLSearchParams({ model_run_id: modelRunId, sync_state: "synced", limit: "500" });
+        const answer = await fetch(`${relay.url}/api/trials?${query}`, { headers });
+        const body = (await answer.json()) as { trials: object[] };
+        if (body.trials.length >= trials) return;
+        await sleep(POLL_MS);
+      }
+    },
+    async settled() {
+      for (;;) {
+        await sleep(SETTLE_MS);
+        const body = (await (await fetch(`${relay.url}/ready`)).json()) as { queue: { backlog: number } };
+        if (body.queue.backlog === 0) return;
+      }
+    },
+  };
+}
+
+/** A trial's start, its points as single-metric events, and its end. */
+export function trialEvents(modelRunId: string, trialId: string, keys: number, steps: number) {
+  const common = { model_run_id: modelRunId, trial_id: trialId };
+  const start = Date.now() - keys * steps;
+  return [
+    {
+      event: "ml.trial.start",
+      ...common,
+      spectral_norm: false,
+      parameters: { learning_rate: 0.001, batch_size: 32 },
+    },
+    ...Array.from({ length: keys * steps }, (_, i) => ({
+      event: "ml.run.metric",
+      ...common,
+      metric_name: `metric_${i % keys}`,
+      metric_value: 1 / (i + 1),
+      step: Math.floor(i / keys),
+      occurred_at: start + i,
+    })),
+    { event: "ml.trial.complete", ...common, spectral_norm: false, metrics: {} },
+  ];
+}

@@ -1,0 +1,86 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { seeded, shuffled } from "../../scripts/demo/random.ts";
+import { type Lab, openLab } from "../lib/lab.ts";
+import type { Snapshot } from "../lib/mlflow-read.ts";
+import { randomStudy } from "../lib/random-study.ts";
+import type { Event } from "../lib/relay.ts";
+
+let lab: Lab;
+beforeAll(async () => {
+  lab = await openLab();
+});
+afterAll(() => lab?.close());
+
+/** What two model runs of the same events must have in common: all but ids of runs, and the relay's own tags. */
+function comparable(runs: Snapshot[], modelRunId: string) {
+  const plain = runs.map(({ runId, tags, ...run }) => {
+    const shown = Object.entries(tags).filter(([key]) => !key.startsWith("relay."));
+    return { ...run, tags: Object.fromEntries(shown) };
+  });
+  let text = JSON.stringify(plain.sort((a, b) => ((a.name ?? "") < (b.name ?? "") ? -1 : 1)));
+  for (const { runId, name } of runs) text = text.replaceAll(runId, `run of ${name}`);
+  return JSON.parse(text.replaceAll(modelRunId, "M"));
+}
+
+/** Groups of random sizes. */
+function randomBatches(random: () => number, events: Event[]): Event[][] {
+  const batches: Event[][] = [];
+  for (let from = 0; from < events.length; ) {
+    const size = 1 + Math.floor(random() ** 3 * 60);
+    batches.push(events.slice(from, from + size));
+    from += size;
+  }
+  return batches;
+}
+
+test.each([1, 2, 3, 4])(
+  "the same events twice, in any order, make the same MLflow (seed %i)",
+  async (seed) => {
+    const [once, twice] = [`once-${seed}`, `twice-${seed}`];
+    await lab.relay.send(randomStudy(seed, once));
+
+    const random = seeded(seed);
+    const events = randomStudy(seed, twice);
+    for (const batch of randomBatches(random, shuffled(random, [...events, ...events]))) {
+      if (random() < 0.4) await lab.relay.sendLines(batch);
+      else await lab.relay.send(batch.length === 1 && batch[0] ? batch[0] : batch);
+    }
+
+    await Promise.all([lab.relay.delivered(once), lab.relay.delivered(twice)]);
+    const expected = comparable(await lab.mlflow.runs(once), once);
+    expect(expected).toHaveLength(5);
+    expect(comparable(await lab.mlflow.runs(twice), twice)).toEqual(expected);
+    for (const id of [once, twice]) {
+      expect(lab.relay.store.conflicts(id)).toEqual([]);
+      expect(lab.relay.store.deadLetters(id)).toEqual([]);
+    }
+  },
+);
+
+test("two identical requests at the same time are one", async () => {
+  const events = randomStudy(5, "at-once");
+  const answers = await Promise.all([lab.relay.send(events), lab.relay.send(events)]);
+  const total = (field: string) => answers.reduce((sum, { body }) => sum + Number(body[field]), 0);
+  expect(total("accepted")).toBe(events.length);
+  expect(total("duplicates")).toBe(events.length);
+
+  await lab.relay.send(randomStudy(5, "alone"));
+  await Promise.all([lab.relay.delivered("at-once"), lab.relay.delivered("alone")]);
+  expect(comparable(await lab.mlflow.runs("at-once"), "at-once")).toEqual(
+    comparable(await lab.mlflow.runs("alone"), "alone"),
+  );
+});
+
+test("a second time, after delivery, changes nothing in MLflow", async () => {
+  const events = randomStudy(6, "again");
+  await lab.relay.send(events);
+  await lab.relay.delivered("again");
+  const before = await lab.mlflow.runs("again");
+  const writes = lab.proxy.calls.length;
+  const { headers } = await lab.relay.send(events);
+  expect(headers.get("idempotent-replayed")).toBe("true");
+  await lab.relay.cron();
+  await lab.relay.delivered("again");
+  expect(await lab.mlflow.runs("again")).toEqual(before);
+  expect(lab.proxy.calls.length).toBe(writes);
+});

@@ -1,0 +1,178 @@
+import { once } from "node:events";
+import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../../scripts/lib/mlflow-server.ts";
+
+/** What happens to a call in place of simply passing. */
+export type Fault =
+  /** The socket is closed and MLflow hears nothing. */
+  | { kind: "refuse" }
+  /** MLflow does it, and the answer never arrives. */
+  | { kind: "cut" }
+  | { kind: "answer"; status: number; headers?: Record<string, string>; body: string }
+  /** MLflow gets it only after so long, whether or not the caller still waits. */
+  | { kind: "stall"; ms: number };
+
+/** Which calls: `path` is an endpoint such as "runs/create", `body` a text within the request's body. */
+export type Match = { path?: string; body?: string; times?: number; after?: number };
+
+export type Call = {
+  path: string;
+  body: string;
+  at: number;
+  status: number | null;
+  fault: Fault["kind"] | null;
+};
+
+type Rule = Match & { fault: Fault; seen: number; hits: number };
+
+const PREFIX = "/api/2.0/mlflow/";
+
+/** A proxy before MLflow that fails on demand and remembers every call. */
+export class FaultProxy {
+  readonly uri: string;
+  readonly calls: Call[] = [];
+  readonly #target: URL;
+  readonly #server = createServer((request, response) => {
+    void this.#handle(request, response).catch(() => response.destroy());
+  });
+  #rules: Rule[] = [];
+
+  private constructor(target: string, port: number) {
+    this.#target = new URL(target);
+    this.uri = `http://127.0.0.1:${port}`;
+  }
+
+  static async start(target: string): Promise<FaultProxy> {
+    const port = await freePort();
+    const proxy = new FaultProxy(target, port);
+    proxy.#server.listen(port, "127.0.0.1");
+    await once(proxy.#server, "listening");
+    return proxy;
+  }
+
+  /**
+   * From now on matching calls fail so: all of them, or `times` of them, the first `after` of them not counted. Of
+   * several rules the oldest that applies wins.
+   * @returns how often it has struck
+   */
+  fail(match: Match, fault: Fault): { hits: () => number } {
+    const rule = { ...match, fault, seen: 0, hits: 0 };
+    this.#rules.push(rule);
+    return { hits: () => rule.hits };
+  }
+
+  /** Takes all faults away. */
+  heal(): void {
+    this.#rules = [];
+  }
+
+  /** The calls of an endpoint so far. */
+  callsTo(path: string): Call[] {
+    return this.calls.filter((call) => call.path === path);
+  }
+
+  async stop(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((done) => this.#server.close(done));
+  }
+
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const body = Buffer.concat(chunks);
+    const path = (request.url ?? "").replace(PREFIX, "").replace(/\?.*/, "");
+    const fault = this.#strike(path, body.toString());
+    const call: Call = {
+      path,
+      body: body.toString(),
+      at: Date.now(),
+      status: null,
+      fault: fault?.kind ?? null,
+    };
+    this.calls.push(call);
+    switch (fault?.kind) {
+      case "refuse":
+        request.socket.destroy();
+        return;
+      case "answer":
+        call.status = fault.status;
+        response.writeHead(fault.status, fault.headers).end(fault.body);
+        return;
+      case "stall":
+        await sleep(fault.ms);
+        break;
+    }
+    const answer = await this.#forward(request, body);
+    call.status = answer.status;
+    if (fault?.kind === "cut") request.socket.destroy();
+    else response.writeHead(answer.status, answer.headers).end(answer.body);
+  }
+
+  #strike(path: string, body: string): Fault | null {
+    for (const rule of this.#rules) {
+      if (rule.path !== undefined && rule.path !== path) continue;
+      if (rule.body !== undefined && !body.includes(rule.body)) continue;
+      if (rule.seen++ < (rule.after ?? 0)) continue;
+      if (rule.times !== undefined && rule.hits >= rule.times) continue;
+      rule.hits++;
+      return rule.fault;
+    }
+    return null;
+  }
+
+  /** MLflow's security middleware looks at Host, so it gets its own. */
+  async #forward(incoming: IncomingMessage, body: Buffer) {
+    const { method, url, headers } = incoming;
+    const { hostname, port, host } = this.#target;
+    const outgoing = httpRequest({
+      hostname,
+      port,
+      ...(method ? { method } : {}),
+      ...(url ? { path: url } : {}),
+      headers: { ...headers, host },
+      agent: false,
+    });
+    outgoing.end(body);
+    const [answer]: [IncomingMessage] = await once(outgoing, "response").then(([first]) => [first]);
+    const chunks: Buffer[] = [];
+    for await (const chunk of answer) chunks.push(chunk);
+    const { "transfer-encoding": _, ...kept } = answer.headers;
+    return { status: answer.statusCode ?? 502, headers: kept, body: Buffer.concat(chunks) };
+  }
+}
+
+const JSON_TYPE = { "content-type": "application/json" };
+const HTML_TYPE = { "content-type": "text/html; charset=utf-8" };
+
+function mlflowError(
+  status: number,
+  code: string,
+  message: string,
+  headers: Record<string, string> = {},
+): Fault {
+  return {
+    kind: "answer",
+    status,
+    headers: { ...JSON_TYPE, ...headers },
+    body: JSON.stringify({ error_code: code, message }),
+  };
+}
+
+/** Failures as real servers and what stands before them answer. */
+export const FAULTS = {
+  refuse: { kind: "refuse" },
+  cut: { kind: "cut" },
+  unavailable: mlflowError(503, "TEMPORARILY_UNAVAILABLE", "The service is down for maintenance"),
+  internalError: mlflowError(500, "INTERNAL_ERROR", "Something went wrong"),
+  queuePool: mlflowError(
+    400,
+    "BAD_REQUEST",
+    "(sqlalchemy.exc.TimeoutError) QueuePool limit of size 5 overflow 10 reached, connection timed out, timeout 30.00",
+  ),
+  invalidParameter: mlflowError(400, "INVALID_PARAMETER_VALUE", "Invalid value for a metric"),
+  badGateway: { kind: "answer", status: 502, headers: HTML_TYPE, body: "<h1>502 Bad Gateway</h1>" },
+  forbidden: { kind: "answer", status: 403, headers: HTML_TYPE, body: "<h1>403 Forbidden</h1>" },
+  tooMany: (seconds: number) =>
+    mlflowError(429, "REQUEST_LIMIT_EXCEEDED", "Slow down", { "retry-after": String(seconds) }),
+} satisfies Record<string, Fault | ((seconds: number) => Fault)>;

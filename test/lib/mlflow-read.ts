@@ -1,0 +1,103 @@
+import { createMlflowClient, type MlflowClient } from "../../src/mlflow/client.ts";
+import type { Result } from "../../src/mlflow/failure.ts";
+import { storedValue } from "../../src/mlflow/json.ts";
+import type { Run } from "../../src/mlflow/types.ts";
+
+/** A run as MLflow has it, every point of every metric included. */
+export type Snapshot = {
+  runId: string;
+  name: string | null;
+  status: string;
+  startTime: number | null;
+  endTime: number | null;
+  lifecycleStage: string;
+  params: Record<string, string>;
+  tags: Record<string, string>;
+  /** `point` of each, sorted: a point that is there twice is in the list twice. */
+  points: string[];
+};
+
+/** One metric point as text; two are the same point where key, step, timestamp and stored value are. */
+export function point(key: string, step: number | bigint, timestamp: number, value: number): string {
+  return `${key} #${step} @${timestamp} = ${storedValue(value)}`;
+}
+
+const RUNS_PAGE = 1000;
+
+/** Reads MLflow by its REST API, past the relay and past any proxy. */
+export class MlflowReader {
+  readonly client: MlflowClient;
+
+  constructor(uri: string) {
+    this.client = createMlflowClient(
+      { trackingUri: uri, auth: { kind: "none" }, extraHeaders: {}, timeoutMs: 60_000 },
+      { fetch: (url, init) => fetch(url, init), now: Date.now },
+    );
+  }
+
+  async experimentId(name: string): Promise<string> {
+    return unwrap(await this.client.getExperimentByName(name)).experimentId;
+  }
+
+  /** All runs of an experiment, deleted ones too, with their whole history. */
+  async runs(experimentName: string): Promise<Snapshot[]> {
+    const experimentIds = [await this.experimentId(experimentName)];
+    const runs: Run[] = [];
+    for (let pageToken: string | undefined, more = true; more; more = pageToken !== undefined) {
+      const search = { experimentIds, viewType: "ALL", maxResults: RUNS_PAGE } as const;
+      const page = unwrap(await this.client.searchRuns({ ...search, ...(pageToken ? { pageToken } : {}) }));
+      runs.push(...page.items);
+      pageToken = page.nextPageToken ?? undefined;
+    }
+    return Promise.all(runs.map((run) => this.#snapshot(run)));
+  }
+
+  /** The runs of trials by trial id, all of them; a trial with two runs has two. */
+  async trials(experimentName: string): Promise<Map<string, Snapshot[]>> {
+    const runs = await this.runs(experimentName);
+    return Map.groupBy(
+      runs.filter((run) => run.tags.thunderline_trial_id !== undefined),
+      (run) => run.tags.thunderline_trial_id ?? "",
+    );
+  }
+
+  /** The one run of a trial. */
+  async trial(experimentName: string, trialId: string): Promise<Snapshot> {
+    const [run, ...others] = (await this.trials(experimentName)).get(trialId) ?? [];
+    if (!run || others.length > 0)
+      throw new Error(`trial ${trialId} has ${run ? others.length + 1 : 0} runs`);
+    return run;
+  }
+
+  async run(runId: string): Promise<Snapshot> {
+    return this.#snapshot(unwrap(await this.client.getRun(runId)));
+  }
+
+  async #snapshot({ info, data }: Run): Promise<Snapshot> {
+    const points: string[] = [];
+    for (const { key } of data.metrics)
+      for await (const page of this.client.metricHistory(info.runId, key))
+        for (const { step, timestamp, value } of unwrap(page))
+          points.push(point(key, step, timestamp, value));
+    return {
+      runId: info.runId,
+      name: info.runName,
+      status: info.status,
+      startTime: info.startTime,
+      endTime: info.endTime,
+      lifecycleStage: info.lifecycleStage,
+      params: toRecord(data.params),
+      tags: toRecord(data.tags),
+      points: points.sort(),
+    };
+  }
+}
+
+export function unwrap<T>(result: Result<T>): T {
+  if (!result.ok) throw new Error(`MLflow: ${result.failure.kind}: ${result.failure.message}`);
+  return result.value;
+}
+
+function toRecord(pairs: { key: string; value: string }[]): Record<string, string> {
+  return Object.fromEntries(pairs.map(({ key, value }) => [key, value]));
+}

@@ -1,0 +1,82 @@
+import { globSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import * as z from "zod";
+
+const DATABASES = "v3/d1/miniflare-D1DatabaseObject/*.sqlite";
+
+const behindRow = z.object({
+  kind: z.string(),
+  trial_id: z.string().nullable(),
+  last_seq: z.number(),
+  folded_seq: z.number(),
+  delivered_seq: z.number(),
+  waiting_for: z.string().nullable(),
+  blocked_reason: z.string().nullable(),
+  last_error: z.string().nullable(),
+});
+export type Behind = z.infer<typeof behindRow>;
+
+const conflictRow = z.object({
+  trial_id: z.string().nullable(),
+  kind: z.string(),
+  field: z.string(),
+  kept: z.string().nullable(),
+  refused: z.string(),
+});
+export type Conflict = z.infer<typeof conflictRow>;
+
+const deadRow = z.object({
+  trial_id: z.string().nullable(),
+  kind: z.string(),
+  item: z.string(),
+  reason: z.string(),
+});
+export type DeadLetter = z.infer<typeof deadRow>;
+
+/** The relay's local D1, read beside the running relay. */
+export class RelayStore {
+  readonly #db: DatabaseSync;
+
+  constructor(stateDir: string) {
+    const [file] = globSync(join(stateDir, DATABASES)).filter((path) => !path.endsWith("metadata.sqlite"));
+    if (!file) throw new Error(`there is no database under ${stateDir}`);
+    this.#db = new DatabaseSync(file, { readOnly: true, timeout: 10_000 });
+  }
+
+  /** The trials of a model run, and itself, that MLflow does not have all of. */
+  behind(modelRunId: string): Behind[] {
+    return this.#rows(
+      behindRow,
+      `select kind, trial_id, last_seq, folded_seq, delivered_seq, waiting_for, blocked_reason, last_error
+       from streams where model_run_id = ? and delivered_seq < last_seq`,
+      modelRunId,
+    );
+  }
+
+  conflicts(modelRunId: string): Conflict[] {
+    return this.#rows(
+      conflictRow,
+      `select s.trial_id, c.kind, c.field, c.kept, c.refused
+       from conflicts c join streams s on s.id = c.stream_id where s.model_run_id = ? order by c.id`,
+      modelRunId,
+    );
+  }
+
+  deadLetters(modelRunId: string): DeadLetter[] {
+    return this.#rows(
+      deadRow,
+      `select s.trial_id, d.kind, d.item, d.reason
+       from dead_letters d join streams s on s.id = d.stream_id where s.model_run_id = ? order by d.id`,
+      modelRunId,
+    );
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #rows<T>(row: z.ZodType<T>, query: string, modelRunId: string): T[] {
+    return z.array(row).parse(this.#db.prepare(query).all(modelRunId));
+  }
+}

@@ -1,0 +1,139 @@
+import { rm } from "node:fs/promises";
+import { freePort } from "../../scripts/lib/mlflow-server.ts";
+import { type RelayProcess, startRelay } from "../../scripts/lib/relay-process.ts";
+import { type Behind, RelayStore } from "./relay-store.ts";
+import { until } from "./until.ts";
+
+export type Event = { event: string; model_run_id: string } & Record<string, unknown>;
+export type Answer = { status: number; headers: Headers; body: Record<string, unknown> };
+
+const ADMIN_TOKEN = "end-to-end-admin-token";
+const JSON_TYPE = "application/json";
+const NDJSON_TYPE = "application/x-ndjson";
+const LOG_LINES = 25;
+
+/** Waits as short as the settings allow; nothing else differs from production. */
+const QUICK = {
+  ADMIN_TOKEN,
+  MLFLOW_REQUEST_TIMEOUT: "2000",
+  RELAY_GATHER_WINDOW_SECONDS: "1",
+  RELAY_ANNOUNCE_GRACE_SECONDS: "2",
+  RELAY_RETRY_BASE_MS: "200",
+  RELAY_RETRY_MAX_MS: "1000",
+  RELAY_BREAKER_PROBE_SECONDS: "1",
+  RELAY_BREAKER_PROBE_MAX_SECONDS: "2",
+};
+
+/** The real build in its own process, with its own D1, which outlives `kill` and `stop`. */
+export class Relay {
+  readonly store: RelayStore;
+  readonly #port: number;
+  readonly #stateDir: string;
+  readonly #vars: Record<string, string>;
+  #process: RelayProcess;
+
+  private constructor(process: RelayProcess, port: number, stateDir: string, vars: Record<string, string>) {
+    this.#process = process;
+    this.#port = port;
+    this.#stateDir = stateDir;
+    this.#vars = vars;
+    this.store = new RelayStore(stateDir);
+  }
+
+  static async start(
+    stateDir: string,
+    trackingUri: string,
+    vars: Record<string, string> = {},
+  ): Promise<Relay> {
+    const port = await freePort();
+    const all = { ...QUICK, MLFLOW_TRACKING_URI: trackingUri, ...vars };
+    return new Relay(await startRelay({ port, stateDir, vars: all }), port, stateDir, all);
+  }
+
+  /** Starts it again after `kill` or `stop`, on the same database. */
+  async restart(vars: Record<string, string> = {}): Promise<void> {
+    this.#process = await startRelay({
+      port: this.#port,
+      stateDir: this.#stateDir,
+      vars: { ...this.#vars, ...vars },
+    });
+  }
+
+  async kill(): Promise<void> {
+    this.#process.kill();
+    await this.#process.exited;
+  }
+
+  stop(): Promise<void> {
+    return this.#process.stop();
+  }
+
+  async destroy(): Promise<void> {
+    await this.stop();
+    this.store.close();
+    await rm(this.#stateDir, { recursive: true, force: true });
+  }
+
+  /** The cron's pass; throws if it did not run well. */
+  async cron(): Promise<void> {
+    const outcome = await this.#process.cron();
+    if (outcome !== "ok") throw new Error(`the scheduled handler ended with ${outcome}\n${this.#log()}`);
+  }
+
+  /** Posts one event as an object, several as an array, and expects all of them to be taken. */
+  async send(events: Event | readonly Event[]): Promise<Answer> {
+    return accepted(await this.post(JSON.stringify(events)));
+  }
+
+  /** The same as NDJSON, with NaN and infinities as Python writes them: bare. */
+  async sendLines(events: readonly Event[]): Promise<Answer> {
+    const lines = events.map((event) =>
+      JSON.stringify(event).replaceAll(/"(NaN|-?Infinity)"(?=[,}\]])/g, "$1"),
+    );
+    return accepted(await this.post(lines.join("\n"), NDJSON_TYPE));
+  }
+
+  async post(body: string, type = JSON_TYPE): Promise<Answer> {
+    const response = await fetch(`${this.#process.url}/api/events/ml`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${ADMIN_TOKEN}`, "content-type": type },
+      body,
+    });
+    return { status: response.status, headers: response.headers, body: JSON.parse(await response.text()) };
+  }
+
+  async get(path: string): Promise<Answer> {
+    const response = await fetch(this.#process.url + path, {
+      headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
+    });
+    return { status: response.status, headers: response.headers, body: JSON.parse(await response.text()) };
+  }
+
+  /** Waits until MLflow has all that was acknowledged of this model run. */
+  async delivered(modelRunId: string): Promise<void> {
+    let behind: Behind[] = [];
+    await until(
+      `everything of ${modelRunId} is delivered`,
+      () => {
+        behind = this.store.behind(modelRunId);
+        return behind.length === 0;
+      },
+      () => `${JSON.stringify(behind, null, 1)}\n${this.#log()}`,
+      90_000,
+    );
+  }
+
+  /** `until`, with the relay's log in the message. */
+  until(what: string, done: () => boolean | Promise<boolean>): Promise<void> {
+    return until(what, done, () => this.#log());
+  }
+
+  #log(): string {
+    return this.#process.log().trimEnd().split("\n").slice(-LOG_LINES).join("\n");
+  }
+}
+
+function accepted(answer: Answer): Answer {
+  if (answer.status === 202 && !answer.body.rejected) return answer;
+  throw new Error(`the relay answered ${answer.status}: ${JSON.stringify(answer.body).slice(0, 2000)}`);
+}

@@ -1,0 +1,116 @@
+import { describe, expect, test } from "vitest";
+import { flatten } from "../../src/domain/flatten.ts";
+import { parseJson } from "../../src/domain/json.ts";
+import { cut, keyProblem } from "../../src/domain/limits.ts";
+import { canonicalJson, sameMeaning, toWire } from "../../src/domain/values.ts";
+
+describe("parameters equal in meaning", () => {
+  test.each([
+    ["1", "1.0"],
+    ["True", "true"],
+    ["None", "null"],
+    ["1e-4", "0.0001"],
+    ["1e-07", "1e-7"],
+    ["0.1", "0.10"],
+    ["+3", "3"],
+    ["[1, 2]", "[1,2]"],
+    ["[128, 256, 128]", "[128,256,128]"],
+    ["(1, 2)", "[1,2]"],
+    ["{'a': 1, 'b': True}", '{"b":true,"a":1.0}'],
+    ["nan", "NaN"],
+    ["-inf", "-Infinity"],
+  ])("%s is %s", (a, b) => {
+    expect(sameMeaning(a, b)).toBe(true);
+    expect(sameMeaning(b, a)).toBe(true);
+  });
+
+  test.each([
+    ["1", "2"],
+    ["adam", "Adam"],
+    ["1", "one"],
+    ["", "0"],
+    ["12345678901234567", "12345678901234568"],
+    ["[1,2]", "[2,1]"],
+    ["true", "1"],
+    ["0x10", "16"],
+    ["a b", "a  b"],
+  ])("%s is not %s", (a, b) => {
+    expect(sameMeaning(a, b)).toBe(false);
+    expect(sameMeaning(b, a)).toBe(false);
+  });
+});
+
+describe("JSON as Python writes it", () => {
+  test("bare NaN and infinities become text, but not within strings", () => {
+    expect(
+      parseJson('{"a": NaN, "b": [-Infinity, Infinity], "c": "NaN and \\"Infinity\\"", "NaN": 1}'),
+    ).toEqual({
+      a: "NaN",
+      b: ["-Infinity", "Infinity"],
+      c: 'NaN and "Infinity"',
+      NaN: 1,
+    });
+  });
+
+  test("integers that a double cannot hold stay whole", () => {
+    expect(parseJson('{"seed": 12345678901234567890, "lr": 0.12345678901234568, "n": -3}')).toEqual({
+      seed: 12345678901234567890n,
+      lr: 0.12345678901234568,
+      n: -3,
+    });
+  });
+
+  test.each(['{"a": Nan}', "{", "", "[1,]", '{"a": NaNs}'])("%s is refused", (text) => {
+    expect(() => parseJson(text)).toThrow(SyntaxError);
+  });
+});
+
+test.each([
+  ["loss", null],
+  ["train/loss", null],
+  ["größe 2.0: x_y-z", null],
+  ["", "must not be empty"],
+  ["a".repeat(250), null],
+  ["a".repeat(251), "must have at most 250 characters"],
+  ["a%b", "may only contain letters, digits"],
+  ["a\nb", "may only contain letters, digits"],
+  ["/a", "must be a normal path"],
+  ["a/", "must be a normal path"],
+  ["a//b", "must be a normal path"],
+  ["a/../b", "must be a normal path"],
+  ["./a", "must be a normal path"],
+  ["a..b", null],
+])("the key %j: %s", (key, problem) => {
+  if (problem === null) expect(keyProblem(key)).toBeNull();
+  else expect(keyProblem(key)).toContain(problem);
+});
+
+test("flattening joins with dots, keeps lists, and refuses a name that comes twice", () => {
+  expect(flatten({ a: { b: 1, c: { d: [1, { e: 2 }] } }, f: {} })).toEqual({
+    leaves: [
+      { path: ["a", "b"], key: "a.b", value: 1 },
+      { path: ["a", "c", "d"], key: "a.c.d", value: [1, { e: 2 }] },
+    ],
+  });
+  expect(flatten({ "a.b": 1, a: { b: 2 } })).toMatchObject({ path: ["a", "b"] });
+});
+
+test("canonical JSON does not depend on the order of keys", () => {
+  expect(canonicalJson({ b: 1, a: [{ d: 1n, c: null }], u: undefined })).toBe(
+    '{"a":[{"c":null,"d":1}],"b":1}',
+  );
+});
+
+test("cutting counts code points and never halves one", () => {
+  expect(cut("😀".repeat(200), 150)).toBe("😀".repeat(150));
+});
+
+test.each([
+  [Number.NaN, "NaN"],
+  [Infinity, "Infinity"],
+  [-Infinity, "-Infinity"],
+  [-0, 0],
+  [1.5, 1.5],
+])("%d travels as %s", (value, wire) => {
+  expect(toWire(value)).toBe(wire);
+});
