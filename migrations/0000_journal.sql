@@ -44,6 +44,11 @@ CREATE TABLE `conflicts` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `conflicts_once` ON `conflicts` (`stream_id`,`kind`,`field`,`refused`);--> statement-breakpoint
+CREATE TABLE `counters` (
+	`name` text PRIMARY KEY NOT NULL,
+	`value` integer NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `cron_passes` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`started_at` integer NOT NULL,
@@ -57,10 +62,15 @@ CREATE TABLE `dead_letters` (
 	`kind` text NOT NULL,
 	`item` text NOT NULL,
 	`reason` text NOT NULL,
-	`created_at` integer NOT NULL
+	`mlflow_status` integer,
+	`mlflow_code` text,
+	`state` text DEFAULT 'open' NOT NULL,
+	`created_at` integer NOT NULL,
+	`settled_at` integer
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `dead_letters_once` ON `dead_letters` (`stream_id`,`kind`,`item`);--> statement-breakpoint
+CREATE INDEX `dead_letters_state` ON `dead_letters` (`state`,`id`);--> statement-breakpoint
 CREATE TABLE `events` (
 	`seq` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`stream_id` integer NOT NULL,
@@ -175,6 +185,8 @@ CREATE TABLE `streams` (
 	`delivered_seq` integer DEFAULT 0 NOT NULL,
 	`delivered_at` integer,
 	`poked_until` integer DEFAULT 0 NOT NULL,
+	`heard_at` integer DEFAULT 0 NOT NULL,
+	`pruned_at` integer,
 	`lease_token` text,
 	`lease_until` integer DEFAULT 0 NOT NULL,
 	`attempts` integer DEFAULT 0 NOT NULL,
@@ -195,6 +207,7 @@ CREATE TABLE `streams` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `streams_key_unique` ON `streams` (`key`);--> statement-breakpoint
 CREATE INDEX `streams_behind` ON `streams` (`next_attempt_at`) WHERE "streams"."delivered_seq" < "streams"."last_seq";--> statement-breakpoint
+CREATE INDEX `streams_leased` ON `streams` (`lease_until`) WHERE "streams"."lease_token" is not null;--> statement-breakpoint
 CREATE INDEX `streams_recheck` ON `streams` (`recheck_at`) WHERE "streams"."recheck_at" is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX `streams_mlflow_run` ON `streams` (`mlflow_run_id`) WHERE "streams"."mlflow_run_id" is not null;--> statement-breakpoint
 CREATE TABLE `tags` (
@@ -213,6 +226,7 @@ CREATE TABLE `trials` (
 	`model_run_id` text,
 	`trial_id` text NOT NULL,
 	`status` text DEFAULT 'running' NOT NULL,
+	`lost_contact_at` integer,
 	`announced` integer DEFAULT false NOT NULL,
 	`spectral_norm` integer,
 	`run_name` text,
@@ -230,4 +244,11 @@ CREATE TABLE `trials` (
 CREATE UNIQUE INDEX `trials_key_unique` ON `trials` (`key`);--> statement-breakpoint
 CREATE INDEX `trials_model_run` ON `trials` (`model_run_id`,`id`);--> statement-breakpoint
 CREATE INDEX `trials_status` ON `trials` (`status`,`id`);--> statement-breakpoint
-CREATE INDEX `trials_updated` ON `trials` (`updated_at`,`id`);
+CREATE INDEX `trials_updated` ON `trials` (`updated_at`,`id`);--> statement-breakpoint
+CREATE TABLE `verdicts` (
+	`stream_id` integer PRIMARY KEY NOT NULL,
+	`verdict` text NOT NULL,
+	`report` text NOT NULL,
+	`seq` integer NOT NULL,
+	`checked_at` integer NOT NULL
+);

@@ -1,10 +1,11 @@
 import { type Core, fieldOf } from "../domain/fold.ts";
 import { readCore } from "../store/columns.ts";
 import { recordConflicts } from "../store/conflicts.ts";
-import { claim, release } from "../store/leases.ts";
+import { claim } from "../store/leases.ts";
 import { coreOf, modelRunStream } from "../store/parents.ts";
 import { finish } from "./finish.ts";
 import { foldStream } from "./fold-stream.ts";
+import { letGo } from "./let-go.ts";
 import { ensureRun, type Wanted } from "./run.ts";
 import { sendAll } from "./send.ts";
 import { leaseMs, proceed, type Step, type Turn } from "./turn.ts";
@@ -15,6 +16,12 @@ const PARENT_POLL_MS = 1_000;
 /** Brings MLflow up to date with a folded stream: run, batches, status. */
 export async function deliver(turn: Turn): Promise<Step> {
   const { stream, deps } = turn;
+  // A Worker cannot tell a refused connection from a cut one. After a failure a read goes first, so that an MLflow
+  // that is still away does not leave another write in doubt.
+  if (stream.attempts > 0) {
+    const there = await turn.call(() => deps.mlflow.searchExperiments({ maxResults: 1 }));
+    if (!there.ok) return turn.stop(there.failure);
+  }
   const core = readCore(await coreOf(deps.db, stream));
   const ready = stream.kind === "trial" ? await trialRun(turn, core) : await modelRun(turn, core);
   if (!ready.ok) return ready;
@@ -108,7 +115,7 @@ async function ensureParent(turn: Turn, parent: Parent): Promise<Step<string>> {
   const parentTurn = turn.branch(claimed.lease, claimed.stream);
   const made = await modelRun(parentTurn, readCore(parent.core));
   const blocked = !made.ok && made.end.kind === "blocked" ? { blockedReason: made.end.reason } : {};
-  await release(deps.db, claimed.lease, blocked, deps.now());
+  await letGo(deps, claimed.lease, blocked);
   if (!made.ok) return made.end.kind === "blocked" ? wait(made.end.reason) : made;
   const runId = parentTurn.stream.mlflowRunId;
   return runId === null ? wait(null) : { ok: true, value: runId };

@@ -1,9 +1,10 @@
 import { and, asc, isNull, lte } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { Run } from "../mlflow/types.ts";
-import { claim, release } from "../store/leases.ts";
+import { claim } from "../store/leases.ts";
 import { streams } from "../store/schema.ts";
 import type { Deps } from "./deps.ts";
+import { letGo } from "./let-go.ts";
 import { findByNonce, NONCE_TAG } from "./run.ts";
 import { leaseMs, Turn } from "./turn.ts";
 
@@ -27,7 +28,7 @@ export async function deleteDoubles(deps: Deps): Promise<{ checked: number; dele
     const turn = new Turn(deps, claimed.lease, claimed.stream, false);
     const settled = await settleDoubles(turn);
     deleted += settled ?? 0;
-    await release(deps.db, claimed.lease, settled === null ? {} : { recheckAt: null }, deps.now());
+    await letGo(deps, claimed.lease, settled === null ? {} : { recheckAt: null });
   }
   return { checked: due.length, deleted };
 }
@@ -44,7 +45,7 @@ async function settleDoubles(turn: Turn): Promise<number | null> {
       continue;
     const gone = await turn.call(() => deps.mlflow.deleteRun(run.info.runId));
     if (!gone.ok) return null;
-    deps.log.warn("a second run of one trial was deleted", { run: run.info.runId });
+    deps.log.warn("a second run of one trial was deleted", { trial_id: stream.trialId, run: run.info.runId });
     deleted++;
   }
   return deleted;

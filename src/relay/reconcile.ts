@@ -57,7 +57,7 @@ export async function reconcile(deps: Deps): Promise<PassReport | null> {
 
 /** Pokes what is behind, each trial when whatever is still under way for it must have shown itself. */
 async function pokeBehind(deps: Deps): Promise<number> {
-  const deliver = deps.config.enabled && deps.config.autoSync;
+  const deliver = !deps.config.enabled ? "none" : deps.config.autoSync ? "all" : "forced";
   let afterId = 0;
   let poked = 0;
   while (poked < MAX_POKED) {

@@ -158,7 +158,8 @@ async function setAside(turn: Turn, items: Items, failure: Failure): Promise<voi
   const kind = items.metrics.length > 0 ? "metric" : items.params.length > 0 ? "param" : "tag";
   const item = JSON.stringify(items.metrics[0] ?? items.params[0] ?? items.tags[0]);
   const reason = `${failure.code ?? failure.status ?? "MLflow"}: ${failure.message}`;
-  await bury(turn.deps.db, { streamId: turn.stream.id, kind, item, reason, createdAt: turn.deps.now() });
+  const answer = { mlflowStatus: failure.status, mlflowCode: failure.code };
+  await bury(turn.deps.db, { streamId: turn.stream.id, kind, item, reason, ...answer, createdAt: turn.deps.now() });
   turn.deps.log.error("an item was set aside as a dead letter", { kind, reason });
 }
 

@@ -196,7 +196,7 @@ const INSERT_POINTS = `
 /** A stream that was poked a moment ago is not poked again, unless this is urgent. */
 const MARK_DIRTY = `
   update streams set
-    last_seq = (select max(seq) from events where stream_id = streams.id),
+    last_seq = coalesce((select max(seq) from events where stream_id = streams.id), last_seq),
     updated_at = ?2,
     poked_until = case when poked_until < ?2 or j.urgent then ?3 else poked_until end
   from (select value ->> 0 as key, value ->> 1 as urgent from json_each(?1)) j

@@ -37,6 +37,10 @@ export const streams = sqliteTable(
     deliveredSeq: integer("delivered_seq").notNull().default(0),
     deliveredAt: integer("delivered_at"),
     pokedUntil: integer("poked_until").notNull().default(0),
+    /** When the trainer was last heard of, by acceptance. */
+    heardAt: integer("heard_at").notNull().default(0),
+    /** When the points were pruned here, because MLflow was seen to have them all. */
+    prunedAt: integer("pruned_at"),
     leaseToken: text("lease_token"),
     leaseUntil: integer("lease_until").notNull().default(0),
     attempts: integer().notNull().default(0),
@@ -61,6 +65,7 @@ export const streams = sqliteTable(
   },
   (t) => [
     index("streams_behind").on(t.nextAttemptAt).where(sql`${t.deliveredSeq} < ${t.lastSeq}`),
+    index("streams_leased").on(t.leaseUntil).where(sql`${t.leaseToken} is not null`),
     index("streams_recheck").on(t.recheckAt).where(sql`${t.recheckAt} is not null`),
     uniqueIndex("streams_mlflow_run").on(t.mlflowRunId).where(sql`${t.mlflowRunId} is not null`),
   ],
@@ -173,6 +178,8 @@ export const trials = sqliteTable(
     status: text({ enum: ["running", "succeeded", "failed", "skipped", "cancelled"] })
       .notNull()
       .default("running"),
+    /** When contact with the trainer was found lost; null while it is heard. */
+    lostContactAt: integer("lost_contact_at"),
     announced: integer({ mode: "boolean" }).notNull().default(false),
     spectralNorm: integer("spectral_norm", { mode: "boolean" }),
     runName: text("run_name"),
@@ -278,9 +285,19 @@ export const deadLetters = sqliteTable(
     kind: text({ enum: ["metric", "param", "tag", "status", "message"] }).notNull(),
     item: text().notNull(),
     reason: text().notNull(),
+    /** What MLflow answered: HTTP status and error code. */
+    mlflowStatus: integer("mlflow_status"),
+    mlflowCode: text("mlflow_code"),
+    state: text({ enum: ["open", "replayed", "dropped"] })
+      .notNull()
+      .default("open"),
     createdAt: integer("created_at").notNull(),
+    settledAt: integer("settled_at"),
   },
-  (t) => [uniqueIndex("dead_letters_once").on(t.streamId, t.kind, t.item)],
+  (t) => [
+    uniqueIndex("dead_letters_once").on(t.streamId, t.kind, t.item),
+    index("dead_letters_state").on(t.state, t.id),
+  ],
 );
 
 /** The circuit breaker, one row a tracking server. */
@@ -296,6 +313,23 @@ export const breakers = sqliteTable("breakers", {
   alarm: integer({ mode: "boolean" }).notNull().default(false),
   lastError: text("last_error"),
   updatedAt: integer("updated_at").notNull(),
+});
+
+/** What a reading back of MLflow found: the latest verdict on each stream. */
+export const verdicts = sqliteTable("verdicts", {
+  streamId: integer("stream_id").primaryKey(),
+  verdict: text({ enum: ["confirmed", "differs"] }).notNull(),
+  /** JSON: what is missing, extra or different, by kind and key. */
+  report: text().notNull(),
+  /** The watermark up to which the journal was compared. */
+  seq: integer().notNull(),
+  checkedAt: integer("checked_at").notNull(),
+});
+
+/** Counts that only grow, for /metrics: `name` with its labels as Prometheus writes them. */
+export const counters = sqliteTable("counters", {
+  name: text().primaryKey(),
+  value: integer().notNull(),
 });
 
 /** Named locks with an end, for work that only one invocation may do. */

@@ -31,17 +31,22 @@ export async function waitingForBreaker(db: D1Database, limit: number): Promise<
 export async function behindStreams(
   db: D1Database,
   now: number,
-  options: { afterId: number; limit: number; deliver: boolean },
+  options: { afterId: number; limit: number; deliver: "all" | "forced" | "none" },
 ): Promise<{ id: number; dueInMs: number }[]> {
   const unfolded = lt(streams.foldedSeq, streams.lastSeq);
   const deliverable = and(behind, isNull(streams.blockedReason), sql`${streams.waitingFor} is not 'breaker'`);
+  const wanted = {
+    all: or(unfolded, deliverable),
+    forced: or(unfolded, and(deliverable, eq(streams.forced, true))),
+    none: unfolded,
+  }[options.deliver];
   return drizzle(db)
     .select({
       id: streams.id,
       dueInMs: sql<number>`max(0, ${streams.leaseUntil} - ${sql.raw(NOW_MS)}, ${streams.pokedUntil} - ${now}, ${streams.nextAttemptAt} - ${now})`,
     })
     .from(streams)
-    .where(and(gt(streams.id, options.afterId), options.deliver ? or(unfolded, deliverable) : unfolded))
+    .where(and(gt(streams.id, options.afterId), wanted))
     .orderBy(asc(streams.id))
     .limit(options.limit);
 }

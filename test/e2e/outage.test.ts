@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { expectArrived } from "../lib/expect-study.ts";
 import { FAULTS, type Fault } from "../lib/fault-proxy.ts";
 import { type Lab, openLab } from "../lib/lab.ts";
-import { chunks, makeStudy, type Study } from "../lib/study.ts";
+import { chunks, makeStudy } from "../lib/study.ts";
 
 let lab: Lab;
 beforeAll(async () => {
@@ -14,18 +15,6 @@ async function mlflowState(): Promise<unknown> {
   return (await lab.relay.get("/ready")).body.mlflow;
 }
 
-/** Every trial is one run with exactly the points, times and status that the trainer gave. */
-async function expectArrived(experiment: string, study: Study): Promise<void> {
-  const runs = await lab.mlflow.trials(experiment);
-  expect([...runs.keys()].sort()).toEqual([...study.trials.keys()].sort());
-  for (const [trialId, { status, startTime, endTime, params, points }] of study.trials) {
-    expect(runs.get(trialId)).toHaveLength(1);
-    expect(runs.get(trialId)?.[0]).toMatchObject({ status, startTime, endTime, params, points });
-  }
-  expect(lab.relay.store.conflicts(experiment)).toEqual([]);
-  expect(lab.relay.store.deadLetters(experiment)).toEqual([]);
-}
-
 test("MLflow is away at the start and comes back: everything arrives with its original times", async () => {
   await lab.stopMlflow();
   const study = makeStudy("away", { trials: 5, epochs: 30 });
@@ -36,7 +25,7 @@ test("MLflow is away at the start and comes back: everything arrives with its or
   expect(lab.relay.store.behind("away")).toHaveLength(6);
   await lab.startMlflow();
   await lab.relay.delivered("away");
-  await expectArrived("away", study);
+  await expectArrived(lab, "away", study);
   expect(await mlflowState()).toMatchObject({ breaker: "closed", alarm: false });
 });
 
@@ -58,7 +47,7 @@ test("with delivery switched off everything is kept; switching it on delivers th
   await lab.relay.restart();
   await lab.relay.cron();
   await lab.relay.delivered("switched-off");
-  await expectArrived("switched-off", study);
+  await expectArrived(lab, "switched-off", study);
 });
 
 test.each<[string, Fault]>([
@@ -78,7 +67,7 @@ test.each<[string, Fault]>([
   for (const batch of chunks(study.events, 40)) await lab.relay.send(batch);
   await lab.relay.delivered(experiment);
   expect(faults.map((rule) => rule.hits())).toEqual([4, 2, 1]);
-  await expectArrived(experiment, study);
+  await expectArrived(lab, experiment, study);
 });
 
 test("Retry-After is honoured", async () => {
@@ -87,7 +76,7 @@ test("Retry-After is honoured", async () => {
   lab.proxy.fail({ path: "runs/log-batch", body: "train.loss", times: 1 }, FAULTS.tooMany(seconds));
   await lab.relay.send(study.events);
   await lab.relay.delivered("limited");
-  await expectArrived("limited", study);
+  await expectArrived(lab, "limited", study);
   const tries = lab.proxy
     .callsTo("runs/log-batch")
     .filter((call) => call.body.includes("train.loss"))
@@ -109,6 +98,6 @@ test("an HTML 403 is an alarm, not a reason to give up", async () => {
   expect(ready).toMatchObject({ status: 200, body: { status: "degraded" } });
   lab.proxy.heal();
   await lab.relay.delivered("forbidden");
-  await expectArrived("forbidden", study);
+  await expectArrived(lab, "forbidden", study);
   expect(await mlflowState()).toMatchObject({ breaker: "closed", alarm: false });
 });

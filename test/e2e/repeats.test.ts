@@ -13,12 +13,17 @@ afterAll(() => lab?.close());
 
 /** What two model runs of the same events must have in common: all but ids of runs, and the relay's own tags. */
 function comparable(runs: Snapshot[], modelRunId: string) {
-  const plain = runs.map(({ runId, tags, ...run }) => {
-    const shown = Object.entries(tags).filter(([key]) => !key.startsWith("relay."));
-    return { ...run, tags: Object.fromEntries(shown) };
-  });
-  let text = JSON.stringify(plain.sort((a, b) => ((a.name ?? "") < (b.name ?? "") ? -1 : 1)));
-  for (const { runId, name } of runs) text = text.replaceAll(runId, `run of ${name}`);
+  const trialOf = ({ tags }: Snapshot) => tags.thunderline_trial_id ?? "";
+  const plain = runs
+    .toSorted((a, b) => (trialOf(a) < trialOf(b) ? -1 : 1))
+    .map(({ runId, tags, ...run }) => {
+      const shown = Object.entries(tags).filter(([key]) => !key.startsWith("relay."));
+      return { ...run, tags: Object.fromEntries(shown) };
+    });
+  const text = runs.reduce(
+    (json, run) => json.replaceAll(run.runId, `run of ${trialOf(run)}`),
+    JSON.stringify(plain),
+  );
   return JSON.parse(text.replaceAll(modelRunId, "M"));
 }
 

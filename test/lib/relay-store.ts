@@ -72,6 +72,12 @@ export class RelayStore {
     );
   }
 
+  /** The circuit breaker's state; null before anything ever went wrong. */
+  breaker(): string | null {
+    const row = this.#db.prepare("select state from breakers").get();
+    return row ? z.object({ state: z.string() }).parse(row).state : null;
+  }
+
   close(): void {
     this.#db.close();
   }

@@ -44,7 +44,9 @@ export async function foldAll(): Promise<void> {
 
 /** The public id of a trial. */
 export async function idOf(trialId: string): Promise<string> {
-  const key = await env.DB.prepare("select key from streams where trial_id = ?1").bind(trialId).first<string>("key");
+  const key = await env.DB.prepare("select key from streams where trial_id = ?1")
+    .bind(trialId)
+    .first<string>("key");
   if (key === null) throw new Error(`no trial ${trialId} was posted`);
   return key;
 }

@@ -147,7 +147,11 @@ describe("one trial", () => {
   it("that is known only by a metric is there as running, with its error once it failed", async () => {
     await post(metric("early", 1, { loss: 1 }));
     const path = `/api/trials/${await idOf("early")}`;
-    expect((await request(path)).body).toMatchObject({ status: "running", spectral_norm: null, run_name: null });
+    expect((await request(path)).body).toMatchObject({
+      status: "running",
+      spectral_norm: null,
+      run_name: null,
+    });
     await post({
       event: "ml.trial.failed",
       ...of("early"),
@@ -168,7 +172,9 @@ describe("one trial", () => {
   });
 
   it("that nobody reported is not found, nor is a model run taken for one", async () => {
-    const stream = await env.DB.prepare("select key from streams where kind = 'model_run'").first<string>("key");
+    const stream = await env.DB.prepare("select key from streams where kind = 'model_run'").first<string>(
+      "key",
+    );
     for (const path of ["nobody", "nobody/metrics", "nobody/metrics/loss", stream, `${stream}/metrics`]) {
       const { status, body } = await request(`/api/trials/${path}`);
       expect([path, status]).toEqual([path, 404]);
@@ -194,7 +200,11 @@ describe("the history of a metric", () => {
   });
 
   it("comes in order of step, then time, whatever order it was sent in", async () => {
-    const sent = [metric("h2", 2, { x: 5 }, 20), metric("h2", 1, { x: 3 }, 40), metric("h2", 1, { x: 4 }, 30)];
+    const sent = [
+      metric("h2", 2, { x: 5 }, 20),
+      metric("h2", 1, { x: 3 }, 40),
+      metric("h2", 1, { x: 4 }, 30),
+    ];
     await post([...sent, metric("h2", -7, { x: "-Infinity" }, 50), ...sent]);
     expect(await history("h2", "x")).toEqual({
       key: "x",
@@ -287,13 +297,20 @@ describe("a metric that an end gave without a step", () => {
   });
 
   it("stands at the highest step so far, from its acceptance on", async () => {
-    await post([metric("f1", 5, { loss: 1 }), end({ loss: 0.5, score: "Infinity" }), metric("f1", 9, { other: 1 })]);
+    await post([
+      metric("f1", 5, { loss: 1 }),
+      end({ loss: 0.5, score: "Infinity" }),
+      metric("f1", 9, { other: 1 }),
+    ]);
     const expected = [
       { step: 5, timestamp: AT + 5_000, value: 1 },
       { step: 9, timestamp: AT + 100_000, value: 0.5 },
     ];
     expect((await history("f1", "loss")).points).toEqual(expected);
-    expect(await history("f1", "score")).toMatchObject({ points: [{ step: 9, value: "Infinity" }], total: 1 });
+    expect(await history("f1", "score")).toMatchObject({
+      points: [{ step: 9, value: "Infinity" }],
+      total: 1,
+    });
     expect(await history("f1", "loss?to_step=8")).toMatchObject({ points: [expected[0]], total: 1 });
     expect(await history("f1", "score?to_step=8")).toMatchObject({ points: [], total: 0 });
     await foldAll();

@@ -49,13 +49,26 @@ const EVENTS = [
   trial("b", { occurred_at: "2026-01-01T00:00:05Z", run_name: "second" }),
   end("b", { metrics: { "val/loss": 0.5 }, rank: 1, duration_ms: 100, occurred_at: "2026-01-01T00:30:00Z" }),
   trial("c", { spectral_norm: false, experiment_name: "ablation" }),
-  { ...end("c"), event: "ml.trial.failed", spectral_norm: false, error_message: "out of memory", metrics: { "val/loss": "NaN" } },
+  {
+    ...end("c"),
+    event: "ml.trial.failed",
+    spectral_norm: false,
+    error_message: "out of memory",
+    metrics: { "val/loss": "NaN" },
+  },
   trial("d", { occurred_at: "2026-01-01T00:00:09Z" }),
   { ...end("d", { metrics: { "val/loss": "Infinity" } }), event: "ml.trial.skipped" },
   trial("e"),
   end("e", { metrics: { "val/loss": "-Infinity" }, duration_ms: 7, rank: 2 }),
   trial("f", { model_run_id: "other" }),
-  { event: "ml.run.metric", model_run_id: "other", trial_id: "g", metric_name: "acc", metric_value: 1, step: 3 },
+  {
+    event: "ml.run.metric",
+    model_run_id: "other",
+    trial_id: "g",
+    metric_name: "acc",
+    metric_value: 1,
+    step: 3,
+  },
   trial("h", { model_run_id: "other" }),
   { ...end("h", { model_run_id: "other", spectral_norm: false }), event: "ml.trial.cancelled" },
 ];
@@ -119,7 +132,10 @@ describe("the list of trials", () => {
   ])("sorts by %s both ways, over pages of every size", async (sort, withValue, without) => {
     for (const limit of [1, 2, 3, 50]) {
       expect(await walk(`sort=${sort}`, limit)).toEqual([...withValue, ...without]);
-      expect(await walk(`sort=-${sort}`, limit)).toEqual([...withValue.toReversed(), ...without.toReversed()]);
+      expect(await walk(`sort=-${sort}`, limit)).toEqual([
+        ...withValue.toReversed(),
+        ...without.toReversed(),
+      ]);
     }
   });
 
