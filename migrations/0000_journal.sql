@@ -26,6 +26,7 @@ CREATE TABLE `breakers` (
 	`probes` integer DEFAULT 0 NOT NULL,
 	`opened_at` integer,
 	`probe_at` integer DEFAULT 0 NOT NULL,
+	`next_call_at` integer DEFAULT 0 NOT NULL,
 	`alarm` integer DEFAULT false NOT NULL,
 	`last_error` text,
 	`updated_at` integer NOT NULL

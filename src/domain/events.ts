@@ -181,8 +181,9 @@ const readRunMetric = reader(schema.runMetric, (event, findings) => {
   if (event.metrics && Object.keys(event.metrics).length === 0)
     findings.problems.push(invalid(["metrics"], "must hold at least one metric", event.metrics));
   if (event.metric_name !== undefined && event.metric_value !== undefined) {
-    const problem =
-      event.metric_name in metrics ? "is given twice, in metrics as well" : keyProblem(event.metric_name);
+    const problem = Object.hasOwn(metrics, event.metric_name)
+      ? "is given twice, in metrics as well"
+      : keyProblem(event.metric_name);
     if (problem) findings.problems.push(invalid(["metric_name"], problem, event.metric_name));
     metrics[event.metric_name] = toWire(event.metric_value);
   }

@@ -66,11 +66,11 @@ export const actor = z.looseObject({ id: z.union([z.string(), z.number()]).optio
 /** A double, or the text of one that JSON lacks. A literal beyond a double's range parses to Infinity: refused. */
 export const metricValue = z.unknown().transform((value, context) => {
   if (typeof value === "number" && Number.isFinite(value)) return value;
-  if (typeof value === "bigint") return Number(value);
+  if (typeof value === "bigint" && Number.isFinite(Number(value))) return Number(value);
   if (typeof value === "string" && SPECIAL_NUMBERS.has(value))
     return SPECIAL_SPELLINGS[value] ?? fromWire(value);
   const rule =
-    typeof value === "number"
+    typeof value === "number" || typeof value === "bigint"
       ? "must be within the range of a 64-bit float"
       : 'must be a number, or "NaN", "Infinity" or "-Infinity"';
   context.addIssue({ code: "custom", message: rule });

@@ -81,6 +81,9 @@ export function fold(
 
 function coreWith(core: Core, event: StoredEvent): Core {
   const facts = event.facts ?? {};
+  const lifecycle = lifecycleWith(core.lifecycle, event);
+  // The relay's own findings are no news of the trainer's.
+  if (facts.quiet) return { ...core, lifecycle };
   const fields = { ...core.fields };
   for (const [name, value] of Object.entries(facts.fields ?? {})) {
     const register = { value, at: event.occurredAt, id: event.id };
@@ -90,7 +93,7 @@ function coreWith(core: Core, event: StoredEvent): Core {
     ...core,
     announced: core.announced || facts.announces === true,
     startedAt: Math.min(core.startedAt ?? event.occurredAt, event.occurredAt),
-    lifecycle: lifecycleWith(core.lifecycle, event),
+    lifecycle,
     fields,
   };
 }

@@ -52,7 +52,7 @@ export function keyProblem(key: string): string | null {
   if (!KEY_CHARACTERS.test(key))
     return "may only contain letters, digits, underscores, dashes, dots, slashes, colons and spaces";
   const parts = key.split("/");
-  if (parts.some((part) => part === "" || part === "." || part === ".."))
-    return "must be a normal path: no leading, trailing or double slash, no '.' or '..' between slashes";
+  if (key.startsWith("..") || parts.some((part) => part === "" || part === "." || part === ".."))
+    return "must be a normal path: no leading, trailing or double slash, no '.' or '..' between slashes, no leading '..'";
   return null;
 }

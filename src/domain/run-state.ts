@@ -1,5 +1,5 @@
 import { type Core, endOf, fieldOf } from "./fold.ts";
-import { statusOf } from "./status.ts";
+import { lostContactAt, statusOf } from "./status.ts";
 import type { TrialStatus } from "./types.ts";
 
 /** A run's own state as MLflow should show it. `statusTag` keeps the status that MLflow has no word for. */
@@ -8,6 +8,7 @@ export type RunState = {
   endTime: number | null;
   runName: string | null;
   statusTag: TrialStatus | null;
+  lostContactAt: number | null;
 };
 
 const STATUS = {
@@ -27,5 +28,6 @@ export function runStateOf(core: Core): RunState {
     endTime: endOf(core),
     runName: typeof runName === "string" ? runName : null,
     statusTag: STATUS[status] === "KILLED" ? status : null,
+    lostContactAt: lostContactAt(core.lifecycle),
   };
 }

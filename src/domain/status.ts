@@ -7,9 +7,16 @@ import type { StoredEvent, TerminalStatus, TrialStatus } from "./types.ts";
 export type Lifecycle = {
   resumedAt: number | null;
   ends: Partial<Record<TerminalStatus, { at: number; id: string }>>;
+  /** When the relay last accepted something of the trainer's. */
+  heardAt: number;
+  /** The relay's last finding that contact was lost; it stands until the trainer is heard again. */
+  quiet: { foundAt: number; heardAt: number; as: QuietStatus } | null;
 };
 
-export const noLifecycle: Lifecycle = { resumedAt: null, ends: {} };
+/** What the policy makes of a trial whose trainer fell silent: `left` changes nothing but a tag. */
+export type QuietStatus = "left" | "failed" | "cancelled";
+
+export const noLifecycle: Lifecycle = { resumedAt: null, ends: {}, heardAt: 0, quiet: null };
 
 /** cancelled and skipped < failed < succeeded: a trial that did succeed did not fail, whoever says so later. */
 const RANKS: Record<TerminalStatus, number> = { cancelled: 1, skipped: 1, failed: 2, succeeded: 3 };
@@ -17,13 +24,25 @@ const TERMINAL: readonly TerminalStatus[] = ["cancelled", "skipped", "failed", "
 
 /** The lifecycle after one more event. */
 export function lifecycleWith(before: Lifecycle, event: StoredEvent): Lifecycle {
-  const { ends: status, resumes } = event.facts ?? {};
-  if (resumes) return { ...before, resumedAt: Math.max(before.resumedAt ?? 0, event.occurredAt) };
-  if (!status) return before;
+  const { ends: status, resumes, quiet } = event.facts ?? {};
+  if (quiet) {
+    const found = { foundAt: event.acceptedAt, ...quiet };
+    return isNewer(found, before.quiet) ? { ...before, quiet: found } : before;
+  }
+  const heard = { ...before, heardAt: Math.max(before.heardAt, event.acceptedAt) };
+  if (resumes) return { ...heard, resumedAt: Math.max(before.resumedAt ?? 0, event.occurredAt) };
+  if (!status) return heard;
   const known = before.ends[status];
   const at = event.occurredAt;
-  if (known && (known.at > at || (known.at === at && known.id >= event.id))) return before;
-  return { ...before, ends: { ...before.ends, [status]: { at, id: event.id } } };
+  if (known && (known.at > at || (known.at === at && known.id >= event.id))) return heard;
+  return { ...heard, ends: { ...before.ends, [status]: { at, id: event.id } } };
+}
+
+type Quiet = NonNullable<Lifecycle["quiet"]>;
+
+/** Later by when it was found; the rest only makes the order total. */
+function isNewer(a: Quiet, b: Quiet | null): boolean {
+  return !b || (a.foundAt - b.foundAt || a.heardAt - b.heardAt || (a.as > b.as ? 1 : -1)) > 0;
 }
 
 function standing(lifecycle: Lifecycle) {
@@ -33,16 +52,30 @@ function standing(lifecycle: Lifecycle) {
   });
 }
 
+/** The finding that contact was lost, while it stands: no end, and nothing heard since. */
+function standingQuiet(lifecycle: Lifecycle) {
+  const { quiet, heardAt } = lifecycle;
+  return quiet && quiet.foundAt > heardAt && standing(lifecycle).length === 0 ? quiet : null;
+}
+
 /** The status that the events so far amount to. */
 export function statusOf(lifecycle: Lifecycle): TrialStatus {
   const [first] = standing(lifecycle).sort(
     (a, b) => RANKS[b.status] - RANKS[a.status] || b.at - a.at || (a.id < b.id ? 1 : -1),
   );
-  return first?.status ?? "running";
+  if (first) return first.status;
+  const quiet = standingQuiet(lifecycle);
+  return quiet && quiet.as !== "left" ? quiet.as : "running";
 }
 
-/** The latest end that still stands, or null while running. */
+/** The latest end that still stands, or null while running. A trial closed as quiet ended when it was last heard. */
 export function endedAt(lifecycle: Lifecycle): number | null {
   const ends = standing(lifecycle);
-  return ends.length === 0 ? null : Math.max(...ends.map((end) => end.at));
+  if (ends.length > 0) return Math.max(...ends.map((end) => end.at));
+  return statusOf(lifecycle) === "running" ? null : lostContactAt(lifecycle);
+}
+
+/** When the trainer was last heard before contact was lost; null while it is heard, and after an end. */
+export function lostContactAt(lifecycle: Lifecycle): number | null {
+  return standingQuiet(lifecycle)?.heardAt ?? null;
 }

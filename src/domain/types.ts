@@ -1,3 +1,4 @@
+import type { QuietStatus } from "./status.ts";
 import type { WireNumber } from "./values.ts";
 
 /** The relay's own words. Shapes only; no I/O, no clock. Times are epoch milliseconds. */
@@ -13,6 +14,9 @@ export const EVENT_TYPES = [
   "ml.trial.cancelled",
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
+
+/** What the relay itself finds out about a trial goes through the journal too, so that the fold stays the one truth. */
+export type RelayEventType = "relay.trial.quiet";
 
 export type TerminalStatus = "succeeded" | "failed" | "skipped" | "cancelled";
 export type TrialStatus = "running" | TerminalStatus;
@@ -42,6 +46,8 @@ export type Facts = {
   tags?: Record<string, string> | undefined;
   /** Metrics of a terminal event without a step: they take the highest step at their first delivery. */
   finals?: Record<string, WireNumber> | undefined;
+  /** The relay's own finding that contact with the trainer was lost, and what the policy makes of it. */
+  quiet?: { heardAt: number; as: QuietStatus } | undefined;
   /** Metadata of a metric event: kept in the journal, sent nowhere. */
   about?: Record<string, Json> | undefined;
 };
@@ -59,7 +65,7 @@ export type StreamRef = {
 export type JournalEvent = {
   stream: StreamRef;
   id: string;
-  type: EventType;
+  type: EventType | RelayEventType;
   hash: string;
   occurredAt: number;
   acceptedAt: number;

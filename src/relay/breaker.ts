@@ -16,7 +16,8 @@ type BreakerDeps = Pick<Deps, "db" | "config" | "now" | "mlflow" | "trials" | "l
 /** One prober at a time: another may try after this. */
 const PROBE_CLAIM_MS = 60_000;
 
-function serverOf(deps: Pick<Deps, "config">): string {
+/** The breaker's key: the tracking server, without credentials. */
+export function serverOf(deps: Pick<Deps, "config">): string {
   return withoutCredentials(deps.config.mlflow.trackingUri);
 }
 

@@ -5,6 +5,7 @@ import { force } from "../store/streams.ts";
 import { probe } from "./breaker.ts";
 import type { Deps, RelayMessage } from "./deps.ts";
 import { drive } from "./drive.ts";
+import { flushTally } from "./flush-tally.ts";
 import { sendPokes } from "./ingest.ts";
 import { wake } from "./wake.ts";
 
@@ -32,6 +33,7 @@ export async function consume(deps: Deps, messages: readonly Message<RelayMessag
     }
   };
   await Promise.all(Array.from({ length: Math.min(MAX_PARALLEL, messages.length) }, worker));
+  await flushTally(deps);
 }
 
 async function handle(deps: Deps, message: RelayMessage, attempts: number): Promise<void> {
@@ -39,7 +41,8 @@ async function handle(deps: Deps, message: RelayMessage, attempts: number): Prom
     case "poke":
       return poke(deps, message.streamId, attempts);
     case "journal": {
-      const { pokes } = await journal(deps.db, message.events, deps.now());
+      const { outcomes, pokes } = await journal(deps.db, message.events, deps.now());
+      for (const outcome of outcomes) deps.tally.add(`relay_events_total{outcome="${outcome}"}`);
       return sendPokes(deps, pokes);
     }
     case "probe":

@@ -2,6 +2,7 @@ import type { Config } from "../config.ts";
 import type { JournalEvent } from "../domain/types.ts";
 import type { Log } from "../log.ts";
 import type { MlflowClient } from "../mlflow/client.ts";
+import type { Tally } from "../store/counters.ts";
 
 /**
  * What the queues carry: a reference to a stream that is behind, events on their way round a database that refuses,
@@ -25,4 +26,6 @@ export type Deps = {
   /** From 0 to below 1. */
   random: () => number;
   log: Log;
+  /** Counts for /metrics, written down when the invocation ends. */
+  tally: Tally;
 };

@@ -8,6 +8,8 @@ import { proceed, type Step, type Turn } from "./turn.ts";
 
 /** Names the trial's own status where MLflow's KILLED stands for several. */
 export const STATUS_TAG = "thunderline_status";
+/** When a silent trainer was last heard. */
+export const CONTACT_TAG = "relay.lost_contact";
 
 /**
  * Brings the run's status, end time and name up to date, after the last metric batch. Going back to RUNNING takes
@@ -17,12 +19,17 @@ export async function finish(turn: Turn, runId: string, core: Core): Promise<Ste
   const sent = readSentState(turn.stream.sentState);
   const wanted = runStateOf(core);
   if (!sent || isSame(sent, wanted)) return proceed;
-  if (wanted.status === "RUNNING" && core.lifecycle.resumedAt === null) return proceed;
+  const mayRun = core.lifecycle.resumedAt !== null || sent.lostContactAt !== null;
+  if (wanted.status === "RUNNING" && sent.status !== "RUNNING" && !mayRun) return proceed;
   const { mlflow, db, now } = turn.deps;
   if (wanted.statusTag !== null && wanted.statusTag !== sent.statusTag) {
     const tag = wanted.statusTag;
     const tagged = await turn.call(() => mlflow.setTag({ runId, key: STATUS_TAG, value: tag }));
     if (!tagged.ok) return turn.stop(tagged.failure);
+  }
+  if (wanted.lostContactAt !== sent.lostContactAt) {
+    const tagged = await tagContact(turn, runId, wanted.lostContactAt);
+    if (!tagged.ok && tagged.failure?.kind !== "missing") return turn.stop(tagged.failure);
   }
   const runName = wanted.runName ?? sent.runName;
   const updated = await turn.call(() =>
@@ -39,6 +46,7 @@ export async function finish(turn: Turn, runId: string, core: Core): Promise<Ste
     endTime: wanted.endTime,
     runName,
     statusTag: wanted.statusTag,
+    lostContactAt: wanted.lostContactAt,
   };
   if (!(await turn.update({ sentState: JSON.stringify(state) }))) return turn.stop(null);
   await drizzle(db)
@@ -48,11 +56,21 @@ export async function finish(turn: Turn, runId: string, core: Core): Promise<Ste
   return proceed;
 }
 
+/** Says in MLflow since when the trainer is silent, or that it is heard again. */
+function tagContact(turn: Turn, runId: string, lostContactAt: number | null) {
+  const { mlflow } = turn.deps;
+  if (lostContactAt === null) return turn.call(() => mlflow.deleteTag({ runId, key: CONTACT_TAG }));
+  return turn.call(() =>
+    mlflow.setTag({ runId, key: CONTACT_TAG, value: new Date(lostContactAt).toISOString() }),
+  );
+}
+
 function isSame(sent: SentState, wanted: RunState): boolean {
   return (
     sent.status === wanted.status &&
     sent.endTime === wanted.endTime &&
     sent.statusTag === wanted.statusTag &&
+    sent.lostContactAt === wanted.lostContactAt &&
     (wanted.runName === null || sent.runName === wanted.runName)
   );
 }

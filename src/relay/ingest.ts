@@ -18,12 +18,13 @@ export type Ingested =
   | { kept: "queue" }
   | { kept: "nowhere" };
 
-type IngestDeps = Pick<Deps, "db" | "trials" | "config" | "now" | "log">;
+type IngestDeps = Pick<Deps, "db" | "trials" | "config" | "now" | "log" | "tally">;
 
 /** Keeps events: in the journal, else in the queue, else nowhere, and then nothing was acknowledged. */
 export async function ingest(deps: IngestDeps, events: readonly JournalEvent[]): Promise<Ingested> {
   try {
     const { outcomes, pokes } = await within(JOURNAL_TIMEOUT_MS, journal(deps.db, events, deps.now()));
+    for (const outcome of outcomes) deps.tally.add(`relay_events_total{outcome="${outcome}"}`);
     await sendPokes(deps, pokes);
     return { kept: "journal", outcomes };
   } catch (error) {

@@ -6,6 +6,8 @@ import { behindStreams } from "../store/streams.ts";
 import { probe } from "./breaker.ts";
 import type { Deps } from "./deps.ts";
 import { deleteDoubles } from "./doubles.ts";
+import { flushTally } from "./flush-tally.ts";
+import { findQuiet } from "./quiet.ts";
 import { pokeAll, wake } from "./wake.ts";
 
 const LOCK = "reconcile";
@@ -29,6 +31,7 @@ export async function reconcile(deps: Deps): Promise<PassReport | null> {
     pokedTrials: 0,
     settledCreates: 0,
     deletedDoubles: 0,
+    quietTrials: 0,
     prunedEvents: 0,
     probe: "not due",
     error: null,
@@ -44,11 +47,14 @@ export async function reconcile(deps: Deps): Promise<PassReport | null> {
       report.settledCreates = doubles.checked;
       report.deletedDoubles = doubles.deleted;
     }
+    report.quietTrials = await findQuiet(deps);
     report.prunedEvents = await pruneEvents(deps.db, startedAt - deps.config.retentionMs);
   } catch (error) {
     report.error = errorText(error);
     deps.log.error("the cron's pass failed; the next one goes on", { error: report.error });
   }
+  deps.tally.add("relay_cron_passes_total");
+  await flushTally(deps);
   await storePass(deps.db, startedAt, deps.now(), report);
   await unlock(deps.db, LOCK, token);
   deps.log.info("reconciled", report);

@@ -145,7 +145,13 @@ async function adopt(turn: Turn, runId: string, wanted: Wanted): Promise<Step<bo
 /** Writes the run down as the stream's own. */
 async function link(turn: Turn, run: Run, runName: string, adopted: boolean): Promise<Step> {
   const { info } = run;
-  const sent: SentState = { status: info.status, endTime: info.endTime, runName, statusTag: null };
+  const sent: SentState = {
+    status: info.status,
+    endTime: info.endTime,
+    runName,
+    statusTag: null,
+    lostContactAt: null,
+  };
   const linked = await turn.update({
     mlflowRunId: info.runId,
     mlflowExperimentId: info.experimentId,

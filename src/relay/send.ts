@@ -159,7 +159,14 @@ async function setAside(turn: Turn, items: Items, failure: Failure): Promise<voi
   const item = JSON.stringify(items.metrics[0] ?? items.params[0] ?? items.tags[0]);
   const reason = `${failure.code ?? failure.status ?? "MLflow"}: ${failure.message}`;
   const answer = { mlflowStatus: failure.status, mlflowCode: failure.code };
-  await bury(turn.deps.db, { streamId: turn.stream.id, kind, item, reason, ...answer, createdAt: turn.deps.now() });
+  await bury(turn.deps.db, {
+    streamId: turn.stream.id,
+    kind,
+    item,
+    reason,
+    ...answer,
+    createdAt: turn.deps.now(),
+  });
   turn.deps.log.error("an item was set aside as a dead letter", { kind, reason });
 }
 

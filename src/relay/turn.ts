@@ -4,6 +4,10 @@ import type { streams } from "../store/schema.ts";
 import { backoffMs } from "./backoff.ts";
 import { recordFailure, recordSuccess } from "./breaker.ts";
 import type { Deps } from "./deps.ts";
+import { pace } from "./pace.ts";
+
+/** The longest wait for a place in the row of calls, generously. */
+const MAX_PACE_MS = 10_000;
 
 /** How a turn with a stream ended. */
 export type End =
@@ -26,7 +30,7 @@ const MAX_RETRY_AFTER_MS = 600_000;
 
 /** A lease outlasts the call it covers and the time in which a call that timed out may still land. */
 export function leaseMs(timeoutMs: number): number {
-  return landingMs(timeoutMs) + 5_000;
+  return landingMs(timeoutMs) + MAX_PACE_MS;
 }
 
 /** From sending until a call without an answer can no longer take effect: its timeout, and as long again. */
@@ -67,6 +71,7 @@ export class Turn {
   /** The same, where the statement before has just renewed the lease. */
   async callUnderLease<T>(request: () => Promise<Result<T>>): Promise<Result<T>> {
     this.#calls++;
+    await pace(this.deps);
     const result = await request();
     if (this.#failuresBefore && (result.ok || isAnswered(result.failure))) {
       await recordSuccess(this.deps);
@@ -98,6 +103,7 @@ export class Turn {
       if (opened) return { ok: false, end: { kind: "wait", for: "breaker", ms: 0, error } };
     }
     if (failure.kind === "transient" || failure.kind === "ambiguous") {
+      deps.tally.add("relay_retries_total");
       const own = backoffMs(stream.attempts, deps.config.retry, deps.random);
       const ms = failure.retryAfterMs === null ? own : Math.min(failure.retryAfterMs, MAX_RETRY_AFTER_MS);
       return { ok: false, end: { kind: "wait", for: "retry", ms, error } };

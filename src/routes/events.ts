@@ -1,5 +1,4 @@
 import { Hono } from "hono";
-import type { CheckedEvent } from "../domain/events.ts";
 import { MAX_EVENT_ID_CHARS } from "../domain/limits.ts";
 import { invalid } from "../domain/problems.ts";
 import type { JournalEvent } from "../domain/types.ts";
@@ -114,7 +113,7 @@ function kept({ event, outcome, warnings }: Extract<Verdict, { ok: true }>) {
   return {
     success: true,
     event_id: event.id,
-    event_name: event.type satisfies CheckedEvent["type"],
+    event_name: event.type,
     correlation_id: event.correlationId,
     message: "Event accepted for processing",
     ...(outcome === "duplicate" ? { duplicate: true } : {}),

@@ -2,13 +2,14 @@ import * as z from "zod";
 import { type Core, emptyCore } from "../domain/fold.ts";
 import type { Facts } from "../domain/types.ts";
 import type { Items } from "../mlflow/plan.ts";
-import type { RunStatus } from "../mlflow/types.ts";
 
 /** The JSON columns, checked as they are read. */
 
 const wire = z.union([z.number(), z.string()]);
 const texts = z.record(z.string(), z.string());
 const instant = z.object({ at: z.number(), id: z.string() });
+
+const quietStatus = z.enum(["left", "failed", "cancelled"]);
 
 const facts = z.object({
   announces: z.literal(true).optional(),
@@ -18,6 +19,7 @@ const facts = z.object({
   params: texts.optional(),
   tags: texts.optional(),
   finals: z.record(z.string(), wire).optional(),
+  quiet: z.object({ heardAt: z.number(), as: quietStatus }).optional(),
   about: z.record(z.string(), z.json()).optional(),
 });
 
@@ -28,6 +30,8 @@ const core = z.object({
   lifecycle: z.object({
     resumedAt: z.number().nullable(),
     ends: z.partialRecord(z.enum(["succeeded", "failed", "skipped", "cancelled"]), instant),
+    heardAt: z.number(),
+    quiet: z.object({ foundAt: z.number(), heardAt: z.number(), as: quietStatus }).nullable(),
   }),
   fields: z.record(z.string(), instant.extend({ value: z.json() })),
 });
@@ -43,15 +47,11 @@ const sentState = z.object({
   endTime: z.number().nullable(),
   runName: z.string(),
   statusTag: z.string().nullable(),
+  lostContactAt: z.number().nullable(),
 });
 
 /** What MLflow last took from us of a run's own state. `statusTag`: the status that MLflow has no word for. */
-export type SentState = {
-  status: RunStatus;
-  endTime: number | null;
-  runName: string;
-  statusTag: string | null;
-};
+export type SentState = z.output<typeof sentState>;
 
 export function readFacts(text: string | null): Facts | null {
   return text === null ? null : facts.parse(JSON.parse(text));

@@ -1,25 +1,31 @@
 /** Counts that only grow. A name carries its labels as Prometheus writes them: `relay_mlflow_calls_total{outcome="ok"}`. */
 export type Counts = Record<string, number>;
 
-/** Adds to the counters in one statement; nothing to add is no statement. */
-export function countStatement(db: D1Database, counts: Counts): D1PreparedStatement[] {
-  const rows = Object.entries(counts).filter(([, by]) => by !== 0);
-  if (rows.length === 0) return [];
-  return [
-    db
-      .prepare(
-        `insert into counters (name, value) select value ->> 0, value ->> 1 from json_each(?1) where true
-         on conflict (name) do update set value = value + excluded.value`,
-      )
-      .bind(JSON.stringify(rows)),
-  ];
+/** Gathers counts in memory until they are flushed in one statement. */
+export class Tally {
+  #counts = new Map<string, number>();
+
+  add(name: string, by = 1): void {
+    this.#counts.set(name, (this.#counts.get(name) ?? 0) + by);
+  }
+
+  /** Writes down what was gathered. What a database that refuses does not take is kept for the next time. */
+  async flush(db: D1Database): Promise<void> {
+    const rows = [...this.#counts];
+    if (rows.length === 0) return;
+    this.#counts.clear();
+    try {
+      await db.prepare(ADD).bind(JSON.stringify(rows)).run();
+    } catch (error) {
+      for (const [name, by] of rows) this.add(name, by);
+      throw error;
+    }
+  }
 }
 
-/** Adds to the counters. */
-export async function count(db: D1Database, counts: Counts): Promise<void> {
-  const statements = countStatement(db, counts);
-  if (statements.length > 0) await db.batch(statements);
-}
+const ADD = `
+  insert into counters (name, value) select value ->> 0, value ->> 1 from json_each(?1) where true
+  on conflict (name) do update set value = value + excluded.value`;
 
 /** All counters, by name. */
 export async function readCounters(db: D1Database): Promise<Counts> {

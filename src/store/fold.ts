@@ -1,5 +1,5 @@
 import { type Core, endOf, fieldOf, type ParamConflict, type State } from "../domain/fold.ts";
-import { statusOf } from "../domain/status.ts";
+import { lostContactAt, statusOf } from "../domain/status.ts";
 import type { Json, ModelRunState } from "../domain/types.ts";
 import { toWire } from "../domain/values.ts";
 import { overRows } from "./sql.ts";
@@ -65,7 +65,7 @@ function trialRow(db: D1Database, stream: { id: number; foldedSeq: number }, cor
   return db
     .prepare(
       `update trials set status = ?4, announced = ?5, spectral_norm = ?6, run_name = ?7, experiment_name = ?8,
-         requested_run_id = ?9, duration_ms = ?10, rank = ?11, started_at = ?12, ended_at = ?13, updated_at = ?14, core = ?1
+         requested_run_id = ?9, duration_ms = ?10, rank = ?11, started_at = ?12, ended_at = ?13, updated_at = ?14, lost_contact_at = ?15, core = ?1
        where id = ?2 and ${UNMOVED}`,
     )
     .bind(
@@ -83,6 +83,7 @@ function trialRow(db: D1Database, stream: { id: number; foldedSeq: number }, cor
       core.startedAt,
       endOf(core),
       now,
+      lostContactAt(core.lifecycle),
     );
 }
 

@@ -154,12 +154,15 @@ function pointsOf(event: JournalEvent) {
   ]);
 }
 
-/** Each stream once, urgent when any of its events is. */
-function dirtyOf(events: readonly JournalEvent[]): [string, number][] {
-  const urgency = new Map<string, number>();
-  for (const event of events)
-    urgency.set(event.stream.key, isUrgent(event) ? 1 : (urgency.get(event.stream.key) ?? 0));
-  return [...urgency];
+/** Each stream once: urgent when any of its events is, heard when any is the trainer's. */
+function dirtyOf(events: readonly JournalEvent[]): [key: string, urgent: number, heard: number][] {
+  const flags = new Map<string, { urgent: boolean; heard: boolean }>();
+  for (const event of events) {
+    const known = flags.get(event.stream.key);
+    const urgent = isUrgent(event) || known?.urgent === true;
+    flags.set(event.stream.key, { urgent, heard: !event.facts?.quiet || known?.heard === true });
+  }
+  return [...flags].map(([key, { urgent, heard }]) => [key, Number(urgent), Number(heard)]);
 }
 
 // `where true` keeps SQLite's grammar from reading "on conflict" as a join condition.
@@ -198,7 +201,8 @@ const MARK_DIRTY = `
   update streams set
     last_seq = coalesce((select max(seq) from events where stream_id = streams.id), last_seq),
     updated_at = ?2,
+    heard_at = case when j.heard then ?2 else heard_at end,
     poked_until = case when poked_until < ?2 or j.urgent then ?3 else poked_until end
-  from (select value ->> 0 as key, value ->> 1 as urgent from json_each(?1)) j
+  from (select value ->> 0 as key, value ->> 1 as urgent, value ->> 2 as heard from json_each(?1)) j
   where streams.key = j.key
   returning streams.id, streams.key, streams.poked_until`;

@@ -8,6 +8,7 @@ export type PassReport = {
   pokedTrials: number;
   settledCreates: number;
   deletedDoubles: number;
+  quietTrials: number;
   prunedEvents: number;
   probe: "closed" | "open" | "not due";
   error: string | null;
@@ -17,6 +18,7 @@ const report: z.ZodType<PassReport> = z.object({
   pokedTrials: z.number(),
   settledCreates: z.number(),
   deletedDoubles: z.number(),
+  quietTrials: z.number(),
   prunedEvents: z.number(),
   probe: z.enum(["closed", "open", "not due"]),
   error: z.string().nullable(),

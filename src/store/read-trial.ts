@@ -6,7 +6,7 @@ import type { Json } from "../domain/types.ts";
 import { countsOf, iso } from "./read-common.ts";
 import { conflictView } from "./read-ops.ts";
 import { readState, stateView } from "./read-state.ts";
-import { trialRow, trialView } from "./read-trials.ts";
+import { trialRow, trialView } from "./read-trial-rows.ts";
 import { conflicts } from "./schema.ts";
 
 const MAX_CONFLICTS = 100;

@@ -178,7 +178,7 @@ export const trials = sqliteTable(
     status: text({ enum: ["running", "succeeded", "failed", "skipped", "cancelled"] })
       .notNull()
       .default("running"),
-    /** When contact with the trainer was found lost; null while it is heard. */
+    /** When the trainer was last heard before contact was found lost; null while it is heard. */
     lostContactAt: integer("lost_contact_at"),
     announced: integer({ mode: "boolean" }).notNull().default(false),
     spectralNorm: integer("spectral_norm", { mode: "boolean" }),
@@ -310,6 +310,8 @@ export const breakers = sqliteTable("breakers", {
   probes: integer().notNull().default(0),
   openedAt: integer("opened_at"),
   probeAt: integer("probe_at").notNull().default(0),
+  /** The next free place in the row of calls, where calls a second are bounded. */
+  nextCallAt: integer("next_call_at").notNull().default(0),
   alarm: integer({ mode: "boolean" }).notNull().default(false),
   lastError: text("last_error"),
   updatedAt: integer("updated_at").notNull(),

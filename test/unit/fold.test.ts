@@ -79,11 +79,22 @@ const facts: fc.Arbitrary<Facts> = fc.record(
   { requiredKeys: [] },
 );
 const resume: fc.Arbitrary<Facts> = fc.constant({ announces: true, resumes: true });
+const quiet: fc.Arbitrary<Facts> = fc.record({
+  quiet: fc.record({
+    heardAt: time,
+    as: fc.constantFrom("left" as const, "failed" as const, "cancelled" as const),
+  }),
+});
 const told: fc.Arbitrary<Told[]> = fc
   .array(
     fc.record({
       occurredAt: time,
-      facts: fc.oneof({ weight: 5, arbitrary: facts }, { weight: 1, arbitrary: resume }),
+      acceptedAt: time,
+      facts: fc.oneof(
+        { weight: 5, arbitrary: facts },
+        { weight: 1, arbitrary: resume },
+        { weight: 1, arbitrary: quiet },
+      ),
       points: fc.array(
         fc.record({
           key: fc.constantFrom("loss", "acc"),
@@ -96,7 +107,7 @@ const told: fc.Arbitrary<Told[]> = fc
     }),
     { minLength: 1, maxLength: 12 },
   )
-  .map((list) => list.map((event, i) => ({ ...event, id: `e${i}`, type: "t", acceptedAt: 0 })));
+  .map((list) => list.map((event, i) => ({ ...event, id: `e${i}`, type: "t" })));
 
 describe("the fold", () => {
   test("any order, any duplicates, any helpings: the same state", () => {

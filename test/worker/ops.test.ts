@@ -241,6 +241,7 @@ describe("operations", () => {
       pokedTrials: 3,
       settledCreates: 0,
       deletedDoubles: 0,
+      quietTrials: 0,
       prunedEvents: 0,
       probe: "not due" as const,
       error: null,

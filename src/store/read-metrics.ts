@@ -1,0 +1,1 @@
+import { type SyncState, syncStateOf } from "./read-common.ts";
