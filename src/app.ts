@@ -4,6 +4,7 @@ import { secureHeaders } from "hono/secure-headers";
 import { ConfigError } from "./config.ts";
 import { HttpFailure, problemResponse } from "./errors.ts";
 import { consoleLog, errorText } from "./log.ts";
+import { flushTally } from "./relay/flush-tally.ts";
 import type { AppEnv } from "./routes/context.ts";
 import { events } from "./routes/events.ts";
 import { experiments } from "./routes/experiments.ts";
@@ -24,6 +25,8 @@ app.use(secureHeaders());
 app.use(async (c, next) => {
   c.set("relay", wire(c.env, { request_id: c.var.requestId }));
   await next();
+  // Counts may wait and may even be lost; nothing that was acknowledged is ever left to this.
+  if (c.var.relay.tally.isDue(c.var.relay.now())) c.executionCtx.waitUntil(flushTally(c.var.relay));
   if (c.res.status >= 400)
     c.var.relay.log.warn("request refused", { method: c.req.method, path: c.req.path, status: c.res.status });
 });
@@ -51,7 +54,11 @@ app.onError((error, c) => {
     consoleLog({ request_id: c.var.requestId }).error("the configuration is wrong", { error: error.message });
     return problemResponse({ kind: "misconfigured", detail: error.message }, c.var.requestId);
   }
-  const stack = error.stack ?? null;
+  // The frames only: a database error begins with its query and the values in it.
+  const stack = error.stack
+    ?.split("\n")
+    .filter((line) => line.startsWith("    at "))
+    .join("\n");
   consoleLog({ request_id: c.var.requestId }).error("request failed", {
     path: c.req.path,
     error: errorText(error),

@@ -2,6 +2,7 @@ import type { JournalEvent } from "../domain/types.ts";
 import { errorText } from "../log.ts";
 import { journal, type Outcome } from "../store/journal.ts";
 import type { Deps, RelayMessage } from "./deps.ts";
+import { isFull, noteSize } from "./room.ts";
 import { within } from "./within.ts";
 
 /** Long enough for a busy database, short enough for a trainer. */
@@ -16,6 +17,8 @@ export type Ingested =
   | { kept: "journal"; outcomes: Outcome[] }
   /** The database refused; the queue holds the events until it takes them again. */
   | { kept: "queue" }
+  /** The database is past its high-water mark. */
+  | { kept: "full" }
   | { kept: "nowhere" };
 
 type IngestDeps = Pick<Deps, "db" | "trials" | "config" | "now" | "log" | "tally">;
@@ -23,7 +26,12 @@ type IngestDeps = Pick<Deps, "db" | "trials" | "config" | "now" | "log" | "tally
 /** Keeps events: in the journal, else in the queue, else nowhere, and then nothing was acknowledged. */
 export async function ingest(deps: IngestDeps, events: readonly JournalEvent[]): Promise<Ingested> {
   try {
-    const { outcomes, pokes } = await within(JOURNAL_TIMEOUT_MS, journal(deps.db, events, deps.now()));
+    if (await isFull(deps)) return { kept: "full" };
+    const { outcomes, pokes, databaseBytes } = await within(
+      JOURNAL_TIMEOUT_MS,
+      journal(deps.db, events, deps.now()),
+    );
+    noteSize(databaseBytes, deps.now());
     for (const outcome of outcomes) deps.tally.add(`relay_events_total{outcome="${outcome}"}`);
     await sendPokes(deps, pokes);
     return { kept: "journal", outcomes };

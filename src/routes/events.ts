@@ -11,6 +11,7 @@ import { type Item, readItems } from "./body.ts";
 import type { AppEnv } from "./context.ts";
 
 const RETRY_AFTER_SECONDS = 5;
+const RETRY_WHEN_FULL_SECONDS = 60;
 const RATE_PERIOD_SECONDS = 60;
 
 /** What is said of one item: it is kept (or was before), or why not. */
@@ -83,6 +84,13 @@ async function keep(
   );
   const good = identified.flatMap((item) => (item.ok ? [item.event] : []));
   const ingested = good.length > 0 ? await ingest(relay, good) : { kept: "journal" as const, outcomes: [] };
+  if (ingested.kept === "full")
+    throw new HttpFailure({
+      kind: "unavailable",
+      detail:
+        "The database is past its high-water mark (RELAY_MAX_DATABASE_MB). Nothing of this request was acknowledged.",
+      retryAfterSeconds: RETRY_WHEN_FULL_SECONDS,
+    });
   if (ingested.kept === "nowhere")
     throw new HttpFailure({
       kind: "unavailable",

@@ -1,12 +1,22 @@
 /** Counts that only grow. A name carries its labels as Prometheus writes them: `relay_mlflow_calls_total{outcome="ok"}`. */
 export type Counts = Record<string, number>;
 
+const FLUSH_INTERVAL_MS = 5_000;
+
 /** Gathers counts in memory until they are flushed in one statement. */
 export class Tally {
   #counts = new Map<string, number>();
+  #flushedAt = 0;
 
   add(name: string, by = 1): void {
     this.#counts.set(name, (this.#counts.get(name) ?? 0) + by);
+  }
+
+  /** Whether something has waited long enough to be written down beside other work. */
+  isDue(now: number): boolean {
+    if (this.#counts.size === 0 || now - this.#flushedAt < FLUSH_INTERVAL_MS) return false;
+    this.#flushedAt = now;
+    return true;
   }
 
   /** Writes down what was gathered. What a database that refuses does not take is kept for the next time. */

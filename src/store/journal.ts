@@ -9,6 +9,8 @@ export type Journalled = {
   outcomes: Outcome[];
   /** Ids of the streams that need a poke; `urgent` ones at once, the others after the gather window. */
   pokes: { streamId: number; urgent: boolean }[];
+  /** The database's size after the write. */
+  databaseBytes: number;
 };
 
 /** Streams that this isolate has seen written. They are never deleted, so their stubs need no second look. */
@@ -51,10 +53,14 @@ export async function journal(
     if (known.hash !== event.hash) return "conflict";
     return known.isNew && firsts.get(identity) === event ? "accepted" : "duplicate";
   });
-  return { outcomes, pokes: stored.pokes };
+  return { outcomes, pokes: stored.pokes, databaseBytes: stored.databaseBytes };
 }
 
-type Written = { stored: Map<string, { hash: string; isNew: boolean }>; pokes: Journalled["pokes"] };
+type Written = {
+  stored: Map<string, { hash: string; isNew: boolean }>;
+  pokes: Journalled["pokes"];
+  databaseBytes: number;
+};
 
 /** One transaction; `stubs` are the streams that may not be there yet. */
 async function write(
@@ -99,7 +105,7 @@ async function write(
     .flatMap((result) => result.results)
     .filter((row) => row.poked_until === mark)
     .map((row) => ({ streamId: Number(row.id), urgent: urgent.has(String(row.key)) }));
-  return { stored, pokes };
+  return { stored, pokes, databaseBytes: results.at(-1)?.meta.size_after ?? 0 };
 }
 
 /** An end is worth an immediate delivery; so is a start, which makes the run appear. */

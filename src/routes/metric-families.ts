@@ -1,0 +1,113 @@
+import type { Breaker } from "../relay/breaker.ts";
+import type { Counts } from "../store/counters.ts";
+import { SYNC_STATES } from "../store/read-common.ts";
+import { MAX_COUNTED_BACKLOG, type Readings } from "../store/read-metrics.ts";
+import { conflicts, deadLetters, streams, trials } from "../store/schema.ts";
+import { counterFamilies } from "./counter-families.ts";
+import type { Family, Sample } from "./prometheus.ts";
+
+export type QueueReading = { name: string; metrics: QueueMetrics };
+
+type Sources = {
+  readings: Readings;
+  breaker: Breaker | null;
+  queues: readonly QueueReading[];
+  /** Epoch milliseconds. */
+  now: number;
+};
+
+/** Everything that /metrics says, family by family. A sample that cannot be known is left out. */
+export function familiesOf({ readings, breaker, queues, now }: Sources): Family[] {
+  const age = (at: number) => Math.max(0, now - at) / 1000;
+  const { backlog, oldestUndeliveredAt, lastPass } = readings;
+  const accepted = readings.counters['relay_events_total{outcome="accepted"}'] ?? 0;
+  const perQueue = (value: (metrics: QueueMetrics) => number) =>
+    queues.map(({ name, metrics }) => ({ labels: { queue: name }, value: value(metrics) }));
+  return [
+    ...counterFamilies(readings.counters),
+    gauge(
+      "relay_events_backlog",
+      `Accepted events that MLflow does not have yet, counted up to ${MAX_COUNTED_BACKLOG}.`,
+      [{ value: backlog }],
+    ),
+    gauge(
+      "relay_events_delivered",
+      "Accepted events that are in MLflow: accepted less backlog. A gauge, because a back-fill takes from it. Missing while the backlog is too large to count.",
+      backlog < MAX_COUNTED_BACKLOG ? [{ value: Math.max(0, accepted - backlog) }] : [],
+    ),
+    gauge(
+      "relay_events_oldest_undelivered_age_seconds",
+      "Time since the oldest undelivered event was accepted; 0 when there is none.",
+      [{ value: oldestUndeliveredAt === null ? 0 : age(oldestUndeliveredAt) }],
+    ),
+    gauge(
+      "relay_streams",
+      "Trials and model runs by how far they are on their way to MLflow.",
+      streams.kind.enumValues.flatMap((kind) =>
+        SYNC_STATES.map((state) => ({
+          labels: { kind, sync_state: state },
+          value: readings.streams.find((row) => row.kind === kind && row.syncState === state)?.count ?? 0,
+        })),
+      ),
+    ),
+    gauge(
+      "relay_trials",
+      "Trials by status.",
+      counted("status", trials.status.enumValues, readings.trialsByStatus),
+    ),
+    gauge(
+      "relay_dead_letters",
+      "Items that MLflow will never take, by what became of them.",
+      counted("state", deadLetters.state.enumValues, readings.deadLettersByState),
+    ),
+    gauge(
+      "relay_conflicts",
+      "Recorded conflicts by kind.",
+      counted("kind", conflicts.kind.enumValues, readings.conflictsByKind),
+    ),
+    gauge("relay_breaker_state", "The circuit breaker of the MLflow server: 0 closed, 1 open.", [
+      { value: breaker?.state === "open" ? 1 : 0 },
+    ]),
+    gauge("relay_breaker_alarm", "1 when the breaker is open because of what looks like a wrong configuration.", [
+      { value: breaker?.alarm ? 1 : 0 },
+    ]),
+    gauge(
+      "relay_cron_last_pass_age_seconds",
+      "Time since the cron's last pass ended.",
+      lastPass ? [{ value: age(lastPass.finishedAt) }] : [],
+    ),
+    gauge(
+      "relay_cron_last_pass_pokes",
+      "Trials and model runs that the cron's last pass found behind and poked.",
+      lastPass ? [{ value: lastPass.pokes }] : [],
+    ),
+    gauge(
+      "relay_queue_backlog_messages",
+      "Messages in a queue.",
+      perQueue((metrics) => metrics.backlogCount),
+    ),
+    gauge(
+      "relay_queue_backlog_bytes",
+      "Bytes of the messages in a queue.",
+      perQueue((metrics) => metrics.backlogBytes),
+    ),
+    gauge(
+      "relay_queue_oldest_message_age_seconds",
+      "Time since a queue's oldest message was sent; 0 when it is empty.",
+      perQueue(({ backlogCount, oldestMessageTimestamp }) =>
+        backlogCount > 0 && oldestMessageTimestamp ? age(oldestMessageTimestamp.getTime()) : 0,
+      ),
+    ),
+    gauge("relay_database_size_bytes", "Size of the D1 database.", [{ value: readings.databaseBytes }]),
+  ];
+}
+
+function gauge(name: string, help: string, samples: readonly Sample[]): Family {
+  return { name, type: "gauge", help, samples };
+}
+
+/** A sample for each known word, so that a series does not come and go, and for any other that was found. */
+function counted(label: string, known: readonly string[], counts: Counts): Sample[] {
+  const words = new Set([...known, ...Object.keys(counts)]);
+  return [...words].map((word) => ({ labels: { [label]: word }, value: counts[word] ?? 0 }));
+}
