@@ -31,7 +31,8 @@ export async function deliver(turn: Turn): Promise<Step> {
   await noteLateClaims(turn, core);
   const sent = await sendAll(turn, runId, core.maxStep ?? 0);
   if (!sent.ok) return sent;
-  const finished = await finish(turn, runId, core);
+  // Read again: a trial's turn may have folded more of its model run meanwhile, and that was sent too.
+  const finished = await finish(turn, runId, readCore(await coreOf(deps.db, stream)));
   if (!finished.ok) return finished;
   const { plannedSeq } = turn.stream;
   return (await turn.update({ deliveredSeq: plannedSeq, deliveredAt: deps.now() }))
@@ -110,12 +111,19 @@ async function ensureParent(turn: Turn, parent: Parent): Promise<Step<string>> {
       end: { kind: "wait", for: "parent", ms: PARENT_POLL_MS, ...(error ? { error } : {}) },
     }) as const;
   if (stream.blockedReason !== null) return wait(`the model run is blocked: ${stream.blockedReason}`);
-  const claimed = await claim(deps.db, stream.id, leaseMs(deps.config.mlflow.timeoutMs));
-  if (!claimed || !("lease" in claimed)) return wait(null);
+  // The trial's own lease rests meanwhile, so one more does not mean one more call at once.
+  const claimed = await claim(
+    deps.db,
+    stream.id,
+    leaseMs(deps.config.mlflow.timeoutMs),
+    Number.MAX_SAFE_INTEGER,
+  );
+  if (claimed.kind !== "claimed") return wait(null);
   const parentTurn = turn.branch(claimed.lease, claimed.stream);
   const made = await modelRun(parentTurn, readCore(parent.core));
   const blocked = !made.ok && made.end.kind === "blocked" ? { blockedReason: made.end.reason } : {};
-  await letGo(deps, claimed.lease, blocked);
+  // Made: what it waited for is over, and its own poke may have come while it was held here.
+  await letGo(deps, claimed.lease, made.ok ? { nextAttemptAt: 0 } : blocked);
   if (!made.ok) return made.end.kind === "blocked" ? wait(made.end.reason) : made;
   const runId = parentTurn.stream.mlflowRunId;
   return runId === null ? wait(null) : { ok: true, value: runId };

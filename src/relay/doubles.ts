@@ -23,8 +23,9 @@ export async function deleteDoubles(deps: Deps): Promise<{ checked: number; dele
     .limit(MAX_CHECKED);
   let deleted = 0;
   for (const { id } of due) {
-    const claimed = await claim(deps.db, id, leaseMs(deps.config.mlflow.timeoutMs));
-    if (!claimed || !("lease" in claimed)) continue;
+    const { mlflow, maxConcurrentCalls } = deps.config;
+    const claimed = await claim(deps.db, id, leaseMs(mlflow.timeoutMs), maxConcurrentCalls);
+    if (claimed.kind !== "claimed") continue;
     const turn = new Turn(deps, claimed.lease, claimed.stream, false);
     const settled = await settleDoubles(turn);
     deleted += settled ?? 0;

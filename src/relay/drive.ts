@@ -1,5 +1,5 @@
 import { errorText } from "../log.ts";
-import { claim, release, type StreamRow } from "../store/leases.ts";
+import { type Claim, claim, release, type StreamRow } from "../store/leases.ts";
 import type { streams } from "../store/schema.ts";
 import { backoffMs } from "./backoff.ts";
 import { readBreaker } from "./breaker.ts";
@@ -7,6 +7,10 @@ import { deliver } from "./deliver.ts";
 import type { Deps } from "./deps.ts";
 import { foldStream } from "./fold-stream.ts";
 import { type End, leaseMs, Turn } from "./turn.ts";
+
+const FULL_POLL_MS = 250;
+const MAX_FULL_POLLS = 60;
+const FULL_RETRY_MS = 2_000;
 
 /**
  * What came of a turn. `poke`: come back after so many milliseconds; null when nothing is due, or when the breaker's
@@ -19,12 +23,10 @@ export type Driven = { poke: number | null } | { busy: number };
  * is thrown, for the queue to retry.
  */
 export async function drive(deps: Deps, streamId: number): Promise<Driven> {
-  const [claimed, breaker] = await Promise.all([
-    claim(deps.db, streamId, leaseMs(deps.config.mlflow.timeoutMs)),
-    readBreaker(deps),
-  ]);
-  if (!claimed) return { poke: null };
-  if ("busyMs" in claimed) return { busy: claimed.busyMs };
+  const [claimed, breaker] = await Promise.all([claimInTurn(deps, streamId), readBreaker(deps)]);
+  if (claimed.kind === "unknown") return { poke: null };
+  if (claimed.kind === "busy") return { busy: claimed.ms };
+  if (claimed.kind === "full") return { poke: FULL_RETRY_MS };
   const { lease } = claimed;
   const folded = await foldStream(deps, claimed.stream);
   const stream = { ...claimed.stream, foldedSeq: folded.foldedSeq };
@@ -41,7 +43,19 @@ export async function drive(deps: Deps, streamId: number): Promise<Driven> {
   if (!released) return { poke: null };
   if (end.kind === "wait") return { poke: end.for === "breaker" ? null : end.ms };
   if (end.kind === "more" || folded.more) return { poke: 0 };
-  return { poke: released.pokeNeeded ? gatherMs : null };
+  // What another turn folded of this stream meanwhile counts as folded, but was not sent.
+  const behind = end.kind === "done" && released.stream.deliveredSeq < released.stream.lastSeq;
+  return { poke: released.pokeNeeded || behind ? gatherMs : null };
+}
+
+/** Waits for a place among the streams that may call MLflow at once; those behind this one wait in the queue. */
+async function claimInTurn(deps: Deps, streamId: number): Promise<Claim> {
+  const { mlflow, maxConcurrentCalls } = deps.config;
+  for (let i = 0; ; i++) {
+    const claimed = await claim(deps.db, streamId, leaseMs(mlflow.timeoutMs), maxConcurrentCalls);
+    if (claimed.kind !== "full" || i >= MAX_FULL_POLLS) return claimed;
+    await new Promise((resolve) => setTimeout(resolve, FULL_POLL_MS * (1 + deps.random())));
+  }
 }
 
 async function endOf(turn: Turn): Promise<End> {

@@ -22,10 +22,9 @@ export async function finish(turn: Turn, runId: string, core: Core): Promise<Ste
   const mayRun = core.lifecycle.resumedAt !== null || sent.lostContactAt !== null;
   if (wanted.status === "RUNNING" && sent.status !== "RUNNING" && !mayRun) return proceed;
   const { mlflow, db, now } = turn.deps;
-  if (wanted.statusTag !== null && wanted.statusTag !== sent.statusTag) {
-    const tag = wanted.statusTag;
-    const tagged = await turn.call(() => mlflow.setTag({ runId, key: STATUS_TAG, value: tag }));
-    if (!tagged.ok) return turn.stop(tagged.failure);
+  if (wanted.statusTag !== sent.statusTag) {
+    const tagged = await tagStatus(turn, runId, wanted.statusTag);
+    if (!tagged.ok && tagged.failure?.kind !== "missing") return turn.stop(tagged.failure);
   }
   if (wanted.lostContactAt !== sent.lostContactAt) {
     const tagged = await tagContact(turn, runId, wanted.lostContactAt);
@@ -54,6 +53,13 @@ export async function finish(turn: Turn, runId: string, core: Core): Promise<Ste
     .set({ status: wanted.status, endTime: updated.value.endTime, runName, syncedAt: now() })
     .where(eq(mlflowRuns.mlflowRunId, runId));
   return proceed;
+}
+
+/** Names the trial's own status, or takes the name of an earlier one away. */
+function tagStatus(turn: Turn, runId: string, status: string | null) {
+  const { mlflow } = turn.deps;
+  if (status === null) return turn.call(() => mlflow.deleteTag({ runId, key: STATUS_TAG }));
+  return turn.call(() => mlflow.setTag({ runId, key: STATUS_TAG, value: status }));
 }
 
 /** Says in MLflow since when the trainer is silent, or that it is heard again. */

@@ -10,5 +10,7 @@ export async function letGo(
   values: Partial<typeof streams.$inferInsert>,
 ): Promise<void> {
   const released = await release(deps.db, lease, values, deps.now());
-  if (released?.pokeNeeded) await sendPokes(deps, [{ streamId: lease.streamId, urgent: false }]);
+  // Whoever came for it meanwhile found it busy and left, even if nothing was left to fold.
+  if (released && released.stream.deliveredSeq < released.stream.lastSeq)
+    await sendPokes(deps, [{ streamId: lease.streamId, urgent: false }]);
 }

@@ -3,7 +3,7 @@ import { lock, unlock } from "../store/locks.ts";
 import { type PassReport, storePass } from "../store/passes.ts";
 import { pruneEvents } from "../store/retention.ts";
 import { behindStreams } from "../store/streams.ts";
-import { probe } from "./breaker.ts";
+import { probe, readBreaker } from "./breaker.ts";
 import type { Deps } from "./deps.ts";
 import { deleteDoubles } from "./doubles.ts";
 import { flushTally } from "./flush-tally.ts";
@@ -39,7 +39,8 @@ export async function reconcile(deps: Deps): Promise<PassReport | null> {
   try {
     if (deps.config.enabled) {
       report.probe = await probe(deps);
-      if (report.probe === "closed") await wake(deps);
+      // Not only when it closes just now: the pokes of an earlier wake may be lost, or not have been enough.
+      if ((await readBreaker(deps))?.state !== "open") await wake(deps);
     }
     report.pokedTrials = await pokeBehind(deps);
     if (deps.config.enabled && report.probe !== "open") {

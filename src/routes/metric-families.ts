@@ -20,7 +20,6 @@ type Sources = {
 export function familiesOf({ readings, breaker, queues, now }: Sources): Family[] {
   const age = (at: number) => Math.max(0, now - at) / 1000;
   const { backlog, oldestUndeliveredAt, lastPass } = readings;
-  const accepted = readings.counters['relay_events_total{outcome="accepted"}'] ?? 0;
   const perQueue = (value: (metrics: QueueMetrics) => number) =>
     queues.map(({ name, metrics }) => ({ labels: { queue: name }, value: value(metrics) }));
   return [
@@ -31,9 +30,12 @@ export function familiesOf({ readings, breaker, queues, now }: Sources): Family[
       [{ value: backlog }],
     ),
     gauge(
-      "relay_events_delivered",
-      "Accepted events that are in MLflow: accepted less backlog. A gauge, because a back-fill takes from it. Missing while the backlog is too large to count.",
-      backlog < MAX_COUNTED_BACKLOG ? [{ value: Math.max(0, accepted - backlog) }] : [],
+      "relay_journal_watermark",
+      "The journal's numbers, which have gaps: the last accepted, and the last up to which MLflow has everything.",
+      [
+        { labels: { mark: "accepted" }, value: readings.acceptedSeq },
+        { labels: { mark: "delivered" }, value: readings.deliveredSeq },
+      ],
     ),
     gauge(
       "relay_events_oldest_undelivered_age_seconds",
@@ -68,9 +70,11 @@ export function familiesOf({ readings, breaker, queues, now }: Sources): Family[
     gauge("relay_breaker_state", "The circuit breaker of the MLflow server: 0 closed, 1 open.", [
       { value: breaker?.state === "open" ? 1 : 0 },
     ]),
-    gauge("relay_breaker_alarm", "1 when the breaker is open because of what looks like a wrong configuration.", [
-      { value: breaker?.alarm ? 1 : 0 },
-    ]),
+    gauge(
+      "relay_breaker_alarm",
+      "1 when the breaker is open because of what looks like a wrong configuration.",
+      [{ value: breaker?.alarm ? 1 : 0 }],
+    ),
     gauge(
       "relay_cron_last_pass_age_seconds",
       "Time since the cron's last pass ended.",

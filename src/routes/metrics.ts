@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { errorText } from "../log.ts";
 import { readBreaker } from "../relay/breaker.ts";
+import { flushTally } from "../relay/flush-tally.ts";
 import { within } from "../relay/within.ts";
 import { readMetrics } from "../store/read-metrics.ts";
 import { requireScope } from "./auth.ts";
@@ -15,6 +16,7 @@ const QUEUE_TIMEOUT_MS = 3_000;
 export const metrics = new Hono<AppEnv>().get("/metrics", requireScope("read"), async (c) => {
   readQuery(c, {});
   const { relay } = c.var;
+  await flushTally(relay);
   const [readings, breaker, trials, jobs] = await Promise.all([
     readMetrics(relay.db),
     readBreaker(relay),

@@ -1,4 +1,4 @@
-import { and, eq, lt, ne, sql } from "drizzle-orm";
+import { and, eq, lt, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { streams } from "./schema.ts";
 import { NOW_MS } from "./sql.ts";
@@ -21,32 +21,41 @@ export function held(lease: Lease) {
 /** The same for SQL text; bind `heldArgs(lease)` in its place. */
 export const HELD = "exists (select 1 from streams where id = ? and lease_token = ?)";
 
+export type Claim =
+  | { kind: "claimed"; lease: Lease; stream: StreamRow }
+  /** Another holds it, for at most so long. */
+  | { kind: "busy"; ms: number }
+  /** As many streams as may call MLflow at once are leased. */
+  | { kind: "full" }
+  | { kind: "unknown" };
+
 /**
  * Takes the lease. The mark of a sent poke is cleared before anything is read, so that later events poke again; it
  * is cleared too when the lease is taken, so that its holder sees on release that a poke was spent on it.
- * @returns the stream, or how long the present holder may still keep it; null when there is no such stream.
+ * @param ms how long it is held if it is not renewed
+ * @param most how many streams may be leased at once, this one included; each lease makes one call at a time
  */
-export async function claim(
-  db: D1Database,
-  streamId: number,
-  ms: number,
-): Promise<{ lease: Lease; stream: StreamRow } | { busyMs: number } | null> {
+export async function claim(db: D1Database, streamId: number, ms: number, most: number): Promise<Claim> {
   const lease = { streamId, token: crypto.randomUUID(), ms };
   const orm = drizzle(db);
-  const [[claimed], [busy]] = await orm.batch([
+  const leased = sql`(select count(*) from streams where lease_token is not null and lease_until > ${now})`;
+  const [[claimed], [row]] = await orm.batch([
     orm
       .update(streams)
       .set({ leaseToken: lease.token, leaseUntil: sql`${now} + ${ms}`, pokedUntil: 0 })
-      .where(and(eq(streams.id, streamId), lt(streams.leaseUntil, now)))
+      .where(and(eq(streams.id, streamId), lt(streams.leaseUntil, now), sql`${leased} < ${most}`))
       .returning(),
     orm
       .update(streams)
-      .set({ pokedUntil: 0 })
-      .where(and(eq(streams.id, streamId), ne(streams.leaseToken, lease.token)))
+      .set({
+        pokedUntil: sql`case when ${streams.leaseUntil} >= ${now} then 0 else ${streams.pokedUntil} end`,
+      })
+      .where(eq(streams.id, streamId))
       .returning({ ms: sql<number>`${streams.leaseUntil} - ${now}` }),
   ]);
-  if (claimed) return { lease, stream: claimed };
-  return busy ? { busyMs: Math.max(0, busy.ms) } : null;
+  if (claimed) return { kind: "claimed", lease, stream: claimed };
+  if (!row) return { kind: "unknown" };
+  return row.ms >= 0 ? { kind: "busy", ms: row.ms } : { kind: "full" };
 }
 
 /** Keeps the lease for its full length from now, before a call; false when it was lost. */

@@ -16,6 +16,9 @@ export type Readings = {
   /** Undelivered events, counted up to `MAX_COUNTED_BACKLOG`. */
   backlog: number;
   oldestUndeliveredAt: number | null;
+  /** The journal's last number, and the last up to which MLflow has everything. */
+  acceptedSeq: number;
+  deliveredSeq: number;
   lastPass: { finishedAt: number; pokes: number } | null;
   databaseBytes: number;
 };
@@ -40,7 +43,7 @@ export async function readMetrics(db: D1Database): Promise<Readings> {
   const [counters, trials, streamRows, deadLetters, conflicts, backlog, pass] = results.map(
     (result) => result.results,
   );
-  const { events, oldest } = byLabel(backlog);
+  const { events = 0, oldestAt, acceptedSeq = 0, undeliveredSeq } = byLabel(backlog);
   const { finishedAt, pokes } = byLabel(pass);
   return {
     counters: byLabel(counters),
@@ -52,8 +55,10 @@ export async function readMetrics(db: D1Database): Promise<Readings> {
     })),
     deadLettersByState: byLabel(deadLetters),
     conflictsByKind: byLabel(conflicts),
-    backlog: events ?? 0,
-    oldestUndeliveredAt: oldest ?? null,
+    backlog: events,
+    oldestUndeliveredAt: oldestAt ?? null,
+    acceptedSeq,
+    deliveredSeq: undeliveredSeq === undefined ? acceptedSeq : undeliveredSeq - 1,
     lastPass: finishedAt === undefined ? null : { finishedAt, pokes: pokes ?? 0 },
     databaseBytes: results[0]?.meta.size_after ?? 0,
   };
@@ -81,13 +86,18 @@ function streamCounts(db: D1Database): D1PreparedStatement {
 
 /** Only streams that are behind are looked at, and of the oldest events only the first of each. */
 const BACKLOG = `
+  with firsts as materialized (
+    select (select min(e.seq) from events e where e.stream_id = s.id and e.seq > s.delivered_seq) as seq
+    from streams s where s.delivered_seq < s.last_seq)
   select 'events' as label, count(*) as value from (
     select 1 from streams s cross join events e on e.stream_id = s.id and e.seq > s.delivered_seq
     where s.delivered_seq < s.last_seq limit ${MAX_COUNTED_BACKLOG})
   union all
-  select 'oldest', min(accepted_at) from events where seq in (
-    select (select min(e.seq) from events e where e.stream_id = s.id and e.seq > s.delivered_seq)
-    from streams s where s.delivered_seq < s.last_seq)`;
+  select 'oldestAt', min(accepted_at) from events where seq in (select seq from firsts)
+  union all
+  select 'undeliveredSeq', min(seq) from firsts
+  union all
+  select 'acceptedSeq', max(last_seq) from streams`;
 
 const LAST_PASS = `
   with pass as (select finished_at, report ->> '$.pokedTrials' as pokes from cron_passes order by id desc limit 1)

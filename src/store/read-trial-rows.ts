@@ -24,6 +24,7 @@ const trialColumns = {
   endedAt: trials.endedAt,
   durationMs: trials.durationMs,
   rank: trials.rank,
+  lostContactAt: trials.lostContactAt,
   createdAt: trials.createdAt,
   updatedAt: trials.updatedAt,
   acceptedAt: streams.updatedAt,
@@ -79,6 +80,7 @@ export function trialView(row: NonNullable<Awaited<ReturnType<typeof trialRow>>>
     ended_at: iso(row.endedAt),
     duration_ms: row.durationMs,
     rank: row.rank,
+    lost_contact_at: iso(row.lostContactAt),
     created_at: iso(row.createdAt),
     updated_at: iso(row.updatedAt),
   };

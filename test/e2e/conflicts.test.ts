@@ -1,10 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { FAULTS } from "../lib/fault-proxy.ts";
 import { type Lab, openLab } from "../lib/lab.ts";
-import { point, unwrap } from "../lib/mlflow-read.ts";
-import type { Event } from "../lib/relay.ts";
-
-const AT = Date.UTC(2025, 0, 1);
+import { unwrap } from "../lib/mlflow-read.ts";
+import { AT, lossAt, MINUTE_MS, trialOf } from "../lib/one-trial.ts";
 
 let lab: Lab;
 beforeAll(async () => {
@@ -12,40 +10,6 @@ beforeAll(async () => {
 });
 afterEach(() => lab.proxy.heal());
 afterAll(() => lab?.close());
-
-type Fields = Record<string, unknown>;
-
-/** The events of one trial, which live in an experiment named like their model run. */
-function trialOf(modelRunId: string, trialId = "t") {
-  const of = (event: string, minute: number, fields: Fields): Event => ({
-    event,
-    model_run_id: modelRunId,
-    trial_id: trialId,
-    occurred_at: AT + minute * 60_000,
-    ...fields,
-  });
-  return {
-    announce: (fields: Fields = {}): Event => ({
-      event: "ml.run.start",
-      model_run_id: modelRunId,
-      occurred_at: AT,
-      requested_trials: 1,
-      search_space_version: 1,
-      experiment_name: modelRunId,
-      ...fields,
-    }),
-    start: (fields: Fields = {}) => of("ml.trial.start", 1, { spectral_norm: false, ...fields }),
-    metric: (step: number, value: number, name = "loss") =>
-      of("ml.run.metric", 2 + step, { metric_name: name, metric_value: value, step }),
-    complete: (fields: Fields = {}) =>
-      of("ml.trial.complete", 90, { spectral_norm: false, metrics: {}, ...fields }),
-    cancel: (fields: Fields = {}) => of("ml.trial.cancelled", 80, fields),
-  };
-}
-
-function lossAt(step: number, value: number): string {
-  return point("loss", step, AT + (2 + step) * 60_000, value);
-}
 
 describe("parameters", () => {
   test("a changed one is a recorded conflict, and everything else arrives", async () => {
@@ -96,7 +60,7 @@ describe("a run that the trainer made itself", () => {
     await lab.relay.send([t.metric(1, 4), t.complete()]);
     await lab.relay.delivered("adopting");
     const run = await lab.mlflow.run(mlflow_run_id);
-    expect(run).toMatchObject({ status: "FINISHED", name: "own", endTime: AT + 90 * 60_000 });
+    expect(run).toMatchObject({ status: "FINISHED", name: "own", endTime: AT + 90 * MINUTE_MS });
     expect(run.params).toEqual({ bias: "True", lr: "1e-07", none: "None", depth: "3", width: "7" });
     expect(run.points).toEqual([lossAt(0, 5), lossAt(1, 4)]);
     expect(run.tags).toMatchObject({ thunderline_trial_id: "t", thunderline_model_run_id: "adopting" });
@@ -143,74 +107,11 @@ test("the same event id with another body is a 409, alone and within an array", 
   expect((await lab.mlflow.trial("same id", "t")).points).toEqual([lossAt(0, 1), lossAt(1, 3)]);
 });
 
-describe("what comes before its announcement", () => {
-  test("metrics first, the model run's start within the grace: experiment and nesting are right", async () => {
-    const t = trialOf("late start");
-    await lab.relay.send(t.metric(0, 1));
-    await lab.relay.send([t.start(), t.metric(1, 2)]);
-    await lab.relay.send(t.announce());
-    await lab.relay.send(t.complete());
-    await lab.relay.delivered("late start");
-    const run = await lab.mlflow.trial("late start", "t");
-    const parent = (await lab.mlflow.runs("late start")).find((candidate) => candidate.name === "late start");
-    expect(run.tags["mlflow.parentRunId"]).toBe(parent?.runId);
-    expect(run.startTime).toBe(AT + 60_000);
-    expect(run.points).toEqual([lossAt(0, 1), lossAt(1, 2)]);
-  });
-
-  test("an end first, the starts within the grace: experiment, start time and nesting are right", async () => {
-    const t = trialOf("end first");
-    const stop = { event: "ml.run.stop", model_run_id: "end first", occurred_at: AT + 95 * 60_000 };
-    await lab.relay.send([t.complete(), { ...stop, state: "completed", completed_trials: 1 }]);
-    // The end alone must have been looked at, or this shows nothing.
-    await lab.relay.until("the end is folded", () =>
-      lab.relay.store.behind("end first").every((stream) => stream.folded_seq > 0),
-    );
-    await lab.relay.send([t.start(), t.announce()]);
-    await lab.relay.delivered("end first");
-    const run = await lab.mlflow.trial("end first", "t");
-    expect(run).toMatchObject({ status: "FINISHED", startTime: AT + 60_000 });
-    const parent = (await lab.mlflow.runs("end first")).find((candidate) => candidate.name === "end first");
-    expect(parent).toMatchObject({ startTime: AT, status: "FINISHED" });
-    expect(run.tags["mlflow.parentRunId"]).toBe(parent?.runId);
-  });
-
-  test("a start that names another experiment after the grace is a recorded conflict", async () => {
-    const t = trialOf("too late");
-    await lab.relay.send([t.start(), t.metric(0, 1)]);
-    await lab.relay.delivered("too late");
-    await lab.relay.send(t.announce());
-    await lab.relay.send([t.metric(1, 2), t.complete()]);
-    await lab.relay.delivered("too late");
-    const runs = await lab.mlflow.runs("thunderline-trials");
-    const run = runs.find((candidate) => candidate.tags.thunderline_model_run_id === "too late");
-    expect(run).toMatchObject({ status: "FINISHED", points: [lossAt(0, 1), lossAt(1, 2)] });
-    expect(lab.relay.store.conflicts("too late")).toMatchObject([
-      { trial_id: "t", kind: "experiment", kept: "thunderline-trials", refused: "too late" },
-    ]);
-  });
-});
-
-test("a cancelled trial that did succeed shows no trace of the cancellation", async () => {
-  const t = trialOf("revised");
-  await lab.relay.send([t.announce(), t.start(), t.cancel()]);
-  await lab.relay.delivered("revised");
-  expect(await lab.mlflow.trial("revised", "t")).toMatchObject({
-    status: "KILLED",
-    tags: { thunderline_status: "cancelled" },
-  });
-  await lab.relay.send(t.complete());
-  await lab.relay.delivered("revised");
-  const run = await lab.mlflow.trial("revised", "t");
-  expect(run.status).toBe("FINISHED");
-  expect(run.tags).not.toHaveProperty("thunderline_status");
-});
-
 test("an item that MLflow refuses is set aside alone", async () => {
   const t = trialOf("poisoned");
   const rule = lab.proxy.fail({ path: "runs/log-batch", body: '"poison"' }, FAULTS.invalidParameter);
   const good = Array.from({ length: 60 }, (_, step) => t.metric(step, step / 3));
-  const parameters = { lr: 0.1 };
+  const parameters = { lr: "0.1" };
   await lab.relay.send([t.announce(), t.start({ parameters }), ...good.slice(0, 30)]);
   await lab.relay.send([t.metric(7, 13, "poison"), ...good.slice(30), t.complete()]);
   await lab.relay.delivered("poisoned");

@@ -1,3 +1,4 @@
+import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { app } from "../../src/app.ts";
 import { foldStream } from "../../src/relay/fold-stream.ts";
@@ -18,7 +19,12 @@ type Init = RequestInit & { token?: string | null; bindings?: object };
 export async function request(path: string, { token = ADMIN, bindings, ...init }: Init = {}) {
   const headers = new Headers(init.headers);
   if (token !== null) headers.set("authorization", `Bearer ${token}`);
-  const response = await app.request(path, { ...init, headers }, { ...env, ...queues, ...bindings });
+  const response = await app.request(
+    path,
+    { ...init, headers },
+    { ...env, ...queues, ...bindings },
+    createExecutionContext(),
+  );
   const body: unknown = await response.json();
   return { status: response.status, headers: response.headers, body };
 }

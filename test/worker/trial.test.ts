@@ -321,8 +321,8 @@ describe("a metric that an end gave without a step", () => {
     const { id } = z
       .object({ id: z.number() })
       .parse(await env.DB.prepare("select id from streams where trial_id = 'f1'").first());
-    const claimed = await claim(env.DB, id, LEASE_MS);
-    if (!claimed || !("lease" in claimed)) throw new Error("the lease is taken");
+    const claimed = await claim(env.DB, id, LEASE_MS, 1);
+    if (claimed.kind !== "claimed") throw new Error("the lease is taken");
     await planHelping(env.DB, claimed.lease, claimed.stream, 9);
     await post(metric("f1", 20, { other: 2 }));
     expect(await history("f1", "score")).toMatchObject({ points: [{ step: 9 }], total: 1 });

@@ -106,6 +106,7 @@ describe("the list of trials", () => {
       experiment_name: null,
       started_at: "2026-01-01T00:00:00.000Z",
       ended_at: "2026-01-01T01:00:00.000Z",
+      lost_contact_at: null,
       duration_ms: 100,
       rank: 2,
       created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),

@@ -1,0 +1,152 @@
+import * as z from "zod";
+import { deadLetters } from "../store/schema.ts";
+import { component } from "./components.ts";
+import { STUDY, TRIAL, TRIAL_KEY } from "./examples.ts";
+import type { Resource } from "./operation.ts";
+import { count, json, limit, maybeText, maybeTime, nextCursor, paging, time } from "./parts.ts";
+import { conflictFields, trialId } from "./trials.ts";
+
+/** Whose it is: a trial, or with `trial` null a model run. */
+const owner = {
+  trial: maybeText.describe("The trial's public id; null for a model run."),
+  trial_id: maybeText,
+  model_run_id: maybeText,
+};
+
+const deadLetter = component(
+  "DeadLetter",
+  z.object({
+    id: z.int(),
+    ...owner,
+    kind: z.enum(deadLetters.kind.enumValues),
+    item: json.describe("The item as it was refused."),
+    reason: z.string().describe("Why, in MLflow's words."),
+    created_at: time,
+  }),
+);
+
+const deadLetterList = component(
+  "DeadLetterList",
+  z.object({ dead_letters: z.array(deadLetter), next_cursor: nextCursor }),
+);
+
+const conflictList = component(
+  "ConflictList",
+  z.object({
+    conflicts: z.array(component("Conflict", z.object({ ...conflictFields, ...owner }))),
+    next_cursor: nextCursor,
+  }),
+);
+
+const cronPasses = component(
+  "CronPasses",
+  z.object({
+    cron_passes: z.array(
+      z.object({
+        started_at: time,
+        finished_at: time,
+        pokedTrials: count,
+        settledCreates: count,
+        deletedDoubles: count,
+        quietTrials: count,
+        prunedEvents: count,
+        probe: z.enum(["closed", "open", "not due"]).describe("What became of the breaker's probe."),
+        error: maybeText,
+      }),
+    ),
+  }),
+);
+
+const breaker = component(
+  "Breaker",
+  z.object({
+    server: z.string(),
+    state: z.enum(["closed", "open"]),
+    failures: count.describe("In a row."),
+    alarm: z.boolean().describe("Whether it looks like a wrong configuration."),
+    opened_at: maybeTime,
+    next_probe_at: maybeTime,
+    last_error: maybeText,
+  }),
+);
+
+const syncAsked = component(
+  "SyncAsked",
+  z.object({
+    success: z.literal(true),
+    action: z.literal("sync_trial_to_mlflow"),
+    id: z.string(),
+    model_run_id: maybeText,
+    trial_id: z.string(),
+    message: z.string(),
+  }),
+);
+
+/** `/api/ops` and `/api/sync`: what went wrong, and what an operator can do. */
+export const opsResource: Resource = {
+  name: "Operations",
+  description: "What was refused, set aside and repaired, and what an operator can do about it.",
+  operations: {
+    "GET /api/ops/dead-letters": {
+      id: "listDeadLetters",
+      summary: "List dead letters",
+      description: "Items that MLflow will never take, newest first.",
+      scope: "admin",
+      parameters: paging,
+      answers: { 200: { description: "A page of dead letters.", schema: deadLetterList } },
+      refusals: [400],
+    },
+    "GET /api/ops/conflicts": {
+      id: "listConflicts",
+      summary: "List conflicts",
+      description: "What was said twice and differently, newest first.",
+      scope: "admin",
+      parameters: paging,
+      answers: { 200: { description: "A page of conflicts.", schema: conflictList } },
+      refusals: [400],
+    },
+    "GET /api/ops/cron-passes": {
+      id: "listCronPasses",
+      summary: "List the cron's passes",
+      description: "Newest first; the last 500 are kept.",
+      scope: "admin",
+      parameters: [limit],
+      answers: { 200: { description: "What each pass did.", schema: cronPasses } },
+      refusals: [400],
+    },
+    "GET /api/ops/breaker": {
+      id: "getBreaker",
+      summary: "Read the circuit breaker",
+      scope: "admin",
+      answers: { 200: { description: "Its state.", schema: breaker } },
+      refusals: [400],
+    },
+    "POST /api/sync/trials/{id}": {
+      id: "syncTrial",
+      summary: "Deliver a trial now",
+      description: "Also when automatic delivery is off or the trial is blocked.",
+      scope: "admin",
+      parameters: [trialId],
+      answers: {
+        202: {
+          description: "It was asked for.",
+          schema: syncAsked,
+          examples: {
+            asked: {
+              summary: "Asked for",
+              value: {
+                success: true,
+                action: "sync_trial_to_mlflow",
+                id: TRIAL_KEY,
+                model_run_id: STUDY,
+                trial_id: TRIAL,
+                message: "The trial will be brought up to date in MLflow",
+              },
+            },
+          },
+        },
+      },
+      refusals: [400, 404, 503],
+    },
+  },
+};

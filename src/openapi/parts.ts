@@ -1,0 +1,88 @@
+import * as z from "zod";
+import { SYNC_STATES } from "../store/read-common.ts";
+import { component } from "./components.ts";
+import type { Parameter } from "./operation.ts";
+
+/** What the answers of several resources have in common. */
+
+export const time = z.iso.datetime();
+export const maybeTime = time.nullable();
+export const maybeText = z.string().nullable();
+export const maybeNumber = z.number().nullable();
+export const count = z.int().min(0);
+export const json = z.unknown();
+
+export const metricValue = component(
+  "MetricValue",
+  z
+    .union([z.number(), z.enum(["NaN", "Infinity", "-Infinity"])])
+    .describe("A 64-bit float; what JSON has no number for is text."),
+);
+
+/** How far a trial or a model run is on its way to MLflow. */
+export const delivery = {
+  sync_state: z.enum(SYNC_STATES).describe("How far it is on its way to MLflow."),
+  waiting_for: maybeText.describe("What a waiting one waits for."),
+  blocked_reason: maybeText.describe("Why it is blocked."),
+  last_error: maybeText.describe("What MLflow said last when it refused."),
+  mlflow_run_id: maybeText,
+  mlflow_experiment_id: maybeText,
+  delivered_at: maybeTime.describe("When MLflow last took something of it."),
+};
+
+/** What is shown of the fold, for trials and model runs alike. */
+export const folded = {
+  parameters: z.record(z.string(), z.string()),
+  tags: z.record(z.string(), z.string()),
+  fields: z.record(z.string(), json).describe("The fields of the events, the latest by event time."),
+  metrics: z.record(
+    z.string(),
+    component(
+      "MetricSummary",
+      z.object({
+        last: metricValue,
+        last_step: z.int().nullable().describe("Null for a metric of an ended trial without a step."),
+        min: metricValue.nullable(),
+        max: metricValue.nullable(),
+        count,
+      }),
+    ),
+  ),
+};
+
+export const nextCursor = maybeText.describe("For the next page; null on the last.");
+
+export const limit: Parameter = {
+  name: "limit",
+  in: "query",
+  description: "The most rows of a page.",
+  schema: { type: "integer", minimum: 1, maximum: 500, default: 50 },
+  example: 10,
+};
+
+/** The parameters of every paged list. */
+export const paging: readonly Parameter[] = [
+  limit,
+  {
+    name: "cursor",
+    in: "query",
+    description: "The `next_cursor` of the page before, with the same filters and sort.",
+    schema: { type: "string", minLength: 1 },
+  },
+];
+
+/** A filter by one text. */
+export function textFilter(name: string, description: string, example?: string): Parameter {
+  const schema = { type: "string", minLength: 1 } as const;
+  return { name, in: "query", description, schema, ...(example === undefined ? {} : { example }) };
+}
+
+/** A filter by one of a few words. */
+export function wordFilter(name: string, description: string, words: readonly string[]): Parameter {
+  return { name, in: "query", description, schema: { type: "string", enum: [...words] } };
+}
+
+/** A part of the path. */
+export function pathText(name: string, description: string, example: string): Parameter {
+  return { name, in: "path", description, schema: { type: "string" }, example };
+}

@@ -1,0 +1,136 @@
+import * as z from "zod";
+import { type Failure, problemBody } from "../errors.ts";
+import { component, reference } from "./components.ts";
+import type { RefusalStatus } from "./operation.ts";
+import { count } from "./parts.ts";
+
+/** The bodies of refusals: the original's fields and RFC 9457's in one. */
+
+export const problem = component(
+  "Problem",
+  z.object({
+    success: z.literal(false),
+    error: z.string().describe("The kind of the problem, for programs."),
+    details: z.union([z.string(), z.array(z.string())]),
+    type: z.string().describe("`urn:trial-relay:problem:<error>`"),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string().describe("What is wrong, for people."),
+    errors: z
+      .array(
+        z.object({
+          index: count.optional().describe("Which event of the request."),
+          field: z.string(),
+          rule: z.string(),
+          value: z.string().optional().describe("What the field held, cut short."),
+          missing: z.literal(true).optional(),
+        }),
+      )
+      .optional(),
+    received: z.unknown().optional().describe("The event type that is not known."),
+    request_id: z.string().optional().describe("Finds the request in the log."),
+  }),
+);
+
+const retryAfterSeconds = 5;
+
+/** A failure of each status, from which its example is made. */
+const SAMPLES: Record<RefusalStatus | 401 | 403 | 500, { description: string; failure: Failure }> = {
+  400: {
+    description: "A parameter, a header or the body is not valid.",
+    failure: {
+      kind: "invalid_request",
+      problems: [{ field: "limit", rule: "must be a whole number from 1 to 500", value: '"many"' }],
+    },
+  },
+  401: {
+    description: "No token, or none that is known.",
+    failure: { kind: "unauthenticated", detail: "The token is not known, has expired or was revoked." },
+  },
+  403: {
+    description: "The token lacks the scope that is named.",
+    failure: {
+      kind: "forbidden",
+      detail: "This needs a token with the scope 'admin'; this token has: read.",
+    },
+  },
+  404: {
+    description: "There is no such thing.",
+    failure: { kind: "not_found", detail: "There is no trial 9a84823e448e8ab1a956e60ac5c2dda4." },
+  },
+  409: {
+    description: "It stands against what is known already.",
+    failure: {
+      kind: "rejected",
+      rejection: {
+        status: 409,
+        error: "event_id_conflict",
+        problems: [{ field: "event_id", rule: "was used before with another body", value: '"e-1"' }],
+      },
+    },
+  },
+  413: {
+    description: "The request, or an event in it, is too large.",
+    failure: { kind: "payload_too_large", detail: "A request may hold at most 5000000 bytes." },
+  },
+  415: {
+    description: "The body is of a type that is not taken.",
+    failure: {
+      kind: "unsupported_media_type",
+      detail: "Content-Type must be application/json or application/x-ndjson, got text/plain.",
+    },
+  },
+  422: {
+    description: "A field does not hold what it must.",
+    failure: {
+      kind: "rejected",
+      rejection: {
+        status: 422,
+        error: "event_construction_failed",
+        problems: [{ field: "step", rule: "must be an integer", value: '"three"' }],
+      },
+    },
+  },
+  429: {
+    description: "Too many requests with this token; see Retry-After.",
+    failure: {
+      kind: "rate_limited",
+      detail: "This token has sent more requests than it may in a minute.",
+      retryAfterSeconds,
+    },
+  },
+  500: { description: "The relay itself went wrong; the log has the reason.", failure: { kind: "internal" } },
+  503: {
+    description: "Nothing was taken; send it again after Retry-After.",
+    failure: {
+      kind: "unavailable",
+      detail: "Neither the database nor the queue takes events. Nothing of this request was acknowledged.",
+      retryAfterSeconds,
+    },
+  },
+};
+
+/** The shared responses of refusals, by status. */
+export function refusalResponses() {
+  return Object.fromEntries(
+    Object.entries(SAMPLES).map(([status, { description, failure }]) => [
+      `Refusal${status}`,
+      {
+        description,
+        ...headersOf(failure),
+        content: {
+          "application/problem+json": { schema: reference(problem), example: problemBody(failure) },
+        },
+      },
+    ]),
+  );
+}
+
+function headersOf(failure: Failure) {
+  const header = (name: string, description: string, type: "string" | "integer") => ({
+    headers: { [name]: { description, schema: { type } } },
+  });
+  if ("retryAfterSeconds" in failure) return header("Retry-After", "In seconds.", "integer");
+  if (failure.kind === "unauthenticated") return header("WWW-Authenticate", "Bearer.", "string");
+  return {};
+}

@@ -1,0 +1,188 @@
+import * as z from "zod";
+import { MAX_STEP, MIN_STEP } from "../domain/limits.ts";
+import { SYNC_STATES } from "../store/read-common.ts";
+import { SORT_COLUMNS } from "../store/read-trials.ts";
+import { conflicts, trials } from "../store/schema.ts";
+import { component } from "./components.ts";
+import { METRIC, STUDY, TRIAL_KEY } from "./examples.ts";
+import type { Parameter, Resource } from "./operation.ts";
+import {
+  count,
+  delivery,
+  folded,
+  json,
+  maybeNumber,
+  maybeText,
+  maybeTime,
+  metricValue,
+  nextCursor,
+  paging,
+  pathText,
+  textFilter,
+  time,
+  wordFilter,
+} from "./parts.ts";
+
+export const conflictFields = {
+  id: z.int(),
+  kind: z.enum(conflicts.kind.enumValues),
+  field: z.string(),
+  kept: maybeText,
+  refused: z.string(),
+  source: z.enum(conflicts.source.enumValues).describe("Who said what was refused."),
+  event_id: maybeText,
+  created_at: time,
+};
+
+const conflict = component("TrialConflict", z.object(conflictFields));
+
+const listed = {
+  id: z.string().describe("The relay's public id: 32 hex digits, derived from the trainer's ids."),
+  model_run_id: maybeText,
+  trial_id: z.string(),
+  run_name: maybeText,
+  status: z.enum(trials.status.enumValues),
+  spectral_norm: z.boolean().nullable(),
+  ...delivery,
+  experiment_name: maybeText,
+  started_at: maybeTime,
+  ended_at: maybeTime,
+  duration_ms: maybeNumber,
+  rank: maybeNumber,
+  lost_contact_at: maybeTime.describe("When the trainer was last heard, if contact was lost."),
+  created_at: time,
+  updated_at: time,
+};
+
+const trialList = component(
+  "TrialList",
+  z.object({
+    trials: z.array(
+      component(
+        "TrialListed",
+        z.object({ ...listed, metrics: z.record(z.string(), metricValue).describe("Last values.") }),
+      ),
+    ),
+    next_cursor: nextCursor,
+  }),
+);
+
+const trial = component(
+  "Trial",
+  z.object({
+    ...listed,
+    ...folded,
+    conflicts: z.array(conflict).describe("The latest 100."),
+    counts: z.object({
+      events: count,
+      undelivered_events: count,
+      dead_letters: count,
+      conflicts: count,
+      points: count,
+    }),
+  }),
+);
+
+const summaries = component("MetricSummaries", z.object({ metrics: folded.metrics }));
+
+const series = component(
+  "MetricHistory",
+  z.object({
+    key: z.string(),
+    points: z.array(
+      z.object({ step: z.int(), timestamp: z.int().describe("Epoch milliseconds."), value: metricValue }),
+    ),
+    total: count.describe("Points in the range, before any downsampling."),
+    downsampled: z.boolean(),
+  }),
+);
+
+export const trialId = pathText("id", "The trial's public id.", TRIAL_KEY);
+
+const step = { type: "integer", minimum: MIN_STEP, maximum: MAX_STEP } as const;
+
+const seriesParameters: readonly Parameter[] = [
+  trialId,
+  pathText("key", "The metric's name; slashes in it need no escape.", METRIC),
+  { name: "from_step", in: "query", description: "The first step.", schema: step, example: 0 },
+  { name: "to_step", in: "query", description: "The last step.", schema: step, example: 1000 },
+  {
+    name: "max_points",
+    in: "query",
+    description: "The most points; every bucket keeps its least and greatest value.",
+    schema: { type: "integer", minimum: 2, maximum: 50_000, default: 1_000 },
+    example: 500,
+  },
+];
+
+/** `/api/trials`: trials and their metrics. */
+export const trialsResource: Resource = {
+  name: "Trials",
+  description: "One training within a model run. What was acknowledged is here at once, delivered or not.",
+  operations: {
+    "GET /api/trials": {
+      id: "listTrials",
+      summary: "List trials",
+      scope: "read",
+      parameters: [
+        textFilter("model_run_id", "The trainer's id of the model run.", STUDY),
+        textFilter("trial_id", "The trainer's id of the trial."),
+        wordFilter("status", "The trial's status.", trials.status.enumValues),
+        wordFilter("sync_state", "How far it is on its way to MLflow.", SYNC_STATES),
+        wordFilter("spectral_norm", "Whether spectral normalisation is on.", ["true", "false"]),
+        textFilter("experiment_name", "The MLflow experiment by name."),
+        {
+          name: "sort",
+          in: "query",
+          description: `${SORT_COLUMNS.map((name) => `\`${name}\``).join(", ")} or \`metrics.<key>\` (last value), with \`-\` before it for descending.`,
+          schema: { type: "string", default: "-created_at" },
+          example: `-metrics.${METRIC}`,
+        },
+        ...paging,
+      ],
+      answers: { 200: { description: "A page of trials.", schema: trialList } },
+      refusals: [400],
+    },
+    "GET /api/trials/{id}": {
+      id: "getTrial",
+      summary: "Read a trial",
+      description: "All of one trial, up to the last acknowledged event.",
+      scope: "read",
+      parameters: [trialId],
+      answers: { 200: { description: "The trial.", schema: trial } },
+      refusals: [400, 404],
+    },
+    "GET /api/trials/{id}/metrics": {
+      id: "getTrialMetrics",
+      summary: "Summarise a trial's metrics",
+      scope: "read",
+      parameters: [trialId],
+      answers: { 200: { description: "Last, least and greatest value by metric.", schema: summaries } },
+      refusals: [400, 404],
+    },
+    "GET /api/trials/{id}/metrics/{key}": {
+      id: "getMetricHistory",
+      summary: "Read a metric's history",
+      scope: "read",
+      parameters: seriesParameters,
+      answers: {
+        200: {
+          description: "The points in order of step, then time.",
+          schema: series,
+          examples: {
+            history: {
+              summary: "One point",
+              value: {
+                key: METRIC,
+                points: [{ step: 1, timestamp: Date.UTC(2026, 10, 3, 9, 30), value: 0.5 }],
+                total: 1,
+                downsampled: false,
+              },
+            },
+          },
+        },
+      },
+      refusals: [400, 404],
+    },
+  },
+};
