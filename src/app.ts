@@ -6,9 +6,11 @@ import { HttpFailure, problemResponse } from "./errors.ts";
 import { consoleLog, errorText } from "./log.ts";
 import { flushTally } from "./relay/flush-tally.ts";
 import type { AppEnv } from "./routes/context.ts";
+import { docs } from "./routes/docs.ts";
 import { events } from "./routes/events.ts";
 import { experiments } from "./routes/experiments.ts";
 import { health } from "./routes/health.ts";
+import { metrics } from "./routes/metrics.ts";
 import { modelRuns } from "./routes/model-runs.ts";
 import { ops } from "./routes/ops.ts";
 import { runs } from "./routes/runs.ts";
@@ -32,6 +34,8 @@ app.use(async (c, next) => {
 });
 
 app.route("/", health);
+app.route("/", metrics);
+app.route("/", docs);
 app.route("/api/events", events);
 app.route("/api/model-runs", modelRuns);
 app.route("/api/trials", trials);

@@ -39,8 +39,8 @@ export function componentSchemas(): Record<string, JsonSchema> {
       Object.assign(jsonSchema, BY_RULE.get(zodSchema));
       // The pattern says what the format says, at length.
       if (jsonSchema.format === "date-time") delete jsonSchema.pattern;
-      // JSON has no other names of properties.
-      if (jsonSchema.propertyNames?.type === "string") delete jsonSchema.propertyNames;
+      // Names in JSON are text anyway.
+      delete jsonSchema.propertyNames;
     },
   });
   return Object.fromEntries(

@@ -10,7 +10,6 @@ import {
   count,
   delivery,
   folded,
-  json,
   maybeNumber,
   maybeText,
   maybeTime,

@@ -1,17 +1,11 @@
-import { type Core, fieldOf } from "../domain/fold.ts";
+import type { Core } from "../domain/fold.ts";
 import { readCore } from "../store/columns.ts";
 import { recordConflicts } from "../store/conflicts.ts";
-import { claim } from "../store/leases.ts";
-import { coreOf, modelRunStream } from "../store/parents.ts";
+import { coreOf } from "../store/parents.ts";
 import { finish } from "./finish.ts";
-import { foldStream } from "./fold-stream.ts";
-import { letGo } from "./let-go.ts";
-import { ensureRun, type Wanted } from "./run.ts";
 import { sendAll } from "./send.ts";
-import { leaseMs, proceed, type Step, type Turn } from "./turn.ts";
-
-/** How soon to look again for a parent run that another turn is just making. */
-const PARENT_POLL_MS = 1_000;
+import { modelRun, text, trialRun } from "./targets.ts";
+import { proceed, type Step, type Turn } from "./turn.ts";
 
 /** Brings MLflow up to date with a folded stream: run, batches, status. */
 export async function deliver(turn: Turn): Promise<Step> {
@@ -40,114 +34,6 @@ export async function deliver(turn: Turn): Promise<Step> {
     : turn.stop(null);
 }
 
-/** The model run as a parent run; false when model runs are not to be runs, or this one is a stub. */
-async function modelRun(turn: Turn, core: Core): Promise<Step<boolean>> {
-  if (!turn.deps.config.parentRuns || !core.announced) {
-    const { lastSeq } = turn.stream;
-    // Nothing of it belongs in MLflow: it is delivered as soon as it is folded.
-    return (await turn.update({ deliveredSeq: lastSeq, plannedSeq: lastSeq }))
-      ? { ok: true, value: false }
-      : turn.stop(null);
-  }
-  const modelRunId = turn.stream.modelRunId ?? "";
-  const made = await ensureRun(turn, {
-    ...common(turn, core, modelRunId),
-    experimentName: text(core, "experiment_name") ?? turn.deps.config.defaultExperiment,
-    requestedRunId: null,
-    tags: [...identity(turn, core), { key: "thunderline_model_run_id", value: modelRunId }],
-  });
-  return made.ok ? { ok: true, value: true } : made;
-}
-
-/** The trial's run, nested under its model run's where that was announced. */
-async function trialRun(turn: Turn, core: Core): Promise<Step<boolean>> {
-  if (turn.stream.mlflowRunId !== null) return { ok: true, value: true };
-  const { deps, stream } = turn;
-  const trialId = stream.trialId ?? "";
-  const parent = await parentOf(turn);
-  const waited = deps.now() - stream.createdAt;
-  // A run can change neither its experiment nor its start later, so what is not announced yet is waited for.
-  if ((!core.announced || parent?.announced === false) && waited < deps.config.announceGraceMs)
-    return { ok: false, end: { kind: "wait", for: "grace", ms: deps.config.announceGraceMs - waited } };
-  let parentRunId: string | null = null;
-  if (parent?.announced && deps.config.parentRuns) {
-    const made = await ensureParent(turn, parent);
-    if (!made.ok) return made;
-    parentRunId = made.value;
-  }
-  const made = await ensureRun(turn, {
-    ...common(turn, core, trialId),
-    experimentName: text(core, "experiment_name") ?? parent?.experimentName ?? deps.config.defaultExperiment,
-    requestedRunId: text(core, "mlflow_run_id"),
-    tags: [
-      ...identity(turn, core),
-      { key: "thunderline_trial_id", value: trialId },
-      ...(stream.modelRunId === null ? [] : [{ key: "thunderline_model_run_id", value: stream.modelRunId }]),
-      ...(parentRunId === null ? [] : [{ key: "mlflow.parentRunId", value: parentRunId }]),
-    ],
-  });
-  return made.ok ? { ok: true, value: true } : made;
-}
-
-type Parent = NonNullable<Awaited<ReturnType<typeof modelRunStream>>>;
-
-async function parentOf(turn: Turn): Promise<Parent | null> {
-  const { modelRunId } = turn.stream;
-  if (modelRunId === null) return null;
-  const parent = await modelRunStream(turn.deps.db, modelRunId);
-  if (!parent || parent.stream.foldedSeq >= parent.stream.lastSeq) return parent;
-  await foldStream(turn.deps, parent.stream);
-  return modelRunStream(turn.deps.db, modelRunId);
-}
-
-/** The parent's run id; its run is made here, under the parent's own lease, when it is not there yet. */
-async function ensureParent(turn: Turn, parent: Parent): Promise<Step<string>> {
-  const { deps } = turn;
-  const { stream } = parent;
-  if (stream.mlflowRunId !== null) return { ok: true, value: stream.mlflowRunId };
-  const wait = (error: string | null) =>
-    ({
-      ok: false,
-      end: { kind: "wait", for: "parent", ms: PARENT_POLL_MS, ...(error ? { error } : {}) },
-    }) as const;
-  if (stream.blockedReason !== null) return wait(`the model run is blocked: ${stream.blockedReason}`);
-  // The trial's own lease rests meanwhile, so one more does not mean one more call at once.
-  const claimed = await claim(
-    deps.db,
-    stream.id,
-    leaseMs(deps.config.mlflow.timeoutMs),
-    Number.MAX_SAFE_INTEGER,
-  );
-  if (claimed.kind !== "claimed") return wait(null);
-  const parentTurn = turn.branch(claimed.lease, claimed.stream);
-  const made = await modelRun(parentTurn, readCore(parent.core));
-  const blocked = !made.ok && made.end.kind === "blocked" ? { blockedReason: made.end.reason } : {};
-  // Made: what it waited for is over, and its own poke may have come while it was held here.
-  await letGo(deps, claimed.lease, made.ok ? { nextAttemptAt: 0 } : blocked);
-  if (!made.ok) return made.end.kind === "blocked" ? wait(made.end.reason) : made;
-  const runId = parentTurn.stream.mlflowRunId;
-  return runId === null ? wait(null) : { ok: true, value: runId };
-}
-
-function common(turn: Turn, core: Core, id: string): Pick<Wanted, "runName" | "startTime" | "user"> {
-  return {
-    runName: text(core, "run_name") ?? id,
-    startTime: core.startedAt ?? turn.stream.createdAt,
-    user: text(core, "user") ?? "trial-relay",
-  };
-}
-
-/** MLflow's own tags for where a run comes from. */
-function identity(turn: Turn, core: Core) {
-  const { runName, user } = common(turn, core, turn.stream.trialId ?? turn.stream.modelRunId ?? "");
-  return [
-    { key: "mlflow.runName", value: runName },
-    { key: "mlflow.user", value: user },
-    { key: "mlflow.source.name", value: "trial-relay" },
-    { key: "mlflow.source.type", value: "JOB" },
-  ];
-}
-
 /** A run cannot move: a start that names another experiment or run after it was made is a conflict. */
 async function noteLateClaims(turn: Turn, core: Core): Promise<void> {
   const { stream, deps } = turn;
@@ -168,9 +54,4 @@ async function noteLateClaims(turn: Turn, core: Core): Promise<void> {
     await recordConflicts(deps.db, [
       { ...row, kind: "run_id", field: "mlflow_run_id", kept: stream.mlflowRunId, refused: run },
     ]);
-}
-
-function text(core: Core, name: string): string | null {
-  const value = fieldOf(core, name);
-  return typeof value === "string" ? value : null;
 }

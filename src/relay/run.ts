@@ -1,11 +1,8 @@
-import { and, eq, ne } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/d1";
 import { tagEquals } from "../mlflow/filter.ts";
 import type { Run, Tag } from "../mlflow/types.ts";
-import type { SentState } from "../store/columns.ts";
-import { recordConflicts } from "../store/conflicts.ts";
-import { mlflowRuns, streams } from "../store/schema.ts";
+import { adopt } from "./adopt.ts";
 import { ensureExperiment, forgetExperiment } from "./experiment.ts";
+import { link } from "./link.ts";
 import { landingMs, proceed, type Step, type Turn } from "./turn.ts";
 
 /** What a run is to be when it is made. Times in epoch milliseconds. */
@@ -105,75 +102,4 @@ export async function findByNonce(turn: Turn, experimentId: string): Promise<Ste
     turn.deps.mlflow.searchRuns({ experimentIds: [experimentId], filter, viewType: "ALL", maxResults: 10 }),
   );
   return found.ok ? { ok: true, value: found.value.items } : turn.stop(found.failure);
-}
-
-/** Takes the trainer's own run; false when another trial has it, which is a recorded conflict. */
-async function adopt(turn: Turn, runId: string, wanted: Wanted): Promise<Step<boolean>> {
-  const { db, mlflow, now } = turn.deps;
-  const owner = await drizzle(db)
-    .select({ id: streams.id })
-    .from(streams)
-    .where(and(eq(streams.mlflowRunId, runId), ne(streams.id, turn.stream.id)))
-    .get();
-  if (owner) {
-    const conflict = {
-      streamId: turn.stream.id,
-      kind: "run_id" as const,
-      field: "mlflow_run_id",
-      kept: null,
-    };
-    await recordConflicts(db, [{ ...conflict, refused: runId, source: "journal", createdAt: now() }]);
-    return { ok: true, value: false };
-  }
-  const found = await turn.call(() => mlflow.getRun(runId));
-  if (!found.ok && found.failure?.kind === "gone")
-    return {
-      ok: false,
-      end: { kind: "blocked", reason: `gone: the trial names MLflow run ${runId}, which does not exist` },
-    };
-  if (!found.ok) return turn.stop(found.failure);
-  if (found.value.info.lifecycleStage === "deleted")
-    return { ok: false, end: { kind: "blocked", reason: `gone: MLflow run ${runId} is deleted` } };
-  const have = new Set(found.value.data.tags.map((tag) => tag.key));
-  const tags = wanted.tags.filter((tag) => !have.has(tag.key) || tag.key.startsWith("thunderline_"));
-  const tagged = await turn.call(() => mlflow.logBatch({ runId, metrics: [], params: [], tags }));
-  if (!tagged.ok) return turn.stop(tagged.failure);
-  const linked = await link(turn, found.value, found.value.info.runName ?? wanted.runName, true);
-  return linked.ok ? { ok: true, value: true } : linked;
-}
-
-/** Writes the run down as the stream's own. */
-async function link(turn: Turn, run: Run, runName: string, adopted: boolean): Promise<Step> {
-  const { info } = run;
-  const sent: SentState = {
-    status: info.status,
-    endTime: info.endTime,
-    runName,
-    statusTag: null,
-    lostContactAt: null,
-  };
-  const linked = await turn.update({
-    mlflowRunId: info.runId,
-    mlflowExperimentId: info.experimentId,
-    createSentAt: null,
-    adopted,
-    sentState: JSON.stringify(sent),
-  });
-  if (!linked) return turn.stop(null);
-  const row = {
-    mlflowExperimentId: info.experimentId,
-    streamId: turn.stream.id,
-    runName,
-    status: info.status,
-    startTime: info.startTime,
-    endTime: info.endTime,
-    lifecycleStage: info.lifecycleStage,
-    artifactUri: info.artifactUri,
-    syncedAt: turn.deps.now(),
-  };
-  await drizzle(turn.deps.db)
-    .insert(mlflowRuns)
-    .values({ mlflowRunId: info.runId, ...row })
-    .onConflictDoUpdate({ target: mlflowRuns.mlflowRunId, set: row });
-  return proceed;
 }

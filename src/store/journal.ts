@@ -1,4 +1,14 @@
 import type { JournalEvent, StreamRef } from "../domain/types.ts";
+import {
+  eventRow,
+  INSERT_EVENTS,
+  INSERT_MODEL_RUNS,
+  INSERT_POINTS,
+  INSERT_STREAMS,
+  INSERT_TRIALS,
+  MARK_DIRTY,
+  pointRows,
+} from "./journal-sql.ts";
 import { POKE_TRUST_MS } from "./leases.ts";
 import { overRows } from "./sql.ts";
 
@@ -83,14 +93,9 @@ async function write(
     ...overRows(db, INSERT_TRIALS, keys("trial"), now),
   ];
   const eventRows = overRows(db, INSERT_EVENTS, unique.map(eventRow));
-  const pointRows = overRows(db, INSERT_POINTS, unique.flatMap(pointsOf));
+  const points = overRows(db, INSERT_POINTS, unique.flatMap(pointRows));
   const dirty = overRows(db, MARK_DIRTY, dirtyOf(unique), now, mark);
-  const results = await db.batch<Record<string, unknown>>([
-    ...stubRows,
-    ...eventRows,
-    ...pointRows,
-    ...dirty,
-  ]);
+  const results = await db.batch<Record<string, unknown>>([...stubRows, ...eventRows, ...points, ...dirty]);
 
   const afterStubs = results.slice(stubRows.length);
   const stored: Written["stored"] = new Map();
@@ -101,7 +106,7 @@ async function write(
     });
   const urgent = new Set(unique.filter(isUrgent).map((event) => event.stream.key));
   const pokes = afterStubs
-    .slice(eventRows.length + pointRows.length)
+    .slice(eventRows.length + points.length)
     .flatMap((result) => result.results)
     .filter((row) => row.poked_until === mark)
     .map((row) => ({ streamId: Number(row.id), urgent: urgent.has(String(row.key)) }));
@@ -133,33 +138,6 @@ function streamsOf(events: readonly JournalEvent[]): StreamRef[] {
   return [...streams.values()];
 }
 
-function eventRow(event: JournalEvent) {
-  return [
-    event.stream.key,
-    event.id,
-    event.type,
-    event.hash,
-    event.occurredAt,
-    event.acceptedAt,
-    event.correlationId,
-    event.facts === null ? null : JSON.stringify(event.facts),
-    event.points.length + Object.keys(event.facts?.finals ?? {}).length,
-  ];
-}
-
-function pointsOf(event: JournalEvent) {
-  return event.points.map((point, n) => [
-    event.stream.key,
-    event.id,
-    event.hash,
-    n,
-    point.key,
-    point.step,
-    point.timestamp,
-    point.value,
-  ]);
-}
-
 /** Each stream once: urgent when any of its events is, heard when any is the trainer's. */
 function dirtyOf(events: readonly JournalEvent[]): [key: string, urgent: number, heard: number][] {
   const flags = new Map<string, { urgent: boolean; heard: boolean }>();
@@ -170,45 +148,3 @@ function dirtyOf(events: readonly JournalEvent[]): [key: string, urgent: number,
   }
   return [...flags].map(([key, { urgent, heard }]) => [key, Number(urgent), Number(heard)]);
 }
-
-// `where true` keeps SQLite's grammar from reading "on conflict" as a join condition.
-const INSERT_STREAMS = `
-  insert into streams (key, kind, model_run_id, trial_id, created_at, updated_at)
-  select value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?2, ?2 from json_each(?1)
-  where true on conflict (key) do nothing`;
-
-const INSERT_MODEL_RUNS = `
-  insert into model_runs (id, model_run_id, created_at, updated_at)
-  select s.id, s.model_run_id, ?2, ?2 from json_each(?1) j join streams s on s.key = j.value
-  where true on conflict do nothing`;
-
-const INSERT_TRIALS = `
-  insert into trials (id, key, model_run_id, trial_id, created_at, updated_at)
-  select s.id, s.key, s.model_run_id, s.trial_id, ?2, ?2 from json_each(?1) j join streams s on s.key = j.value
-  where true on conflict do nothing`;
-
-const INSERT_EVENTS = `
-  insert into events (stream_id, event_id, type, hash, occurred_at, accepted_at, correlation_id, facts, points)
-  select s.id, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6, j.value ->> 7, j.value ->> 8
-  from json_each(?1) j join streams s on s.key = j.value ->> 0
-  where true on conflict (stream_id, event_id) do update set repeats = repeats + 1
-  returning (select key from streams where id = stream_id) as key, event_id, hash, repeats`;
-
-/** Only the points of the events that are stored: a conflicting body has another hash. */
-const INSERT_POINTS = `
-  insert into metric_points (stream_id, seq, n, key, step, timestamp, value)
-  select e.stream_id, e.seq, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6, j.value ->> 7
-  from json_each(?1) j join streams s on s.key = j.value ->> 0
-  join events e on e.stream_id = s.id and e.event_id = j.value ->> 1 and e.hash = j.value ->> 2
-  where true on conflict do nothing`;
-
-/** A stream that was poked a moment ago is not poked again, unless this is urgent. */
-const MARK_DIRTY = `
-  update streams set
-    last_seq = coalesce((select max(seq) from events where stream_id = streams.id), last_seq),
-    updated_at = ?2,
-    heard_at = case when j.heard then ?2 else heard_at end,
-    poked_until = case when poked_until < ?2 or j.urgent then ?3 else poked_until end
-  from (select value ->> 0 as key, value ->> 1 as urgent, value ->> 2 as heard from json_each(?1)) j
-  where streams.key = j.key
-  returning streams.id, streams.key, streams.poked_until`;

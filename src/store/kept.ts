@@ -2,7 +2,16 @@ import { and, eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import * as z from "zod";
 import type { KeptPoint, KeptText } from "../domain/compare.ts";
-import { conflicts, deadLetters, metricSummaries, modelRuns, params, streams, tags, trials } from "./schema.ts";
+import {
+  conflicts,
+  deadLetters,
+  metricSummaries,
+  modelRuns,
+  params,
+  streams,
+  tags,
+  trials,
+} from "./schema.ts";
 
 /** What the journal holds of a stream, to be compared with what MLflow has. */
 
@@ -67,7 +76,11 @@ export async function windowEnd(
 }
 
 /** Everything of a stream but its points, and what is known to be amiss with it: one batch, so one moment. */
-export async function keptRest(db: D1Database, stream: { id: number; kind: "trial" | "model_run" }, seq: number) {
+export async function keptRest(
+  db: D1Database,
+  stream: { id: number; kind: "trial" | "model_run" },
+  seq: number,
+) {
   const orm = drizzle(db);
   const table = stream.kind === "trial" ? trials : modelRuns;
   const [[row], [folded], paramRows, tagRows, letterRows, conflictRows, [counted]] = await orm.batch([

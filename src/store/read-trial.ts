@@ -1,7 +1,7 @@
 import { desc, eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { type Core, endOf, fieldOf, type State } from "../domain/fold.ts";
-import { statusOf } from "../domain/status.ts";
+import { lostContactAt, statusOf } from "../domain/status.ts";
 import type { Json } from "../domain/types.ts";
 import { countsOf, iso } from "./read-common.ts";
 import { conflictView } from "./read-ops.ts";
@@ -40,6 +40,7 @@ function foldedView(core: Core) {
     spectral_norm: typeof spectralNorm === "boolean" ? spectralNorm : null,
     started_at: iso(core.startedAt),
     ended_at: iso(endOf(core)),
+    lost_contact_at: iso(lostContactAt(core.lifecycle)),
     duration_ms: number(fieldOf(core, "duration_ms")),
     rank: number(fieldOf(core, "rank")),
   };

@@ -1,0 +1,56 @@
+import type * as z from "zod";
+import type { CheckedEvent } from "./events.ts";
+import type { Findings } from "./facts.ts";
+import { cut, MAX_RUN_NAME_CHARS } from "./limits.ts";
+import type { WireNumber } from "./values.ts";
+
+export type Read =
+  | { ok: true; event: Omit<CheckedEvent, "type" | "warnings"> }
+  | { ok: false; issues: z.core.$ZodIssue[] };
+export type Body = Record<string, unknown>;
+
+/** Makes a reader: parses by the schema, then says what the event means. */
+export function reader<S extends z.ZodObject>(
+  shape: S,
+  meaning: (event: z.output<S>, findings: Findings) => Omit<CheckedEvent, "type" | "warnings">,
+): (body: Body, findings: Findings) => Read {
+  return (body, findings) => {
+    const parsed = shape.safeParse(body);
+    if (!parsed.success) return { ok: false, issues: parsed.error.issues };
+    return { ok: true, event: meaning(parsed.data, findings) };
+  };
+}
+
+export type Envelope = {
+  event_id?: string | undefined;
+  occurred_at?: number | undefined;
+  correlation_id?: string | undefined;
+  actor?: { id?: string | number | undefined } | undefined;
+  metadata?: Record<string, unknown> | undefined;
+  model_run_id: string;
+  trial_id?: string;
+  step?: number | undefined;
+};
+
+/** What every event carries. */
+export function envelope(event: Envelope) {
+  return {
+    eventId: event.event_id ?? null,
+    occurredAt: event.occurred_at ?? null,
+    correlationId: event.correlation_id ?? null,
+    modelRunId: event.model_run_id,
+    trialId: event.trial_id ?? null,
+    hasStep: event.step !== undefined,
+  };
+}
+
+/** Who runs it, for mlflow.user: the metadata's `user_id` (the original's place for it), else the actor. */
+export function user(event: Envelope): string | undefined {
+  const id = event.metadata?.user_id ?? event.actor?.id;
+  return typeof id === "string" || typeof id === "number" ? cut(String(id), MAX_RUN_NAME_CHARS) : undefined;
+}
+
+/** Metrics as points of one step. */
+export function toPoints(metrics: Record<string, WireNumber>, step: number) {
+  return Object.entries(metrics).map(([key, value]) => ({ key, value, step }));
+}

@@ -1,0 +1,42 @@
+import { and, eq, ne } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { recordConflicts } from "../store/conflicts.ts";
+import { streams } from "../store/schema.ts";
+import { link } from "./link.ts";
+import type { Wanted } from "./run.ts";
+import type { Step, Turn } from "./turn.ts";
+
+/** Takes the trainer's own run; false when another trial has it, which is a recorded conflict. */
+export async function adopt(turn: Turn, runId: string, wanted: Wanted): Promise<Step<boolean>> {
+  const { db, mlflow, now } = turn.deps;
+  const owner = await drizzle(db)
+    .select({ id: streams.id })
+    .from(streams)
+    .where(and(eq(streams.mlflowRunId, runId), ne(streams.id, turn.stream.id)))
+    .get();
+  if (owner) {
+    const conflict = {
+      streamId: turn.stream.id,
+      kind: "run_id" as const,
+      field: "mlflow_run_id",
+      kept: null,
+    };
+    await recordConflicts(db, [{ ...conflict, refused: runId, source: "journal", createdAt: now() }]);
+    return { ok: true, value: false };
+  }
+  const found = await turn.call(() => mlflow.getRun(runId));
+  if (!found.ok && found.failure?.kind === "gone")
+    return {
+      ok: false,
+      end: { kind: "blocked", reason: `gone: the trial names MLflow run ${runId}, which does not exist` },
+    };
+  if (!found.ok) return turn.stop(found.failure);
+  if (found.value.info.lifecycleStage === "deleted")
+    return { ok: false, end: { kind: "blocked", reason: `gone: MLflow run ${runId} is deleted` } };
+  const have = new Set(found.value.data.tags.map((tag) => tag.key));
+  const tags = wanted.tags.filter((tag) => !have.has(tag.key) || tag.key.startsWith("thunderline_"));
+  const tagged = await turn.call(() => mlflow.logBatch({ runId, metrics: [], params: [], tags }));
+  if (!tagged.ok) return turn.stop(tagged.failure);
+  const linked = await link(turn, found.value, found.value.info.runName ?? wanted.runName, true);
+  return linked.ok ? { ok: true, value: true } : linked;
+}

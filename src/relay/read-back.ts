@@ -1,0 +1,180 @@
+import { comparePoints, type PointDifferences, pointIdentity, type Standing } from "../domain/compare.ts";
+import { fromWire } from "../domain/values.ts";
+import type { Failure, Result } from "../mlflow/failure.ts";
+import { storedValue } from "../mlflow/json.ts";
+import type { Metric, Run } from "../mlflow/types.ts";
+import {
+  keptKeys,
+  keptPoints,
+  keptRest,
+  type Place,
+  streamRow,
+  type Window,
+  windowEnd,
+} from "../store/kept.ts";
+import type { StreamRow } from "../store/leases.ts";
+import { readBreaker } from "./breaker.ts";
+import type { Deps } from "./deps.ts";
+import { pace } from "./pace.ts";
+
+/**
+ * Reading MLflow back. It takes no lease, so delivery may go on meanwhile: the watermark is taken before MLflow is
+ * read and the journal is read after it. So whatever MLflow shows that came through the relay is in the journal, and
+ * whatever the watermark covers must be in MLflow.
+ */
+
+/** Points held in memory at once, of either side. */
+const WINDOW_POINTS = 100_000;
+const GROUP_KEYS = 200;
+/** A Worker has six connections at once; delivery wants some too. */
+const PARALLEL = 4;
+
+export type ReadDeps = Pick<Deps, "db" | "config" | "mlflow" | "now">;
+
+/** A run and what it must hold. `before` is the stream as it was before the run was read. */
+export type Opened = {
+  before: StreamRow;
+  upto: number;
+  run: Run;
+  kept: Awaited<ReturnType<typeof keptRest>>;
+};
+
+export type Opening =
+  | ({ kind: "open" } & Opened)
+  /** No run of the stream is known. */
+  | { kind: "no run" }
+  | { kind: "gone"; before: StreamRow; runId: string }
+  | { kind: "unreachable"; failure: Pick<Failure, "message"> };
+
+/**
+ * Reads the stream's run.
+ * @param upto the watermark to compare by, from an earlier helping; null for the present one
+ */
+export async function openRun(deps: ReadDeps, streamId: number, upto: number | null): Promise<Opening> {
+  if (!deps.config.enabled)
+    return { kind: "unreachable", failure: { message: "calls to MLflow are switched off (MLFLOW_ENABLED)" } };
+  const [before, breaker] = await Promise.all([streamRow(deps.db, streamId), readBreaker(deps)]);
+  if (!before || before.mlflowRunId === null) return { kind: "no run" };
+  if (breaker?.state === "open")
+    return { kind: "unreachable", failure: { message: "MLflow is away: the circuit breaker is open" } };
+  const runId = before.mlflowRunId;
+  await pace(deps);
+  const run = await deps.mlflow.getRun(runId);
+  if (!run.ok)
+    return run.failure.kind === "gone"
+      ? { kind: "gone", before, runId }
+      : { kind: "unreachable", failure: run.failure };
+  const seq = upto ?? before.deliveredSeq;
+  const kept = await keptRest(deps.db, before, seq);
+  return { kind: "open", before, upto: seq, run: run.value, kept };
+}
+
+/** Where to go on: after this place of this key; without a place, after the key. */
+export type Position = { key: string; after: Place | null };
+export type KeyDifferences = PointDifferences & { key: string; next: Position };
+
+/**
+ * Compares all points of a run, key by key; a long history in several parts. Ends with a failure if there is one.
+ * What else was logged into a run of the trainer's own is not the relay's to judge, nor are points that are pruned
+ * here.
+ */
+export async function* compareKeys(
+  deps: ReadDeps,
+  opened: Opened,
+  from: Position | null,
+): AsyncGenerator<Result<KeyDifferences>> {
+  const { before, run } = opened;
+  const judgesExtra = !before.adopted && opened.kept.stream.prunedAt === null;
+  const standing = standingOf(opened);
+  for (const group of groupsOf(await allKeys(deps.db, opened, judgesExtra), from)) {
+    let { after } = group;
+    for (;;) {
+      const [first = ""] = group.keys;
+      const upTo = group.isLong ? await windowEnd(deps.db, before.id, first, after, WINDOW_POINTS) : null;
+      const window = { after, upTo };
+      const histories = await readHistories(deps, run.info.runId, group.keys, window);
+      if (!histories.ok) return yield histories;
+      const points = Map.groupBy(await keptPoints(deps.db, before.id, group.keys, window), (p) => p.key);
+      for (const key of group.keys) {
+        const pages = histories.value.get(key) ?? [];
+        const compared = comparePoints(points.get(key) ?? [], pages, standing, storedValue);
+        const extra = judgesExtra ? compared.extra : [];
+        yield { ok: true, value: { ...compared, extra, key, next: { key, after: upTo } } };
+      }
+      if (upTo === null) break;
+      after = upTo;
+    }
+  }
+}
+
+/** Whether something that MLflow lacks is due there. Dead letters explain why it is not. */
+function standingOf({
+  upto,
+  kept,
+}: Opened): (point: Parameters<typeof identityOf>[0] & { seq: number }) => Standing {
+  const dead = new Set(kept.letters.filter(({ kind }) => kind === "metric").map(identityOf));
+  return (point) => (point.seq > upto ? "undelivered" : dead.has(identityOf(point)) ? "explained" : "due");
+}
+
+function identityOf(point: { key: string; step: number; timestamp: number; value: number | string }): string {
+  return `${pointIdentity(point, fromWire(point.value))} ${point.key}`;
+}
+
+/** The keys of either side, in order. */
+async function allKeys(db: D1Database, { before, run }: Opened, judgesExtra: boolean) {
+  const kept = await keptKeys(db, before.id);
+  const known = new Set(kept.map(({ key }) => key));
+  const strangers = run.data.metrics.flatMap(({ key }) => (known.has(key) ? [] : [{ key, count: 0 }]));
+  return (judgesExtra ? [...kept, ...strangers] : kept).sort((a, b) => (a.key < b.key ? -1 : 1));
+}
+
+type Group = { keys: string[]; size: number; isLong: boolean; after: Place | null };
+
+/** Short keys together, to spare the database; a long one, or the rest of one, by itself. */
+function groupsOf(keys: readonly { key: string; count: number }[], from: Position | null): Group[] {
+  const groups: Group[] = [];
+  for (const { key, count } of keys) {
+    const after = from?.key === key ? from.after : null;
+    if (from && key <= from.key && after === null) continue;
+    const isLong = count > WINDOW_POINTS || after !== null;
+    const last = groups.at(-1);
+    const fits = last && !last.isLong && last.size + count <= WINDOW_POINTS && last.keys.length < GROUP_KEYS;
+    if (isLong || !fits) groups.push({ keys: [key], size: count, isLong, after });
+    else {
+      last.keys.push(key);
+      last.size += count;
+    }
+  }
+  return groups;
+}
+
+/** The pages of some keys' histories, as far as they are within the window. */
+async function readHistories(
+  deps: ReadDeps,
+  runId: string,
+  keys: readonly string[],
+  window: Window,
+): Promise<Result<Map<string, Metric[][]>>> {
+  const histories = new Map<string, Metric[][]>();
+  const waiting = [...keys];
+  const failures: Failure[] = [];
+  const reader = async () => {
+    for (let key = waiting.shift(); key !== undefined && failures.length === 0; key = waiting.shift()) {
+      await pace(deps);
+      const pages: Metric[][] = [];
+      for await (const page of deps.mlflow.metricHistory(runId, key)) {
+        if (page.ok) pages.push(page.value.filter((point) => isWithin(point, window)));
+        else failures.push(page.failure);
+      }
+      histories.set(key, pages);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(PARALLEL, keys.length) }, reader));
+  const [failure] = failures;
+  return failure ? { ok: false, failure } : { ok: true, value: histories };
+}
+
+function isWithin({ step, timestamp }: Metric, { after, upTo }: Window): boolean {
+  const isAfter = (place: Place) => step > place.step || (step === place.step && timestamp > place.timestamp);
+  return (after === null || isAfter(after)) && (upTo === null || !isAfter(upTo));
+}

@@ -1,0 +1,171 @@
+import {
+  compareState,
+  compareTexts,
+  type ExpectedState,
+  type KeptText,
+  type Standing,
+} from "../domain/compare.ts";
+import type { Core } from "../domain/fold.ts";
+import { isConfirmed, noPoints, type Report, textReport, withKey } from "../domain/report.ts";
+import { runStateOf } from "../domain/run-state.ts";
+import { sameMeaning } from "../domain/values.ts";
+import type { Failure, Result } from "../mlflow/failure.ts";
+import { tagEquals } from "../mlflow/filter.ts";
+import type { Run, Tag } from "../mlflow/types.ts";
+import { readCore, readSentState, type SentState } from "../store/columns.ts";
+import type { StreamRow } from "../store/leases.ts";
+import { storeVerdict, type Verdict } from "../store/verdicts.ts";
+import { STATUS_TAG } from "./finish.ts";
+import { pace } from "./pace.ts";
+import { compareKeys, type Opened, openRun, type ReadDeps } from "./read-back.ts";
+
+export type Verification =
+  | ({ kind: "checked" } & Verdict)
+  /** MLflow has nothing of it, and need not have. */
+  | { kind: "nothing delivered" }
+  | { kind: "unreachable"; failure: Pick<Failure, "message"> };
+
+const MAX_DOUBLES = 100;
+
+/**
+ * Reads MLflow back, compares it with the journal and keeps the verdict. It covers what was delivered when it began;
+ * what is on its way is counted and not missed.
+ */
+export async function verifyStream(deps: ReadDeps, streamId: number): Promise<Verification> {
+  const checkedAt = deps.now();
+  const opened = await openRun(deps, streamId, null);
+  if (opened.kind === "unreachable") return opened;
+  if (opened.kind === "no run") return { kind: "nothing delivered" };
+  if (opened.kind === "gone") {
+    const { before, runId } = opened;
+    return settled(deps, streamId, { seq: before.deliveredSeq, checkedAt, report: goneReport(runId) });
+  }
+  let points = noPoints;
+  for await (const compared of compareKeys(deps, opened, null)) {
+    if (!compared.ok) return { kind: "unreachable", failure: compared.failure };
+    points = withKey(points, compared.value.key, compared.value);
+  }
+  const doubles = await doubleRuns(deps, opened.before);
+  if (!doubles.ok) return { kind: "unreachable", failure: doubles.failure };
+  const { params, tags } = compareRest(opened);
+  const report: Report = {
+    undelivered_events: opened.kept.undeliveredEvents,
+    run: { id: opened.run.info.runId, state: opened.run.info.lifecycleStage },
+    double_runs: doubles.value,
+    points,
+    params: textReport(params),
+    tags: textReport(tags),
+    state: stateDifferences(opened),
+  };
+  return settled(deps, streamId, { seq: opened.upto, checkedAt, report });
+}
+
+async function settled(
+  deps: ReadDeps,
+  streamId: number,
+  found: Omit<Verdict, "verdict">,
+): Promise<Verification> {
+  const verdict = {
+    ...found,
+    verdict: isConfirmed(found.report) ? ("confirmed" as const) : ("differs" as const),
+  };
+  await storeVerdict(deps.db, streamId, verdict);
+  return { kind: "checked", ...verdict };
+}
+
+/** Compares parameters and tags, those that name the trial in MLflow among them. */
+export function compareRest({ before, upto, run, kept }: Opened) {
+  const standing = (dead: readonly { key: string; value: number | string }[]) => {
+    const known = new Set(dead.map(({ key, value }) => JSON.stringify([key, String(value)])));
+    return ({ key, value, seq }: KeptText): Standing =>
+      seq > upto ? "undelivered" : known.has(JSON.stringify([key, value])) ? "explained" : "due";
+  };
+  const letters = (kind: string) => kept.letters.filter((letter) => letter.kind === kind);
+  const refused = kept.refusedParams.map(({ key, refused: value }) => ({ key, value }));
+  const found = (pairs: readonly Tag[]) => new Map(pairs.map(({ key, value }) => [key, value]));
+  return {
+    params: compareTexts(
+      kept.params,
+      found(run.data.params),
+      standing([...letters("param"), ...refused]),
+      sameMeaning,
+    ),
+    tags: compareTexts(
+      [...identityTags(before), ...kept.tags],
+      found(run.data.tags),
+      standing(letters("tag")),
+      (a, b) => a === b,
+    ),
+  };
+}
+
+function identityTags({ kind, trialId, modelRunId }: StreamRow): KeptText[] {
+  return [
+    ...(kind === "trial" ? [{ key: "thunderline_trial_id", value: trialId ?? "", seq: 0 }] : []),
+    ...(modelRunId === null ? [] : [{ key: "thunderline_model_run_id", value: modelRunId, seq: 0 }]),
+  ];
+}
+
+/** What differs in the run's own state; null when it cannot be said, since events came meanwhile or are under way. */
+export function stateDifferences(opened: Opened): ReturnType<typeof compareState> | null {
+  const { before, run, kept } = opened;
+  const sent = readSentState(kept.stream.sentState);
+  const isStill =
+    before.deliveredSeq >= before.lastSeq &&
+    kept.stream.lastSeq === before.lastSeq &&
+    kept.stream.sentState === before.sentState;
+  return sent && isStill ? compareState(expectedState(readCore(kept.core), sent), foundState(run)) : null;
+}
+
+/** The state that delivery leaves. A trial that merely runs leaves the status that its adopted run has. */
+function expectedState(core: Core, sent: SentState): ExpectedState {
+  const wanted = runStateOf(core);
+  const rests = wanted.status === "RUNNING" && sent.status !== "RUNNING" && core.lifecycle.resumedAt === null;
+  return rests ? sent : { ...wanted, runName: wanted.runName ?? sent.runName };
+}
+
+/** A run's own state as MLflow shows it. */
+export function foundState({ info, data }: Run) {
+  const statusTag = data.tags.find(({ key }) => key === STATUS_TAG)?.value ?? null;
+  return { status: info.status, endTime: info.endTime, runName: info.runName ?? "", statusTag };
+}
+
+/** Other runs of the same trial or model run, by the tags that every one of them carries; null: not to be searched. */
+async function doubleRuns(deps: ReadDeps, stream: StreamRow): Promise<Result<string[] | null>> {
+  const { kind, trialId, modelRunId, createNonce, mlflowExperimentId, mlflowRunId } = stream;
+  // A model run's trials carry its id too, so that its own run is known only by the nonce.
+  const clauses =
+    kind === "trial"
+      ? [
+          tagEquals("thunderline_trial_id", trialId ?? ""),
+          ...(modelRunId === null ? [] : [tagEquals("thunderline_model_run_id", modelRunId)]),
+        ]
+      : [tagEquals("relay.nonce", createNonce ?? "")];
+  if (mlflowExperimentId === null || clauses.includes(null)) return { ok: true, value: null };
+  await pace(deps);
+  const found = await deps.mlflow.searchRuns({
+    experimentIds: [mlflowExperimentId],
+    filter: clauses.join(" AND "),
+    maxResults: MAX_DOUBLES,
+  });
+  if (!found.ok) return found;
+  const doubles = found.value.items.filter(
+    ({ info, data }) =>
+      info.runId !== mlflowRunId &&
+      (modelRunId !== null || !data.tags.some(({ key }) => key === "thunderline_model_run_id")),
+  );
+  return { ok: true, value: doubles.map(({ info }) => info.runId) };
+}
+
+function goneReport(runId: string): Report {
+  const nothing = textReport({ compared: 0, missing: [], different: [], undelivered: 0, explained: 0 });
+  return {
+    undelivered_events: 0,
+    run: { id: runId, state: "gone" },
+    double_runs: null,
+    points: noPoints,
+    params: nothing,
+    tags: nothing,
+    state: null,
+  };
+}

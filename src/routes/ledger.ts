@@ -1,0 +1,36 @@
+import { Hono } from "hono";
+import { LEDGER_STATES, ledgerPage, ledgerTotals } from "../store/ledger.ts";
+import { trialStream } from "../store/read-state.ts";
+import { requireScope } from "./auth.ts";
+import type { AppEnv } from "./context.ts";
+import { readCursor, toPage } from "./cursor.ts";
+import { found, oneOf, paging, readQuery, someText } from "./query.ts";
+
+const ledgerQuery = {
+  ...paging,
+  state: oneOf(LEDGER_STATES).optional(),
+  event_id: someText.optional(),
+};
+
+/** `/api/trials/:id/ledger`: what became of each event of a trial, or of one. */
+export const ledger = new Hono<AppEnv>().get("/:id/ledger", requireScope("read"), async (c) => {
+  const { limit, cursor, ...filter } = readQuery(c, ledgerQuery);
+  const { db } = c.var.relay;
+  const id = c.req.param("id");
+  const stream = found(await trialStream(db, id), `trial ${id}`);
+  const after = Number(readCursor(c, cursor)?.id ?? 0);
+  const [rows, totals] = await Promise.all([
+    ledgerPage(db, stream.id, filter, after, limit),
+    ledgerTotals(db, stream.id),
+  ]);
+  if (filter.event_id !== undefined) found(rows[0], `event ${filter.event_id} in trial ${id}`);
+  const page = toPage(c, rows, limit);
+  return c.json({
+    id,
+    model_run_id: stream.modelRunId,
+    trial_id: stream.trialId,
+    totals,
+    events: page.rows,
+    next_cursor: page.next_cursor,
+  });
+});

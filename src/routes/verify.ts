@@ -1,0 +1,82 @@
+import { Hono } from "hono";
+import { HttpFailure } from "../errors.ts";
+import { type Verification, verifyStream } from "../relay/verify.ts";
+import { iso } from "../store/read-common.ts";
+import { trialStream } from "../store/read-state.ts";
+import { fullVerdict, type SelectedStream, selectStreams } from "../store/verdicts.ts";
+import { requireScope } from "./auth.ts";
+import type { AppEnv } from "./context.ts";
+import { found, readQuery, wholeNumber } from "./query.ts";
+
+const RETRY_AFTER_SECONDS = 30;
+/** A helping of a model run: well within a Worker's queries and a client's patience. */
+const MAX_STREAMS = 50;
+const MAX_MS = 15_000;
+
+/** `/api/trials/:id/verdict`: what the last reading back found. */
+export const verdicts = new Hono<AppEnv>().get("/:id/verdict", requireScope("read"), async (c) => {
+  readQuery(c, {});
+  const { db } = c.var.relay;
+  const id = c.req.param("id");
+  const stream = found(await trialStream(db, id), `trial ${id}`);
+  const verdict = found(await fullVerdict(db, stream.id), `verdict on trial ${id} yet`);
+  return c.json({ id, model_run_id: stream.modelRunId, trial_id: stream.trialId, ...verdict });
+});
+
+/** `/api/ops/…/verify`: reads MLflow back and compares it with the journal. */
+export const verify = new Hono<AppEnv>()
+  .post("/trials/:id/verify", requireScope("admin"), async (c) => {
+    readQuery(c, {});
+    const { relay } = c.var;
+    const id = c.req.param("id");
+    const [stream] = await selectStreams(relay.db, { id }, 0, 1);
+    const trial = found(stream?.kind === "trial" ? stream : null, `trial ${id}`);
+    const verification = await verifyStream(relay, trial.id);
+    if (verification.kind === "unreachable") throw unreachable(verification.failure.message);
+    return c.json(view(trial, verification));
+  })
+  .post("/model-runs/:id/verify", requireScope("admin"), async (c) => {
+    const { cursor } = readQuery(c, { cursor: wholeNumber(0, Number.MAX_SAFE_INTEGER).default(0) });
+    const { relay } = c.var;
+    const modelRunId = c.req.param("id");
+    const startedAt = relay.now();
+    const streams = await selectStreams(relay.db, { model_run_id: modelRunId }, cursor, MAX_STREAMS + 1);
+    if (cursor === 0) found(streams[0], `model run ${modelRunId}`);
+    const results: ReturnType<typeof view>[] = [];
+    for (const stream of streams.slice(0, MAX_STREAMS)) {
+      if (results.length > 0 && relay.now() - startedAt > MAX_MS) break;
+      const verification = await verifyStream(relay, stream.id);
+      if (verification.kind !== "unreachable") results.push(view(stream, verification));
+      // What was found so far is kept and told; the next call says why it went no further.
+      else if (results.length > 0) break;
+      else throw unreachable(verification.failure.message);
+    }
+    const next = streams[results.length];
+    return c.json({
+      model_run_id: modelRunId,
+      confirmed: results.filter(({ verdict }) => verdict === "confirmed").length,
+      differing: results.filter(({ verdict }) => verdict === "differs").length,
+      results,
+      next_cursor: next ? String(next.id) : null,
+    });
+  });
+
+function unreachable(message: string): HttpFailure {
+  return new HttpFailure({
+    kind: "unavailable",
+    detail: `MLflow cannot be read just now: ${message}. Nothing was changed.`,
+    retryAfterSeconds: RETRY_AFTER_SECONDS,
+  });
+}
+
+/** Without a verdict nothing of it is in MLflow, and need not be. */
+function view(
+  { key, kind, modelRunId, trialId }: SelectedStream,
+  verification: Exclude<Verification, { kind: "unreachable" }>,
+) {
+  const who = { id: key, kind, model_run_id: modelRunId, trial_id: trialId };
+  if (verification.kind === "nothing delivered")
+    return { ...who, verdict: null, checked_at: null, report: null };
+  const { verdict, checkedAt, report } = verification;
+  return { ...who, verdict, checked_at: iso(checkedAt), report };
+}

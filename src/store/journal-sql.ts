@@ -1,0 +1,74 @@
+import type { JournalEvent } from "../domain/types.ts";
+
+/** The journal's statements, each set-wise over `json_each(?1)`, and the rows they read by position. */
+
+/** A row for `INSERT_EVENTS`. */
+export function eventRow(event: JournalEvent) {
+  return [
+    event.stream.key,
+    event.id,
+    event.type,
+    event.hash,
+    event.occurredAt,
+    event.acceptedAt,
+    event.correlationId,
+    event.facts === null ? null : JSON.stringify(event.facts),
+    event.points.length + Object.keys(event.facts?.finals ?? {}).length,
+  ];
+}
+
+/** Rows for `INSERT_POINTS`. */
+export function pointRows(event: JournalEvent) {
+  return event.points.map((point, n) => [
+    event.stream.key,
+    event.id,
+    event.hash,
+    n,
+    point.key,
+    point.step,
+    point.timestamp,
+    point.value,
+  ]);
+}
+
+// `where true` keeps SQLite's grammar from reading "on conflict" as a join condition.
+export const INSERT_STREAMS = `
+  insert into streams (key, kind, model_run_id, trial_id, created_at, updated_at)
+  select value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?2, ?2 from json_each(?1)
+  where true on conflict (key) do nothing`;
+
+export const INSERT_MODEL_RUNS = `
+  insert into model_runs (id, model_run_id, created_at, updated_at)
+  select s.id, s.model_run_id, ?2, ?2 from json_each(?1) j join streams s on s.key = j.value
+  where true on conflict do nothing`;
+
+export const INSERT_TRIALS = `
+  insert into trials (id, key, model_run_id, trial_id, created_at, updated_at)
+  select s.id, s.key, s.model_run_id, s.trial_id, ?2, ?2 from json_each(?1) j join streams s on s.key = j.value
+  where true on conflict do nothing`;
+
+export const INSERT_EVENTS = `
+  insert into events (stream_id, event_id, type, hash, occurred_at, accepted_at, correlation_id, facts, points)
+  select s.id, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6, j.value ->> 7, j.value ->> 8
+  from json_each(?1) j join streams s on s.key = j.value ->> 0
+  where true on conflict (stream_id, event_id) do update set repeats = repeats + 1
+  returning (select key from streams where id = stream_id) as key, event_id, hash, repeats`;
+
+/** Only the points of the events that are stored: a conflicting body has another hash. */
+export const INSERT_POINTS = `
+  insert into metric_points (stream_id, seq, n, key, step, timestamp, value)
+  select e.stream_id, e.seq, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6, j.value ->> 7
+  from json_each(?1) j join streams s on s.key = j.value ->> 0
+  join events e on e.stream_id = s.id and e.event_id = j.value ->> 1 and e.hash = j.value ->> 2
+  where true on conflict do nothing`;
+
+/** A stream that was poked a moment ago is not poked again, unless this is urgent. */
+export const MARK_DIRTY = `
+  update streams set
+    last_seq = coalesce((select max(seq) from events where stream_id = streams.id), last_seq),
+    updated_at = ?2,
+    heard_at = case when j.heard then ?2 else heard_at end,
+    poked_until = case when poked_until < ?2 or j.urgent then ?3 else poked_until end
+  from (select value ->> 0 as key, value ->> 1 as urgent, value ->> 2 as heard from json_each(?1)) j
+  where streams.key = j.key
+  returning streams.id, streams.key, streams.poked_until`;
