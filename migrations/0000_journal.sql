@@ -142,6 +142,7 @@ CREATE TABLE `mlflow_runs` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `mlflow_runs_stream_id_unique` ON `mlflow_runs` (`stream_id`);--> statement-breakpoint
 CREATE INDEX `mlflow_runs_experiment` ON `mlflow_runs` (`mlflow_experiment_id`);--> statement-breakpoint
+CREATE INDEX `mlflow_runs_started` ON `mlflow_runs` (`start_time`,`mlflow_run_id`);--> statement-breakpoint
 CREATE TABLE `model_runs` (
 	`id` integer PRIMARY KEY NOT NULL,
 	`model_run_id` text NOT NULL,
@@ -244,6 +245,7 @@ CREATE TABLE `trials` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `trials_key_unique` ON `trials` (`key`);--> statement-breakpoint
 CREATE INDEX `trials_model_run` ON `trials` (`model_run_id`,`id`);--> statement-breakpoint
+CREATE INDEX `trials_trial` ON `trials` (`trial_id`);--> statement-breakpoint
 CREATE INDEX `trials_status` ON `trials` (`status`,`id`);--> statement-breakpoint
 CREATE INDEX `trials_updated` ON `trials` (`updated_at`,`id`);--> statement-breakpoint
 CREATE TABLE `verdicts` (

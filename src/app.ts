@@ -5,11 +5,13 @@ import { ConfigError } from "./config.ts";
 import { HttpFailure, problemResponse } from "./errors.ts";
 import { consoleLog, errorText } from "./log.ts";
 import { flushTally } from "./relay/flush-tally.ts";
+import { backfill } from "./routes/backfill.ts";
 import type { AppEnv } from "./routes/context.ts";
 import { docs } from "./routes/docs.ts";
 import { events } from "./routes/events.ts";
 import { experiments } from "./routes/experiments.ts";
 import { health } from "./routes/health.ts";
+import { ledger } from "./routes/ledger.ts";
 import { metrics } from "./routes/metrics.ts";
 import { modelRuns } from "./routes/model-runs.ts";
 import { ops } from "./routes/ops.ts";
@@ -17,6 +19,7 @@ import { runs } from "./routes/runs.ts";
 import { sync } from "./routes/sync.ts";
 import { tokens } from "./routes/tokens.ts";
 import { trials } from "./routes/trials.ts";
+import { verdicts, verify } from "./routes/verify.ts";
 import { wire } from "./wire.ts";
 
 /** The HTTP side: middleware in order, one sub-app a resource, one place where failures become answers. */
@@ -38,11 +41,15 @@ app.route("/", metrics);
 app.route("/", docs);
 app.route("/api/events", events);
 app.route("/api/model-runs", modelRuns);
+app.route("/api/trials", ledger);
+app.route("/api/trials", verdicts);
 app.route("/api/trials", trials);
 app.route("/api/experiments", experiments);
 app.route("/api/runs", runs);
 app.route("/api/sync", sync);
 app.route("/api/ops/tokens", tokens);
+app.route("/api/ops", verify);
+app.route("/api/ops", backfill);
 app.route("/api/ops", ops);
 
 app.notFound((c) =>

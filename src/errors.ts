@@ -1,5 +1,6 @@
 import type { Rejection } from "./domain/events.ts";
 import { type FieldProblem, sentence } from "./domain/problems.ts";
+import { EVENT_TYPES } from "./domain/types.ts";
 
 /** Every way in which a request can fail, and its one mapping to HTTP. */
 export type Failure =
@@ -90,12 +91,18 @@ export function problemBody(failure: Failure): ProblemBody {
 function rejectionBody({ status, error, problems, received }: Rejection, index?: number): ProblemBody {
   const sentences = problems.map(sentence);
   // The original lists what is missing and describes what is wrong.
-  const details = status === 400 && error === "validation_failed" ? sentences : sentences.join("; ");
+  const details = error === "validation_failed" ? sentences : detailsOf(error, sentences);
   const where = index === undefined ? problems : problems.map((problem) => ({ index, ...problem }));
   return {
     ...body(error, status, details, sentences.join("; "), where),
     ...(received === undefined ? {} : { received }),
   };
+}
+
+function detailsOf(error: Rejection["error"], sentences: string[]): string {
+  return error === "unknown_event_type"
+    ? `Supported events: ${EVENT_TYPES.join(", ")}`
+    : sentences.join("; ");
 }
 
 function body(

@@ -46,6 +46,10 @@ export class Findings {
             value,
           ),
         );
+      else if (!text.isWellFormed() || text.includes("\0"))
+        this.problems.push(
+          invalid(["parameters", ...path], "must be well-formed text without NUL characters", value),
+        );
       else params[key] = text;
     }
     return params;
@@ -118,9 +122,9 @@ function asText(value: unknown): string {
   return typeof value === "string" ? value : canonicalJson(value);
 }
 
-/** Tags are for people: what is too long for MLflow is cut there and whole in the journal. */
+/** Tags are for people: what a database of MLflow's cannot hold is cut or replaced there, and whole in the journal. */
 function tagValue(value: unknown): string {
-  return cut(asText(value), MAX_TAG_VALUE_CHARS);
+  return cut(asText(value).toWellFormed().replaceAll("\0", "\ufffd"), MAX_TAG_VALUE_CHARS);
 }
 
 /** Bigints as text: JSON for D1 has no room for them, and nothing computes with them. */

@@ -48,6 +48,7 @@ export function cut(text: string, max: number): string {
  */
 export function keyProblem(key: string): string | null {
   if (key === "") return "must not be empty";
+  if (key === "__proto__") return "must not be __proto__";
   if (chars(key) > MAX_KEY_CHARS) return `must have at most ${MAX_KEY_CHARS} characters`;
   if (!KEY_CHARACTERS.test(key))
     return "may only contain letters, digits, underscores, dashes, dots, slashes, colons and spaces";

@@ -29,6 +29,8 @@ export function missing(field: string): FieldProblem {
 
 /** One line for people: `step must be an integer, got "three"`. */
 export function sentence(problem: FieldProblem): string {
+  // The original's words for the one field that says what the others are.
+  if (problem.missing && problem.field === "event") return "missing event field";
   return problem.missing
     ? `missing required field: ${problem.field}`
     : `${problem.field} ${problem.rule}, got ${problem.value ?? "nothing"}`;

@@ -74,7 +74,8 @@ function bodyOf(type: EventType) {
   const shape = { ...schemas[type].shape, event: z.literal(type) };
   const described = Object.entries(shape).map(([name, schema]): [string, z.ZodType] => [
     name,
-    schema.describe(FIELDS[name] ?? name),
+    // Lazily, since a described copy would not be known for the field that it is.
+    z.lazy(() => schema).describe(FIELDS[name] ?? name),
   ]);
   const rule = type === "ml.run.metric" ? ONE_OF_TWO_WAYS : {};
   return component(

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { SCOPES } from "../store/tokens.ts";
 import { component } from "./components.ts";
+import { TOKEN } from "./examples.ts";
 import type { Resource } from "./operation.ts";
 import { maybeTime, pathText, time } from "./parts.ts";
 
@@ -66,7 +67,7 @@ export const tokensResource: Resource = {
       summary: "Revoke a token",
       description: "For good; it ends within five seconds.",
       scope: "admin",
-      parameters: [pathText("id", "The token's id.", "019a4a5e-6f0e-7d3c-9c55-0d2f1f6f3a11")],
+      parameters: [pathText("id", "The token's id.", TOKEN)],
       answers: { 200: { description: "The token, revoked.", schema: listed } },
       refusals: [404],
     },

@@ -2,6 +2,7 @@ import { and, eq, ne } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { recordConflicts } from "../store/conflicts.ts";
 import { streams } from "../store/schema.ts";
+import { mirrorExperiment } from "./experiment.ts";
 import { link } from "./link.ts";
 import type { Wanted } from "./run.ts";
 import type { Step, Turn } from "./turn.ts";
@@ -37,6 +38,10 @@ export async function adopt(turn: Turn, runId: string, wanted: Wanted): Promise<
   const tags = wanted.tags.filter((tag) => !have.has(tag.key) || tag.key.startsWith("thunderline_"));
   const tagged = await turn.call(() => mlflow.logBatch({ runId, metrics: [], params: [], tags }));
   if (!tagged.ok) return turn.stop(tagged.failure);
+  const experiment = await turn.call(() => mlflow.getExperiment(found.value.info.experimentId));
+  if (!experiment.ok) return turn.stop(experiment.failure);
+  await mirrorExperiment(turn, experiment.value);
+  if (!(await turn.update({ experimentName: experiment.value.name }))) return turn.stop(null);
   const linked = await link(turn, found.value, found.value.info.runName ?? wanted.runName, true);
   return linked.ok ? { ok: true, value: true } : linked;
 }

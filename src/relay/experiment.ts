@@ -50,17 +50,22 @@ async function use(turn: Turn, experiment: Experiment): Promise<Step<string>> {
     const restored = await turn.call(() => turn.deps.mlflow.restoreExperiment(experiment.experimentId));
     if (!restored.ok) return turn.stop(restored.failure);
   }
+  await mirrorExperiment(turn, { ...experiment, lifecycleStage: "active" });
+  return { ok: true, value: experiment.experimentId };
+}
+
+/** Writes down what MLflow says of an experiment. */
+export async function mirrorExperiment(turn: Turn, experiment: Experiment): Promise<void> {
   const row = {
     name: experiment.name,
     artifactLocation: experiment.artifactLocation,
-    lifecycleStage: "active" as const,
+    lifecycleStage: experiment.lifecycleStage,
     syncedAt: turn.deps.now(),
   };
   await drizzle(turn.deps.db)
     .insert(mlflowExperiments)
     .values({ mlflowExperimentId: experiment.experimentId, ...row })
     .onConflictDoUpdate({ target: mlflowExperiments.mlflowExperimentId, set: row });
-  return { ok: true, value: experiment.experimentId };
 }
 
 /** Forgets an experiment that MLflow says is gone, so that the next look asks MLflow. */

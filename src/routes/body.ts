@@ -34,6 +34,9 @@ export async function readItems(c: Context<AppEnv>): Promise<{ single: boolean; 
   return { single: true, items: [readItem(value.value, text.length)] };
 }
 
+/** UTF-8 takes at most three bytes for a UTF-16 code unit. */
+const MAX_BYTES_A_CHAR = 3;
+
 function bounded<T>(items: T[]): T[] {
   if (items.length > MAX_REQUEST_EVENTS)
     throw new HttpFailure({
@@ -59,7 +62,8 @@ function readItem(value: unknown, outerChars: number): Item {
   const checked = checkEvent(value);
   const body = isMap(value) ? value : {};
   // Measured only where the whole is large enough to hide a large part.
-  if (!checked.ok || outerChars <= MAX_EVENT_BYTES || !checked.event.facts) return { body, checked };
+  if (!checked.ok || outerChars * MAX_BYTES_A_CHAR <= MAX_EVENT_BYTES || !checked.event.facts)
+    return { body, checked };
   const bytes = new TextEncoder().encode(JSON.stringify(checked.event.facts)).length;
   return bytes <= MAX_EVENT_BYTES
     ? { body, checked }
@@ -67,7 +71,7 @@ function readItem(value: unknown, outerChars: number): Item {
 }
 
 function tooLarge(bytes: number): Rejection {
-  const rule = `may hold at most ${MAX_EVENT_BYTES} bytes besides its metric points`;
+  const rule = `may hold at most ${MAX_EVENT_BYTES} bytes, not counting metrics with a step`;
   return { status: 413, error: "event_too_large", problems: [invalid(["event"], rule, bytes)] };
 }
 

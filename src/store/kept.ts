@@ -75,6 +75,17 @@ export async function windowEnd(
     .first<Place>();
 }
 
+const textsOf = (table: typeof params | typeof tags) => ({
+  key: table.key,
+  value: table.value,
+  seq: table.seq,
+});
+
+/** The tags of a stream. */
+export async function keptTags(db: D1Database, streamId: number): Promise<KeptText[]> {
+  return drizzle(db).select(textsOf(tags)).from(tags).where(eq(tags.streamId, streamId));
+}
+
 /** Everything of a stream but its points, and what is known to be amiss with it: one batch, so one moment. */
 export async function keptRest(
   db: D1Database,
@@ -86,14 +97,8 @@ export async function keptRest(
   const [[row], [folded], paramRows, tagRows, letterRows, conflictRows, [counted]] = await orm.batch([
     orm.select().from(streams).where(eq(streams.id, stream.id)),
     orm.select({ core: table.core }).from(table).where(eq(table.id, stream.id)),
-    orm
-      .select({ key: params.key, value: params.value, seq: params.seq })
-      .from(params)
-      .where(eq(params.streamId, stream.id)),
-    orm
-      .select({ key: tags.key, value: tags.value, seq: tags.seq })
-      .from(tags)
-      .where(eq(tags.streamId, stream.id)),
+    orm.select(textsOf(params)).from(params).where(eq(params.streamId, stream.id)),
+    orm.select(textsOf(tags)).from(tags).where(eq(tags.streamId, stream.id)),
     orm
       .select({ kind: deadLetters.kind, item: deadLetters.item })
       .from(deadLetters)

@@ -8,6 +8,7 @@ import { conflictView } from "./read-ops.ts";
 import { readState, stateView } from "./read-state.ts";
 import { trialRow, trialView } from "./read-trial-rows.ts";
 import { conflicts } from "./schema.ts";
+import { latestVerdict } from "./verdicts.ts";
 
 const MAX_CONFLICTS = 100;
 
@@ -15,16 +16,18 @@ const MAX_CONFLICTS = 100;
 export async function readTrial(db: D1Database, key: string) {
   const row = await trialRow(db, key);
   if (!row) return null;
-  const [{ state, ahead }, counts, conflicting] = await Promise.all([
+  const [{ state, ahead }, counts, conflicting, verified] = await Promise.all([
     readState(db, { id: row.id, kind: "trial" }),
     countsOf(db, row.id),
     latestConflicts(db, row.id),
+    latestVerdict(db, row.id),
   ]);
   return {
     ...trialView({ ...row, updatedAt: ahead ? row.acceptedAt : row.updatedAt }),
     ...foldedView(state.core),
     experiment_name: row.ownExperiment ?? text(fieldOf(state.core, "experiment_name")) ?? row.experimentName,
     ...stateView(state),
+    verified,
     conflicts: conflicting,
     counts: { ...counts, points: pointsOf(state) },
   };

@@ -196,6 +196,7 @@ export const trials = sqliteTable(
   },
   (t) => [
     index("trials_model_run").on(t.modelRunId, t.id),
+    index("trials_trial").on(t.trialId),
     index("trials_status").on(t.status, t.id),
     index("trials_updated").on(t.updatedAt, t.id),
   ],
@@ -256,7 +257,10 @@ export const mlflowRuns = sqliteTable(
     artifactUri: text("artifact_uri"),
     syncedAt: integer("synced_at").notNull(),
   },
-  (t) => [index("mlflow_runs_experiment").on(t.mlflowExperimentId)],
+  (t) => [
+    index("mlflow_runs_experiment").on(t.mlflowExperimentId),
+    index("mlflow_runs_started").on(t.startTime, t.mlflowRunId),
+  ],
 );
 
 /** What two sides said differently, what was kept, and when. */

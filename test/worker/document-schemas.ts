@@ -1,0 +1,30 @@
+import { expect } from "vitest";
+import * as z from "zod";
+import type { OpenApiDocument } from "../../src/openapi/document.ts";
+
+const COMPONENTS = "#/components/schemas/";
+
+/**
+ * A schema of the document as a checker. A documented answer may grow, but here it is closed: a field that the
+ * document does not name is a fault of the document.
+ */
+export function closed(api: OpenApiDocument, { $ref }: { $ref: string }): z.ZodType {
+  const text = JSON.stringify({ $ref, $defs: api.components.schemas }).replaceAll(COMPONENTS, "#/$defs/");
+  return z.fromJSONSchema(JSON.parse(text, close));
+}
+
+function close(_key: string, value: unknown): unknown {
+  const isObject = z
+    .looseObject({ type: z.literal("object"), properties: z.object() })
+    .safeParse(value).success;
+  return isObject ? { additionalProperties: false, ...z.looseObject({}).parse(value) } : value;
+}
+
+/** Fails with what does not match. */
+export function matches(api: OpenApiDocument, schema: { $ref: string }, value: unknown): void {
+  const parsed = closed(api, schema).safeParse(value);
+  const wrong = parsed.success
+    ? ""
+    : `${schema.$ref}: ${z.prettifyError(parsed.error)}\n${JSON.stringify(value)}`;
+  expect(wrong).toBe("");
+}
