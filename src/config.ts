@@ -68,7 +68,7 @@ const variables = z
     RELAY_QUIET_AFTER_SECONDS: whole(0, 31_536_000).default(0),
     RELAY_QUIET_POLICY: z.enum(["leave", "fail", "kill"], "must be leave, fail or kill").default("leave"),
     RELAY_MAX_DATABASE_MB: whole(1, 10_000).default(9_000),
-    RELAY_RETENTION_DAYS: whole(1, 3_650).default(30),
+    RELAY_RETENTION_DAYS: whole(0, 3_650).default(30),
     RELAY_RETRY_BASE_MS: whole(10, 60_000).default(1_000),
     RELAY_RETRY_MAX_MS: whole(100, 3_600_000).default(60_000),
     RELAY_BREAKER_FAILURES: whole(1, 1_000).default(5),

@@ -11,6 +11,8 @@ export type Failure =
   | { kind: "payload_too_large"; detail: string }
   | { kind: "unsupported_media_type"; detail: string }
   | { kind: "invalid_request"; problems: FieldProblem[] }
+  | { kind: "invalid_item"; problems: FieldProblem[] }
+  | { kind: "conflict"; detail: string }
   | { kind: "rejected"; rejection: Rejection; index?: number }
   | { kind: "rate_limited"; detail: string; retryAfterSeconds: number }
   | { kind: "unavailable"; detail: string; retryAfterSeconds: number }
@@ -35,6 +37,8 @@ const STATUS = {
   payload_too_large: 413,
   unsupported_media_type: 415,
   invalid_request: 400,
+  invalid_item: 422,
+  conflict: 409,
   rate_limited: 429,
   unavailable: 503,
   misconfigured: 500,
@@ -49,6 +53,8 @@ const TITLE: Record<string, string> = {
   payload_too_large: "The request is too large",
   unsupported_media_type: "The body is of a type that is not taken",
   invalid_request: "The request is not valid",
+  invalid_item: "MLflow would not take this item",
+  conflict: "This cannot be done as things stand",
   rate_limited: "Too many requests",
   unavailable: "Nothing can be taken just now",
   misconfigured: "The relay is not configured right",
@@ -78,11 +84,11 @@ export type ProblemBody = {
 /** The body for a failure; `index` says which item of the request it is about. */
 export function problemBody(failure: Failure): ProblemBody {
   if (failure.kind === "rejected") return rejectionBody(failure.rejection, failure.index);
-  const problems = failure.kind === "invalid_request" ? failure.problems : [];
+  const problems = "problems" in failure ? failure.problems : [];
   const detail =
     failure.kind === "internal"
       ? "The error was logged with this request's id."
-      : failure.kind === "invalid_request"
+      : "problems" in failure
         ? problems.map(sentence).join("; ")
         : failure.detail;
   return body(failure.kind, STATUS[failure.kind], detail, detail, problems);

@@ -10,14 +10,19 @@ import { readWranglerConfig, type WranglerConfig } from "./wrangler-config.ts";
  * Apart from the repository for two reasons. Wrangler watches what it runs: an edit in `src` must not restart a
  * relay, which would lose its queued messages. And with `[secrets]` declared it hands on only declared names, so
  * each of `vars` has to be declared; as secrets they are shown neither in the log nor by `ps`.
+ * @param main the Worker's entry, from the root of the repository
  */
-export async function prepareRelay(dir: string, vars: Record<string, string>): Promise<string> {
+export async function prepareRelay(
+  dir: string,
+  vars: Record<string, string>,
+  main: string = readWranglerConfig().main,
+): Promise<string> {
   await rm(dir, { recursive: true, force: true });
   await mkdir(dir, { recursive: true, mode: 0o700 });
-  await runWrangler(["deploy", "--dry-run", "--outdir", join(dir, "build")]);
+  await runWrangler(["deploy", main, "--dry-run", "--outdir", join(dir, "build")]);
 
   const file = join(dir, "wrangler.json");
-  await writeFile(file, JSON.stringify(localConfig(readWranglerConfig(), vars), null, 2));
+  await writeFile(file, JSON.stringify(localConfig({ ...readWranglerConfig(), main }, vars), null, 2));
   const lines = Object.entries(vars).map(([name, value]) => `${name}=${quoteDevVar(value)}\n`);
   await writeFile(join(dir, ".dev.vars"), lines.join(""), { mode: 0o600 });
   return file;

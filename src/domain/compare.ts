@@ -102,7 +102,7 @@ export function paired<P extends KeptPoint>(
 export type KeptText = { key: string; value: string; seq: number };
 
 export type TextDifferences = {
-  compared: number;
+  due: KeptText[];
   missing: KeptText[];
   different: (KeptText & { found: string })[];
   undelivered: number;
@@ -116,11 +116,11 @@ export function compareTexts(
   standing: (text: KeptText) => Standing,
   same: (a: string, b: string) => boolean,
 ): TextDifferences {
-  const result: TextDifferences = { compared: 0, missing: [], different: [], undelivered: 0, explained: 0 };
+  const result: TextDifferences = { due: [], missing: [], different: [], undelivered: 0, explained: 0 };
   for (const text of kept) {
     const there = found.get(text.key);
     const is = standing(text);
-    if (is === "due") result.compared++;
+    if (is === "due") result.due.push(text);
     if (there !== undefined && same(text.value, there)) continue;
     if (is !== "due") result[is]++;
     else if (there === undefined) result.missing.push(text);

@@ -46,10 +46,10 @@ export function keyReport({ missing, extra, doubled }: PointDifferences) {
 }
 
 /** What differs in the parameters or the tags. */
-export function textReport({ compared, missing, different, undelivered, explained }: TextDifferences) {
+export function textReport({ due, missing, different, undelivered, explained }: TextDifferences) {
   const short = (text: string) => text.slice(0, MAX_TEXT_CHARS);
   return {
-    compared,
+    compared: due.length,
     missing: sampled(missing, ({ key, value }) => ({ key, expected: short(value) })),
     different: sampled(different, ({ key, value, found }) => ({
       key,

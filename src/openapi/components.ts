@@ -16,9 +16,17 @@ export type JsonSchema = z.core.JSONSchema.BaseSchema;
 
 const registry = z.registry<{ id: string }>();
 
-/** Names a schema, so that it becomes a component of the document. */
-export function component<T extends z.ZodType>(id: string, schema: T): T {
+/** What the fields of a component are, where its schema cannot say so: a described copy of a field is another field. */
+const fieldNotes = new Map<string, Readonly<Record<string, string>>>();
+
+/** Names a schema, so that it becomes a component of the document; `notes` say what its fields are, by name. */
+export function component<T extends z.ZodType>(
+  id: string,
+  schema: T,
+  notes: Readonly<Record<string, string>> = {},
+): T {
   registry.add(schema, { id });
+  fieldNotes.set(id, notes);
   return schema;
 }
 
@@ -44,8 +52,19 @@ export function componentSchemas(): Record<string, JsonSchema> {
     },
   });
   return Object.fromEntries(
-    Object.entries(schemas).map(([id, { $schema: _, $id: __, ...schema }]) => [id, schema]),
+    Object.entries(schemas).map(([id, { $schema: _, $id: __, ...schema }]) => [
+      id,
+      withNotes(schema, fieldNotes.get(id) ?? {}),
+    ]),
   );
+}
+
+function withNotes(schema: JsonSchema, notes: Readonly<Record<string, string>>): JsonSchema {
+  for (const [name, field] of Object.entries(schema.properties ?? {})) {
+    const description = notes[name];
+    if (typeof field !== "boolean" && description !== undefined) field.description = description;
+  }
+  return schema;
 }
 
 function uriOf(id: string): string {

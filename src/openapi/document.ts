@@ -6,6 +6,7 @@ import { observeResource } from "./observe.ts";
 import type { Content, Operation, Parameter, Resource } from "./operation.ts";
 import { opsResource } from "./ops.ts";
 import { refusalResponses } from "./problems.ts";
+import { readBackResource } from "./read-back.ts";
 import { tokensResource } from "./tokens.ts";
 import { trialsResource } from "./trials.ts";
 
@@ -15,6 +16,7 @@ const RESOURCES: readonly Resource[] = [
   modelRunsResource,
   mirrorResource,
   opsResource,
+  readBackResource,
   tokensResource,
   observeResource,
 ];

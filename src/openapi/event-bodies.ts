@@ -71,17 +71,9 @@ const FIELDS: Record<string, string> = {
 const ONE_OF_TWO_WAYS = { anyOf: [{ required: ["metric_name", "metric_value"] }, { required: ["metrics"] }] };
 
 function bodyOf(type: EventType) {
-  const shape = { ...schemas[type].shape, event: z.literal(type) };
-  const described = Object.entries(shape).map(([name, schema]): [string, z.ZodType] => [
-    name,
-    // Lazily, since a described copy would not be known for the field that it is.
-    z.lazy(() => schema).describe(FIELDS[name] ?? name),
-  ]);
   const rule = type === "ml.run.metric" ? ONE_OF_TWO_WAYS : {};
-  return component(
-    NAMES[type],
-    z.object(Object.fromEntries(described)).meta({ description: SAYS[type], ...rule }),
-  );
+  const body = z.object({ ...schemas[type].shape, event: z.literal(type) });
+  return component(NAMES[type], body.meta({ description: SAYS[type], ...rule }), FIELDS);
 }
 
 export const event = component(

@@ -3,8 +3,8 @@ import { deadLetters } from "../store/schema.ts";
 import { component } from "./components.ts";
 import { STUDY, TRIAL, TRIAL_KEY } from "./examples.ts";
 import type { Resource } from "./operation.ts";
-import { count, json, limit, maybeText, maybeTime, nextCursor, paging, time } from "./parts.ts";
-import { conflictFields, trialId } from "./trials.ts";
+import { count, json, limit, maybeText, maybeTime, nextCursor, paging, time, trialId } from "./parts.ts";
+import { conflictFields } from "./trials.ts";
 
 /** Whose it is: a trial, or with `trial` null a model run. */
 const owner = {
@@ -49,7 +49,8 @@ const cronPasses = component(
         settledCreates: count,
         deletedDoubles: count,
         quietTrials: count,
-        prunedEvents: count,
+        retiredTrials: count,
+        prunedRows: count,
         probe: z.enum(["closed", "open", "not due"]).describe("What became of the breaker's probe."),
         error: maybeText,
       }),

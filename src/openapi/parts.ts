@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { SYNC_STATES } from "../store/read-common.ts";
 import { component } from "./components.ts";
+import { TRIAL_KEY } from "./examples.ts";
 import type { Parameter } from "./operation.ts";
 
 /** What the answers of several resources have in common. */
@@ -86,3 +87,5 @@ export function wordFilter(name: string, description: string, words: readonly st
 export function pathText(name: string, description: string, example: string): Parameter {
   return { name, in: "path", description, schema: { type: "string" }, example };
 }
+
+export const trialId = pathText("id", "The trial's public id.", TRIAL_KEY);

@@ -58,37 +58,11 @@ const SAMPLES: Record<RefusalStatus | 401 | 403 | 500, { description: string; fa
     description: "There is no such thing.",
     failure: { kind: "not_found", detail: "There is no trial 9a84823e448e8ab1a956e60ac5c2dda4." },
   },
-  409: {
-    description: "It stands against what is known already.",
-    failure: {
-      kind: "rejected",
-      rejection: {
-        status: 409,
-        error: "event_id_conflict",
-        problems: [{ field: "event_id", rule: "was used before with another body", value: '"e-1"' }],
-      },
-    },
-  },
-  413: {
-    description: "The request, or an event in it, is too large.",
-    failure: { kind: "payload_too_large", detail: "A request may hold at most 5000000 bytes." },
-  },
   415: {
     description: "The body is of a type that is not taken.",
     failure: {
       kind: "unsupported_media_type",
       detail: "Content-Type must be application/json or application/x-ndjson, got text/plain.",
-    },
-  },
-  422: {
-    description: "A field does not hold what it must.",
-    failure: {
-      kind: "rejected",
-      rejection: {
-        status: 422,
-        error: "event_construction_failed",
-        problems: [{ field: "step", rule: "must be an integer", value: '"three"' }],
-      },
     },
   },
   429: {

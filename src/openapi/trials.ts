@@ -2,9 +2,10 @@ import * as z from "zod";
 import { MAX_STEP, MIN_STEP } from "../domain/limits.ts";
 import { SYNC_STATES } from "../store/read-common.ts";
 import { SORT_COLUMNS } from "../store/read-trials.ts";
-import { conflicts, trials } from "../store/schema.ts";
+import { conflicts, trials, verdicts } from "../store/schema.ts";
 import { component } from "./components.ts";
-import { METRIC, STUDY, TRIAL_KEY } from "./examples.ts";
+import { METRIC, STUDY } from "./examples.ts";
+import { getLedger, getVerdict } from "./ledger.ts";
 import type { Parameter, Resource } from "./operation.ts";
 import {
   count,
@@ -19,6 +20,7 @@ import {
   pathText,
   textFilter,
   time,
+  trialId,
   wordFilter,
 } from "./parts.ts";
 
@@ -71,6 +73,10 @@ const trial = component(
   z.object({
     ...listed,
     ...folded,
+    verified: z
+      .object({ verdict: z.enum(verdicts.verdict.enumValues), checked_at: time, up_to_date: z.boolean() })
+      .nullable()
+      .describe("The last verdict; null before the first."),
     conflicts: z.array(conflict).describe("The latest 100."),
     counts: z.object({
       events: count,
@@ -95,8 +101,6 @@ const series = component(
     downsampled: z.boolean(),
   }),
 );
-
-export const trialId = pathText("id", "The trial's public id.", TRIAL_KEY);
 
 const step = { type: "integer", minimum: MIN_STEP, maximum: MAX_STEP } as const;
 
@@ -183,5 +187,7 @@ export const trialsResource: Resource = {
       },
       refusals: [400, 404],
     },
+    "GET /api/trials/{id}/ledger": getLedger,
+    "GET /api/trials/{id}/verdict": getVerdict,
   },
 };

@@ -93,9 +93,7 @@ function restOf(opened: Opened, { onlyMissing }: Wanted): Pick<Plan, "params" | 
   return {
     // A parameter cannot be changed, so only those that are not there are sent.
     params: params.missing,
-    tags: onlyMissing
-      ? [...tags.missing, ...tags.different]
-      : opened.kept.tags.filter(({ seq }) => seq <= opened.upto),
+    tags: onlyMissing ? [...tags.missing, ...tags.different] : tags.due,
     state:
       sent !== null && different.length > 0 && isMendable
         ? { sent, found: JSON.stringify({ ...readSentState(sent), ...foundState(opened.run) }), different }

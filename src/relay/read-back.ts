@@ -1,9 +1,9 @@
-import { comparePoints, type PointDifferences, pointIdentity, type Standing } from "../domain/compare.ts";
-import { fromWire } from "../domain/values.ts";
+import { comparePoints, type FoundPoint, type KeptPoint, type PointDifferences } from "../domain/compare.ts";
 import type { Failure, Result } from "../mlflow/failure.ts";
 import { storedValue } from "../mlflow/json.ts";
 import type { Metric, Run } from "../mlflow/types.ts";
 import {
+  editedPoints,
   keptKeys,
   keptPoints,
   keptRest,
@@ -13,6 +13,7 @@ import {
   windowEnd,
 } from "../store/kept.ts";
 import type { StreamRow } from "../store/leases.ts";
+import { accountFor } from "./account.ts";
 import { readBreaker } from "./breaker.ts";
 import type { Deps } from "./deps.ts";
 import { pace } from "./pace.ts";
@@ -85,7 +86,8 @@ export async function* compareKeys(
 ): AsyncGenerator<Result<KeyDifferences>> {
   const { before, run } = opened;
   const judgesExtra = !before.adopted && opened.kept.stream.prunedAt === null;
-  const standing = standingOf(opened);
+  const standing = accountFor(opened.kept, opened.upto).point;
+  const edited = Map.groupBy(editedPoints(opened.kept.replays), ({ key }) => key);
   for (const group of groupsOf(await allKeys(deps.db, opened, judgesExtra), from)) {
     let { after } = group;
     for (;;) {
@@ -97,7 +99,11 @@ export async function* compareKeys(
       const points = Map.groupBy(await keptPoints(deps.db, before.id, group.keys, window), (p) => p.key);
       for (const key of group.keys) {
         const pages = histories.value.get(key) ?? [];
-        const compared = comparePoints(points.get(key) ?? [], pages, standing, storedValue);
+        const kept = [
+          ...(points.get(key) ?? []),
+          ...(edited.get(key) ?? []).filter((point) => isWithin(point, window)),
+        ];
+        const compared = comparePoints(kept, pages, standing, storedValue);
         const extra = judgesExtra ? compared.extra : [];
         yield { ok: true, value: { ...compared, extra, key, next: { key, after: upTo } } };
       }
@@ -107,25 +113,14 @@ export async function* compareKeys(
   }
 }
 
-/** Whether something that MLflow lacks is due there. Dead letters explain why it is not. */
-function standingOf({
-  upto,
-  kept,
-}: Opened): (point: Parameters<typeof identityOf>[0] & { seq: number }) => Standing {
-  const dead = new Set(kept.letters.filter(({ kind }) => kind === "metric").map(identityOf));
-  return (point) => (point.seq > upto ? "undelivered" : dead.has(identityOf(point)) ? "explained" : "due");
-}
-
-function identityOf(point: { key: string; step: number; timestamp: number; value: number | string }): string {
-  return `${pointIdentity(point, fromWire(point.value))} ${point.key}`;
-}
-
 /** The keys of either side, in order. */
-async function allKeys(db: D1Database, { before, run }: Opened, judgesExtra: boolean) {
-  const kept = await keptKeys(db, before.id);
-  const known = new Set(kept.map(({ key }) => key));
-  const strangers = run.data.metrics.flatMap(({ key }) => (known.has(key) ? [] : [{ key, count: 0 }]));
-  return (judgesExtra ? [...kept, ...strangers] : kept).sort((a, b) => (a.key < b.key ? -1 : 1));
+async function allKeys(db: D1Database, { before, run, kept }: Opened, judgesExtra: boolean) {
+  const counts = new Map((await keptKeys(db, before.id)).map(({ key, count }) => [key, count]));
+  const others = judgesExtra
+    ? [...editedPoints(kept.replays), ...run.data.metrics]
+    : editedPoints(kept.replays);
+  for (const { key } of others) counts.set(key, counts.get(key) ?? 0);
+  return [...counts].map(([key, count]) => ({ key, count })).sort((a, b) => (a.key < b.key ? -1 : 1));
 }
 
 type Group = { keys: string[]; size: number; isLong: boolean; after: Place | null };
@@ -174,7 +169,7 @@ async function readHistories(
   return failure ? { ok: false, failure } : { ok: true, value: histories };
 }
 
-function isWithin({ step, timestamp }: Metric, { after, upTo }: Window): boolean {
+function isWithin({ step, timestamp }: FoundPoint | KeptPoint, { after, upTo }: Window): boolean {
   const isAfter = (place: Place) => step > place.step || (step === place.step && timestamp > place.timestamp);
   return (after === null || isAfter(after)) && (upTo === null || !isAfter(upTo));
 }

@@ -1,13 +1,13 @@
 import { errorText } from "../log.ts";
 import { lock, unlock } from "../store/locks.ts";
 import { type PassReport, storePass } from "../store/passes.ts";
-import { pruneEvents } from "../store/retention.ts";
 import { behindStreams } from "../store/streams.ts";
 import { probe, readBreaker } from "./breaker.ts";
 import type { Deps } from "./deps.ts";
 import { deleteDoubles } from "./doubles.ts";
 import { flushTally } from "./flush-tally.ts";
 import { findQuiet } from "./quiet.ts";
+import { retire } from "./retire.ts";
 import { pokeAll, wake } from "./wake.ts";
 
 const LOCK = "reconcile";
@@ -32,7 +32,8 @@ export async function reconcile(deps: Deps): Promise<PassReport | null> {
     settledCreates: 0,
     deletedDoubles: 0,
     quietTrials: 0,
-    prunedEvents: 0,
+    retiredTrials: 0,
+    prunedRows: 0,
     probe: "not due",
     error: null,
   };
@@ -49,7 +50,11 @@ export async function reconcile(deps: Deps): Promise<PassReport | null> {
       report.deletedDoubles = doubles.deleted;
     }
     report.quietTrials = await findQuiet(deps);
-    report.prunedEvents = await pruneEvents(deps.db, startedAt - deps.config.retentionMs);
+    if (deps.config.enabled && report.probe !== "open") {
+      const retired = await retire(deps);
+      report.retiredTrials = retired.trials;
+      report.prunedRows = retired.rows;
+    }
   } catch (error) {
     report.error = errorText(error);
     deps.log.error("the cron's pass failed; the next one goes on", { error: report.error });

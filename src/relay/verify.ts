@@ -1,10 +1,4 @@
-import {
-  compareState,
-  compareTexts,
-  type ExpectedState,
-  type KeptText,
-  type Standing,
-} from "../domain/compare.ts";
+import { compareState, compareTexts, type ExpectedState, type KeptText } from "../domain/compare.ts";
 import type { Core } from "../domain/fold.ts";
 import { isConfirmed, noPoints, type Report, textReport, withKey } from "../domain/report.ts";
 import { runStateOf } from "../domain/run-state.ts";
@@ -15,6 +9,7 @@ import type { Run, Tag } from "../mlflow/types.ts";
 import { readCore, readSentState, type SentState } from "../store/columns.ts";
 import type { StreamRow } from "../store/leases.ts";
 import { storeVerdict, type Verdict } from "../store/verdicts.ts";
+import { accountFor } from "./account.ts";
 import { STATUS_TAG } from "./finish.ts";
 import { pace } from "./pace.ts";
 import { compareKeys, type Opened, openRun, type ReadDeps } from "./read-back.ts";
@@ -75,25 +70,14 @@ async function settled(
 
 /** Compares parameters and tags, those that name the trial in MLflow among them. */
 export function compareRest({ before, upto, run, kept }: Opened) {
-  const standing = (dead: readonly { key: string; value: number | string }[]) => {
-    const known = new Set(dead.map(({ key, value }) => JSON.stringify([key, String(value)])));
-    return ({ key, value, seq }: KeptText): Standing =>
-      seq > upto ? "undelivered" : known.has(JSON.stringify([key, value])) ? "explained" : "due";
-  };
-  const letters = (kind: string) => kept.letters.filter((letter) => letter.kind === kind);
-  const refused = kept.refusedParams.map(({ key, refused: value }) => ({ key, value }));
+  const account = accountFor(kept, upto);
   const found = (pairs: readonly Tag[]) => new Map(pairs.map(({ key, value }) => [key, value]));
   return {
-    params: compareTexts(
-      kept.params,
-      found(run.data.params),
-      standing([...letters("param"), ...refused]),
-      sameMeaning,
-    ),
+    params: compareTexts(kept.params, found(run.data.params), account.param, sameMeaning),
     tags: compareTexts(
       [...identityTags(before), ...kept.tags],
       found(run.data.tags),
-      standing(letters("tag")),
+      account.tag,
       (a, b) => a === b,
     ),
   };
@@ -158,7 +142,7 @@ async function doubleRuns(deps: ReadDeps, stream: StreamRow): Promise<Result<str
 }
 
 function goneReport(runId: string): Report {
-  const nothing = textReport({ compared: 0, missing: [], different: [], undelivered: 0, explained: 0 });
+  const nothing = textReport({ due: [], missing: [], different: [], undelivered: 0, explained: 0 });
   return {
     undelivered_events: 0,
     run: { id: runId, state: "gone" },

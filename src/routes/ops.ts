@@ -3,7 +3,7 @@ import { withoutCredentials } from "../config.ts";
 import { type Breaker, readBreaker } from "../relay/breaker.ts";
 import { listPasses } from "../store/passes.ts";
 import { iso } from "../store/read-common.ts";
-import { listConflicts, listDeadLetters } from "../store/read-ops.ts";
+import { listConflicts } from "../store/read-ops.ts";
 import { requireScope } from "./auth.ts";
 import type { AppEnv } from "./context.ts";
 import { readCursor, toPage } from "./cursor.ts";
@@ -12,11 +12,6 @@ import { paging, readQuery } from "./query.ts";
 /** `/api/ops`: what went wrong, and how the relay itself fares. */
 export const ops = new Hono<AppEnv>()
   .use(requireScope("admin"))
-  .get("/dead-letters", async (c) => {
-    const { limit, cursor } = readQuery(c, paging);
-    const page = toPage(c, await listDeadLetters(c.var.relay.db, readCursor(c, cursor), limit), limit);
-    return c.json({ dead_letters: page.rows, next_cursor: page.next_cursor });
-  })
   .get("/conflicts", async (c) => {
     const { limit, cursor } = readQuery(c, paging);
     const page = toPage(c, await listConflicts(c.var.relay.db, readCursor(c, cursor), limit), limit);

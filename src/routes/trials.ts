@@ -1,6 +1,8 @@
 import { Hono } from "hono";
 import * as z from "zod";
 import { keyProblem, MAX_STEP, MIN_STEP } from "../domain/limits.ts";
+import { HttpFailure } from "../errors.ts";
+import { readOldSeries } from "../relay/old-series.ts";
 import { SYNC_STATES } from "../store/read-common.ts";
 import { readSeries } from "../store/read-points.ts";
 import { readState, summaryViews, trialStream } from "../store/read-state.ts";
@@ -16,6 +18,7 @@ const MIN_POINTS = 2;
 const MAX_POINTS = 50_000;
 const DEFAULT_POINTS = 1_000;
 const METRIC = "metrics.";
+const MLFLOW_RETRY_SECONDS = 30;
 
 const SORT_RULE = `must be one of ${SORT_COLUMNS.join(", ")} or metrics.<key>, with - before it for descending`;
 
@@ -77,6 +80,20 @@ export const trials = new Hono<AppEnv>()
     const { id, key } = c.req.param();
     const stream = found(await trialStream(db, id), `trial ${id}`);
     const range = { from: from_step, to: to_step };
-    const series = await readSeries(db, stream.id, key, range, max_points);
+    const series =
+      stream.prunedAt === null || stream.mlflowRunId === null
+        ? await readSeries(db, stream.id, key, range, max_points)
+        : await oldSeries(c.var.relay.mlflow, stream.mlflowRunId, key, range, max_points);
     return c.json({ key, ...found(series, `metric ${key} of trial ${id}`) });
   });
+
+/** The history of a trial whose points are in MLflow only. */
+async function oldSeries(...args: Parameters<typeof readOldSeries>) {
+  const series = await readOldSeries(...args);
+  if (series.ok) return series.value;
+  throw new HttpFailure({
+    kind: "unavailable",
+    detail: `The points of this trial are in MLflow only, which did not give them: ${series.failure.message}`,
+    retryAfterSeconds: MLFLOW_RETRY_SECONDS,
+  });
+}

@@ -1,7 +1,152 @@
+import { and, asc, count, desc, eq, lt, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { deadLetters } from "./schema.ts";
+import * as z from "zod";
+import { deliveryColumns, deliveryView, iso } from "./read-common.ts";
+import { owner, ownerView } from "./read-ops.ts";
+import type { Position } from "./read-order.ts";
+import { deadLetters, streams } from "./schema.ts";
 
-/** Keeps an item that MLflow will never take, whole, with the reason. The same item again changes nothing. */
+export const LETTER_STATES = deadLetters.state.enumValues;
+export const LETTER_KINDS = deadLetters.kind.enumValues;
+
+/** A dead letter as it is stored, `item` as JSON. */
+export type Letter = Pick<typeof deadLetters.$inferSelect, "id" | "streamId" | "kind" | "item" | "state">;
+
+/** Which letters; `reason` is any part of it, whatever the case. */
+export type LetterFilter = {
+  state: (typeof LETTER_STATES)[number];
+  kind?: (typeof LETTER_KINDS)[number] | undefined;
+  model_run_id?: string | undefined;
+  trial_id?: string | undefined;
+  key?: string | undefined;
+  reason?: string | undefined;
+};
+
+/**
+ * Keeps an item that MLflow will never take, whole, with the reason. The same item again changes nothing, unless it
+ * was replayed in between: then it is open again, with the new answer. What an operator dropped stays dropped.
+ */
 export async function bury(db: D1Database, row: typeof deadLetters.$inferInsert): Promise<void> {
-  await drizzle(db).insert(deadLetters).values(row).onConflictDoNothing();
+  const { reason, mlflowStatus = null, mlflowCode = null, createdAt } = row;
+  await drizzle(db)
+    .insert(deadLetters)
+    .values(row)
+    .onConflictDoUpdate({
+      target: [deadLetters.streamId, deadLetters.kind, deadLetters.item],
+      set: { state: "open", reason, mlflowStatus, mlflowCode, createdAt, settledAt: null },
+      setWhere: eq(deadLetters.state, "replayed"),
+    });
+}
+
+const columns = {
+  id: deadLetters.id,
+  streamId: deadLetters.streamId,
+  kind: deadLetters.kind,
+  item: deadLetters.item,
+  reason: deadLetters.reason,
+  mlflowStatus: deadLetters.mlflowStatus,
+  mlflowCode: deadLetters.mlflowCode,
+  state: deadLetters.state,
+  createdAt: deadLetters.createdAt,
+  settledAt: deadLetters.settledAt,
+  ...owner,
+};
+
+function conditions(filter: LetterFilter): SQL | undefined {
+  const given = <T>(value: T | undefined, condition: (value: T) => SQL) =>
+    value === undefined ? undefined : condition(value);
+  return and(
+    eq(deadLetters.state, filter.state),
+    given(filter.kind, (kind) => eq(deadLetters.kind, kind)),
+    given(filter.model_run_id, (id) => eq(streams.modelRunId, id)),
+    given(filter.trial_id, (id) => eq(streams.trialId, id)),
+    given(filter.key, (key) => sql`${deadLetters.item} ->> '$.key' = ${key}`),
+    given(filter.reason, (part) => sql`instr(lower(${deadLetters.reason}), lower(${part})) > 0`),
+  );
+}
+
+/** The latest dead letters of a page, and one more. */
+export async function listLetters(
+  db: D1Database,
+  filter: LetterFilter,
+  after: Position | null,
+  limit: number,
+) {
+  const rows = await drizzle(db)
+    .select(columns)
+    .from(deadLetters)
+    .leftJoin(streams, eq(streams.id, deadLetters.streamId))
+    .where(and(conditions(filter), after === null ? undefined : lt(deadLetters.id, Number(after.id))))
+    .orderBy(desc(deadLetters.id))
+    .limit(limit + 1);
+  return rows.map((row) => ({ ...letterView(row), position: { value: null, id: row.id } }));
+}
+
+/** The oldest letters that match, at most so many, and how many match in all. */
+export async function matchingLetters(db: D1Database, filter: LetterFilter, limit: number) {
+  const orm = drizzle(db);
+  const [letters, [matching]] = await orm.batch([
+    orm
+      .select(columns)
+      .from(deadLetters)
+      .leftJoin(streams, eq(streams.id, deadLetters.streamId))
+      .where(conditions(filter))
+      .orderBy(asc(deadLetters.id))
+      .limit(limit),
+    orm
+      .select({ total: count() })
+      .from(deadLetters)
+      .leftJoin(streams, eq(streams.id, deadLetters.streamId))
+      .where(conditions(filter)),
+  ]);
+  return { letters, total: matching?.total ?? 0 };
+}
+
+/** One letter, as it is stored and as the API shows it with where its trial stands; null when there is none. */
+export async function readLetter(db: D1Database, id: number) {
+  const row = await drizzle(db)
+    .select({ ...columns, ...deliveryColumns })
+    .from(deadLetters)
+    .leftJoin(streams, eq(streams.id, deadLetters.streamId))
+    .where(eq(deadLetters.id, id))
+    .get();
+  if (!row) return null;
+  const delivery = row.streamKey === null ? null : deliveryView(row);
+  return { letter: row, view: { ...letterView(row), delivery } };
+}
+
+/** A dead letter as the API shows it. */
+export function letterView(row: Awaited<ReturnType<typeof matchingLetters>>["letters"][number]) {
+  return {
+    id: row.id,
+    ...ownerView(row),
+    kind: row.kind,
+    state: row.state,
+    item: z.json().parse(JSON.parse(row.item)),
+    reason: row.reason,
+    mlflow_status: row.mlflowStatus,
+    mlflow_code: row.mlflowCode,
+    created_at: iso(row.createdAt),
+    settled_at: iso(row.settledAt),
+  };
+}
+
+/** Settles letters that are to go nowhere, or whose message was sent again. */
+export async function settleLetters(
+  db: D1Database,
+  ids: readonly number[],
+  state: "dropped" | "replayed",
+  now: number,
+): Promise<number[]> {
+  const rows = await drizzle(db)
+    .update(deadLetters)
+    .set({ state, settledAt: now })
+    .where(
+      and(
+        sql`${deadLetters.id} in (select value from json_each(${JSON.stringify(ids)}))`,
+        sql`${deadLetters.state} in ('open', ${state === "replayed" ? "dropped" : "open"})`,
+      ),
+    )
+    .returning({ id: deadLetters.id });
+  return rows.map((row) => row.id);
 }

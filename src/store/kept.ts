@@ -1,17 +1,8 @@
 import { and, eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import * as z from "zod";
 import type { KeptPoint, KeptText } from "../domain/compare.ts";
-import {
-  conflicts,
-  deadLetters,
-  metricSummaries,
-  modelRuns,
-  params,
-  streams,
-  tags,
-  trials,
-} from "./schema.ts";
+import { type KeptReplay, keptLetters } from "./kept-letters.ts";
+import { conflicts, metricSummaries, modelRuns, params, streams, tags, trials } from "./schema.ts";
 
 /** What the journal holds of a stream, to be compared with what MLflow has. */
 
@@ -86,7 +77,7 @@ export async function keptTags(db: D1Database, streamId: number): Promise<KeptTe
   return drizzle(db).select(textsOf(tags)).from(tags).where(eq(tags.streamId, streamId));
 }
 
-/** Everything of a stream but its points, and what is known to be amiss with it: one batch, so one moment. */
+/** Everything of a stream but its points, and what is known to be amiss with it. */
 export async function keptRest(
   db: D1Database,
   stream: { id: number; kind: "trial" | "model_run" },
@@ -94,15 +85,12 @@ export async function keptRest(
 ) {
   const orm = drizzle(db);
   const table = stream.kind === "trial" ? trials : modelRuns;
-  const [[row], [folded], paramRows, tagRows, letterRows, conflictRows, [counted]] = await orm.batch([
+  const refused = await keptLetters(db, stream.id);
+  const [[row], [folded], paramRows, tagRows, conflictRows, [counted]] = await orm.batch([
     orm.select().from(streams).where(eq(streams.id, stream.id)),
     orm.select({ core: table.core }).from(table).where(eq(table.id, stream.id)),
     orm.select(textsOf(params)).from(params).where(eq(params.streamId, stream.id)),
     orm.select(textsOf(tags)).from(tags).where(eq(tags.streamId, stream.id)),
-    orm
-      .select({ kind: deadLetters.kind, item: deadLetters.item })
-      .from(deadLetters)
-      .where(and(eq(deadLetters.streamId, stream.id), sql`${deadLetters.state} <> 'replayed'`)),
     orm
       .select({ key: conflicts.field, refused: conflicts.refused })
       .from(conflicts)
@@ -119,18 +107,25 @@ export async function keptRest(
   return {
     stream: row,
     core: folded?.core ?? null,
-    params: paramRows satisfies KeptText[],
-    tags: tagRows satisfies KeptText[],
-    letters: letterRows.map(({ kind, item }) => ({ kind, ...letter.parse(JSON.parse(item)) })),
+    params: [...paramRows, ...editedTexts(refused.replays, "params")],
+    // The trainer may have set the tag anew since.
+    tags: [
+      ...tagRows,
+      ...editedTexts(refused.replays, "tags").filter(
+        (tag) => !tagRows.some(({ key, seq }) => key === tag.key && seq > tag.seq),
+      ),
+    ],
+    ...refused,
     refusedParams: conflictRows,
     undeliveredEvents: counted?.undelivered ?? 0,
   };
 }
 
-/** The item of a dead letter: a point has a step and a time, a parameter or tag has not. */
-const letter = z.object({
-  key: z.string().default(""),
-  value: z.union([z.number(), z.string()]).default(""),
-  timestamp: z.number().default(0),
-  step: z.number().default(0),
-});
+function editedTexts(replays: readonly KeptReplay[], kind: "params" | "tags"): KeptText[] {
+  return replays.flatMap(({ seq, edited }) => (edited?.[kind] ?? []).map((text) => ({ ...text, seq })));
+}
+
+/** The points that an operator wrote in place of refused ones. */
+export function editedPoints(replays: readonly KeptReplay[]): (KeptPoint & { key: string })[] {
+  return replays.flatMap(({ seq, edited }) => (edited?.metrics ?? []).map((point) => ({ ...point, seq })));
+}

@@ -164,7 +164,7 @@ const TOTALS = `
 
 const TROUBLES = `
   ${LEDGER}
-  select clash.seq, 'conflict' as what, c.id, c.kind, c.field, c.kept, c.refused, null as reason, null as state,
+  select clash.seq as seq, 'conflict' as what, c.id as id, c.kind, c.field, c.kept, c.refused, null as reason, null as state,
     c.created_at
   from clash join conflicts c on c.id = clash.id where clash.seq in (select value from json_each(?2))
   union all

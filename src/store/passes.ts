@@ -9,7 +9,8 @@ export type PassReport = {
   settledCreates: number;
   deletedDoubles: number;
   quietTrials: number;
-  prunedEvents: number;
+  retiredTrials: number;
+  prunedRows: number;
   probe: "closed" | "open" | "not due";
   error: string | null;
 };
@@ -19,7 +20,8 @@ const report: z.ZodType<PassReport> = z.object({
   settledCreates: z.number(),
   deletedDoubles: z.number(),
   quietTrials: z.number(),
-  prunedEvents: z.number(),
+  retiredTrials: z.number(),
+  prunedRows: z.number(),
   probe: z.enum(["closed", "open", "not due"]),
   error: z.string().nullable(),
 });

@@ -1,36 +1,8 @@
 import { and, desc, eq, lt } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import * as z from "zod";
 import { iso } from "./read-common.ts";
 import type { Position } from "./read-order.ts";
-import { conflicts, deadLetters, streams } from "./schema.ts";
-
-/** The latest dead letters of a page, and one more. */
-export async function listDeadLetters(db: D1Database, after: Position | null, limit: number) {
-  const rows = await drizzle(db)
-    .select({
-      id: deadLetters.id,
-      kind: deadLetters.kind,
-      item: deadLetters.item,
-      reason: deadLetters.reason,
-      createdAt: deadLetters.createdAt,
-      ...owner,
-    })
-    .from(deadLetters)
-    .leftJoin(streams, eq(streams.id, deadLetters.streamId))
-    .where(after === null ? undefined : lt(deadLetters.id, Number(after.id)))
-    .orderBy(desc(deadLetters.id))
-    .limit(limit + 1);
-  return rows.map((row) => ({
-    id: row.id,
-    ...ownerView(row),
-    kind: row.kind,
-    item: z.json().parse(JSON.parse(row.item)),
-    reason: row.reason,
-    created_at: iso(row.createdAt),
-    position: { value: null, id: row.id },
-  }));
-}
+import { conflicts, streams } from "./schema.ts";
 
 /** The latest conflicts of a page, and one more. */
 export async function listConflicts(db: D1Database, after: Position | null, limit: number) {
@@ -58,7 +30,8 @@ export async function listConflicts(db: D1Database, after: Position | null, limi
   }));
 }
 
-const owner = {
+/** The columns that say whose a row is. */
+export const owner = {
   streamKey: streams.key,
   streamKind: streams.kind,
   modelRunId: streams.modelRunId,
@@ -73,7 +46,7 @@ type Owner = {
 };
 
 /** Whose it is: the trial by its public id and the trainer's, or the model run by its own. */
-function ownerView(row: Owner) {
+export function ownerView(row: Owner) {
   return {
     trial: row.streamKind === "trial" ? row.streamKey : null,
     trial_id: row.trialId,

@@ -85,7 +85,13 @@ export function summaryViews(metrics: ReadonlyMap<string, Summary>) {
 /** The stream of a trial, by its public id. */
 export async function trialStream(db: D1Database, key: string) {
   return drizzle(db)
-    .select({ id: streams.id, modelRunId: streams.modelRunId, trialId: streams.trialId })
+    .select({
+      id: streams.id,
+      modelRunId: streams.modelRunId,
+      trialId: streams.trialId,
+      mlflowRunId: streams.mlflowRunId,
+      prunedAt: streams.prunedAt,
+    })
     .from(streams)
     .where(and(eq(streams.key, key), eq(streams.kind, "trial")))
     .get();

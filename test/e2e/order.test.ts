@@ -1,11 +1,14 @@
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { type Lab, openLab } from "../lib/lab.ts";
 import type { Snapshot } from "../lib/mlflow-read.ts";
 import { AT, lossAt, MINUTE_MS, trialOf } from "../lib/one-trial.ts";
 
+const SLOW = { kind: "stall", ms: 4_000 } as const;
+const BRIEF = { kind: "stall", ms: 1_500 } as const;
+
 let lab: Lab;
 beforeAll(async () => {
-  lab = await openLab();
+  lab = await openLab({ MLFLOW_REQUEST_TIMEOUT: "10000" });
 });
 afterEach(() => lab.proxy.heal());
 afterAll(() => lab?.close());
@@ -60,28 +63,38 @@ test("a start that names another experiment after the grace is a recorded confli
   ]);
 });
 
-test("what is said of a model run while its run is being made arrives, its end included", async () => {
-  const rule = lab.proxy.fail({ path: "runs/create", times: 1 }, { kind: "stall", ms: 1_500 });
-  const [first, second] = [trialOf("busy parent", "first"), trialOf("busy parent", "second")];
-  await lab.relay.send([first.announce(), first.start()]);
-  await lab.relay.until("the parent run is being made", () => rule.hits() > 0);
-  // The second trial looks at its model run, which is in another's hands, and so does the poke of the stop.
-  await lab.relay.send([second.start(), second.complete(), first.stop()]);
-  await lab.relay.delivered("busy parent");
-  const parent = await parentOf("busy parent");
-  expect(parent).toMatchObject({ status: "FINISHED", endTime: AT + 95 * MINUTE_MS });
-  expect(parent?.tags).toMatchObject({ completed_trials: "1" });
-  expect(parent?.params).toMatchObject({ requested_trials: "1" });
-});
+/**
+ * The pokes of these two tests come in one batch, of which the relay handles six at a time: what is to be handled
+ * while another is under way stands behind a crowd.
+ */
+describe("a model run in whose stream two turns are interested at once", () => {
+  test("is delivered, although its own poke came while a trial was making its run", async () => {
+    const t = trialOf("trial first");
+    const crowd = Array.from({ length: 12 }, (_, i) => trialOf("crowd", `c${i}`).metric(0, i));
+    const rule = lab.proxy.fail({ path: "runs/create", body: "trial first", times: 1 }, SLOW);
+    await lab.relay.send([t.start(), ...crowd]);
+    await lab.relay.send(t.announce());
+    await lab.relay.until("the parent run is being made", () => rule.hits() > 0);
+    await lab.relay.delivered("trial first");
+    expect((await parentOf("trial first"))?.params).toMatchObject({ requested_trials: "1" });
+  });
 
-test("a trial before its model run: the model run's own facts arrive too", async () => {
-  const t = trialOf("trial first");
-  const rule = lab.proxy.fail({ path: "runs/create", times: 1 }, { kind: "stall", ms: 1_500 });
-  await lab.relay.send(t.start());
-  await lab.relay.send(t.announce());
-  await lab.relay.until("the parent run is being made", () => rule.hits() > 0);
-  await lab.relay.delivered("trial first");
-  expect((await parentOf("trial first"))?.params).toMatchObject({ requested_trials: "1" });
+  test("ends in MLflow too, although a trial folded its end while its run was being made", async () => {
+    const blockers = Array.from({ length: 5 }, (_, i) => trialOf("blockers", `b${i}`));
+    await lab.relay.send(trialOf("blockers").announce());
+    await lab.relay.delivered("blockers");
+    const t = trialOf("late fold");
+    for (const name of ["b0", "b1", "b2", "b3", "b4"])
+      lab.proxy.fail({ path: "runs/create", body: `"${name}"`, times: 1 }, BRIEF);
+    const rule = lab.proxy.fail({ path: "runs/create", body: "late fold", times: 1 }, SLOW);
+    await lab.relay.send([t.announce(), ...blockers.map((b) => b.start()), t.start()]);
+    await lab.relay.until("the parent run is being made", () => rule.hits() > 0);
+    await lab.relay.send(t.stop());
+    await lab.relay.delivered("late fold");
+    const parent = await parentOf("late fold");
+    expect(parent).toMatchObject({ status: "FINISHED", endTime: AT + 95 * MINUTE_MS });
+    expect(parent?.tags).toMatchObject({ completed_trials: "1" });
+  });
 });
 
 test("a cancelled trial that did succeed shows no trace of the cancellation", async () => {

@@ -7,6 +7,8 @@ import { freePort } from "../../scripts/lib/mlflow-server.ts";
 export type Fault =
   /** The socket is closed and MLflow hears nothing. */
   | { kind: "refuse" }
+  /** MLflow hears nothing, and the caller waits in vain. */
+  | { kind: "drop" }
   /** MLflow does it, and the answer never arrives. */
   | { kind: "cut" }
   | { kind: "answer"; status: number; headers?: Record<string, string>; body: string }
@@ -14,7 +16,14 @@ export type Fault =
   | { kind: "stall"; ms: number };
 
 /** Which calls: `path` is an endpoint such as "runs/create", `body` a text within the request's body. */
-export type Match = { path?: string; body?: string; times?: number; after?: number };
+export type Match = {
+  path?: string;
+  body?: string;
+  times?: number;
+  after?: number;
+  /** Asked of every call that matches otherwise. */
+  when?: () => boolean;
+};
 
 export type Call = {
   path: string;
@@ -95,6 +104,8 @@ export class FaultProxy {
       case "refuse":
         request.socket.destroy();
         return;
+      case "drop":
+        return;
       case "answer":
         call.status = fault.status;
         response.writeHead(fault.status, fault.headers).end(fault.body);
@@ -113,6 +124,7 @@ export class FaultProxy {
     for (const rule of this.#rules) {
       if (rule.path !== undefined && rule.path !== path) continue;
       if (rule.body !== undefined && !body.includes(rule.body)) continue;
+      if (rule.when && !rule.when()) continue;
       if (rule.seen++ < (rule.after ?? 0)) continue;
       if (rule.times !== undefined && rule.hits >= rule.times) continue;
       rule.hits++;
@@ -162,6 +174,7 @@ function mlflowError(
 /** Failures as real servers and what stands before them answer. */
 export const FAULTS = {
   refuse: { kind: "refuse" },
+  drop: { kind: "drop" },
   cut: { kind: "cut" },
   unavailable: mlflowError(503, "TEMPORARILY_UNAVAILABLE", "The service is down for maintenance"),
   internalError: mlflowError(500, "INTERNAL_ERROR", "Something went wrong"),

@@ -17,12 +17,16 @@ export type Lab = {
   close(): Promise<void>;
 };
 
-export async function openLab(vars: Record<string, string> = {}): Promise<Lab> {
+/** @param entry another entry of the Worker than wrangler.toml's */
+export async function openLab(
+  vars: Record<string, string> = {},
+  entry: { main?: string } = {},
+): Promise<Lab> {
   const dir = await mkdtemp(join(tmpdir(), "trial-relay-"));
   const options = { version: "3", port: await freePort(), dataDir: join(dir, "mlflow") } as const;
   let server: MlflowServer = await startMlflow(options);
   const proxy = await FaultProxy.start(server.uri);
-  const relay = await Relay.start(join(dir, "relay"), proxy.uri, vars);
+  const relay = await Relay.start(join(dir, "relay"), proxy.uri, vars, entry);
   return {
     relay,
     proxy,

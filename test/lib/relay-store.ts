@@ -78,6 +78,13 @@ export class RelayStore {
     return row ? z.object({ state: z.string() }).parse(row).state : null;
   }
 
+  /** How much of the journal there is. */
+  kept(): { events: number; points: number } {
+    const query =
+      "select (select count(*) from events) as events, (select count(*) from metric_points) as points";
+    return z.object({ events: z.number(), points: z.number() }).parse(this.#db.prepare(query).get());
+  }
+
   close(): void {
     this.#db.close();
   }

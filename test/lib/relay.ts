@@ -30,13 +30,21 @@ export class Relay {
   readonly #port: number;
   readonly #stateDir: string;
   readonly #vars: Record<string, string>;
+  readonly #entry: { main?: string };
   #process: RelayProcess;
 
-  private constructor(process: RelayProcess, port: number, stateDir: string, vars: Record<string, string>) {
+  private constructor(
+    process: RelayProcess,
+    port: number,
+    stateDir: string,
+    vars: Record<string, string>,
+    entry: { main?: string },
+  ) {
     this.#process = process;
     this.#port = port;
     this.#stateDir = stateDir;
     this.#vars = vars;
+    this.#entry = entry;
     this.store = new RelayStore(stateDir);
   }
 
@@ -44,10 +52,12 @@ export class Relay {
     stateDir: string,
     trackingUri: string,
     vars: Record<string, string> = {},
+    entry: { main?: string } = {},
   ): Promise<Relay> {
     const port = await freePort();
     const all = { ...QUICK, MLFLOW_TRACKING_URI: trackingUri, ...vars };
-    return new Relay(await startRelay({ port, stateDir, vars: all }), port, stateDir, all);
+    const process = await startRelay({ port, stateDir, vars: all, ...entry });
+    return new Relay(process, port, stateDir, all, entry);
   }
 
   /** Starts it again after `kill` or `stop`, on the same database. */
@@ -56,6 +66,7 @@ export class Relay {
       port: this.#port,
       stateDir: this.#stateDir,
       vars: { ...this.#vars, ...vars },
+      ...this.#entry,
     });
   }
 
@@ -93,8 +104,8 @@ export class Relay {
     return accepted(await this.post(lines.join("\n"), NDJSON_TYPE));
   }
 
-  async post(body: string, type = JSON_TYPE): Promise<Answer> {
-    const response = await fetch(`${this.#process.url}/api/events/ml`, {
+  async post(body: string, type = JSON_TYPE, path = "/api/events/ml"): Promise<Answer> {
+    const response = await fetch(this.#process.url + path, {
       method: "POST",
       headers: { authorization: `Bearer ${ADMIN_TOKEN}`, "content-type": type },
       body,
@@ -107,6 +118,11 @@ export class Relay {
       headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
     });
     return { status: response.status, headers: response.headers, body: JSON.parse(await response.text()) };
+  }
+
+  /** What an operator asks for. */
+  ask(path: string, body: object = {}): Promise<Answer> {
+    return this.post(JSON.stringify(body), JSON_TYPE, path);
   }
 
   /** Waits until MLflow has all that was acknowledged of this model run. */

@@ -10,14 +10,20 @@ const COMPONENTS = "#/components/schemas/";
  */
 export function closed(api: OpenApiDocument, { $ref }: { $ref: string }): z.ZodType {
   const text = JSON.stringify({ $ref, $defs: api.components.schemas }).replaceAll(COMPONENTS, "#/$defs/");
-  return z.fromJSONSchema(JSON.parse(text, close));
+  return z.fromJSONSchema(z.record(z.string(), z.json()).parse(JSON.parse(text, close)));
 }
 
+const anObject = z.looseObject({ type: z.literal("object"), properties: z.looseObject({}) });
+const onlyRequired = z.strictObject({ required: z.array(z.string()) });
+
 function close(_key: string, value: unknown): unknown {
-  const isObject = z
-    .looseObject({ type: z.literal("object"), properties: z.object() })
-    .safeParse(value).success;
-  return isObject ? { additionalProperties: false, ...z.looseObject({}).parse(value) } : value;
+  const object = anObject.safeParse(value);
+  if (object.success) return { additionalProperties: false, ...object.data };
+  // zod reads `required` only beside the properties that it is about.
+  const { data } = onlyRequired.safeParse(value);
+  if (!data) return value;
+  const properties = Object.fromEntries(data.required.map((name) => [name, true]));
+  return { type: "object", properties, additionalProperties: true, ...data };
 }
 
 /** Fails with what does not match. */

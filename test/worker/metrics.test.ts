@@ -80,7 +80,7 @@ describe("/metrics", () => {
       ),
     ]);
     const finishedAt = Date.now() - 30_000;
-    const pass = { settledCreates: 0, deletedDoubles: 0, quietTrials: 0, prunedEvents: 0, error: null };
+    const pass = { settledCreates: 0, deletedDoubles: 0, quietTrials: 0, retiredTrials: 0, prunedRows: 0, error: null };
     await storePass(env.DB, finishedAt, finishedAt, { ...pass, pokedTrials: 4, probe: "not due" });
 
     const sample = await scrape();

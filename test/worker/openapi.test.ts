@@ -1,6 +1,6 @@
 import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import * as z from "zod";
 import { app } from "../../src/app.ts";
 import { openApiDocument } from "../../src/openapi/document.ts";
@@ -10,6 +10,7 @@ import { storePass } from "../../src/store/passes.ts";
 import { SCOPES } from "../../src/store/tokens.ts";
 import { ADMIN, foldAll, post, request } from "./api.ts";
 import { closed, matches } from "./document-schemas.ts";
+import { emptyMlflow } from "./empty-mlflow.ts";
 
 const api = openApiDocument();
 const operations = Object.entries(api.paths).flatMap(([path, methods]) =>
@@ -143,10 +144,11 @@ describe("the events' schemas", () => {
 
 describe("what the app does", () => {
   beforeAll(async () => {
+    vi.stubGlobal("fetch", emptyMlflow(example.MLFLOW_RUN, example.MLFLOW_EXPERIMENT));
     await post(example.wholeStudy);
     await foldAll();
     const key = example.TRIAL_KEY;
-    const pass = { settledCreates: 0, deletedDoubles: 0, quietTrials: 0, prunedEvents: 0, error: null };
+    const pass = { settledCreates: 0, deletedDoubles: 0, quietTrials: 0, retiredTrials: 0, prunedRows: 0, error: null };
     await storePass(env.DB, 1, 2, { ...pass, pokedTrials: 4, probe: "not due" });
     const stream = await env.DB.prepare("select id from streams where key = ?1")
       .bind(key)
@@ -167,9 +169,19 @@ describe("what the app does", () => {
          values (?1, ?2, ?3, 'RUNNING', 'active', 1)`,
       ).bind(example.MLFLOW_RUN, example.MLFLOW_EXPERIMENT, stream),
       env.DB.prepare(
+        `update streams set mlflow_run_id = ?2, mlflow_experiment_id = ?3, planned_seq = last_seq,
+         delivered_seq = last_seq, delivered_at = 1 where id = ?1`,
+      ).bind(stream, example.MLFLOW_RUN, example.MLFLOW_EXPERIMENT),
+      env.DB.prepare(
         `insert into api_tokens (id, name, hash, scopes, created_at) values (?1, 'cerebros', 'x', 'ingest', 1)`,
       ).bind(example.TOKEN),
     ]);
+    // The first verdict, so that there is one to read.
+    const verified = await request(`/api/ops/trials/${key}/verify`, { method: "POST" });
+    expect(verified.body).toMatchObject({ verdict: "differs" });
+  });
+  afterAll(() => {
+    vi.unstubAllGlobals();
   });
 
   it.each(operations)("$name answers its example with what is documented", async (documented) => {

@@ -242,7 +242,8 @@ describe("operations", () => {
       settledCreates: 0,
       deletedDoubles: 0,
       quietTrials: 0,
-      prunedEvents: 0,
+      retiredTrials: 0,
+      prunedRows: 0,
       probe: "not due" as const,
       error: null,
     };

@@ -1,0 +1,22 @@
+import { pruneStream, retirable } from "../store/retention.ts";
+import type { Deps } from "./deps.ts";
+import { verifyStream } from "./verify.ts";
+
+/** Reading back is the dear part of it: so many a pass. */
+const MAX_RETIRED = 50;
+
+/**
+ * Prunes the journals of trials that ended longer ago than the retention, each only after reading MLflow back has
+ * confirmed that nothing of it is missing there. What is not confirmed stays, and its verdict says why.
+ */
+export async function retire(deps: Deps): Promise<{ trials: number; rows: number }> {
+  const done = { trials: 0, rows: 0 };
+  for (const streamId of await retirable(deps.db, deps.now(), deps.config.retentionMs, MAX_RETIRED)) {
+    const verified = await verifyStream(deps, streamId);
+    if (verified.kind === "unreachable") break;
+    if (verified.kind !== "checked" || verified.verdict !== "confirmed") continue;
+    done.rows += await pruneStream(deps.db, streamId, verified.seq, deps.now());
+    done.trials++;
+  }
+  return done;
+}

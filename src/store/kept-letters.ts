@@ -1,0 +1,57 @@
+import { and, eq, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import * as z from "zod";
+import type { Items } from "../mlflow/plan.ts";
+import { readFacts, readItems } from "./columns.ts";
+import { deadLetters, events } from "./schema.ts";
+
+/** An item that MLflow refused, and what became of it. A point has a step and a time, a parameter or tag has not. */
+export type KeptLetter = z.output<typeof item> & { id: number; kind: string; isReplayed: boolean };
+/** Letters that went on their way again: as they were, or with items that an operator wrote in their place. */
+export type KeptReplay = { seq: number; letters: number[]; edited: Items | null };
+
+const item = z.object({
+  key: z.string().default(""),
+  value: z.union([z.number(), z.string()]).default(""),
+  timestamp: z.number().default(0),
+  step: z.number().default(0),
+});
+
+const about = z.object({ dead_letters: z.array(z.number()), items: z.json().optional() });
+
+/** The dead letters of a stream, and how they were sent again. */
+export async function keptLetters(
+  db: D1Database,
+  streamId: number,
+): Promise<{ letters: KeptLetter[]; replays: KeptReplay[] }> {
+  const rows = await drizzle(db)
+    .select({
+      id: deadLetters.id,
+      kind: deadLetters.kind,
+      item: deadLetters.item,
+      isReplayed: sql<boolean>`${deadLetters.state} = 'replayed'`.mapWith(Boolean),
+    })
+    .from(deadLetters)
+    .where(eq(deadLetters.streamId, streamId));
+  const letters = rows.map((row) => ({ ...row, ...item.parse(JSON.parse(row.item)) }));
+  return {
+    letters,
+    replays: letters.some(({ isReplayed }) => isReplayed) ? await replaysOf(db, streamId) : [],
+  };
+}
+
+async function replaysOf(db: D1Database, streamId: number): Promise<KeptReplay[]> {
+  const rows = await drizzle(db)
+    .select({ seq: events.seq, facts: events.facts })
+    .from(events)
+    .where(and(eq(events.streamId, streamId), eq(events.type, "relay.replay")))
+    .orderBy(events.seq);
+  return rows.map(({ seq, facts }) => {
+    const { dead_letters, items } = about.parse(readFacts(facts)?.about);
+    return {
+      seq,
+      letters: dead_letters,
+      edited: items === undefined ? null : readItems(JSON.stringify(items)),
+    };
+  });
+}

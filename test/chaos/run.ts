@@ -1,0 +1,89 @@
+import { parseArgs } from "node:util";
+import { openLab } from "../lib/lab.ts";
+import { comparePeers } from "./peers.ts";
+import { playRound, type Round, type Size } from "./round.ts";
+import { table } from "./table.ts";
+import { makeStorm } from "./weather.ts";
+
+/**
+ * `npm run chaos -- [--seed N] [--rounds N | --minutes M] [--peers] [--json]`: rounds of faults, each from its own
+ * seed, over the real relay and a real MLflow on loopback; with `--peers` one storm of the network for the relay and
+ * for MLflow's own client. Ends by itself; fails when a promise was broken.
+ */
+const { values } = parseArgs({
+  options: {
+    seed: { type: "string", default: "1" },
+    rounds: { type: "string" },
+    minutes: { type: "string" },
+    peers: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+  },
+});
+const SIZE: Size = { trials: 6, steps: 50, gusts: 8 };
+const ROUNDS = 3;
+const MANY = 10_000;
+
+const first = numberOf("seed", values.seed);
+const rounds = numberOf("rounds", values.rounds ?? String(values.minutes ? MANY : ROUNDS));
+const deadline = Date.now() + numberOf("minutes", values.minutes ?? String(MANY)) * 60_000;
+
+const lab = await openLab({}, { main: "test/chaos/worker.ts" });
+try {
+  if (values.peers) print(await comparePeers(lab, first));
+  else process.exitCode = (await play()) ? 0 : 1;
+} finally {
+  await lab.close();
+}
+
+/** Whether every round kept the promises. */
+async function play(): Promise<boolean> {
+  const played: Round[] = [];
+  const broken: number[] = [];
+  for (let seed = first; seed < first + rounds && Date.now() < deadline; seed++) {
+    console.error(`seed ${seed}: ${makeStorm(seed, SIZE.gusts).map(nameOf).join("; ")}`);
+    const problems = await playRound(lab, seed, SIZE).then(
+      (round) => {
+        played.push(round);
+        return round.problems;
+      },
+      (error: unknown) => [error instanceof Error ? error.message : String(error)],
+    );
+    for (const problem of problems) console.error(`seed ${seed}: ${problem}`);
+    if (problems.length > 0) broken.push(seed);
+  }
+  print(values.json ? played : played.map(rowOf));
+  for (const seed of broken)
+    console.error(`A promise was broken. Again: npm run chaos -- --seed ${seed} --rounds 1`);
+  return broken.length === 0;
+}
+
+function print(rows: readonly object[]): void {
+  console.log(values.json ? JSON.stringify(rows, null, 1) : table(rows));
+}
+
+function nameOf({ network, platform }: ReturnType<typeof makeStorm>[number]): string {
+  return `${network.name} / ${platform.name}`;
+}
+
+function rowOf(round: Round) {
+  return {
+    seed: round.seed,
+    faults: round.faults,
+    sent: round.sent,
+    acknowledged: round.acknowledged,
+    missing: round.missing.length,
+    doubled: round.doubled.length,
+    wrong: round.wrong.length,
+    "extra runs": round.extraRuns.length,
+    "dead letters": round.dead,
+    conflicts: round.conflicts,
+    "MLflow calls": round.calls,
+    "seconds to drain": Math.round(round.drainMs / 1000),
+  };
+}
+
+function numberOf(name: string, text: string): number {
+  const number = Number(text);
+  if (text.trim() === "" || !(number >= 0)) throw new Error(`--${name} takes a number, got "${text}"`);
+  return number;
+}

@@ -1,0 +1,59 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import * as z from "zod";
+import { seeded } from "../../scripts/demo/random.ts";
+import type { Lab } from "../lib/lab.ts";
+import type { Relay } from "../lib/relay.ts";
+import { until } from "../lib/until.ts";
+import type { Chances } from "./troubles.ts";
+import { blow, CALM, type Gust } from "./weather.ts";
+
+const CHAOS_PATH = "/chaos";
+const state = z.object({ outstanding: z.number(), struck: z.number() });
+
+/**
+ * Lets the gusts blow one after the other, and ends in calm.
+ * @returns how often the platform failed
+ */
+export async function storm(lab: Lab, gusts: readonly Gust[], seed: number): Promise<number> {
+  const random = seeded(seed);
+  let struck = 0;
+  const passes: Promise<void>[] = [];
+  for (const [i, { ms, network, platform }] of gusts.entries()) {
+    blow(lab.proxy, network, random);
+    await order(lab.relay, seed + i, platform.chances);
+    // The cron fails like everything else, and nobody waits for it.
+    passes.push(lab.relay.cron().catch(() => {}));
+    if (network.mlflow === "restarted") await lab.stopMlflow();
+    await sleep(ms);
+    struck += (await chaosState(lab.relay)).struck;
+    if (platform.relay === "killed") await killRelay(lab, seed + i, platform.chances);
+    if (network.mlflow === "restarted") await lab.startMlflow();
+  }
+  blow(lab.proxy, CALM.network, random);
+  await order(lab.relay, seed, CALM.platform.chances);
+  await Promise.all(passes);
+  return struck;
+}
+
+/** Messages with events in them that are under way. */
+export async function outstanding(relay: Relay): Promise<number> {
+  return (await chaosState(relay)).outstanding;
+}
+
+async function chaosState(relay: Relay) {
+  return state.parse((await relay.get(CHAOS_PATH)).body);
+}
+
+async function killRelay({ relay }: Lab, seed: number, chances: Chances): Promise<void> {
+  // The local queue is memory only: what is acknowledged must not be there alone. No more gets in meanwhile.
+  await until("no events are in the queue", async () => (await outstanding(relay)) === 0);
+  await relay.kill();
+  await relay.restart();
+  await order(relay, seed, chances);
+  await relay.cron();
+}
+
+async function order(relay: Relay, seed: number, chances: Chances): Promise<void> {
+  const { status } = await relay.post(JSON.stringify({ seed, chances }), "application/json", CHAOS_PATH);
+  if (status !== 200) throw new Error(`the chaos entry answered ${status}`);
+}

@@ -1,0 +1,105 @@
+import { type Random, seeded } from "../../scripts/demo/random.ts";
+import { point } from "../lib/mlflow-read.ts";
+import type { Event } from "../lib/relay.ts";
+
+/** One event and what it must become in MLflow, each item unlike any other of the round. */
+export type Report = { event: Event; trialId: string; items: string[]; ends: boolean };
+
+/** What two trainers' clients send: `deliveries[client]` is a list of requests, each some reports by index. */
+export type Traffic = { announcement: Event; reports: Report[]; deliveries: [number[][], number[][]] };
+
+/** MLflow is made to refuse every batch with such a key in it. */
+export const POISON = "poison_";
+const KEYS = ["loss", "accuracy", "val/f1"];
+const START = Date.UTC(2024, 3, 1);
+const HOUR_MS = 3_600_000;
+const MAX_REQUEST = 20;
+/** How far an event may be carried from its place in time. */
+const DISORDER = 40;
+
+export function paramItem(key: string, value: string): string {
+  return `param ${key} = ${value}`;
+}
+
+/** The same for the same seed, but for the model run's id. */
+export function makeTraffic(
+  seed: number,
+  modelRunId: string,
+  size: { trials: number; steps: number },
+): Traffic {
+  const random = seeded(seed);
+  const reports: Report[] = [];
+  let clock = START;
+  let identity = 0;
+  const add = (trialId: string, event: string, items: (at: number) => string[], fields: object) => {
+    clock += Math.floor(random() * 1_000);
+    if (random() < 0.05) clock -= HOUR_MS; // a trainer's clock that was set right
+    // Without an id, an event is known by its content.
+    const id = random() < 0.5 ? { event_id: `e${reports.length}` } : {};
+    const body = { model_run_id: modelRunId, trial_id: trialId, occurred_at: clock, ...id, ...fields };
+    reports.push({
+      event: { event, ...body },
+      trialId,
+      items: items(clock),
+      ends: event !== "ml.run.metric" && "metrics" in fields,
+    });
+  };
+  const trials = Array.from({ length: size.trials }, (_, t) => `t${t}`);
+  for (const trial of trials) {
+    const parameters = { seed: String(++identity), [`${POISON}param`]: String(++identity) };
+    const items = Object.entries(parameters).map(([key, value]) => paramItem(key, value));
+    add(trial, "ml.trial.start", () => items, { spectral_norm: false, parameters });
+  }
+  const metrics = (trial: string, event: string, step: number, keys: string[], fields: object = {}) => {
+    const values = keys.map((key): [string, number] => [key, ++identity]);
+    const points = (at: number) => values.map(([key, value]) => point(key, step, at, value));
+    add(trial, event, points, { step, metrics: Object.fromEntries(values), ...fields });
+  };
+  for (let step = 0; step < size.steps; step++)
+    for (const trial of trials) {
+      const poison = random() < 0.03 ? [`${POISON}${step}`] : [];
+      metrics(trial, "ml.run.metric", step, [...KEYS.filter(() => random() < 0.8), ...poison]);
+    }
+  for (const trial of trials.slice(1))
+    metrics(trial, "ml.trial.complete", size.steps, ["final"], { spectral_norm: false });
+  return {
+    announcement: announcement(modelRunId, size.trials),
+    reports: reports.filter(({ items }) => items.length > 0),
+    deliveries: deal(random, reports.filter(({ items }) => items.length > 0).length),
+  };
+}
+
+function announcement(modelRunId: string, trials: number): Event {
+  return {
+    event: "ml.run.start",
+    model_run_id: modelRunId,
+    occurred_at: START,
+    requested_trials: trials,
+    search_space_version: 1,
+    experiment_name: modelRunId,
+  };
+}
+
+/** Deals reports out to two clients: some to both, some twice, none quite in order, in requests of any size. */
+function deal(random: Random, count: number): [number[][], number[][]] {
+  const hands: [number[], number[]] = [[], []];
+  for (let i = 0; i < count; i++) {
+    const first = random() < 0.5 ? 0 : 1;
+    hands[first].push(i);
+    if (random() < 0.2) hands[1 - first]?.push(i);
+    if (random() < 0.1) hands[first].push(i);
+  }
+  return [requests(random, disordered(random, hands[0])), requests(random, disordered(random, hands[1]))];
+}
+
+function disordered(random: Random, hand: number[]): number[] {
+  const keyed = hand.map((report) => ({ report, key: report + random() * DISORDER }));
+  return keyed.sort((a, b) => a.key - b.key).map(({ report }) => report);
+}
+
+function requests(random: Random, hand: number[]): number[][] {
+  const cut: number[][] = [];
+  for (let from = 0; from < hand.length; from += cut.at(-1)?.length ?? 0)
+    cut.push(hand.slice(from, from + 1 + Math.floor(random() * MAX_REQUEST)));
+  return cut;
+}
