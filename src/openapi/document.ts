@@ -1,4 +1,6 @@
+import { blockedResource } from "./blocked.ts";
 import { componentSchemas, type JsonSchema, reference } from "./components.ts";
+import { deadLettersResource } from "./dead-letters.ts";
 import { eventsResource } from "./events.ts";
 import { mirrorResource } from "./mirror.ts";
 import { modelRunsResource } from "./model-runs.ts";
@@ -15,6 +17,8 @@ const RESOURCES: readonly Resource[] = [
   trialsResource,
   modelRunsResource,
   mirrorResource,
+  deadLettersResource,
+  blockedResource,
   opsResource,
   readBackResource,
   tokensResource,
@@ -75,7 +79,7 @@ function build() {
           type: "http",
           scheme: "bearer",
           description:
-            "An API token. Each operation names the scope it needs: `ingest`, `read` or `admin`, which has them all.",
+            "Send an API token as `Authorization: Bearer <token>`. Each operation names the scope it needs: `ingest`, `read` or `admin`, which has them all.",
         },
       },
       schemas,

@@ -57,7 +57,7 @@ export const eventsResource: Resource = {
     "POST /api/events/ml": {
       id: "postEvents",
       summary: "Send events",
-      description: `One event, a JSON array, or NDJSON: up to ${MAX_REQUEST_EVENTS} events or ${MAX_REQUEST_BYTES} bytes, and ${MAX_EVENT_BYTES} bytes an event besides its points. 202 means that what was taken is kept. A bad item loses nothing beside it; when none was taken, the status is the first item's own. Sending again is safe for events with an \`event_id\`, a time or a step of their own, or under an \`Idempotency-Key\`.`,
+      description: `One event, a JSON array, or NDJSON: up to ${MAX_REQUEST_EVENTS.toLocaleString("en")} events or ${MAX_REQUEST_BYTES / 1e6} MB, and ${MAX_EVENT_BYTES / 1000} kB an event, not counting metrics with a step. 202 means that what was taken is kept. A bad item loses nothing beside it; when none was taken, the status is the first item's own. Sending again is safe for events with an \`event_id\`, a time or a step of their own, or under an \`Idempotency-Key\`.`,
       scope: "ingest",
       parameters: [
         {

@@ -1,34 +1,9 @@
 import * as z from "zod";
-import { deadLetters } from "../store/schema.ts";
 import { component } from "./components.ts";
 import { STUDY, TRIAL, TRIAL_KEY } from "./examples.ts";
 import type { Resource } from "./operation.ts";
-import { count, json, limit, maybeText, maybeTime, nextCursor, paging, time, trialId } from "./parts.ts";
-import { conflictFields } from "./trials.ts";
-
-/** Whose it is: a trial, or with `trial` null a model run. */
-const owner = {
-  trial: maybeText.describe("The trial's public id; null for a model run."),
-  trial_id: maybeText,
-  model_run_id: maybeText,
-};
-
-const deadLetter = component(
-  "DeadLetter",
-  z.object({
-    id: z.int(),
-    ...owner,
-    kind: z.enum(deadLetters.kind.enumValues),
-    item: json.describe("The item as it was refused."),
-    reason: z.string().describe("Why, in MLflow's words."),
-    created_at: time,
-  }),
-);
-
-const deadLetterList = component(
-  "DeadLetterList",
-  z.object({ dead_letters: z.array(deadLetter), next_cursor: nextCursor }),
-);
+import { count, limit, maybeText, maybeTime, nextCursor, owner, paging, time, trialId } from "./parts.ts";
+import { conflictFields } from "./trial-answers.ts";
 
 const conflictList = component(
   "ConflictList",
@@ -86,17 +61,8 @@ const syncAsked = component(
 /** `/api/ops` and `/api/sync`: what went wrong, and what an operator can do. */
 export const opsResource: Resource = {
   name: "Operations",
-  description: "What was refused, set aside and repaired, and what an operator can do about it.",
+  description: "Conflicts, the cron, the breaker, and delivery on demand.",
   operations: {
-    "GET /api/ops/dead-letters": {
-      id: "listDeadLetters",
-      summary: "List dead letters",
-      description: "Items that MLflow will never take, newest first.",
-      scope: "admin",
-      parameters: paging,
-      answers: { 200: { description: "A page of dead letters.", schema: deadLetterList } },
-      refusals: [400],
-    },
     "GET /api/ops/conflicts": {
       id: "listConflicts",
       summary: "List conflicts",

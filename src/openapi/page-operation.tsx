@@ -86,7 +86,7 @@ function RequestBody({ body }: { body: NonNullable<OperationObject["requestBody"
 
 function Responses({ api, responses }: { api: OpenApiDocument; responses: OperationObject["responses"] }) {
   return (
-    <table>
+    <table class="answers">
       <thead>
         <tr>
           <th>Status</th>

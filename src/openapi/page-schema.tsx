@@ -97,7 +97,7 @@ function FieldRows({ schema, path }: { schema: JsonSchema; path: string }) {
   );
 }
 
-/** A description, and what the numbers and lengths are bounded by. */
+/** A description, and the default if there is one. */
 export function Description({ of: schema }: { of: JsonSchema }) {
   return (
     <>

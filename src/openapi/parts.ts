@@ -20,6 +20,13 @@ export const metricValue = component(
     .describe("A 64-bit float; what JSON has no number for is text."),
 );
 
+/** Whose something is: a trial's, or with `trial` null a model run's. */
+export const owner = {
+  trial: maybeText.describe("The trial's public id; null for a model run."),
+  trial_id: maybeText,
+  model_run_id: maybeText,
+};
+
 /** How far a trial or a model run is on its way to MLflow. */
 export const delivery = {
   sync_state: z.enum(SYNC_STATES).describe("How far it is on its way to MLflow."),

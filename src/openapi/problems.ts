@@ -58,11 +58,22 @@ const SAMPLES: Record<RefusalStatus | 401 | 403 | 500, { description: string; fa
     description: "There is no such thing.",
     failure: { kind: "not_found", detail: "There is no trial 9a84823e448e8ab1a956e60ac5c2dda4." },
   },
+  409: {
+    description: "It cannot be done as things stand.",
+    failure: { kind: "conflict", detail: "Dead letter 1 is replayed and cannot be dropped." },
+  },
   415: {
     description: "The body is of a type that is not taken.",
     failure: {
       kind: "unsupported_media_type",
       detail: "Content-Type must be application/json or application/x-ndjson, got text/plain.",
+    },
+  },
+  422: {
+    description: "MLflow would not take this item.",
+    failure: {
+      kind: "invalid_item",
+      problems: [{ field: "item.step", rule: "must be an integer", value: '"three"' }],
     },
   },
   429: {

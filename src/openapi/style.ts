@@ -5,7 +5,7 @@ export const STYLE = `
   --page: light-dark(#fff, #14171c); --get: light-dark(#0b6b3a, #5fd08f); --post: light-dark(#8a4b00, #f0b060);
   --delete: light-dark(#b3261e, #ff8a80); }
 * { box-sizing: border-box; }
-html { scroll-behavior: smooth; scroll-padding-top: 1rem; }
+html { scroll-padding-top: 1rem; }
 body { margin: 0; display: grid; grid-template-columns: 17rem minmax(0, 1fr); background: var(--page); color: var(--text);
   font: 15px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
 a { color: var(--link); text-decoration: none; }
@@ -38,12 +38,14 @@ table { width: 100%; margin: 0.7rem 0; border-collapse: collapse; font-size: 0.9
 th { text-align: left; color: var(--dim); font-weight: 600; }
 th, td { padding: 0.32rem 0.8rem 0.32rem 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
 th:first-child, td:first-child { width: 30%; } th:nth-child(2), td:nth-child(2) { width: 30%; }
+.answers th:first-child, .answers td:first-child { width: 4.5rem; } .answers th:nth-child(2), .answers td:nth-child(2) { width: auto; }
+.answers th:last-child, .answers td:last-child { width: 12rem; padding-right: 0; }
 pre { margin: 0.7rem 0; padding: 0.7rem 0.9rem; overflow-x: auto; background: var(--soft); border: 1px solid var(--line);
   border-radius: 6px; }
 pre.copy { user-select: all; -webkit-user-select: all; cursor: copy; }
 summary { color: var(--link); cursor: pointer; }
 ul { margin: 0.4rem 0; padding-left: 1.2rem; }
-@media (max-width: 50rem) { body { display: block; } nav { position: static; height: auto; border: 0; }
+@media (max-width: 50rem) { body { display: block; } nav { position: static; height: auto; max-height: 45vh; border: 0; border-bottom: 1px solid var(--line); }
   main { padding: 1rem 1rem 4rem; } }
 @media print { nav { display: none; } body { display: block; } }
 `;

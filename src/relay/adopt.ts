@@ -1,15 +1,16 @@
 import { and, eq, ne } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { recordConflicts } from "../store/conflicts.ts";
+import { hasRefusedRun, recordConflicts } from "../store/conflicts.ts";
 import { streams } from "../store/schema.ts";
 import { mirrorExperiment } from "./experiment.ts";
 import { link } from "./link.ts";
 import type { Wanted } from "./run.ts";
 import type { Step, Turn } from "./turn.ts";
 
-/** Takes the trainer's own run; false when another trial has it, which is a recorded conflict. */
+/** Takes the trainer's own run; false when it was refused, such as to a second trial, which is a recorded conflict. */
 export async function adopt(turn: Turn, runId: string, wanted: Wanted): Promise<Step<boolean>> {
   const { db, mlflow, now } = turn.deps;
+  if (await hasRefusedRun(db, turn.stream.id, runId)) return { ok: true, value: false };
   const owner = await drizzle(db)
     .select({ id: streams.id })
     .from(streams)

@@ -12,6 +12,9 @@ import { wake } from "./wake.ts";
 /** A Worker has six connections at once; more calls would wait for one, with their timeouts running. */
 const MAX_PARALLEL = 6;
 const RETRY_DELAY_SECONDS = 15;
+/** A trial whose pokes failed so often is left in peace for a while. */
+const DEAD_POKE_SECONDS = 60;
+const MAX_DEAD_RETRY_SECONDS = 3_600;
 /** The platform's longest delay of a message. */
 const MAX_DELAY_SECONDS = 86_400;
 
@@ -73,25 +76,38 @@ function seconds(ms: number): number {
 
 /**
  * The dead-letter queues. Events that the database refused so often go round again, for they were acknowledged; a
- * poke or a job is only recorded, since the cron finds every trial that is behind.
+ * poke or a job is recorded, and its trial is driven again.
  */
 export async function consumeDead(deps: Deps, messages: readonly Message<RelayMessage>[]): Promise<void> {
   for (const message of messages) {
-    const { body } = message;
     try {
-      if (body.kind === "journal") await deps.trials.send(body, { delaySeconds: RETRY_DELAY_SECONDS });
-      else
-        await bury(deps.db, {
-          streamId: "streamId" in body ? body.streamId : null,
-          kind: "message",
-          item: JSON.stringify(body),
-          reason: "the message failed more often than the queue retries",
-          createdAt: deps.now(),
-        });
+      await revive(deps, message.body);
       message.ack();
     } catch (error) {
       deps.log.error("a dead message could not be settled and will come again", { error: errorText(error) });
-      message.retry({ delaySeconds: RETRY_DELAY_SECONDS });
+      message.retry({ delaySeconds: deadRetrySeconds(message.attempts) });
     }
   }
+}
+
+async function revive(deps: Deps, body: RelayMessage): Promise<void> {
+  if (body.kind === "journal") {
+    await deps.trials.send(body, { delaySeconds: RETRY_DELAY_SECONDS });
+    return;
+  }
+  const streamId = "streamId" in body ? body.streamId : null;
+  await bury(deps.db, {
+    streamId,
+    kind: "message",
+    item: JSON.stringify(body),
+    reason: "the message failed more often than the queue retries",
+    createdAt: deps.now(),
+  });
+  if (streamId !== null)
+    await deps.trials.send({ kind: "poke", streamId }, { delaySeconds: DEAD_POKE_SECONDS });
+}
+
+/** Longer and longer: the tries of the last queue of all must outlast an outage of database and queue at once. */
+function deadRetrySeconds(attempts: number): number {
+  return Math.min(MAX_DEAD_RETRY_SECONDS, RETRY_DELAY_SECONDS * 2 ** Math.min(attempts, 20));
 }

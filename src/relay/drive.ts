@@ -5,6 +5,7 @@ import { backoffMs } from "./backoff.ts";
 import { readBreaker } from "./breaker.ts";
 import { deliver } from "./deliver.ts";
 import type { Deps } from "./deps.ts";
+import { restoredByPolicy } from "./experiment.ts";
 import { foldStream } from "./fold-stream.ts";
 import { type End, leaseMs, Turn } from "./turn.ts";
 
@@ -61,7 +62,9 @@ async function claimInTurn(deps: Deps, streamId: number): Promise<Claim> {
 async function endOf(turn: Turn): Promise<End> {
   try {
     const step = await deliver(turn);
-    return step.ok ? { kind: "done" } : step.end;
+    if (step.ok) return { kind: "done" };
+    const { end } = step;
+    return end.kind === "blocked" && (await restoredByPolicy(turn, end.reason)) ? { kind: "more" } : end;
   } catch (error) {
     const { deps, stream } = turn;
     deps.log.error("delivery failed in the relay itself", { error: errorText(error) });

@@ -43,15 +43,37 @@ async function findByName(turn: Turn, name: string): Promise<Step<Experiment | n
 async function use(turn: Turn, experiment: Experiment): Promise<Step<string>> {
   if (experiment.lifecycleStage === "deleted") {
     if (turn.deps.config.deletedExperiment === "block")
-      return {
-        ok: false,
-        end: { kind: "blocked", reason: `gone: experiment "${experiment.name}" is deleted in MLflow` },
-      };
+      return { ok: false, end: { kind: "blocked", reason: deletedReason(experiment.name) } };
     const restored = await turn.call(() => turn.deps.mlflow.restoreExperiment(experiment.experimentId));
     if (!restored.ok) return turn.stop(restored.failure);
   }
   await mirrorExperiment(turn, { ...experiment, lifecycleStage: "active" });
   return { ok: true, value: experiment.experimentId };
+}
+
+/** Why a stream is blocked that is to have its run in a deleted experiment. */
+export function deletedReason(name: string): string {
+  return `gone: experiment "${name}" is deleted in MLflow`;
+}
+
+/**
+ * By the policy to restore deleted experiments, has a stream that was stopped go on if its experiment was deleted with
+ * its run in it, or has just been restored for another stream. A run that was deleted by itself stays deleted.
+ */
+export async function restoredByPolicy(turn: Turn, reason: string): Promise<boolean> {
+  const { mlflow, config } = turn.deps;
+  const { mlflowExperimentId, mlflowRunId } = turn.stream;
+  if (config.deletedExperiment !== "restore" || !reason.startsWith("gone: ")) return false;
+  if (mlflowExperimentId === null || mlflowRunId === null) return false;
+  const found = await turn.call(() => mlflow.getExperiment(mlflowExperimentId));
+  if (!found.ok) return false;
+  if (found.value.lifecycleStage === "deleted") {
+    const restored = await turn.call(() => mlflow.restoreExperiment(mlflowExperimentId));
+    if (!restored.ok && restored.failure?.kind !== "gone") return false;
+    await mirrorExperiment(turn, { ...found.value, lifecycleStage: "active" });
+  }
+  const run = await turn.call(() => mlflow.getRun(mlflowRunId));
+  return run.ok && run.value.info.lifecycleStage === "active";
 }
 
 /** Writes down what MLflow says of an experiment. */

@@ -1,14 +1,17 @@
 import { type Core, fieldOf } from "../domain/fold.ts";
+import { isForgotten } from "../store/blocked.ts";
 import { readCore } from "../store/columns.ts";
 import { claim } from "../store/leases.ts";
 import { modelRunStream } from "../store/parents.ts";
 import { foldStream } from "./fold-stream.ts";
 import { letGo } from "./let-go.ts";
 import { ensureRun, type Wanted } from "./run.ts";
-import { leaseMs, type Step, type Turn } from "./turn.ts";
+import { type End, leaseMs, type Step, type Turn } from "./turn.ts";
 
 /** How soon to look again for a parent run that another turn is just making. */
 const PARENT_POLL_MS = 1_000;
+/** How soon where an operator has to act first; unblocking a model run wakes its trials. */
+const BLOCKED_PARENT_POLL_MS = 60_000;
 
 /** The model run as a parent run; false when model runs are not to be runs, or this one is a stub. */
 export async function modelRun(turn: Turn, core: Core): Promise<Step<boolean>> {
@@ -40,7 +43,7 @@ export async function trialRun(turn: Turn, core: Core): Promise<Step<boolean>> {
   if ((!core.announced || parent?.announced === false) && waited < deps.config.announceGraceMs)
     return { ok: false, end: { kind: "wait", for: "grace", ms: deps.config.announceGraceMs - waited } };
   let parentRunId: string | null = null;
-  if (parent?.announced && deps.config.parentRuns) {
+  if (parent?.announced && deps.config.parentRuns && !isForgotten(parent.stream)) {
     const made = await ensureParent(turn, parent);
     if (!made.ok) return made;
     parentRunId = made.value;
@@ -75,12 +78,16 @@ async function ensureParent(turn: Turn, parent: Parent): Promise<Step<string>> {
   const { deps } = turn;
   const { stream } = parent;
   if (stream.mlflowRunId !== null) return { ok: true, value: stream.mlflowRunId };
-  const wait = (error: string | null) =>
-    ({
-      ok: false,
-      end: { kind: "wait", for: "parent", ms: PARENT_POLL_MS, ...(error ? { error } : {}) },
-    }) as const;
-  if (stream.blockedReason !== null) return wait(`the model run is blocked: ${stream.blockedReason}`);
+  const wait = (blocked: string | null): { ok: false; end: End } => ({
+    ok: false,
+    end: {
+      kind: "wait",
+      for: "parent",
+      ms: blocked === null ? PARENT_POLL_MS : BLOCKED_PARENT_POLL_MS,
+      ...(blocked === null ? {} : { error: `the model run is blocked: ${blocked}` }),
+    },
+  });
+  if (stream.blockedReason !== null) return wait(stream.blockedReason);
   // The trial's own lease rests meanwhile, so one more does not mean one more call at once.
   const claimed = await claim(
     deps.db,

@@ -26,7 +26,7 @@ export function familiesOf({ readings, breaker, queues, now }: Sources): Family[
     ...counterFamilies(readings.counters),
     gauge(
       "relay_events_backlog",
-      `Accepted events that MLflow does not have yet, counted up to ${MAX_COUNTED_BACKLOG}.`,
+      `Accepted events that MLflow does not have yet, but for those that were given up; counted up to ${MAX_COUNTED_BACKLOG}.`,
       [{ value: backlog }],
     ),
     gauge(

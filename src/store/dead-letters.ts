@@ -85,7 +85,8 @@ export async function listLetters(
 /** The oldest letters that match, at most so many, and how many match in all. */
 export async function matchingLetters(db: D1Database, filter: LetterFilter, limit: number) {
   const orm = drizzle(db);
-  const [letters, [matching]] = await orm.batch([
+  // Not a batch: its rows come by name, and two columns here are called "kind".
+  const [letters, matching] = await Promise.all([
     orm
       .select(columns)
       .from(deadLetters)
@@ -97,7 +98,8 @@ export async function matchingLetters(db: D1Database, filter: LetterFilter, limi
       .select({ total: count() })
       .from(deadLetters)
       .leftJoin(streams, eq(streams.id, deadLetters.streamId))
-      .where(conditions(filter)),
+      .where(conditions(filter))
+      .get(),
   ]);
   return { letters, total: matching?.total ?? 0 };
 }

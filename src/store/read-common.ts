@@ -65,6 +65,6 @@ const COUNTS = `
   select
     (select count(*) from events where stream_id = s.id) as events,
     (select count(*) from events where stream_id = s.id and seq > s.delivered_seq) as undelivered_events,
-    (select count(*) from dead_letters where stream_id = s.id) as dead_letters,
+    (select count(*) from dead_letters where stream_id = s.id and state = 'open') as dead_letters,
     (select count(*) from conflicts where stream_id = s.id) as conflicts
   from streams s where s.id = ?1`;

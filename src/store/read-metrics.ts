@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import { FORGOTTEN } from "./blocked.ts";
 import type { Counts } from "./counters.ts";
 import { syncState } from "./read-common.ts";
 import { streams } from "./schema.ts";
@@ -84,14 +85,17 @@ function streamCounts(db: D1Database): D1PreparedStatement {
   return db.prepare(query.sql).bind(...query.params);
 }
 
+/** What an operator has given up is not behind. */
+const IS_BEHIND = `s.delivered_seq < s.last_seq and coalesce(s.blocked_reason, '') not like '${FORGOTTEN}%'`;
+
 /** Only streams that are behind are looked at, and of the oldest events only the first of each. */
 const BACKLOG = `
   with firsts as materialized (
     select (select min(e.seq) from events e where e.stream_id = s.id and e.seq > s.delivered_seq) as seq
-    from streams s where s.delivered_seq < s.last_seq)
+    from streams s where ${IS_BEHIND})
   select 'events' as label, count(*) as value from (
     select 1 from streams s cross join events e on e.stream_id = s.id and e.seq > s.delivered_seq
-    where s.delivered_seq < s.last_seq limit ${MAX_COUNTED_BACKLOG})
+    where ${IS_BEHIND} limit ${MAX_COUNTED_BACKLOG})
   union all
   select 'oldestAt', min(accepted_at) from events where seq in (select seq from firsts)
   union all

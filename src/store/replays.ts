@@ -25,7 +25,10 @@ export async function storeReplays(
   const named = replays.map((replay) => ({ ...replay, eventId: `relay:replay:${crypto.randomUUID()}` }));
   const events = named.map(({ streamId, eventId, letters, edited }) => {
     const ids = letters.map(({ id }) => id);
-    const about = { dead_letters: ids, ...(edited ? { edited: letters.map(({ item }) => JSON.parse(item)) } : {}) };
+    const about = {
+      dead_letters: ids,
+      ...(edited ? { edited: letters.map(({ item }) => JSON.parse(item)) } : {}),
+    };
     return [streamId, eventId, ids, about, letters.filter(({ kind }) => kind === "metric").length];
   });
   const items = named.flatMap(({ streamId, eventId, letters }) =>

@@ -6,6 +6,7 @@ goes on, as careful code does; a run that cannot be made after three tries leave
 
 import json
 import logging
+import os
 import platform
 import sys
 import threading
@@ -15,13 +16,14 @@ import mlflow
 from mlflow import MlflowClient
 
 logging.disable(logging.CRITICAL)
+answers, sys.stdout = sys.stdout, open(os.devnull, "w")  # the client prints, too
 CREATE_TRIES = 3
 
 uri, mode, experiment = sys.argv[1:4]
 mlflow.set_tracking_uri(uri)
 client = MlflowClient(uri)
 experiment_id = client.create_experiment(experiment)
-print("ready", flush=True)
+print("ready", file=answers, flush=True)
 plan = json.loads(sys.stdin.readline())
 
 lock = threading.Lock()
@@ -100,5 +102,6 @@ print(
             "errors": errors,
         }
     ),
+    file=answers,
     flush=True,
 )

@@ -16,7 +16,7 @@ export type Verdict = {
   wrong: string[];
   /** Runs beyond one a trial. */
   extraRuns: string[];
-  /** Items that were set aside, and those among them with which nothing was wrong. */
+  /** What was set aside; and items among it with which nothing was wrong, though not pokes: the cron makes up for these. */
   dead: number;
   deadInVain: string[];
 };
@@ -48,7 +48,10 @@ export async function judge(
     wrong: [],
     extraRuns: [...byTrial].flatMap(([trial, own]) => own.slice(1).map(({ runId }) => `${trial}: ${runId}`)),
     dead: deadLetters.length,
-    deadInVain: deadLetters.map(itemOf).filter((item) => !item.includes(POISON)),
+    deadInVain: deadLetters
+      .filter(({ kind }) => kind !== "message")
+      .map(itemOf)
+      .filter((item) => !item.includes(POISON)),
   };
   const indexed = reports.map((report, index) => ({ ...report, acknowledged: acknowledged.has(index) }));
   for (const [trial, own] of Map.groupBy(indexed, ({ trialId }) => trialId)) {

@@ -48,6 +48,7 @@ const end = (id: string): Event => ({
   event: "ml.trial.complete",
   ...ids(id),
   spectral_norm: true,
+  metrics: {},
   occurred_at: AT + 3_600_000,
 });
 

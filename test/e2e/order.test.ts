@@ -70,7 +70,7 @@ test("a start that names another experiment after the grace is a recorded confli
 describe("a model run in whose stream two turns are interested at once", () => {
   test("is delivered, although its own poke came while a trial was making its run", async () => {
     const t = trialOf("trial first");
-    const crowd = Array.from({ length: 12 }, (_, i) => trialOf("crowd", `c${i}`).metric(0, i));
+    const crowd = Array.from({ length: 12 }, (_, i) => trialOf("crowd", `c${i}`).start());
     const rule = lab.proxy.fail({ path: "runs/create", body: "trial first", times: 1 }, SLOW);
     await lab.relay.send([t.start(), ...crowd]);
     await lab.relay.send(t.announce());

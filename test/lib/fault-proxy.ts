@@ -41,6 +41,9 @@ const PREFIX = "/api/2.0/mlflow/";
 export class FaultProxy {
   readonly uri: string;
   readonly calls: Call[] = [];
+  /** The most calls that MLflow had at one time. */
+  mostAtOnce = 0;
+  #atOnce = 0;
   readonly #target: URL;
   readonly #server = createServer((request, response) => {
     void this.#handle(request, response).catch(() => response.destroy());
@@ -114,7 +117,8 @@ export class FaultProxy {
         await sleep(fault.ms);
         break;
     }
-    const answer = await this.#forward(request, body);
+    this.mostAtOnce = Math.max(this.mostAtOnce, ++this.#atOnce);
+    const answer = await this.#forward(request, body).finally(() => this.#atOnce--);
     call.status = answer.status;
     if (fault?.kind === "cut") request.socket.destroy();
     else response.writeHead(answer.status, answer.headers).end(answer.body);

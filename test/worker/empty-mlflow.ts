@@ -1,10 +1,13 @@
 /** A `fetch` behind which stands an MLflow that knows one run, with nothing in it. */
 export function emptyMlflow(runId: string, experimentId: string): typeof fetch {
+  const experiment = { experiment_id: experimentId, name: "two-moons", lifecycle_stage: "active" };
   const info = { run_id: runId, experiment_id: experimentId, status: "RUNNING", lifecycle_stage: "active" };
   const answers: Record<string, object> = {
     "runs/get": { run: { info, data: {} } },
     "runs/search": {},
     "metrics/get-history": {},
+    "experiments/get": { experiment },
+    "experiments/get-by-name": { experiment },
     "experiments/search": {},
   };
   return async (request) => {

@@ -166,7 +166,7 @@ describe("acknowledged is kept", () => {
     expect(result.retryMessages).toMatchObject([{ msgId: "m0" }]);
   });
 
-  test("events that reach the dead-letter queue go round again; a dead poke is recorded", async () => {
+  test("events that reach the dead-letter queue go round again; a dead poke is recorded and sent again", async () => {
     const { sent, queue } = recordingQueue();
     await post({ ...env, DB: refusingDatabase, TRIALS: queue }, [metric("f", 1)]);
     const dead = sent.map((message) => message.body);
@@ -176,7 +176,7 @@ describe("acknowledged is kept", () => {
       TRIALS: again.queue,
     });
     expect(result.explicitAcks).toHaveLength(2);
-    expect(again.sent.map((message) => message.body)).toEqual(dead);
+    expect(again.sent.map((message) => message.body)).toEqual([...dead, { kind: "poke", streamId: 1 }]);
     const letters = await env.DB.prepare("select kind, item from dead_letters").all();
     expect(letters.results).toEqual([{ kind: "message", item: '{"kind":"poke","streamId":1}' }]);
   });

@@ -66,6 +66,15 @@ describe("/metrics", () => {
     expect(delivered("relay_journal_watermark", '{mark="delivered"}')).toBe(last);
   });
 
+  it("counts nothing as behind that an operator has given up", async () => {
+    await post([{ event: "ml.trial.start", ...trial, trial_id: "t2", spectral_norm: true }]);
+    expect((await scrape())("relay_events_backlog")).toBe(1);
+    await env.DB.prepare("update streams set blocked_reason = 'forgotten: gone' where trial_id = 't2'").run();
+    const sample = await scrape();
+    expect(sample("relay_events_backlog")).toBe(0);
+    expect(sample("relay_events_oldest_undelivered_age_seconds")).toBe(0);
+  });
+
   it("tells of dead letters, conflicts, the breaker and the cron", async () => {
     const nothing = await scrape();
     expect(nothing("relay_cron_last_pass_age_seconds")).toBeUndefined();
@@ -80,7 +89,14 @@ describe("/metrics", () => {
       ),
     ]);
     const finishedAt = Date.now() - 30_000;
-    const pass = { settledCreates: 0, deletedDoubles: 0, quietTrials: 0, retiredTrials: 0, prunedRows: 0, error: null };
+    const pass = {
+      settledCreates: 0,
+      deletedDoubles: 0,
+      quietTrials: 0,
+      retiredTrials: 0,
+      prunedRows: 0,
+      error: null,
+    };
     await storePass(env.DB, finishedAt, finishedAt, { ...pass, pokedTrials: 4, probe: "not due" });
 
     const sample = await scrape();

@@ -36,6 +36,7 @@ function addressOf({ path, operation: { parameters = [] } }: Documented, more: R
   return `${filled}?${query}`;
 }
 
+const LETTER = JSON.stringify({ key: "refused", value: 1, step: 1, timestamp: 1 });
 const QUEUE = { send: async () => {}, sendBatch: async () => {}, metrics: async () => NO_BACKLOG };
 const NO_BACKLOG = { backlogCount: 0, backlogBytes: 0 };
 
@@ -148,13 +149,20 @@ describe("what the app does", () => {
     await post(example.wholeStudy);
     await foldAll();
     const key = example.TRIAL_KEY;
-    const pass = { settledCreates: 0, deletedDoubles: 0, quietTrials: 0, retiredTrials: 0, prunedRows: 0, error: null };
+    const pass = {
+      settledCreates: 0,
+      deletedDoubles: 0,
+      quietTrials: 0,
+      retiredTrials: 0,
+      prunedRows: 0,
+      error: null,
+    };
     await storePass(env.DB, 1, 2, { ...pass, pokedTrials: 4, probe: "not due" });
     const stream = await env.DB.prepare("select id from streams where key = ?1")
       .bind(key)
       .first<number>("id");
     expect(stream, "the example's trial has the id that the document gives").not.toBeNull();
-    await bury(env.DB, { streamId: stream, kind: "metric", item: "{}", reason: "too long", createdAt: 1 });
+    await bury(env.DB, { streamId: stream, kind: "metric", item: LETTER, reason: "too long", createdAt: 1 });
     await env.DB.batch([
       env.DB.prepare(
         `insert into conflicts (stream_id, kind, field, kept, refused, source, created_at)
@@ -184,8 +192,14 @@ describe("what the app does", () => {
     vi.unstubAllGlobals();
   });
 
+  const before: Record<string, () => Promise<unknown>> = {
+    "POST /api/ops/trials/{id}/unblock": block,
+    "POST /api/ops/model-runs/{id}/unblock": block,
+  };
+
   it.each(operations)("$name answers its example with what is documented", async (documented) => {
-    const { method, operation } = documented;
+    const { name, method, operation } = documented;
+    await before[name]?.();
     const answers = Object.entries(operation.responses);
     const contents = Object.entries(operation.requestBody?.content ?? {});
     const bodies = contents.flatMap(([type, { examples = {} }]) =>
@@ -267,6 +281,10 @@ describe("/docs", () => {
     );
   });
 });
+
+function block() {
+  return env.DB.prepare("update streams set blocked_reason = 'gone: deleted'").run();
+}
 
 async function made(scopes: string[]) {
   const { body } = await request("/api/ops/tokens", {

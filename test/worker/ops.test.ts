@@ -1,7 +1,6 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import * as z from "zod";
-import { bury } from "../../src/store/dead-letters.ts";
 import { storePass } from "../../src/store/passes.ts";
 import { foldAll, idOf, post, request, sent } from "./api.ts";
 
@@ -166,55 +165,6 @@ describe("tokens", () => {
 });
 
 describe("operations", () => {
-  it("shows dead letters, the latest first, each with its trial", async () => {
-    await send("test-admin-token");
-    const stream = await env.DB.prepare("select id from streams where trial_id = 't1'").first<number>("id");
-    const item = JSON.stringify({ key: "loss", value: "NaN", timestamp: 1, step: 2 });
-    const reason = "INVALID_PARAMETER_VALUE: no";
-    await bury(env.DB, { streamId: stream, kind: "metric", item, reason, createdAt: 1000 });
-    const message = { kind: "probe" };
-    await bury(env.DB, {
-      streamId: null,
-      kind: "message",
-      item: JSON.stringify(message),
-      reason: "too often",
-      createdAt: 2000,
-    });
-    const first = await request("/api/ops/dead-letters?limit=1");
-    expect(first.body).toEqual({
-      dead_letters: [
-        {
-          id: 2,
-          trial: null,
-          trial_id: null,
-          model_run_id: null,
-          kind: "message",
-          item: message,
-          reason: "too often",
-          created_at: "1970-01-01T00:00:02.000Z",
-        },
-      ],
-      next_cursor: expect.any(String),
-    });
-    const { next_cursor } = z.object({ next_cursor: z.string() }).parse(first.body);
-    expect((await request(`/api/ops/dead-letters?limit=1&cursor=${next_cursor}`)).body).toMatchObject({
-      dead_letters: [
-        {
-          trial: await idOf("t1"),
-          trial_id: "t1",
-          model_run_id: "study",
-          kind: "metric",
-          item: { key: "loss", value: "NaN", timestamp: 1, step: 2 },
-          reason,
-        },
-      ],
-      next_cursor: null,
-    });
-    expect((await request(`/api/trials/${await idOf("t1")}`)).body).toMatchObject({
-      counts: { dead_letters: 1 },
-    });
-  });
-
   it("shows conflicts, the latest first, each with its trial", async () => {
     const start = (trial_id: string, lr: number) => ({
       event: "ml.trial.start",

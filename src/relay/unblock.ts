@@ -1,0 +1,68 @@
+import { wakeTrialsOf } from "../store/blocked.ts";
+import { claim } from "../store/leases.ts";
+import { applyChange } from "./apply-change.ts";
+import type { Deps } from "./deps.ts";
+import { sendPokes } from "./ingest.ts";
+import { letGo } from "./let-go.ts";
+import { planUnblock } from "./plan-unblock.ts";
+import { leaseMs, Turn } from "./turn.ts";
+
+export const UNBLOCK_ACTIONS = ["restore", "recreate", "forget"] as const;
+export type UnblockAction = (typeof UNBLOCK_ACTIONS)[number];
+
+/** One thing that is done to get a blocked stream going, or to put it aside, in the order in which it is done. */
+export type Change =
+  | { change: "restore_experiment"; experiment_id: string; name: string; also_frees: number }
+  | { change: "restore_run"; run_id: string }
+  /** Forgets the run, if there was one, and sends the whole journal to a new one. */
+  | { change: "new_run"; instead_of: string | null }
+  | { change: "refuse_run"; run_id: string }
+  | { change: "deliver" }
+  | { change: "forget" };
+
+export type Unblocked =
+  | { kind: "done"; reason: string; changes: Change[] }
+  /** It cannot be done as things stand. */
+  | { kind: "refused"; detail: string }
+  /** It may be done later: the stream is in other hands, or MLflow does not answer. */
+  | { kind: "later"; detail: string };
+
+/**
+ * Gets a blocked trial or model run going again, or puts it aside. It looks first, so that a dry run says what would
+ * be done and nothing is begun that cannot be ended.
+ */
+export async function unblock(
+  deps: Deps,
+  streamId: number,
+  action: UnblockAction,
+  dryRun: boolean,
+): Promise<Unblocked> {
+  const { mlflow, maxConcurrentCalls } = deps.config;
+  const claimed = await claim(deps.db, streamId, leaseMs(mlflow.timeoutMs), maxConcurrentCalls);
+  if (claimed.kind === "full")
+    return { kind: "later", detail: "The relay has as many others in hand as it may at once." };
+  if (claimed.kind !== "claimed") return { kind: "later", detail: "Another turn has it in hand just now." };
+  const turn = new Turn(deps, claimed.lease, claimed.stream, false);
+  const outcome = await settle(turn, action, dryRun);
+  await letGo(deps, claimed.lease, {});
+  if (outcome.kind !== "done" || dryRun) return outcome;
+  const { kind, modelRunId } = claimed.stream;
+  const waiting = kind === "model_run" && modelRunId !== null ? await wakeTrialsOf(deps.db, modelRunId) : [];
+  await sendPokes(
+    deps,
+    [streamId, ...waiting].map((id) => ({ streamId: id, urgent: true })),
+  );
+  return outcome;
+}
+
+async function settle(turn: Turn, action: UnblockAction, dryRun: boolean): Promise<Unblocked> {
+  const reason = turn.stream.blockedReason;
+  if (reason === null) return { kind: "refused", detail: "It is not blocked." };
+  const planned = await planUnblock(turn, action);
+  if (!("changes" in planned)) return planned;
+  for (const change of dryRun ? [] : planned.changes) {
+    const problem = await applyChange(turn, change, reason);
+    if (problem !== null) return { kind: "later", detail: problem };
+  }
+  return { kind: "done", reason, ...planned };
+}
