@@ -1,4 +1,4 @@
-import type { RelayEventType, StoredEvent, TerminalStatus, TrialStatus } from "./types.ts";
+import type { StoredEvent, TerminalStatus, TrialStatus } from "./types.ts";
 
 /**
  * Status as a lattice: resume epoch first, then rank, then event time, then event id. For each kind of end the
@@ -29,9 +29,10 @@ export function lifecycleWith(before: Lifecycle, event: StoredEvent): Lifecycle 
     const found = { foundAt: event.acceptedAt, ...quiet };
     return isNewer(found, before.quiet) ? { ...before, quiet: found } : before;
   }
-  // What an operator sends again is not the trainer's voice.
-  if (event.type === ("relay.replay" satisfies RelayEventType)) return before;
-  const heard = { ...before, heardAt: Math.max(before.heardAt, event.acceptedAt) };
+  // What the relay itself writes is not the trainer's voice.
+  const heard = event.type.startsWith("relay.")
+    ? before
+    : { ...before, heardAt: Math.max(before.heardAt, event.acceptedAt) };
   if (resumes) return { ...heard, resumedAt: Math.max(before.resumedAt ?? 0, event.occurredAt) };
   if (!status) return heard;
   const known = before.ends[status];

@@ -16,7 +16,7 @@ export const EVENT_TYPES = [
 export type EventType = (typeof EVENT_TYPES)[number];
 
 /** What the relay itself finds out about a trial goes through the journal too, so that the fold stays the one truth. */
-export type RelayEventType = "relay.trial.quiet" | "relay.replay";
+export type RelayEventType = "relay.trial.quiet" | "relay.replay" | "relay.parent";
 
 export type TerminalStatus = "succeeded" | "failed" | "skipped" | "cancelled";
 export type TrialStatus = "running" | TerminalStatus;

@@ -60,6 +60,7 @@ const ledger = component(
     id: z.string(),
     model_run_id: maybeText,
     trial_id: z.string(),
+    pruned_at: maybeTime.describe("When older events were pruned, since MLflow was seen to have them all."),
     totals: z.object({
       accepted: count,
       delivered: count,

@@ -51,6 +51,8 @@ export async function planBackfill(
     return { kind: "impossible", reason: "its run is deleted in MLflow: restore or recreate it first" };
   if (opened.before.blockedReason !== null)
     return { kind: "impossible", reason: `it is blocked: ${opened.before.blockedReason}` };
+  if (opened.kept.stream.prunedAt !== null)
+    return { kind: "impossible", reason: "its points were pruned here, once MLflow was seen to have them" };
   const isWhole = [wanted.fromTime, wanted.toTime, wanted.fromStep, wanted.toStep].every(
     (end) => end === null,
   );

@@ -2,6 +2,7 @@ import type { Core } from "../domain/fold.ts";
 import { readCore } from "../store/columns.ts";
 import { recordConflicts } from "../store/conflicts.ts";
 import { coreOf } from "../store/parents.ts";
+import { countEvents } from "../store/streams.ts";
 import { finish } from "./finish.ts";
 import { sendAll } from "./send.ts";
 import { modelRun, text, trialRun } from "./targets.ts";
@@ -28,10 +29,11 @@ export async function deliver(turn: Turn): Promise<Step> {
   // Read again: a trial's turn may have folded more of its model run meanwhile, and that was sent too.
   const finished = await finish(turn, runId, readCore(await coreOf(deps.db, stream)));
   if (!finished.ok) return finished;
-  const { plannedSeq } = turn.stream;
-  return (await turn.update({ deliveredSeq: plannedSeq, deliveredAt: deps.now() }))
-    ? proceed
-    : turn.stop(null);
+  const { deliveredSeq, plannedSeq } = turn.stream;
+  if (!(await turn.update({ deliveredSeq: plannedSeq, deliveredAt: deps.now() }))) return turn.stop(null);
+  const events = await countEvents(deps.db, stream.id, deliveredSeq, plannedSeq);
+  deps.tally.add("relay_events_delivered_total", events);
+  return proceed;
 }
 
 /** A run cannot move: a start that names another experiment or run after it was made is a conflict. */

@@ -78,21 +78,23 @@ export type KeyDifferences = PointDifferences & { key: string; next: Position };
  * Compares all points of a run, key by key; a long history in several parts. Ends with a failure if there is one.
  * What else was logged into a run of the trainer's own is not the relay's to judge, nor are points that are pruned
  * here.
+ * @param windowPoints how many points of either side are held at once
  */
 export async function* compareKeys(
   deps: ReadDeps,
   opened: Opened,
   from: Position | null,
+  windowPoints = WINDOW_POINTS,
 ): AsyncGenerator<Result<KeyDifferences>> {
   const { before, run } = opened;
   const judgesExtra = !before.adopted && opened.kept.stream.prunedAt === null;
   const standing = accountFor(opened.kept, opened.upto).point;
   const edited = Map.groupBy(editedPoints(opened.kept.replays), ({ key }) => key);
-  for (const group of groupsOf(await allKeys(deps.db, opened, judgesExtra), from)) {
+  for (const group of groupsOf(await allKeys(deps.db, opened, judgesExtra), from, windowPoints)) {
     let { after } = group;
     for (;;) {
       const [first = ""] = group.keys;
-      const upTo = group.isLong ? await windowEnd(deps.db, before.id, first, after, WINDOW_POINTS) : null;
+      const upTo = group.isLong ? await windowEnd(deps.db, before.id, first, after, windowPoints) : null;
       const window = { after, upTo };
       const histories = await readHistories(deps, run.info.runId, group.keys, window);
       if (!histories.ok) return yield histories;
@@ -126,14 +128,18 @@ async function allKeys(db: D1Database, { before, run, kept }: Opened, judgesExtr
 type Group = { keys: string[]; size: number; isLong: boolean; after: Place | null };
 
 /** Short keys together, to spare the database; a long one, or the rest of one, by itself. */
-function groupsOf(keys: readonly { key: string; count: number }[], from: Position | null): Group[] {
+function groupsOf(
+  keys: readonly { key: string; count: number }[],
+  from: Position | null,
+  most: number,
+): Group[] {
   const groups: Group[] = [];
   for (const { key, count } of keys) {
     const after = from?.key === key ? from.after : null;
     if (from && key <= from.key && after === null) continue;
-    const isLong = count > WINDOW_POINTS || after !== null;
+    const isLong = count > most || after !== null;
     const last = groups.at(-1);
-    const fits = last && !last.isLong && last.size + count <= WINDOW_POINTS && last.keys.length < GROUP_KEYS;
+    const fits = last && !last.isLong && last.size + count <= most && last.keys.length < GROUP_KEYS;
     if (isLong || !fits) groups.push({ keys: [key], size: count, isLong, after });
     else {
       last.keys.push(key);

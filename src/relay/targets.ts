@@ -5,6 +5,7 @@ import { claim } from "../store/leases.ts";
 import { modelRunStream } from "../store/parents.ts";
 import { foldStream } from "./fold-stream.ts";
 import { letGo } from "./let-go.ts";
+import { PARENT_TAG, renest } from "./renest.ts";
 import { ensureRun, type Wanted } from "./run.ts";
 import { type End, leaseMs, type Step, type Turn } from "./turn.ts";
 
@@ -23,12 +24,15 @@ export async function modelRun(turn: Turn, core: Core): Promise<Step<boolean>> {
       : turn.stop(null);
   }
   const modelRunId = turn.stream.modelRunId ?? "";
+  const before = turn.stream.mlflowRunId;
   const made = await ensureRun(turn, {
     ...common(turn, core, modelRunId),
     experimentName: text(core, "experiment_name") ?? turn.deps.config.defaultExperiment,
     requestedRunId: null,
     tags: [...identity(turn, core), { key: "thunderline_model_run_id", value: modelRunId }],
   });
+  const { mlflowRunId } = turn.stream;
+  if (before === null && mlflowRunId !== null) await renest(turn, mlflowRunId);
   return made.ok ? { ok: true, value: true } : made;
 }
 
@@ -56,7 +60,7 @@ export async function trialRun(turn: Turn, core: Core): Promise<Step<boolean>> {
       ...identity(turn, core),
       { key: "thunderline_trial_id", value: trialId },
       ...(stream.modelRunId === null ? [] : [{ key: "thunderline_model_run_id", value: stream.modelRunId }]),
-      ...(parentRunId === null ? [] : [{ key: "mlflow.parentRunId", value: parentRunId }]),
+      ...(parentRunId === null ? [] : [{ key: PARENT_TAG, value: parentRunId }]),
     ],
   });
   return made.ok ? { ok: true, value: true } : made;

@@ -7,6 +7,7 @@ import type { Failure, Result } from "../mlflow/failure.ts";
 import { tagEquals } from "../mlflow/filter.ts";
 import type { Run, Tag } from "../mlflow/types.ts";
 import { readCore, readSentState, type SentState } from "../store/columns.ts";
+import { streamRow } from "../store/kept.ts";
 import type { StreamRow } from "../store/leases.ts";
 import { storeVerdict, type Verdict } from "../store/verdicts.ts";
 import { accountFor } from "./account.ts";
@@ -40,6 +41,9 @@ export async function verifyStream(deps: ReadDeps, streamId: number): Promise<Ve
     if (!compared.ok) return { kind: "unreachable", failure: compared.failure };
     points = withKey(points, compared.value.key, compared.value);
   }
+  // Pruned here meanwhile: what is no longer in the journal is not extra, so begin anew.
+  if ((await streamRow(deps.db, streamId))?.prunedAt !== opened.kept.stream.prunedAt)
+    return verifyStream(deps, streamId);
   const doubles = await doubleRuns(deps, opened.before);
   if (!doubles.ok) return { kind: "unreachable", failure: doubles.failure };
   const { params, tags } = compareRest(opened);

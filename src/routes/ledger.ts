@@ -1,5 +1,7 @@
 import { Hono } from "hono";
+import { streamRow } from "../store/kept.ts";
 import { LEDGER_STATES, ledgerPage, ledgerTotals } from "../store/ledger.ts";
+import { iso } from "../store/read-common.ts";
 import { trialStream } from "../store/read-state.ts";
 import { requireScope } from "./auth.ts";
 import type { AppEnv } from "./context.ts";
@@ -19,16 +21,22 @@ export const ledger = new Hono<AppEnv>().get("/:id/ledger", requireScope("read")
   const id = c.req.param("id");
   const stream = found(await trialStream(db, id), `trial ${id}`);
   const after = Number(readCursor(c, cursor)?.id ?? 0);
-  const [rows, totals] = await Promise.all([
+  const [rows, totals, row] = await Promise.all([
     ledgerPage(db, stream.id, filter, after, limit),
     ledgerTotals(db, stream.id),
+    streamRow(db, stream.id),
   ]);
-  if (filter.event_id !== undefined) found(rows[0], `event ${filter.event_id} in trial ${id}`);
+  const prunedAt = iso(row?.prunedAt ?? null);
+  if (filter.event_id !== undefined) {
+    const why = prunedAt === null ? "" : `, whose journal was pruned at ${prunedAt}`;
+    found(rows[0], `event ${filter.event_id} in trial ${id}${why}`);
+  }
   const page = toPage(c, rows, limit);
   return c.json({
     id,
     model_run_id: stream.modelRunId,
     trial_id: stream.trialId,
+    pruned_at: prunedAt,
     totals,
     events: page.rows,
     next_cursor: page.next_cursor,

@@ -144,7 +144,7 @@ function dirtyOf(events: readonly JournalEvent[]): [key: string, urgent: number,
   for (const event of events) {
     const known = flags.get(event.stream.key);
     const urgent = isUrgent(event) || known?.urgent === true;
-    flags.set(event.stream.key, { urgent, heard: !event.facts?.quiet || known?.heard === true });
+    flags.set(event.stream.key, { urgent, heard: !event.type.startsWith("relay.") || known?.heard === true });
   }
   return [...flags].map(([key, { urgent, heard }]) => [key, Number(urgent), Number(heard)]);
 }

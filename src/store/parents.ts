@@ -1,4 +1,4 @@
-import { eq } from "drizzle-orm";
+import { and, eq, isNotNull } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { modelRuns, streams, trials } from "./schema.ts";
 
@@ -26,4 +26,19 @@ export async function coreOf(
   const table = stream.kind === "trial" ? trials : modelRuns;
   const row = await drizzle(db).select({ core: table.core }).from(table).where(eq(table.id, stream.id)).get();
   return row?.core ?? null;
+}
+
+/** The trials of a model run that have runs in an experiment. */
+export async function trialsInExperiment(db: D1Database, modelRunId: string, experimentId: string) {
+  return drizzle(db)
+    .select({ key: streams.key, trialId: streams.trialId })
+    .from(streams)
+    .where(
+      and(
+        eq(streams.modelRunId, modelRunId),
+        eq(streams.kind, "trial"),
+        eq(streams.mlflowExperimentId, experimentId),
+        isNotNull(streams.mlflowRunId),
+      ),
+    );
 }

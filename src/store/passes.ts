@@ -45,9 +45,19 @@ export async function storePass(
 /** The latest passes, newest first. */
 export async function listPasses(db: D1Database, limit: number) {
   const rows = await drizzle(db).select().from(cronPasses).orderBy(desc(cronPasses.id)).limit(limit);
-  return rows.map((row) => ({
-    started_at: new Date(row.startedAt).toISOString(),
-    finished_at: new Date(row.finishedAt).toISOString(),
-    ...report.parse(JSON.parse(row.report)),
-  }));
+  return rows.map((row) => {
+    const pass = report.parse(JSON.parse(row.report));
+    return {
+      started_at: new Date(row.startedAt).toISOString(),
+      finished_at: new Date(row.finishedAt).toISOString(),
+      poked_trials: pass.pokedTrials,
+      settled_creates: pass.settledCreates,
+      deleted_doubles: pass.deletedDoubles,
+      quiet_trials: pass.quietTrials,
+      retired_trials: pass.retiredTrials,
+      pruned_rows: pass.prunedRows,
+      probe: pass.probe,
+      error: pass.error,
+    };
+  });
 }

@@ -1,6 +1,6 @@
-import { and, asc, eq, gt, isNull, lt, or, sql } from "drizzle-orm";
+import { and, asc, eq, gt, isNull, lt, lte, or, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { streams } from "./schema.ts";
+import { events, streams } from "./schema.ts";
 import { NOW_MS } from "./sql.ts";
 
 const behind = lt(streams.deliveredSeq, streams.lastSeq);
@@ -49,4 +49,17 @@ export async function behindStreams(
     .where(and(gt(streams.id, options.afterId), wanted))
     .orderBy(asc(streams.id))
     .limit(options.limit);
+}
+
+/** How many events of a stream the journal has after `from`, up to `to`. */
+export async function countEvents(
+  db: D1Database,
+  streamId: number,
+  from: number,
+  to: number,
+): Promise<number> {
+  return drizzle(db).$count(
+    events,
+    and(eq(events.streamId, streamId), gt(events.seq, from), lte(events.seq, to)),
+  );
 }

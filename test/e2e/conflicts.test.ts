@@ -20,9 +20,10 @@ describe("parameters", () => {
     const run = await lab.mlflow.trial("changed", "t");
     expect(run).toMatchObject({ status: "FINISHED", params: { lr: "0.1", depth: "3", width: "7" } });
     expect(run.points).toEqual([lossAt(0, 5), lossAt(1, 4)]);
-    expect(lab.relay.store.conflicts("changed")).toEqual([
-      { trial_id: "t", kind: "param", field: "lr", kept: "0.1", refused: "0.2" },
-    ]);
+    const conflict = { trial_id: "t", kind: "param", field: "lr", kept: "0.1", refused: "0.2" };
+    expect(lab.relay.store.conflicts("changed")).toEqual([conflict]);
+    const shown = await lab.relay.get("/api/ops/conflicts");
+    expect(shown.body.conflicts).toMatchObject([{ ...conflict, model_run_id: "changed" }]);
   });
 
   test("one that means the same is none", async () => {

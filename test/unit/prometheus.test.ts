@@ -74,6 +74,7 @@ describe("counters", () => {
         "relay_events_total",
         { '{outcome="accepted"}': 7, '{outcome="duplicate"}': 0, '{outcome="conflict"}': 0 },
       ],
+      ["relay_events_delivered_total", { "": 0 }],
       ["relay_mlflow_calls_total", { '{outcome="ok"}': 0, '{outcome="transient"}': 3 }],
       ["relay_retries_total", { "": 0 }],
       ["relay_cron_passes_total", { "": 0 }],
