@@ -7,6 +7,12 @@ import { letGo } from "./let-go.ts";
 import { planUnblock } from "./plan-unblock.ts";
 import { leaseMs, Turn } from "./turn.ts";
 
+/**
+ * - restore: the deleted run, and its experiment, come back in MLflow, and delivery goes on where it was
+ * - recreate: the deleted run stays as it is, and a new one gets the whole journal
+ * - forget: nothing more of it is delivered, whatever its trainer still sends; the relay keeps and shows it all, and
+ *   restore or recreate take it up again at any time, with nothing missing
+ */
 export const UNBLOCK_ACTIONS = ["restore", "recreate", "forget"] as const;
 export type UnblockAction = (typeof UNBLOCK_ACTIONS)[number];
 

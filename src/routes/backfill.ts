@@ -3,7 +3,6 @@ import * as z from "zod";
 import { identifier, flag as isFlag, step, time } from "../domain/fields.ts";
 import { isMap } from "../domain/flatten.ts";
 import { invalid } from "../domain/problems.ts";
-import { HttpFailure } from "../errors.ts";
 import { HELPING_POINTS, isEmptyPlan, type Planned, planBackfill, planView } from "../relay/backfill.ts";
 import type { Deps } from "../relay/deps.ts";
 import { sendAgain } from "../relay/send-again.ts";
@@ -11,8 +10,8 @@ import { type SelectedStream, selectStreams } from "../store/verdicts.ts";
 import { requireScope } from "./auth.ts";
 import type { AppEnv } from "./context.ts";
 import { found, readQuery, refusal } from "./query.ts";
+import { unreachable } from "./verify.ts";
 
-const RETRY_AFTER_SECONDS = 30;
 const MAX_STREAMS = 50;
 const MAX_MS = 15_000;
 const CURSOR_RULE = "must be the next_cursor of the answer before, unchanged";
@@ -142,12 +141,4 @@ function parseBody(text: string): Record<string, unknown> {
     // Said below, in the same words.
   }
   throw refusal([invalid(["body"], "must be a JSON object", text)]);
-}
-
-function unreachable(message: string): HttpFailure {
-  return new HttpFailure({
-    kind: "unavailable",
-    detail: `MLflow cannot be read just now: ${message}. Nothing was changed.`,
-    retryAfterSeconds: RETRY_AFTER_SECONDS,
-  });
 }

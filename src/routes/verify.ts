@@ -61,7 +61,8 @@ export const verify = new Hono<AppEnv>()
     });
   });
 
-function unreachable(message: string): HttpFailure {
+/** The answer while MLflow cannot be read: nothing was begun, so the request can simply be sent again. */
+export function unreachable(message: string): HttpFailure {
   return new HttpFailure({
     kind: "unavailable",
     detail: `MLflow cannot be read just now: ${message}. Nothing was changed.`,

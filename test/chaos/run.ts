@@ -75,6 +75,7 @@ function rowOf(round: Round) {
     doubled: round.doubled.length,
     wrong: round.wrong.length,
     "extra runs": round.extraRuns.length,
+    "doubles deleted": round.deletedRuns,
     "dead letters": round.dead,
     conflicts: round.conflicts,
     "MLflow calls": round.calls,

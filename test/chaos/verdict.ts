@@ -16,6 +16,8 @@ export type Verdict = {
   wrong: string[];
   /** Runs beyond one a trial. */
   extraRuns: string[];
+  /** Empty doubles that the relay found and deleted. */
+  deletedRuns: number;
   /** What was set aside; and items among it with which nothing was wrong, though not pokes: the cron makes up for these. */
   dead: number;
   deadInVain: string[];
@@ -37,7 +39,8 @@ export async function judge(
   acknowledged: ReadonlySet<number>,
   deadLetters: readonly DeadLetter[],
 ): Promise<Verdict> {
-  const runs = (await mlflow.runs(experiment)).filter((run) => run.lifecycleStage === "active");
+  const all = await mlflow.runs(experiment);
+  const runs = all.filter((run) => run.lifecycleStage === "active");
   const byTrial = Map.groupBy(runs, (run) => run.tags.thunderline_trial_id ?? "the model run");
   const verdict: Verdict = {
     sent: reports.flatMap(({ items }) => items).length,
@@ -47,6 +50,7 @@ export async function judge(
     doubled: [],
     wrong: [],
     extraRuns: [...byTrial].flatMap(([trial, own]) => own.slice(1).map(({ runId }) => `${trial}: ${runId}`)),
+    deletedRuns: all.length - runs.length,
     dead: deadLetters.length,
     deadInVain: deadLetters
       .filter(({ kind }) => kind !== "message")

@@ -104,7 +104,8 @@ async function deletedMidTrial(modelRunId: string) {
   return { runId, trial: row?.trial };
 }
 
-describe("a run that was deleted in MLflow", () => {
+// Each has its own experiment, so that they need not wait for each other.
+describe.concurrent("a run that was deleted in MLflow", () => {
   test("is restored, and everything arrives in it", async () => {
     const { runId, trial } = await deletedMidTrial("restored");
     const changes = [{ change: "restore_run", run_id: runId }, { change: "deliver" }];

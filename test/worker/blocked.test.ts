@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { foldAll, idOf, post, request, sent } from "./api.ts";
 
 const REASON = "gone: The run abc must be in the 'active' state. Current state is deleted.";
@@ -21,6 +21,10 @@ beforeEach(async () => {
   await post([start("b1"), start("b2")]);
   await foldAll();
   await block("1", null);
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
 });
 
 describe("blocked", () => {
@@ -114,6 +118,7 @@ describe("blocked", () => {
     await env.DB.prepare(
       "update streams set lease_token = null, lease_until = 0, mlflow_run_id = 'abc' where trial_id = 'b1'",
     ).run();
+    vi.spyOn(globalThis, "fetch").mockRejectedValue(new Error("no route to host"));
     const { status, body } = await unblock(id, { action: "restore" });
     expect([status, body]).toMatchObject([
       503,
