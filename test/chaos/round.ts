@@ -1,7 +1,7 @@
 import type { Lab } from "../lib/lab.ts";
 import type { Behind } from "../lib/relay-store.ts";
 import { until } from "../lib/until.ts";
-import { outstanding, storm } from "./storm.ts";
+import { chaosState, storm } from "./storm.ts";
 import { makeTraffic } from "./traffic.ts";
 import { sendTraffic } from "./trainers.ts";
 import { judge, type Verdict } from "./verdict.ts";
@@ -65,7 +65,7 @@ export async function playRound(lab: Lab, seed: number, size: Size): Promise<Rou
   return { ...verdict, seed, faults, conflicts: conflicts.length, calls: calls.length, drainMs, problems };
 }
 
-/** The cron goes on as always; everything acknowledged must come to rest. */
+/** The cron goes on as always; everything acknowledged must come to rest, and whoever stood still has gone on. */
 export async function drain({ relay }: Lab, modelRunId: string): Promise<void> {
   let behind: Behind[] = [];
   let lastPass = 0;
@@ -76,8 +76,9 @@ export async function drain({ relay }: Lab, modelRunId: string): Promise<void> {
         lastPass = Date.now();
         await relay.cron();
       }
+      const { outstanding, frozen } = await chaosState(relay);
       behind = relay.store.behind(modelRunId);
-      return (await outstanding(relay)) === 0 && behind.length === 0;
+      return outstanding === 0 && frozen === 0 && behind.length === 0;
     },
     () => JSON.stringify(behind, null, 1),
     DRAIN_LIMIT_MS,

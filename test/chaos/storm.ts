@@ -8,7 +8,7 @@ import type { Chances } from "./troubles.ts";
 import { blow, CALM, type Gust } from "./weather.ts";
 
 const CHAOS_PATH = "/chaos";
-const state = z.object({ outstanding: z.number(), struck: z.number() });
+const state = z.object({ outstanding: z.number(), struck: z.number(), frozen: z.number() });
 
 /**
  * Lets the gusts blow one after the other, and ends in calm.
@@ -17,12 +17,11 @@ const state = z.object({ outstanding: z.number(), struck: z.number() });
 export async function storm(lab: Lab, gusts: readonly Gust[], seed: number): Promise<number> {
   const random = seeded(seed);
   let struck = 0;
-  const passes: Promise<void>[] = [];
   for (const [i, { ms, network, platform }] of gusts.entries()) {
     blow(lab.proxy, network, random);
     await order(lab.relay, seed + i, platform.chances);
     // The cron fails like everything else, and nobody waits for it.
-    passes.push(lab.relay.cron().catch(() => {}));
+    lab.relay.cron().catch(() => {});
     if (network.mlflow === "restarted") await lab.stopMlflow();
     await sleep(ms);
     struck += (await chaosState(lab.relay)).struck;
@@ -31,22 +30,17 @@ export async function storm(lab: Lab, gusts: readonly Gust[], seed: number): Pro
   }
   blow(lab.proxy, CALM.network, random);
   await order(lab.relay, seed, CALM.platform.chances);
-  await Promise.all(passes);
   return struck;
 }
 
-/** Messages with events in them that are under way. */
-export async function outstanding(relay: Relay): Promise<number> {
-  return (await chaosState(relay)).outstanding;
-}
-
-async function chaosState(relay: Relay) {
+/** How often the platform has failed since the last order, and what is still in its hands. */
+export async function chaosState(relay: Relay) {
   return state.parse((await relay.get(CHAOS_PATH)).body);
 }
 
 async function killRelay({ relay }: Lab, seed: number, chances: Chances): Promise<void> {
   // The local queue is memory only: what is acknowledged must not be there alone. No more gets in meanwhile.
-  await until("no events are in the queue", async () => (await outstanding(relay)) === 0);
+  await until("no events are in the queue", async () => (await chaosState(relay)).outstanding === 0);
   await relay.kill();
   await relay.restart();
   await order(relay, seed, chances);

@@ -36,13 +36,15 @@ export const orders = z.object({
 
 /** Longer than ingest waits for either store. */
 const LATE_MS = 6_000;
-/** Longer than a lease lasts under the settings of the tests: twice their timeout and ten seconds. */
-const FREEZE_MS = 16_000;
+/** Longer than a lease lasts under the settings of the tests (twice their timeout, and ten seconds), and than the
+ * next holder needs for its own work. */
+const FREEZE_MS = 25_000;
 const MAX_EFFECTS_OF_THE_DOOMED = 20;
 
 let random: Random = seeded(1);
 let chances: Chances = {};
 let struck = 0;
+let frozen = 0;
 
 /** From now on troubles come with these chances, drawn from this seed. */
 export function setTroubles(seed: number, next: Chances): void {
@@ -51,9 +53,12 @@ export function setTroubles(seed: number, next: Chances): void {
   struck = 0;
 }
 
-/** How often trouble has come since the last order: a harness that injects nothing proves nothing. */
-export function timesStruck(): number {
-  return struck;
+/**
+ * How often trouble has come since the last order, for a harness that injects nothing proves nothing; and how many
+ * invocations stand still just now.
+ */
+export function toll(): { struck: number; frozen: number } {
+  return { struck, frozen };
 }
 
 /** Whether a trouble comes now. What has no chance draws nothing. */
@@ -75,7 +80,10 @@ export function sleep(ms: number): Promise<void> {
 
 /** An answer that arrives in time, or after the lease of whoever waits for it. */
 export async function perhapsFrozen<T>(trouble: "d1.freeze" | "fetch.freeze", answer: T): Promise<T> {
-  if (strikes(trouble)) await sleep(FREEZE_MS);
+  if (!strikes(trouble)) return answer;
+  frozen++;
+  await sleep(FREEZE_MS);
+  frozen--;
   return answer;
 }
 

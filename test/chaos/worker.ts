@@ -1,6 +1,6 @@
 import relay from "../../src/index.ts";
 import { payloads, type Sent, troubledEnv } from "./troubled-env.ts";
-import { draw, Life, orders, perhapsFrozen, setTroubles, strikes, timesStruck } from "./troubles.ts";
+import { draw, Life, orders, perhapsFrozen, setTroubles, strikes, toll } from "./troubles.ts";
 
 /**
  * The chaos entry: the relay's own handlers on a platform that fails. `/chaos` takes the harness's orders and says
@@ -55,7 +55,7 @@ async function obey(request: Request, env: Env): Promise<Response> {
     // A pass of the cron that died holds its lock for minutes, and nobody wants to wait for these here.
     await env.DB.prepare("update locks set until = 0").run();
   }
-  return Response.json({ ...payloads, struck: timesStruck() });
+  return Response.json({ ...payloads, ...toll() });
 }
 
 /** One invocation of the consumer. What it did not acknowledge comes again, sooner than it asked for. */

@@ -48,7 +48,7 @@ test("a network that fails at random loses and doubles nothing", async () => {
   const random = seeded(11);
   const kinds = [FAULTS.cut, FAULTS.refuse, FAULTS.unavailable, FAULTS.badGateway, FAULTS.cut];
   for (const fault of kinds)
-    for (let i = 0; i < 4; i++) lab.proxy.fail({ after: Math.floor(random() * 60), times: 1 }, fault);
+    for (let i = 0; i < 3; i++) lab.proxy.fail({ after: Math.floor(random() * 40), times: 1 }, fault);
   const experiment = "random network";
   const study = makeStudy(experiment, { trials: 6, epochs: 30 });
   for (const batch of chunks(study.events, 30)) await lab.relay.send(batch);

@@ -50,24 +50,20 @@ test("with delivery switched off everything is kept; switching it on delivers th
   await expectArrived(lab, "switched-off", study);
 });
 
-test.each<[string, Fault]>([
-  ["503", FAULTS.unavailable],
-  ["500", FAULTS.internalError],
-  ["an exhausted connection pool", FAULTS.queuePool],
-  ["502 of a proxy", FAULTS.badGateway],
-  ["closed connections", FAULTS.refuse],
-])("%s in the middle of a study loses nothing", async (name, fault) => {
-  const experiment = `middle: ${name}`;
-  const study = makeStudy(experiment, { trials: 4, epochs: 25 });
-  const faults = [
-    lab.proxy.fail({ path: "runs/log-batch", after: 1, times: 4 }, fault),
-    lab.proxy.fail({ path: "runs/update", after: 1, times: 2 }, fault),
+test.each<[string, Fault[]]>([
+  ["answers that say no", [FAULTS.unavailable, FAULTS.internalError, FAULTS.queuePool]],
+  ["no answer, or one that is not MLflow's", [FAULTS.refuse, FAULTS.badGateway]],
+])("%s in the middle of a study lose nothing", async (name, faults) => {
+  const study = makeStudy(name, { trials: 4, epochs: 25 });
+  const rules = faults.flatMap((fault) => [
     lab.proxy.fail({ path: "runs/create", after: 2, times: 1 }, fault),
-  ];
+    lab.proxy.fail({ path: "runs/log-batch", after: 1, times: 2 }, fault),
+    lab.proxy.fail({ path: "runs/update", times: 1 }, fault),
+  ]);
   for (const batch of chunks(study.events, 40)) await lab.relay.send(batch);
-  await lab.relay.delivered(experiment);
-  expect(faults.map((rule) => rule.hits())).toEqual([4, 2, 1]);
-  await expectArrived(lab, experiment, study);
+  await lab.relay.delivered(name);
+  for (const rule of rules) expect(rule.hits()).toBeGreaterThanOrEqual(1);
+  await expectArrived(lab, name, study);
 });
 
 test("Retry-After is honoured", async () => {
