@@ -11,8 +11,7 @@ export type Account = {
 
 /**
  * Accounts for what MLflow lacks: what came after the watermark is undelivered; what MLflow refused is explained by
- * its dead letter or conflict. A letter that was sent again as it was must have arrived, once its replay has; in place
- * of one that was edited, the edited item must.
+ * its dead letter or conflict. What was sent again must have arrived once its replay has.
  */
 export function accountFor(
   kept: {
@@ -25,7 +24,7 @@ export function accountFor(
   const lastReplay = new Map(kept.replays.flatMap((replay) => replay.letters.map((id) => [id, replay])));
   const fateOf = ({ id, isReplayed }: KeptLetter): Standing => {
     const replay = lastReplay.get(id);
-    if (!isReplayed || !replay || replay.edited) return "explained";
+    if (!isReplayed || !replay) return "explained";
     return replay.seq > upto ? "undelivered" : "due";
   };
   const fates = new Map(kept.letters.map((letter) => [identityOf(letter.kind, letter), fateOf(letter)]));

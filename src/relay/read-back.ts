@@ -3,7 +3,6 @@ import type { Failure, Result } from "../mlflow/failure.ts";
 import { storedValue } from "../mlflow/json.ts";
 import type { Metric, Run } from "../mlflow/types.ts";
 import {
-  editedPoints,
   keptKeys,
   keptPoints,
   keptRest,
@@ -89,7 +88,6 @@ export async function* compareKeys(
   const { before, run } = opened;
   const judgesExtra = !before.adopted && opened.kept.stream.prunedAt === null;
   const standing = accountFor(opened.kept, opened.upto).point;
-  const edited = Map.groupBy(editedPoints(opened.kept.replays), ({ key }) => key);
   for (const group of groupsOf(await allKeys(deps.db, opened, judgesExtra), from, windowPoints)) {
     let { after } = group;
     for (;;) {
@@ -101,11 +99,7 @@ export async function* compareKeys(
       const points = Map.groupBy(await keptPoints(deps.db, before.id, group.keys, window), (p) => p.key);
       for (const key of group.keys) {
         const pages = histories.value.get(key) ?? [];
-        const kept = [
-          ...(points.get(key) ?? []),
-          ...(edited.get(key) ?? []).filter((point) => isWithin(point, window)),
-        ];
-        const compared = comparePoints(kept, pages, standing, storedValue);
+        const compared = comparePoints(points.get(key) ?? [], pages, standing, storedValue);
         const extra = judgesExtra ? compared.extra : [];
         yield { ok: true, value: { ...compared, extra, key, next: { key, after: upTo } } };
       }
@@ -116,11 +110,9 @@ export async function* compareKeys(
 }
 
 /** The keys of either side, in order. */
-async function allKeys(db: D1Database, { before, run, kept }: Opened, judgesExtra: boolean) {
+async function allKeys(db: D1Database, { before, run }: Opened, judgesExtra: boolean) {
   const counts = new Map((await keptKeys(db, before.id)).map(({ key, count }) => [key, count]));
-  const others = judgesExtra
-    ? [...editedPoints(kept.replays), ...run.data.metrics]
-    : editedPoints(kept.replays);
+  const others = judgesExtra ? run.data.metrics : [];
   for (const { key } of others) counts.set(key, counts.get(key) ?? 0);
   return [...counts].map(([key, count]) => ({ key, count })).sort((a, b) => (a.key < b.key ? -1 : 1));
 }

@@ -1,14 +1,13 @@
 import { and, eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import * as z from "zod";
-import type { Items } from "../mlflow/plan.ts";
-import { readFacts, readItems } from "./columns.ts";
+import { readFacts } from "./columns.ts";
 import { deadLetters, events } from "./schema.ts";
 
 /** An item that MLflow refused, and what became of it. A point has a step and a time, a parameter or tag has not. */
 export type KeptLetter = z.output<typeof item> & { id: number; kind: string; isReplayed: boolean };
-/** Letters that went on their way again: as they were, or with items that an operator wrote in their place. */
-export type KeptReplay = { seq: number; letters: number[]; edited: Items | null };
+/** Letters that went on their way again. An edited item stands in the journal in place of the refused one. */
+export type KeptReplay = { seq: number; letters: number[] };
 
 const item = z.object({
   key: z.string().default(""),
@@ -17,7 +16,7 @@ const item = z.object({
   step: z.number().default(0),
 });
 
-const about = z.object({ dead_letters: z.array(z.number()), items: z.json().optional() });
+const about = z.object({ dead_letters: z.array(z.number()) });
 
 /** The dead letters of a stream, and how they were sent again. */
 export async function keptLetters(
@@ -47,11 +46,7 @@ async function replaysOf(db: D1Database, streamId: number): Promise<KeptReplay[]
     .where(and(eq(events.streamId, streamId), eq(events.type, "relay.replay")))
     .orderBy(events.seq);
   return rows.map(({ seq, facts }) => {
-    const { dead_letters, items } = about.parse(readFacts(facts)?.about);
-    return {
-      seq,
-      letters: dead_letters,
-      edited: items === undefined ? null : readItems(JSON.stringify(items)),
-    };
+    const { dead_letters } = about.parse(readFacts(facts)?.about);
+    return { seq, letters: dead_letters };
   });
 }

@@ -1,7 +1,7 @@
 import { and, eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { KeptPoint, KeptText } from "../domain/compare.ts";
-import { type KeptReplay, keptLetters } from "./kept-letters.ts";
+import { keptLetters } from "./kept-letters.ts";
 import { conflicts, metricSummaries, modelRuns, params, streams, tags, trials } from "./schema.ts";
 
 /** What the journal holds of a stream, to be compared with what MLflow has. */
@@ -107,25 +107,10 @@ export async function keptRest(
   return {
     stream: row,
     core: folded?.core ?? null,
-    params: [...paramRows, ...editedTexts(refused.replays, "params")],
-    // The trainer may have set the tag anew since.
-    tags: [
-      ...tagRows,
-      ...editedTexts(refused.replays, "tags").filter(
-        (tag) => !tagRows.some(({ key, seq }) => key === tag.key && seq > tag.seq),
-      ),
-    ],
+    params: paramRows,
+    tags: tagRows,
     ...refused,
     refusedParams: conflictRows,
     undeliveredEvents: counted?.undelivered ?? 0,
   };
-}
-
-function editedTexts(replays: readonly KeptReplay[], kind: "params" | "tags"): KeptText[] {
-  return replays.flatMap(({ seq, edited }) => (edited?.[kind] ?? []).map((text) => ({ ...text, seq })));
-}
-
-/** The points that an operator wrote in place of refused ones. */
-export function editedPoints(replays: readonly KeptReplay[]): (KeptPoint & { key: string })[] {
-  return replays.flatMap(({ seq, edited }) => (edited?.metrics ?? []).map((point) => ({ ...point, seq })));
 }
