@@ -4,25 +4,28 @@ import { quoteDevVar } from "./dev-vars.ts";
 import { ROOT, runWrangler } from "./wrangler.ts";
 import { readWranglerConfig, type WranglerConfig } from "./wrangler-config.ts";
 
+/** What of wrangler.toml another build of the Worker differs in; `main` is from the root of the repository. */
+export type Entry = Pick<WranglerConfig, "main" | "compatibility_flags">;
+
 /**
  * Builds the Worker into `dir` and writes a configuration beside it; answers that file's path.
  *
  * Apart from the repository for two reasons. Wrangler watches what it runs: an edit in `src` must not restart a
  * relay, which would lose its queued messages. And with `[secrets]` declared it hands on only declared names, so
  * each of `vars` has to be declared; as secrets they are shown neither in the log nor by `ps`.
- * @param main the Worker's entry, from the root of the repository
  */
 export async function prepareRelay(
   dir: string,
   vars: Record<string, string>,
-  main: string = readWranglerConfig().main,
+  entry: Partial<Entry> = {},
 ): Promise<string> {
+  const config = { ...readWranglerConfig(), ...entry };
   await rm(dir, { recursive: true, force: true });
   await mkdir(dir, { recursive: true, mode: 0o700 });
-  await runWrangler(["deploy", main, "--dry-run", "--outdir", join(dir, "build")]);
+  await runWrangler(["deploy", config.main, "--dry-run", "--outdir", join(dir, "build")]);
 
   const file = join(dir, "wrangler.json");
-  await writeFile(file, JSON.stringify(localConfig({ ...readWranglerConfig(), main }, vars), null, 2));
+  await writeFile(file, JSON.stringify(localConfig(config, vars), null, 2));
   const lines = Object.entries(vars).map(([name, value]) => `${name}=${quoteDevVar(value)}\n`);
   await writeFile(join(dir, ".dev.vars"), lines.join(""), { mode: 0o600 });
   return file;

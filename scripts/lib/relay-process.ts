@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { hasCode } from "./lock.ts";
 import { portReleased } from "./ports.ts";
-import { prepareRelay } from "./relay-config.ts";
+import { type Entry, prepareRelay } from "./relay-config.ts";
 import { LogTail, runWrangler, spawnWrangler } from "./wrangler.ts";
 
 const START_LIMIT_MS = 60_000;
@@ -16,8 +16,8 @@ export type RelayOptions = {
   stateDir: string;
   /** The Worker's environment; wins over `[vars]` of wrangler.toml. `.dev.vars` of the root is not read. */
   vars: Record<string, string>;
-  /** Another entry than wrangler.toml's, from the root of the repository. */
-  main?: string;
+  /** Another entry than wrangler.toml's. */
+  entry?: Partial<Entry>;
   /** Hears what is being done. */
   report?: (line: string) => void;
   /** Copies the log to this process's stdout, or gives it to a function piece by piece. */
@@ -43,13 +43,13 @@ export type RelayProcess = {
 
 /** Applies the migrations, starts the Worker in `wrangler dev`, and resolves when /health answers 200. */
 export async function startRelay(options: RelayOptions): Promise<RelayProcess> {
-  const { port, vars, main, report = () => {}, inheritLog = false } = options;
+  const { port, vars, entry, report = () => {}, inheritLog = false } = options;
   const stateDir = resolve(options.stateDir);
   await portReleased(port);
 
   report("building the Worker and applying migrations");
   const [config] = await Promise.all([
-    prepareRelay(join(stateDir, "relay"), vars, main),
+    prepareRelay(join(stateDir, "relay"), vars, entry),
     runWrangler(["d1", "migrations", "apply", "trial-relay", "--local", "--persist-to", stateDir]),
   ]);
 

@@ -5,6 +5,7 @@ import { ROOT } from "./wrangler.ts";
 
 const WranglerConfig = z.looseObject({
   main: z.string(),
+  compatibility_flags: z.array(z.string()).default([]),
   vars: z.record(z.string(), z.unknown()).default({}),
   assets: z.looseObject({ directory: z.string().optional() }).optional(),
   d1_databases: z.array(z.looseObject({ database_name: z.string(), database_id: z.string().optional() })),

@@ -18,6 +18,8 @@ export type ParamConflict = { key: string; kept: string; refused: string; eventI
 /** The part of the state that is loaded and stored whole. */
 export type Core = {
   announced: boolean;
+  /** The start itself has come. */
+  started: boolean;
   startedAt: number | null;
   maxStep: number | null;
   lifecycle: Lifecycle;
@@ -37,6 +39,7 @@ export type StoredPoint = { seq: number; key: string; value: WireNumber; step: n
 
 export const emptyCore: Core = {
   announced: false,
+  started: false,
   startedAt: null,
   maxStep: null,
   lifecycle: noLifecycle,
@@ -92,6 +95,7 @@ function coreWith(core: Core, event: StoredEvent): Core {
   return {
     ...core,
     announced: core.announced || facts.announces === true,
+    started: core.started || facts.starts === true,
     startedAt: Math.min(core.startedAt ?? event.occurredAt, event.occurredAt),
     lifecycle,
     fields,

@@ -18,6 +18,7 @@ export const readRunStart = reader(schema.runStart, (event, findings) => {
     points: [],
     facts: compact({
       announces: true,
+      starts: true,
       fields: presentFields({
         ...counts,
         experiment_name: event.experiment_name,

@@ -10,6 +10,7 @@ export const readTrialStart = reader(schema.trialStart, (event, findings) => ({
   points: [],
   facts: compact({
     announces: true,
+    starts: true,
     ...(event.resume ? { resumes: true } : {}),
     fields: presentFields({
       spectral_norm: event.spectral_norm,

@@ -34,6 +34,8 @@ export type Point = { key: string; value: WireNumber; step: number; timestamp: n
 export type Facts = {
   /** A start or an end: the stream is more than a stub. */
   announces?: true | undefined;
+  /** A start: it names what cannot be changed later, as the experiment. */
+  starts?: true | undefined;
   /** An end, and of which kind. */
   ends?: TerminalStatus | undefined;
   /** The trainer says that an ended trial goes on. */

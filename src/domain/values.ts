@@ -43,10 +43,7 @@ function meaning(text: string): string {
   const trimmed = text.trim();
   const word = WORDS[trimmed];
   if (word !== undefined) return word;
-  if (DECIMAL.test(trimmed)) {
-    // Beyond a double's exact integers the digits themselves are the value (64-bit seeds).
-    return /^\d{16,}$/.test(trimmed) ? trimmed : `number:${Number(trimmed)}`;
-  }
+  if (DECIMAL.test(trimmed)) return numberMeaning(trimmed);
   if (/^[[{(]/.test(trimmed)) {
     const json = trimmed
       .replace(/^\((.*?),?\)$/s, "[$1]")
@@ -61,6 +58,13 @@ function meaning(text: string): string {
     }
   }
   return text;
+}
+
+/** Whole numbers by all their digits, however written: a 64-bit seed is more than a double can tell apart. */
+function numberMeaning(text: string): string {
+  const value = Number(text);
+  if (/^[+-]?\d+$/.test(text)) return `whole:${BigInt(text.replace("+", ""))}`;
+  return Number.isInteger(value) ? `whole:${BigInt(value)}` : `number:${value}`;
 }
 
 function sortKeys(value: unknown): unknown {

@@ -15,6 +15,8 @@ type BreakerDeps = Pick<Deps, "db" | "config" | "now" | "mlflow" | "trials" | "l
 
 /** One prober at a time: another may try after this. */
 const PROBE_CLAIM_MS = 60_000;
+/** A server that asks for more is asked again after this. */
+export const MAX_RETRY_AFTER_MS = 600_000;
 
 /** The breaker's key: the tracking server, without credentials. */
 export function serverOf(deps: Pick<Deps, "config">): string {
@@ -67,7 +69,8 @@ export async function recordFailure(deps: BreakerDeps, failure: Failure): Promis
 
 async function open(deps: BreakerDeps, failure: Failure, alarm: boolean): Promise<true> {
   const now = deps.now();
-  const probeAt = now + deps.config.breaker.probeMs;
+  const waitMs = probeWaitMs(deps.config.breaker.probeMs, failure);
+  const probeAt = now + waitMs;
   const opened = {
     state: "open" as const,
     openedAt: now,
@@ -87,9 +90,14 @@ async function open(deps: BreakerDeps, failure: Failure, alarm: boolean): Promis
       error: failure.message,
       alarm,
     });
-    await scheduleProbe(deps, deps.config.breaker.probeMs);
+    await scheduleProbe(deps, waitMs);
   }
   return true;
+}
+
+/** How long to leave the server alone: as long as it asked for, if that is longer. */
+function probeWaitMs(ownMs: number, failure: Failure): number {
+  return Math.max(ownMs, Math.min(failure.retryAfterMs ?? 0, MAX_RETRY_AFTER_MS));
 }
 
 /** The cheapest call that reaches MLflow's database: `/health` answers 200 with the database down. */
@@ -120,7 +128,7 @@ export async function probe(deps: BreakerDeps): Promise<"closed" | "open" | "not
     return "closed";
   }
   const { probeMs, probeMaxMs } = deps.config.breaker;
-  const wait = Math.min(probeMaxMs, probeMs * 2 ** Math.min(claimed.probes, 20));
+  const wait = probeWaitMs(Math.min(probeMaxMs, probeMs * 2 ** Math.min(claimed.probes, 20)), result.failure);
   const alarm = result.failure.kind === "misconfigured";
   await drizzle(deps.db)
     .update(breakers)

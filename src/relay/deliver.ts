@@ -1,7 +1,7 @@
 import type { Core } from "../domain/fold.ts";
 import { readCore } from "../store/columns.ts";
 import { recordConflicts } from "../store/conflicts.ts";
-import { coreOf } from "../store/parents.ts";
+import { coreOf, modelRunStream } from "../store/parents.ts";
 import { countEvents } from "../store/streams.ts";
 import { finish } from "./finish.ts";
 import { sendAll } from "./send.ts";
@@ -39,21 +39,22 @@ export async function deliver(turn: Turn): Promise<Step> {
 /** A run cannot move: a start that names another experiment or run after it was made is a conflict. */
 async function noteLateClaims(turn: Turn, core: Core): Promise<void> {
   const { stream, deps } = turn;
-  const experiment = text(core, "experiment_name");
-  const run = text(core, "mlflow_run_id");
   const row = { streamId: stream.id, source: "journal" as const, createdAt: deps.now() };
-  if (experiment !== null && stream.experimentName !== null && experiment !== stream.experimentName)
+  const experiment = text(core, "experiment_name") ?? (await parentExperiment(turn));
+  const kept = stream.experimentName;
+  if (experiment !== null && kept !== null && experiment !== kept && !stream.adopted)
     await recordConflicts(deps.db, [
-      {
-        ...row,
-        kind: "experiment",
-        field: "experiment_name",
-        kept: stream.experimentName,
-        refused: experiment,
-      },
+      { ...row, kind: "experiment", field: "experiment_name", kept, refused: experiment },
     ]);
+  const run = text(core, "mlflow_run_id");
   if (run !== null && run !== stream.mlflowRunId)
     await recordConflicts(deps.db, [
       { ...row, kind: "run_id", field: "mlflow_run_id", kept: stream.mlflowRunId, refused: run },
     ]);
+}
+
+/** The experiment that the trial's model run names. */
+async function parentExperiment({ stream, deps }: Turn): Promise<string | null> {
+  if (stream.kind !== "trial" || stream.modelRunId === null) return null;
+  return (await modelRunStream(deps.db, stream.modelRunId))?.experimentName ?? null;
 }

@@ -35,7 +35,9 @@ export async function drive(deps: Deps, streamId: number): Promise<Driven> {
   const idle = whyIdle(deps, stream, breaker?.state === "open");
   if (idle) {
     const released = await release(deps.db, lease, idle, deps.now());
-    return { poke: folded.more ? 0 : released?.pokeNeeded ? gatherMs : null };
+    // The poke for a later attempt may have been spent on this very turn.
+    const early = stream.deliveredSeq < stream.lastSeq ? stream.nextAttemptAt - deps.now() : 0;
+    return { poke: folded.more ? 0 : early > 0 ? early : released?.pokeNeeded ? gatherMs : null };
   }
   const log = deps.log.with({ model_run_id: stream.modelRunId, trial_id: stream.trialId });
   const turn = new Turn({ ...deps, log }, lease, stream, (breaker?.failures ?? 0) > 0);
@@ -44,8 +46,9 @@ export async function drive(deps: Deps, streamId: number): Promise<Driven> {
   if (!released) return { poke: null };
   if (end.kind === "wait") return { poke: end.for === "breaker" ? null : end.ms };
   if (end.kind === "more" || folded.more) return { poke: 0 };
-  // What another turn folded of this stream meanwhile counts as folded, but was not sent.
-  const behind = end.kind === "done" && released.stream.deliveredSeq < released.stream.lastSeq;
+  // What another turn folded of this stream meanwhile counts as folded, but was not sent; nor was a call made that
+  // took its lease for lost and was wrong.
+  const behind = end.kind !== "blocked" && released.stream.deliveredSeq < released.stream.lastSeq;
   return { poke: released.pokeNeeded || behind ? gatherMs : null };
 }
 

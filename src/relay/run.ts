@@ -40,9 +40,10 @@ export async function ensureRun(turn: Turn, wanted: Wanted): Promise<Step> {
 /** Stores the intent, then creates. */
 async function create(turn: Turn, wanted: Wanted, experimentId: string): Promise<Step> {
   const nonce = turn.stream.createNonce ?? crypto.randomUUID();
-  const intent = { createNonce: nonce, createSentAt: turn.deps.now(), experimentName: wanted.experimentName };
+  const sentAt = await turn.pace();
+  const intent = { createNonce: nonce, createSentAt: sentAt, experimentName: wanted.experimentName };
   if (!(await turn.update({ ...intent, mlflowExperimentId: experimentId }))) return turn.stop(null);
-  const created = await turn.callUnderLease(() =>
+  const created = await turn.callUnderLease(sentAt, () =>
     turn.deps.mlflow.createRun({
       experimentId,
       runName: wanted.runName,
@@ -52,6 +53,7 @@ async function create(turn: Turn, wanted: Wanted, experimentId: string): Promise
     }),
   );
   if (created.ok) return link(turn, created.value, wanted.runName, false);
+  if (created.failure === null) return turn.stop(null);
   // Only an answer says that the call is over; without one the intent stays and is settled next time.
   if (created.failure.kind !== "ambiguous") await turn.update({ createSentAt: null });
   if (created.failure.kind === "gone") {
@@ -70,7 +72,10 @@ async function settle(
 ): Promise<Step<boolean>> {
   const runs = await findByNonce(turn, experimentId);
   if (!runs.ok) return runs;
-  const [oldest] = runs.value.toSorted((a, b) => (a.info.startTime ?? 0) - (b.info.startTime ?? 0));
+  const [oldest] = runs.value.toSorted(
+    (a, b) =>
+      Number(isDeleted(a)) - Number(isDeleted(b)) || (a.info.startTime ?? 0) - (b.info.startTime ?? 0),
+  );
   if (oldest) {
     const linked = await link(turn, oldest, wanted.runName, false);
     return linked.ok ? { ok: true, value: true } : linked;
@@ -94,7 +99,11 @@ async function settle(
     : turn.stop(null);
 }
 
-/** The active runs that carry the stream's nonce. */
+function isDeleted(run: Run): boolean {
+  return run.info.lifecycleStage === "deleted";
+}
+
+/** The runs that carry the stream's nonce. */
 export async function findByNonce(turn: Turn, experimentId: string): Promise<Step<Run[]>> {
   const filter = tagEquals(NONCE_TAG, turn.stream.createNonce ?? "");
   if (filter === null) return { ok: true, value: [] };

@@ -59,14 +59,16 @@ async function sendBatch(turn: Turn, runId: string, batch: Batch, done: Batch | 
     if (!arrived.ok) return arrived;
     if (arrived.value) return proceed;
   }
-  if (!(await markSent(turn.deps.db, turn.lease, batch, done, turn.deps.now()))) return turn.stop(null);
+  const sentAt = await turn.pace();
+  if (!(await markSent(turn.deps.db, turn.lease, batch, done, sentAt))) return turn.stop(null);
   // Part of a batch that was sent before may be in.
   if (batch.attempts > 0) return sendPieces(turn, runId, batch);
   const token = { key: BATCH_TAG, value: batch.token };
-  const result = await turn.callUnderLease(() =>
+  const result = await turn.callUnderLease(sentAt, () =>
     turn.deps.mlflow.logBatch(payload(runId, { ...batch.items, tags: [...batch.items.tags, token] })),
   );
-  return result.ok ? proceed : failedWhole(turn, runId, batch, result.failure);
+  if (result.ok) return proceed;
+  return result.failure === null ? turn.stop(null) : failedWhole(turn, runId, batch, result.failure);
 }
 
 async function failedWhole(turn: Turn, runId: string, batch: Batch, failure: Failure): Promise<Step> {

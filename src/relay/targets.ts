@@ -23,6 +23,8 @@ export async function modelRun(turn: Turn, core: Core): Promise<Step<boolean>> {
       ? { ok: true, value: false }
       : turn.stop(null);
   }
+  const grace = graceLeft(turn, core.started);
+  if (grace) return grace;
   const modelRunId = turn.stream.modelRunId ?? "";
   const before = turn.stream.mlflowRunId;
   const made = await ensureRun(turn, {
@@ -42,10 +44,9 @@ export async function trialRun(turn: Turn, core: Core): Promise<Step<boolean>> {
   const { deps, stream } = turn;
   const trialId = stream.trialId ?? "";
   const parent = await parentOf(turn);
-  const waited = deps.now() - stream.createdAt;
-  // A run can change neither its experiment nor its start later, so what is not announced yet is waited for.
-  if ((!core.announced || parent?.announced === false) && waited < deps.config.announceGraceMs)
-    return { ok: false, end: { kind: "wait", for: "grace", ms: deps.config.announceGraceMs - waited } };
+  const parentCore = parent ? readCore(parent.core) : null;
+  const grace = graceLeft(turn, core.started && parentCore?.started !== false);
+  if (grace) return grace;
   let parentRunId: string | null = null;
   if (parent?.announced && deps.config.parentRuns && !isForgotten(parent.stream)) {
     const made = await ensureParent(turn, parent);
@@ -64,6 +65,12 @@ export async function trialRun(turn: Turn, core: Core): Promise<Step<boolean>> {
     ],
   });
   return made.ok ? { ok: true, value: true } : made;
+}
+
+/** A run can change neither its experiment nor its start later, so a start that has not come yet is waited for. */
+function graceLeft({ deps, stream }: Turn, started: boolean): { ok: false; end: End } | null {
+  const ms = deps.config.announceGraceMs - (deps.now() - stream.createdAt);
+  return started || ms <= 0 ? null : { ok: false, end: { kind: "wait", for: "grace", ms } };
 }
 
 type Parent = NonNullable<Awaited<ReturnType<typeof modelRunStream>>>;

@@ -2,12 +2,12 @@ import type { Failure, Result } from "../mlflow/failure.ts";
 import { type Lease, renew, type StreamRow, updateHeld } from "../store/leases.ts";
 import type { streams } from "../store/schema.ts";
 import { backoffMs } from "./backoff.ts";
-import { recordFailure, recordSuccess } from "./breaker.ts";
+import { MAX_RETRY_AFTER_MS, recordFailure, recordSuccess } from "./breaker.ts";
 import type { Deps } from "./deps.ts";
 import { pace } from "./pace.ts";
 
-/** The longest wait for a place in the row of calls, generously. */
-const MAX_PACE_MS = 10_000;
+/** The longest from renewing the lease to sending the call that it covers; whoever is later counts it as lost. */
+const MAX_START_MS = 10_000;
 
 /** How a turn with a stream ended. */
 export type End =
@@ -21,16 +21,17 @@ export type End =
 
 export type Step<T = void> = { ok: true; value: T } | { ok: false; end: End };
 
+/** What came of a call; a failure of null: the lease was lost, and the call was not made. */
+type Answered<T> = Result<T> | { ok: false; failure: null };
+
 export const proceed: Step = { ok: true, value: undefined };
 
 /** The most calls to MLflow in one turn, so that one huge trial cannot hold the others up. */
 const MAX_CALLS = 40;
-/** A server that asks for more is asked again after this. */
-const MAX_RETRY_AFTER_MS = 600_000;
 
 /** A lease outlasts the call it covers and the time in which a call that timed out may still land. */
 export function leaseMs(timeoutMs: number): number {
-  return landingMs(timeoutMs) + MAX_PACE_MS;
+  return landingMs(timeoutMs) + MAX_START_MS;
 }
 
 /** From sending until a call without an answer can no longer take effect: its timeout, and as long again. */
@@ -58,9 +59,16 @@ export class Turn {
   }
 
   /** Calls MLflow under a renewed lease; the breaker hears how it went. */
-  async call<T>(request: () => Promise<Result<T>>): Promise<Result<T> | { ok: false; failure: null }> {
+  async call<T>(request: () => Promise<Result<T>>): Promise<Answered<T>> {
+    const since = await this.pace();
     if (!(await renew(this.deps.db, this.lease))) return { ok: false, failure: null };
-    return this.callUnderLease(request);
+    return this.callUnderLease(since, request);
+  }
+
+  /** Waits for a call's place in the row; answers when it may begin, in epoch milliseconds. */
+  async pace(): Promise<number> {
+    await pace(this.deps);
+    return this.deps.now();
   }
 
   /** Work on another stream under its own lease, such as the parent's, within this turn. */
@@ -68,10 +76,14 @@ export class Turn {
     return new Turn(this.deps, lease, stream, this.#failuresBefore);
   }
 
-  /** The same, where the statement before has just renewed the lease. */
-  async callUnderLease<T>(request: () => Promise<Result<T>>): Promise<Result<T>> {
+  /**
+   * The same, where the statement before has just renewed the lease. Its answer may have been so long on the way that
+   * another has the lease by now, and MLflow cannot tell the two apart: such a call is not made.
+   * @param since when `pace` let it begin, before that statement
+   */
+  async callUnderLease<T>(since: number, request: () => Promise<Result<T>>): Promise<Answered<T>> {
+    if (this.deps.now() - since > MAX_START_MS) return { ok: false, failure: null };
     this.#calls++;
-    await pace(this.deps);
     const result = await request();
     if (this.#failuresBefore && (result.ok || isAnswered(result.failure))) {
       await recordSuccess(this.deps);

@@ -13,6 +13,7 @@ const quietStatus = z.enum(["left", "failed", "cancelled"]);
 
 const facts = z.object({
   announces: z.literal(true).optional(),
+  starts: z.literal(true).optional(),
   ends: z.enum(["succeeded", "failed", "skipped", "cancelled"]).optional(),
   resumes: z.literal(true).optional(),
   fields: z.record(z.string(), z.json()).optional(),
@@ -25,6 +26,7 @@ const facts = z.object({
 
 const core = z.object({
   announced: z.boolean(),
+  started: z.boolean(),
   startedAt: z.number().nullable(),
   maxStep: z.number().nullable(),
   lifecycle: z.object({

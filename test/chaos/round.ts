@@ -5,7 +5,7 @@ import { chaosState, storm } from "./storm.ts";
 import { makeTraffic } from "./traffic.ts";
 import { sendTraffic } from "./trainers.ts";
 import { judge, type Verdict } from "./verdict.ts";
-import { makeStorm } from "./weather.ts";
+import type { Gust } from "./weather.ts";
 
 export type Round = Verdict & {
   seed: number;
@@ -17,22 +17,22 @@ export type Round = Verdict & {
   /** What broke a promise; empty when all is well. */
   problems: string[];
 };
-export type Size = { trials: number; steps: number; gusts: number };
+export type Size = { trials: number; steps: number };
 
 const MS_A_GUST = 2_500;
 const CRON_MS = 10_000;
 const DRAIN_LIMIT_MS = 180_000;
 
 /** Traffic through a storm, calm, the backlog drained, and the verdict. The same schedule for the same seed. */
-export async function playRound(lab: Lab, seed: number, size: Size): Promise<Round> {
+export async function playRound(lab: Lab, seed: number, size: Size, gusts: readonly Gust[]): Promise<Round> {
   const experiment = `chaos ${seed}`;
   const traffic = makeTraffic(seed, experiment, size);
   const callsBefore = lab.proxy.calls.length;
   // In calm, for it names the experiment, and a run made without it cannot move.
   await lab.relay.send(traffic.announcement);
   const [heard, struck] = await Promise.all([
-    sendTraffic(lab.relay, traffic, seed, size.gusts * MS_A_GUST),
-    storm(lab, makeStorm(seed, size.gusts), seed),
+    sendTraffic(lab.relay, traffic, seed, gusts.length * MS_A_GUST),
+    storm(lab, gusts, seed),
   ]);
   const calm = Date.now();
   await drain(lab, experiment);
@@ -78,7 +78,7 @@ export async function drain({ relay }: Lab, modelRunId: string): Promise<void> {
       }
       const { outstanding, frozen } = await chaosState(relay);
       behind = relay.store.behind(modelRunId);
-      return outstanding === 0 && frozen === 0 && behind.length === 0;
+      return outstanding === 0 && !frozen && behind.length === 0;
     },
     () => JSON.stringify(behind, null, 1),
     DRAIN_LIMIT_MS,

@@ -1,9 +1,9 @@
 import { parseArgs } from "node:util";
-import { openLab } from "../lib/lab.ts";
 import { comparePeers } from "./peers.ts";
 import { playRound, type Round, type Size } from "./round.ts";
+import { openChaosLab } from "./storm.ts";
 import { table } from "./table.ts";
-import { makeStorm } from "./weather.ts";
+import { type Gust, makeStorm } from "./weather.ts";
 
 /**
  * `npm run chaos -- [--seed N] [--rounds N | --minutes M] [--peers] [--json]`: rounds of faults, each from its own
@@ -19,7 +19,8 @@ const { values } = parseArgs({
     json: { type: "boolean", default: false },
   },
 });
-const SIZE: Size = { trials: 6, steps: 50, gusts: 8 };
+const SIZE: Size = { trials: 6, steps: 50 };
+const GUSTS = 8;
 const ROUNDS = 3;
 const MANY = 10_000;
 
@@ -27,7 +28,7 @@ const first = numberOf("seed", values.seed);
 const rounds = numberOf("rounds", values.rounds ?? String(values.minutes ? MANY : ROUNDS));
 const deadline = Date.now() + numberOf("minutes", values.minutes ?? String(MANY)) * 60_000;
 
-const lab = await openLab({}, { main: "test/chaos/worker.ts" });
+const lab = await openChaosLab();
 try {
   if (values.peers) print(await comparePeers(lab, first));
   else process.exitCode = (await play()) ? 0 : 1;
@@ -40,8 +41,9 @@ async function play(): Promise<boolean> {
   const played: Round[] = [];
   const broken: number[] = [];
   for (let seed = first; seed < first + rounds && Date.now() < deadline; seed++) {
-    console.error(`seed ${seed}: ${makeStorm(seed, SIZE.gusts).map(nameOf).join("; ")}`);
-    const problems = await playRound(lab, seed, SIZE).then(
+    const gusts = makeStorm(seed, GUSTS);
+    console.error(`seed ${seed}: ${gusts.map(nameOf).join("; ")}`);
+    const problems = await playRound(lab, seed, SIZE, gusts).then(
       (round) => {
         played.push(round);
         return round.problems;
@@ -61,7 +63,7 @@ function print(rows: readonly object[]): void {
   console.log(values.json ? JSON.stringify(rows, null, 1) : table(rows));
 }
 
-function nameOf({ network, platform }: ReturnType<typeof makeStorm>[number]): string {
+function nameOf({ network, platform }: Gust): string {
   return `${network.name} / ${platform.name}`;
 }
 

@@ -1,14 +1,22 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
 import { seeded } from "../../scripts/demo/random.ts";
-import type { Lab } from "../lib/lab.ts";
+import { type Lab, openLab } from "../lib/lab.ts";
 import type { Relay } from "../lib/relay.ts";
 import { until } from "../lib/until.ts";
 import type { Chances } from "./troubles.ts";
 import { blow, CALM, type Gust } from "./weather.ts";
 
+/** The real relay with the chaos entry; several batches of the queue at once, as Cloudflare hands them out. */
+export function openChaosLab(): Promise<Lab> {
+  return openLab(
+    {},
+    { main: "test/chaos/worker.ts", compatibility_flags: ["queue_consumer_no_wait_for_wait_until"] },
+  );
+}
+
 const CHAOS_PATH = "/chaos";
-const state = z.object({ outstanding: z.number(), struck: z.number(), frozen: z.number() });
+const state = z.object({ outstanding: z.number(), struck: z.number(), frozen: z.boolean() });
 
 /**
  * Lets the gusts blow one after the other, and ends in calm.

@@ -1,10 +1,12 @@
 import type { RelayMessage } from "../../src/relay/deps.ts";
-import { draw, type Life, strikes } from "./troubles.ts";
+import { draw, type Freeze, type Life, strikes } from "./troubles.ts";
 
 /** A message as the chaos entry sends it: it counts its deliveries itself. */
 export type Sent = RelayMessage & { attempts?: number };
 
 const MAX_LATE_SECONDS = 5;
+/** The statement that stores the intent to create a run. */
+const INTENT = /^update "streams" .*"create_nonce" = /;
 
 /** Messages with events in them that are somewhere between being sent and being settled. */
 export const payloads = { outstanding: 0 };
@@ -22,13 +24,14 @@ export function troubledEnv(env: Env, life: Life): Env {
 function troubledDatabase(db: D1Database, life: Life): D1Database {
   // D1 looks into the statements of a batch, so it must get its own back.
   const inner = new WeakMap<D1PreparedStatement, D1PreparedStatement>();
-  const troubled = (statement: D1PreparedStatement): D1PreparedStatement => {
+  const troubled = (statement: D1PreparedStatement, freeze: Freeze): D1PreparedStatement => {
     const outer = new Proxy(statement, {
       get(target, name) {
-        if (name === "bind") return (...values: unknown[]) => troubled(target.bind(...values));
+        if (name === "bind") return (...values: unknown[]) => troubled(target.bind(...values), freeze);
         const member: unknown = Reflect.get(target, name);
         if (typeof member !== "function") return member;
-        return (...args: unknown[]) => life.effect("d1", async () => Reflect.apply(member, target, args));
+        return (...args: unknown[]) =>
+          life.effect("d1", async () => Reflect.apply(member, target, args), freeze);
       },
     });
     inner.set(outer, statement);
@@ -36,10 +39,12 @@ function troubledDatabase(db: D1Database, life: Life): D1Database {
   };
   return new Proxy(db, {
     get(target, name) {
-      if (name === "prepare") return (query: string) => troubled(target.prepare(query));
+      if (name === "prepare")
+        return (query: string) =>
+          troubled(target.prepare(query), INTENT.test(query) ? "intent.freeze" : "d1.freeze");
       if (name === "batch")
         return (statements: D1PreparedStatement[]) =>
-          life.effect("d1", () => target.batch(statements.map((one) => inner.get(one) ?? one)));
+          life.effect("d1", () => target.batch(statements.map((one) => inner.get(one) ?? one)), "d1.freeze");
       return member(target, name);
     },
   });

@@ -15,6 +15,8 @@ const TROUBLES = [
   /** Does it, and answers only when the caller's lease has run out. */
   "d1.freeze",
   "fetch.freeze",
+  /** The same where it hurts most: the intent to create a run is stored, and the create itself is not sent yet. */
+  "intent.freeze",
   /** The queue takes pokes but no events: for when the process is to be killed, since that queue is memory. */
   "payload.refuse",
   "message.twice",
@@ -26,6 +28,7 @@ const TROUBLES = [
 ] as const;
 
 export type Trouble = (typeof TROUBLES)[number];
+export type Freeze = Extract<Trouble, `${string}.freeze`>;
 export type Chances = Partial<Record<Trouble, number>>;
 
 /** What the harness tells the chaos entry. */
@@ -37,14 +40,16 @@ export const orders = z.object({
 /** Longer than ingest waits for either store. */
 const LATE_MS = 6_000;
 /** Longer than a lease lasts under the settings of the tests (twice their timeout, and ten seconds), and than the
- * next holder needs for its own work. */
+ * next holder needs for its own work; but the runtime ends what still waits thirty seconds after its handler. */
 const FREEZE_MS = 25_000;
+/** For what an invocation does when it goes on. */
+const AFTERWARDS_MS = 5_000;
 const MAX_EFFECTS_OF_THE_DOOMED = 20;
 
 let random: Random = seeded(1);
 let chances: Chances = {};
 let struck = 0;
-let frozen = 0;
+let frozenUntil = 0;
 
 /** From now on troubles come with these chances, drawn from this seed. */
 export function setTroubles(seed: number, next: Chances): void {
@@ -54,11 +59,11 @@ export function setTroubles(seed: number, next: Chances): void {
 }
 
 /**
- * How often trouble has come since the last order, for a harness that injects nothing proves nothing; and how many
- * invocations stand still just now.
+ * How often trouble has come since the last order, for a harness that injects nothing proves nothing; and whether some
+ * invocation stands still just now.
  */
-export function toll(): { struck: number; frozen: number } {
-  return { struck, frozen };
+export function toll(): { struck: number; frozen: boolean } {
+  return { struck, frozen: Date.now() < frozenUntil };
 }
 
 /** Whether a trouble comes now. What has no chance draws nothing. */
@@ -79,11 +84,10 @@ export function sleep(ms: number): Promise<void> {
 }
 
 /** An answer that arrives in time, or after the lease of whoever waits for it. */
-export async function perhapsFrozen<T>(trouble: "d1.freeze" | "fetch.freeze", answer: T): Promise<T> {
+export async function perhapsFrozen<T>(trouble: Freeze, answer: T): Promise<T> {
   if (!strikes(trouble)) return answer;
-  frozen++;
+  frozenUntil = Date.now() + FREEZE_MS + AFTERWARDS_MS;
   await sleep(FREEZE_MS);
-  frozen--;
   return answer;
 }
 
@@ -96,14 +100,14 @@ export class Life {
   }
 
   /** Does something to a store, with all that can go wrong. */
-  async effect<T>(store: "d1" | "queue", work: () => Promise<T>): Promise<T> {
+  async effect<T>(store: "d1" | "queue", work: () => Promise<T>, freeze?: Freeze): Promise<T> {
     this.#check();
     if (strikes(`${store}.refuse`)) throw new Error(`chaos: ${store} refuses`);
     if (strikes(`${store}.late`)) await sleep(LATE_MS);
     this.#check();
     this.#left--;
     const result = await work();
-    if (store === "d1") await perhapsFrozen("d1.freeze", null);
+    if (freeze) await perhapsFrozen(freeze, null);
     this.#check();
     if (strikes(`${store}.lose`)) throw new Error(`chaos: the answer of ${store} is lost`);
     return result;

@@ -51,10 +51,17 @@ const PLATFORMS: readonly [Platform, ...Platform[]] = [
   { name: "invocations die", chances: { "invocation.dies": 0.5 } },
   {
     name: "frozen past the lease",
-    chances: { "fetch.freeze": 0.1, "d1.freeze": 0.01, "message.twice": 0.3 },
+    chances: { "fetch.freeze": 0.1, "d1.freeze": 0.03, "intent.freeze": 0.3, "message.twice": 0.3 },
   },
   { name: "relay killed", chances: { "payload.refuse": 1 }, relay: "killed" },
 ];
+
+/** Every second create finds its lease gone, if it looks. */
+export const FROZEN_CREATES: readonly Gust[] = Array.from({ length: 3 }, () => ({
+  ms: 3_000,
+  network: CALM_NETWORK,
+  platform: { name: "frozen creates", chances: { "intent.freeze": 0.5, "message.twice": 0.5 } },
+}));
 
 /** What heals nothing: items that MLflow never takes. */
 export const POISONED = { path: "runs/log-batch", body: `"${POISON}` };

@@ -27,19 +27,25 @@ export default {
 
   /**
    * The local queue hands out one batch at a time, Cloudflare's several at once. So the messages are taken from it
-   * here, and each group of them is an invocation of its own.
+   * here, and each group of them is an invocation of its own. Only events are waited for: the runtime ends what goes
+   * on for too long after its handler, and a poke that is lost so is one trouble more.
    */
   async queue(batch, env, ctx) {
     const waiting = [...batch.messages];
+    const kept: Promise<void>[] = [];
     while (waiting.length > 0) {
       const group: Sent[] = [];
       for (let i = 0; i <= draw(MAX_GROUP) && waiting.length > 0; i++)
         group.push(...waiting.splice(draw(waiting.length), 1).map(({ body }) => body));
-      ctx.waitUntil(consume(batch, group, env));
       const again = group.filter(() => strikes("message.twice"));
       payloads.outstanding += carried(again);
-      if (again.length > 0) ctx.waitUntil(consume(batch, again, env));
+      for (const messages of [group, again]) {
+        const consumed = consume(batch, messages, env);
+        if (carried(messages) > 0) kept.push(consumed);
+        else ctx.waitUntil(consumed);
+      }
     }
+    await Promise.all(kept);
     batch.ackAll();
   },
 

@@ -22,7 +22,6 @@ test(
   async () => {
     const study = makeStudy("killed", { trials: 10, epochs: 160 });
     const points: Match[] = [
-      { path: "runs/create" },
       { path: "runs/create", after: 5 },
       { path: "runs/log-batch", after: 8 },
       { path: "runs/update", after: 3 },

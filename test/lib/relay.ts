@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import { freePort } from "../../scripts/lib/mlflow-server.ts";
+import type { Entry } from "../../scripts/lib/relay-config.ts";
 import { type RelayProcess, startRelay } from "../../scripts/lib/relay-process.ts";
 import { type Behind, RelayStore } from "./relay-store.ts";
 import { until } from "./until.ts";
@@ -30,7 +31,7 @@ export class Relay {
   readonly #port: number;
   readonly #stateDir: string;
   readonly #vars: Record<string, string>;
-  readonly #entry: { main?: string };
+  readonly #entry: Partial<Entry>;
   #process: RelayProcess;
 
   private constructor(
@@ -38,7 +39,7 @@ export class Relay {
     port: number,
     stateDir: string,
     vars: Record<string, string>,
-    entry: { main?: string },
+    entry: Partial<Entry>,
   ) {
     this.#process = process;
     this.#port = port;
@@ -52,11 +53,11 @@ export class Relay {
     stateDir: string,
     trackingUri: string,
     vars: Record<string, string> = {},
-    entry: { main?: string } = {},
+    entry: Partial<Entry> = {},
   ): Promise<Relay> {
     const port = await freePort();
     const all = { ...QUICK, MLFLOW_TRACKING_URI: trackingUri, ...vars };
-    const process = await startRelay({ port, stateDir, vars: all, ...entry });
+    const process = await startRelay({ port, stateDir, vars: all, entry });
     return new Relay(process, port, stateDir, all, entry);
   }
 
@@ -66,7 +67,7 @@ export class Relay {
       port: this.#port,
       stateDir: this.#stateDir,
       vars: { ...this.#vars, ...vars },
-      ...this.#entry,
+      entry: this.#entry,
     });
   }
 
