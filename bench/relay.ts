@@ -3,7 +3,7 @@ import { freePort } from "../scripts/lib/mlflow-server.ts";
 import { type RelayProcess, startRelay } from "../scripts/lib/relay-process.ts";
 
 const TOKEN = "bench-token-of-more-than-16-characters";
-const POLL_MS = 50;
+const POLL_MS = 250;
 /** Longer than the gather window, within which a message is on its way but in nobody's backlog. */
 const SETTLE_MS = 3_000;
 

@@ -14,12 +14,13 @@ import { percentile, round, timed } from "./stats.ts";
 const SINGLE_EVENTS = 500;
 const BATCHES = 100;
 const BATCH_SIZE = 100;
-const KINDNESS_TRIALS = 4;
+const BATCHED_TRIALS = 10;
+const SINGLE_TRIALS = 4;
 const KINDNESS_POINTS = 1_000;
-const CEILING_CALLS = 50;
+const CEILING_CALLS = 100;
 const POINTS_PER_CALL = 1_000;
 const KEYS = 5;
-const DELIVERY_TRIALS = 10;
+const DELIVERY_TRIALS = 20;
 const DELIVERY_STEPS = 2_000;
 
 const dir = mkdtempSync(join(tmpdir(), "trial-relay-bench-"));
@@ -84,23 +85,29 @@ async function kindness() {
   say("kindness: MLflow calls for single-metric events, counted by a proxy");
   const proxy = await countingProxy(mlflow.uri);
   const relay = await benchRelay(join(dir, "kindness"), { MLFLOW_TRACKING_URI: proxy.uri });
-  const batched = await callsFor(relay, proxy.counts, "batched", BATCH_SIZE);
-  const single = await callsFor(relay, proxy.counts, "single", 1);
+  const batched = await callsFor(relay, proxy.counts, "batched", BATCHED_TRIALS, BATCH_SIZE);
+  const single = await callsFor(relay, proxy.counts, "single", SINGLE_TRIALS, 1);
   await relay.stop();
   await proxy.close();
   return { sent_in_batches_of_100: batched, sent_one_by_one: single };
 }
 
 /** MLflow calls for a model run of a few trials, whose events are posted so many at a time. */
-async function callsFor(relay: BenchRelay, counts: Record<string, number>, name: string, size: number) {
+async function callsFor(
+  relay: BenchRelay,
+  counts: Record<string, number>,
+  name: string,
+  trials: number,
+  size: number,
+) {
   for (const endpoint of Object.keys(counts)) delete counts[endpoint];
   await relay.post({
     event: "ml.run.start",
     model_run_id: name,
-    requested_trials: KINDNESS_TRIALS,
+    requested_trials: trials,
     search_space_version: 1,
   });
-  for (let trial = 0; trial < KINDNESS_TRIALS; trial++) {
+  for (let trial = 0; trial < trials; trial++) {
     const events = trialEvents(name, `trial-${trial}`, 1, KINDNESS_POINTS);
     for (let i = 0; i < events.length; i += size) await relay.post(events.slice(i, i + size));
   }
@@ -108,12 +115,12 @@ async function callsFor(relay: BenchRelay, counts: Record<string, number>, name:
     event: "ml.run.stop",
     model_run_id: name,
     state: "completed",
-    completed_trials: KINDNESS_TRIALS,
+    completed_trials: trials,
   });
-  await relay.delivered(name, KINDNESS_TRIALS);
+  await relay.delivered(name, trials);
   const calls = Object.values(counts).reduce((a, b) => a + b, 0);
   return {
-    calls_per_1000_events: round((calls * 1000) / (KINDNESS_TRIALS * KINDNESS_POINTS)),
+    calls_per_1000_events: round((calls * 1000) / (trials * KINDNESS_POINTS)),
     calls: { ...counts },
   };
 }

@@ -2,14 +2,17 @@ import { type Core, fieldOf } from "../domain/fold.ts";
 import { isForgotten } from "../store/blocked.ts";
 import { readCore } from "../store/columns.ts";
 import { claim } from "../store/leases.ts";
-import { modelRunStream } from "../store/parents.ts";
+import { modelRunStream, runIdOf } from "../store/parents.ts";
+import type { Deps } from "./deps.ts";
 import { foldStream } from "./fold-stream.ts";
 import { letGo } from "./let-go.ts";
 import { PARENT_TAG, renest } from "./renest.ts";
 import { ensureRun, type Wanted } from "./run.ts";
 import { type End, leaseMs, type Step, type Turn } from "./turn.ts";
 
-/** How soon to look again for a parent run that another turn is just making. */
+const PARENT_LOOK_MS = 100;
+const MAX_PARENT_LOOKS = 20;
+/** How soon to come back for a parent run that another turn is still making. */
 const PARENT_POLL_MS = 1_000;
 /** How soon where an operator has to act first; unblocking a model run wakes its trials. */
 const BLOCKED_PARENT_POLL_MS = 60_000;
@@ -106,7 +109,10 @@ async function ensureParent(turn: Turn, parent: Parent): Promise<Step<string>> {
     leaseMs(deps.config.mlflow.timeoutMs),
     Number.MAX_SAFE_INTEGER,
   );
-  if (claimed.kind !== "claimed") return wait(null);
+  if (claimed.kind !== "claimed") {
+    const made = await runMadeMeanwhile(deps, stream.id);
+    return made === null ? wait(null) : { ok: true, value: made };
+  }
   const parentTurn = turn.branch(claimed.lease, claimed.stream);
   const made = await modelRun(parentTurn, readCore(parent.core));
   const blocked = !made.ok && made.end.kind === "blocked" ? { blockedReason: made.end.reason } : {};
@@ -115,6 +121,16 @@ async function ensureParent(turn: Turn, parent: Parent): Promise<Step<string>> {
   if (!made.ok) return made.end.kind === "blocked" ? wait(made.end.reason) : made;
   const runId = parentTurn.stream.mlflowRunId;
   return runId === null ? wait(null) : { ok: true, value: runId };
+}
+
+/** Another turn is just making the run, which takes a moment: waiting for it here beats coming back later. */
+async function runMadeMeanwhile({ db }: Deps, streamId: number): Promise<string | null> {
+  for (let i = 0; i < MAX_PARENT_LOOKS; i++) {
+    await new Promise((resolve) => setTimeout(resolve, PARENT_LOOK_MS));
+    const runId = await runIdOf(db, streamId);
+    if (runId !== null) return runId;
+  }
+  return null;
 }
 
 function common(turn: Turn, core: Core, id: string): Pick<Wanted, "runName" | "startTime" | "user"> {

@@ -42,3 +42,13 @@ export async function trialsInExperiment(db: D1Database, modelRunId: string, exp
       ),
     );
 }
+
+/** The MLflow run of a stream; null before it has one. */
+export async function runIdOf(db: D1Database, streamId: number): Promise<string | null> {
+  const row = await drizzle(db)
+    .select({ runId: streams.mlflowRunId })
+    .from(streams)
+    .where(eq(streams.id, streamId))
+    .get();
+  return row?.runId ?? null;
+}
