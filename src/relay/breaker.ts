@@ -13,8 +13,8 @@ export type Breaker = typeof breakers.$inferSelect;
 
 type BreakerDeps = Pick<Deps, "db" | "config" | "now" | "mlflow" | "trials" | "log">;
 
-/** One prober at a time: another may try after this. */
-const PROBE_CLAIM_MS = 60_000;
+/** One prober at a time: another may try so long after the first one's call must have ended. */
+const PROBE_SLACK_MS = 2_000;
 /** A server that asks for more is asked again after this. */
 export const MAX_RETRY_AFTER_MS = 600_000;
 
@@ -118,7 +118,10 @@ export async function probe(deps: BreakerDeps): Promise<"closed" | "open" | "not
   );
   const [claimed] = await drizzle(deps.db)
     .update(breakers)
-    .set({ probeAt: now + PROBE_CLAIM_MS, probes: sql`${breakers.probes} + 1` })
+    .set({
+      probeAt: now + deps.config.mlflow.timeoutMs + PROBE_SLACK_MS,
+      probes: sql`${breakers.probes} + 1`,
+    })
     .where(due)
     .returning();
   if (!claimed) return "not due";

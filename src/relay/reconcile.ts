@@ -59,10 +59,13 @@ export async function reconcile(deps: Deps): Promise<PassReport | null> {
     report.error = errorText(error);
     deps.log.error("the cron's pass failed; the next one goes on", { error: report.error });
   }
-  deps.tally.add("relay_cron_passes_total");
-  await flushTally(deps);
-  await storePass(deps.db, startedAt, deps.now(), report);
-  await unlock(deps.db, LOCK, token);
+  try {
+    deps.tally.add("relay_cron_passes_total");
+    await flushTally(deps);
+    await storePass(deps.db, startedAt, deps.now(), report);
+  } finally {
+    await unlock(deps.db, LOCK, token);
+  }
   deps.log.info("reconciled", report);
   return report;
 }

@@ -114,7 +114,8 @@ export class Turn {
       const opened = await recordFailure(deps, failure);
       if (opened) return { ok: false, end: { kind: "wait", for: "breaker", ms: 0, error } };
     }
-    if (failure.kind === "transient" || failure.kind === "ambiguous") {
+    // A duplicate where none was looked for is a race lost against another writer, and over.
+    if (failure.kind === "transient" || failure.kind === "ambiguous" || failure.kind === "duplicate") {
       deps.tally.add("relay_retries_total");
       const own = backoffMs(stream.attempts, deps.config.retry, deps.random);
       const ms = failure.retryAfterMs === null ? own : Math.min(failure.retryAfterMs, MAX_RETRY_AFTER_MS);

@@ -9,6 +9,7 @@ export type Caller = { tokenId: string; scopes: readonly Scope[] };
 /** A revoked token works no longer than this in an isolate that has just used it. */
 const CACHE_MS = 5_000;
 const CACHE_ENTRIES = 1_000;
+const RETRY_AFTER_SECONDS = 5;
 
 const cache = new Map<string, { caller: Caller | null; until: number }>();
 
@@ -57,8 +58,27 @@ async function authenticate(
   const hex = hash.toHex();
   const known = cache.get(hex);
   if (known && known.until > now) return known.caller;
-  const caller = await activeToken(db, hex, now);
+  const caller = await lookUp(db, hex, now, known?.caller ?? null);
   if (cache.size >= CACHE_ENTRIES) cache.clear();
   cache.set(hex, { caller, until: now + CACHE_MS });
   return caller;
+}
+
+/** While the database refuses, a token that was good a moment ago still is: events must be able to reach the queue. */
+async function lookUp(
+  db: D1Database,
+  hash: string,
+  now: number,
+  known: Caller | null,
+): Promise<Caller | null> {
+  try {
+    return await activeToken(db, hash, now);
+  } catch {
+    if (known) return known;
+    throw new HttpFailure({
+      kind: "unavailable",
+      detail: "The database that knows the tokens does not answer. Nothing of this request was acknowledged.",
+      retryAfterSeconds: RETRY_AFTER_SECONDS,
+    });
+  }
 }

@@ -26,14 +26,15 @@ const facts = z.object({
 
 const core = z.object({
   announced: z.boolean(),
-  started: z.boolean(),
+  // A state that an older build stored lacks what a newer one added.
+  started: z.boolean().default(false),
   startedAt: z.number().nullable(),
   maxStep: z.number().nullable(),
   lifecycle: z.object({
     resumedAt: z.number().nullable(),
     ends: z.partialRecord(z.enum(["succeeded", "failed", "skipped", "cancelled"]), instant),
-    heardAt: z.number(),
-    quiet: z.object({ foundAt: z.number(), heardAt: z.number(), as: quietStatus }).nullable(),
+    heardAt: z.number().default(0),
+    quiet: z.object({ foundAt: z.number(), heardAt: z.number(), as: quietStatus }).nullable().default(null),
   }),
   fields: z.record(z.string(), instant.extend({ value: z.json() })),
 });
@@ -49,7 +50,7 @@ const sentState = z.object({
   endTime: z.number().nullable(),
   runName: z.string(),
   statusTag: z.string().nullable(),
-  lostContactAt: z.number().nullable(),
+  lostContactAt: z.number().nullable().default(null),
 });
 
 /** What MLflow last took from us of a run's own state. `statusTag`: the status that MLflow has no word for. */

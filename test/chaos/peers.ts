@@ -22,7 +22,7 @@ const PACE_MS = 400;
 const LIMIT_MS = 300_000;
 
 /** What differs from the client's defaults (7 retries, backoff factor 2): it waits for an answer as long as the relay. */
-export const PEER_ENV = { MLFLOW_HTTP_REQUEST_TIMEOUT: "2" };
+const PEER_ENV = { MLFLOW_HTTP_REQUEST_TIMEOUT: "2" };
 
 const told = z.object({
   versions: z.string(),
@@ -45,6 +45,7 @@ export async function comparePeers(lab: Lab, seed: number) {
     ["MLflow client, synchronous", (name, { reports }) => throughClient(lab, seed, "sync", name, reports)],
     ["MLflow client, asynchronous", (name, { reports }) => throughClient(lab, seed, "async", name, reports)],
   ];
+  console.error(`MLflow's client with ${JSON.stringify(PEER_ENV)}, and its defaults else`);
   const rows = [];
   for (const [name, trainer] of contenders) {
     console.error(`${name}: seed ${seed}`);

@@ -28,6 +28,8 @@ const first = numberOf("seed", values.seed);
 const rounds = numberOf("rounds", values.rounds ?? String(values.minutes ? MANY : ROUNDS));
 const deadline = Date.now() + numberOf("minutes", values.minutes ?? String(MANY)) * 60_000;
 
+// What was started ends with this process, if it ends in order.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 const lab = await openChaosLab();
 try {
   if (values.peers) print(await comparePeers(lab, first));
