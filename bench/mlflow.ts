@@ -19,6 +19,7 @@ export function bareMlflow(uri: string) {
       ).run.info.run_id,
     logMetric: (runId: string, key: string, value: number, step: number) =>
       call("runs/log-metric", { run_id: runId, key, value, step, timestamp: Date.now() }),
-    logBatch: (runId: string, metrics: object[]) => call("runs/log-batch", { run_id: runId, metrics }),
+    logBatch: (runId: string, metrics: object[], tags: object[]) =>
+      call("runs/log-batch", { run_id: runId, metrics, tags }),
   };
 }
