@@ -1,6 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import * as z from "zod";
 import { freePort } from "../scripts/lib/mlflow-server.ts";
 import { type RelayProcess, startRelay } from "../scripts/lib/relay-process.ts";
+
+const trialList = z.object({ trials: z.array(z.unknown()) });
+const readiness = z.object({ queue: z.object({ backlog: z.number().nullable() }) });
 
 const TOKEN = "bench-token-of-more-than-16-characters";
 const POLL_MS = 250;
@@ -34,7 +38,7 @@ export async function benchRelay(stateDir: string, vars: Record<string, string>)
       for (;;) {
         const query = new URLSearchParams({ model_run_id: modelRunId, sync_state: "synced", limit: "500" });
         const answer = await fetch(`${relay.url}/api/trials?${query}`, { headers });
-        const body = (await answer.json()) as { trials: object[] };
+        const body = trialList.parse(await answer.json());
         if (body.trials.length >= trials) return;
         await sleep(POLL_MS);
       }
@@ -42,7 +46,7 @@ export async function benchRelay(stateDir: string, vars: Record<string, string>)
     async settled() {
       for (;;) {
         await sleep(SETTLE_MS);
-        const body = (await (await fetch(`${relay.url}/ready`)).json()) as { queue: { backlog: number } };
+        const body = readiness.parse(await (await fetch(`${relay.url}/ready`)).json());
         if (body.queue.backlog === 0) return;
       }
     },

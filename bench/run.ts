@@ -50,10 +50,8 @@ async function acknowledgement() {
     MLFLOW_ENABLED: "false",
   });
   const runId = await bare.createRun("0");
-  await timed(50, (i) => bare.logMetric(runId, "warm", i, i).then(() => {}));
-  const peer = await timed(SINGLE_EVENTS, (i) =>
-    bare.logMetric(runId, "loss", 1 / (i + 1), i).then(() => {}),
-  );
+  await timed(50, (i) => bare.logMetric(runId, "warm", i, i));
+  const peer = await timed(SINGLE_EVENTS, (i) => bare.logMetric(runId, "loss", 1 / (i + 1), i));
   const event = (trial: string, i: number) => ({
     event: "ml.run.metric",
     model_run_id: "ack",
@@ -171,18 +169,16 @@ async function ceiling(tags: object[]): Promise<number> {
   const pointsPerCall = POINTS_PER_CALL - tags.length;
   const runId = await bare.createRun("0");
   const loop = await timed(CEILING_CALLS, (n) =>
-    bare
-      .logBatch(
-        runId,
-        Array.from({ length: pointsPerCall }, (_, i) => ({
-          key: `metric_${i % KEYS}`,
-          value: 1 / (i + 1),
-          timestamp: Date.now(),
-          step: n * (POINTS_PER_CALL / KEYS) + Math.floor(i / KEYS),
-        })),
-        tags,
-      )
-      .then(() => {}),
+    bare.logBatch(
+      runId,
+      Array.from({ length: pointsPerCall }, (_, i) => ({
+        key: `metric_${i % KEYS}`,
+        value: 1 / (i + 1),
+        timestamp: Date.now(),
+        step: n * (POINTS_PER_CALL / KEYS) + Math.floor(i / KEYS),
+      })),
+      tags,
+    ),
   );
   return (CEILING_CALLS * pointsPerCall * 1000) / loop.allMs;
 }
