@@ -1,5 +1,3 @@
-import type { Json } from "./types.ts";
-
 /** Special doubles as MLflow and our tables write them; a plain number stays a number. */
 export type WireNumber = number | string;
 
@@ -19,11 +17,6 @@ export function compareValues(a: number, b: number): number {
   if (Number.isNaN(a)) return Number.isNaN(b) ? 0 : -1;
   if (Number.isNaN(b)) return 1;
   return a - b || 0;
-}
-
-/** A parameter or tag as text: strings as they are, everything else as JSON. */
-export function toText(value: Json): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 /** Python's spelling and JSON's (or JavaScript's) of the same thing. */

@@ -24,8 +24,8 @@ export function packBatches(items: Items): Items[] {
   const batches: Items[] = [];
   let batch: Items = { metrics: [], params: [], tags: [] };
   let size = TOKEN_BYTES;
-  const room = (bytes: number): Items => {
-    if (countOf(batch) + TOKEN_TAGS >= BATCH_MAX_ITEMS || size + bytes > BATCH_MAX_BYTES) {
+  const room = (bytes: number, isKindFull = false): Items => {
+    if (isKindFull || countOf(batch) + TOKEN_TAGS >= BATCH_MAX_ITEMS || size + bytes > BATCH_MAX_BYTES) {
       batches.push(batch);
       batch = { metrics: [], params: [], tags: [] };
       size = TOKEN_BYTES;
@@ -33,19 +33,13 @@ export function packBatches(items: Items): Items[] {
     size += bytes;
     return batch;
   };
-  const turn = (full: boolean) => {
-    if (!full) return;
-    batches.push(batch);
-    batch = { metrics: [], params: [], tags: [] };
-    size = TOKEN_BYTES;
-  };
   for (const param of items.params) {
-    turn(batch.params.length >= BATCH_MAX_PARAMS);
-    room(bytesOf(param.key) + bytesOf(param.value) + ITEM_BYTES).params.push(param);
+    const bytes = bytesOf(param.key) + bytesOf(param.value) + ITEM_BYTES;
+    room(bytes, batch.params.length >= BATCH_MAX_PARAMS).params.push(param);
   }
   for (const tag of items.tags) {
-    turn(batch.tags.length + TOKEN_TAGS >= BATCH_MAX_TAGS);
-    room(bytesOf(tag.key) + bytesOf(tag.value) + ITEM_BYTES).tags.push(tag);
+    const bytes = bytesOf(tag.key) + bytesOf(tag.value) + ITEM_BYTES;
+    room(bytes, batch.tags.length + TOKEN_TAGS >= BATCH_MAX_TAGS).tags.push(tag);
   }
   for (const metric of items.metrics) room(bytesOf(metric.key) + ITEM_BYTES).metrics.push(metric);
   if (countOf(batch) > 0) batches.push(batch);

@@ -36,11 +36,3 @@ export class Tally {
 const ADD = `
   insert into counters (name, value) select value ->> 0, value ->> 1 from json_each(?1) where true
   on conflict (name) do update set value = value + excluded.value`;
-
-/** All counters, by name. */
-export async function readCounters(db: D1Database): Promise<Counts> {
-  const { results } = await db
-    .prepare("select name, value from counters order by name")
-    .all<{ name: string; value: number }>();
-  return Object.fromEntries(results.map((row) => [row.name, row.value]));
-}

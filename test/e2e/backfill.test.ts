@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import * as z from "zod";
-import type { Fault } from "../lib/fault-proxy.ts";
+import { FAULTS } from "../lib/fault-proxy.ts";
 import { type Lab, openLab } from "../lib/lab.ts";
 import { point, unwrap } from "../lib/mlflow-read.ts";
 import type { Event } from "../lib/relay.ts";
@@ -14,13 +14,6 @@ beforeAll(async () => {
 afterEach(() => lab.proxy.heal());
 afterAll(() => lab?.close());
 
-/** MLflow says that it has taken a call, and has not. */
-const LIE: Fault = {
-  kind: "answer",
-  status: 200,
-  headers: { "content-type": "application/json" },
-  body: "{}",
-};
 const AT = Date.UTC(2025, 3, 1);
 const ids = (model_run_id: string) => ({ model_run_id, trial_id: "t" });
 
@@ -56,7 +49,7 @@ const end = (id: string): Event => ({
 async function deliverBut(id: string, taken: Event[], lost: Event[]): Promise<void> {
   await lab.relay.send(taken);
   await lab.relay.delivered(id);
-  lab.proxy.fail({ path: "runs/log-batch" }, LIE);
+  lab.proxy.fail({ path: "runs/log-batch" }, FAULTS.lie);
   await lab.relay.send(lost);
   await lab.relay.delivered(id);
   lab.proxy.heal();
@@ -172,7 +165,7 @@ test("a range of steps or of time is sent, and nothing else", async () => {
 
 test("a lost parameter, a changed tag and a changed status are put right", async () => {
   const id = "rest";
-  lab.proxy.fail({ path: "runs/log-batch" }, LIE);
+  lab.proxy.fail({ path: "runs/log-batch" }, FAULTS.lie);
   await lab.relay.send([start(id), end(id)]);
   await lab.relay.delivered(id);
   lab.proxy.heal();
@@ -230,7 +223,7 @@ test("what is too much for one helping is sent in several, by the cursor", async
   }));
   await lab.relay.send(start(id));
   await lab.relay.delivered(id);
-  lab.proxy.fail({ path: "runs/log-batch" }, LIE);
+  lab.proxy.fail({ path: "runs/log-batch" }, FAULTS.lie);
   for (const batch of chunks(many, 100)) await lab.relay.send(batch);
   await lab.relay.delivered(id);
   lab.proxy.heal();

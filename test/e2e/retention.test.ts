@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { FAULTS } from "../lib/fault-proxy.ts";
 import { type Lab, openLab } from "../lib/lab.ts";
 import type { Event } from "../lib/relay.ts";
 
@@ -73,7 +74,7 @@ test("what MLflow does not have is never pruned", async () => {
   const { relay, proxy } = lab;
   const { events: before } = rows();
   // MLflow says yes to the points of this study and keeps none of them.
-  proxy.fail({ path: "runs/log-batch" }, { kind: "answer", status: 200, body: "{}" });
+  proxy.fail({ path: "runs/log-batch" }, FAULTS.lie);
   await relay.send(study("lied-about"));
   await relay.delivered("lied-about");
   proxy.heal();

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { FAULTS, type Fault } from "../lib/fault-proxy.ts";
+import { FAULTS } from "../lib/fault-proxy.ts";
 import { type Lab, openLab } from "../lib/lab.ts";
 import { unwrap } from "../lib/mlflow-read.ts";
 import type { Event } from "../lib/relay.ts";
@@ -13,13 +13,6 @@ beforeAll(async () => {
 afterEach(() => lab.proxy.heal());
 afterAll(() => lab?.close());
 
-/** MLflow says that it has taken a call, and has not. */
-const LIE: Fault = {
-  kind: "answer",
-  status: 200,
-  headers: { "content-type": "application/json" },
-  body: "{}",
-};
 const AT = Date.UTC(2025, 3, 1);
 
 /** A trial `t` with a metric of so many steps, delivered and ended. */
@@ -108,7 +101,7 @@ test("what was changed in MLflow behind the relay's back is named exactly", asyn
 });
 
 test("what MLflow said it took and did not is missing; another value in its place is different", async () => {
-  lab.proxy.fail({ path: "runs/log-batch", body: "relay.batch" }, LIE);
+  lab.proxy.fail({ path: "runs/log-batch", body: "relay.batch" }, FAULTS.lie);
   await lab.relay.send(trial("lied", 12));
   await lab.relay.delivered("lied");
   lab.proxy.heal();

@@ -180,6 +180,8 @@ export const FAULTS = {
   refuse: { kind: "refuse" },
   drop: { kind: "drop" },
   cut: { kind: "cut" },
+  /** MLflow seems to have taken the call, and has not heard of it. */
+  lie: { kind: "answer", status: 200, headers: JSON_TYPE, body: "{}" },
   unavailable: mlflowError(503, "TEMPORARILY_UNAVAILABLE", "The service is down for maintenance"),
   internalError: mlflowError(500, "INTERNAL_ERROR", "Something went wrong"),
   queuePool: mlflowError(
