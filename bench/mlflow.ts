@@ -21,8 +21,8 @@ export function bareMlflow(uri: string) {
     logMetric: async (runId: string, key: string, value: number, step: number): Promise<void> => {
       await call("runs/log-metric", { run_id: runId, key, value, step, timestamp: Date.now() });
     },
-    logBatch: async (runId: string, metrics: object[], tags: object[]): Promise<void> => {
-      await call("runs/log-batch", { run_id: runId, metrics, tags });
+    logBatch: async (runId: string, metrics: object[]): Promise<void> => {
+      await call("runs/log-batch", { run_id: runId, metrics });
     },
   };
 }

@@ -3,6 +3,7 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort, startMlflow } from "../scripts/lib/mlflow-server.ts";
 import { countingProxy } from "./counting-proxy.ts";
+import { delivery } from "./delivery.ts";
 import { bareMlflow } from "./mlflow.ts";
 import { type BenchRelay, benchRelay, trialEvents } from "./relay.ts";
 import { percentile, round, timed } from "./stats.ts";
@@ -17,13 +18,6 @@ const BATCH_SIZE = 100;
 const BATCHED_TRIALS = 10;
 const SINGLE_TRIALS = 4;
 const KINDNESS_POINTS = 1_000;
-const CEILING_CALLS = 100;
-const POINTS_PER_CALL = 1_000;
-const KEYS = 5;
-const DELIVERY_TRIALS = 20;
-const DELIVERY_STEPS = 2_000;
-/** What each of the relay's batches carries, so that it can be known whether it arrived. */
-const TOKEN = [{ key: "relay.batch", value: "0199c1f2-7a10-7c3e-9b51-2f6d0a3e4b11" }];
 
 const dir = mkdtempSync(join(tmpdir(), "trial-relay-bench-"));
 const say = (line: string) => console.error(line);
@@ -31,14 +25,14 @@ say("starting MLflow");
 const mlflow = await startMlflow({ port: await freePort(), dataDir: join(dir, "mlflow"), report: say });
 const bare = bareMlflow(mlflow.uri);
 
-const figures = {
+const measured = {
   machine: `${cpus().length} × ${cpus()[0]?.model ?? "unknown"}`,
   versions: versions(),
   acknowledgement: await acknowledgement(),
   kindness: await kindness(),
-  delivery: await delivery(),
 };
 await mlflow.stop();
+const figures = { ...measured, delivery: await delivery(join(dir, "delivery"), say) };
 rmSync(dir, { recursive: true, force: true });
 print();
 
@@ -123,64 +117,6 @@ async function callsFor(
     calls_per_1000_events: round((calls * 1000) / (trials * KINDNESS_POINTS)),
     calls: { ...counts },
   };
-}
-
-async function delivery() {
-  say("delivery: a backlog drained, against a bare loop of full log-batch calls");
-  const vars = { MLFLOW_TRACKING_URI: mlflow.uri };
-  const stateDir = join(dir, "delivery");
-  const filling = await benchRelay(stateDir, { ...vars, MLFLOW_ENABLED: "false" });
-  await filling.post({
-    event: "ml.run.start",
-    model_run_id: "drain",
-    requested_trials: DELIVERY_TRIALS,
-    search_space_version: 1,
-  });
-  for (let trial = 0; trial < DELIVERY_TRIALS; trial++) {
-    const events = trialEvents("drain", `trial-${trial}`, KEYS, DELIVERY_STEPS);
-    for (let i = 0; i < events.length; i += 5_000) await filling.post(events.slice(i, i + 5_000));
-  }
-  await filling.settled();
-  await filling.stop();
-  const [before, tagged] = [await ceiling([]), await ceiling(TOKEN)];
-  const relay = await benchRelay(stateDir, vars);
-  const start = performance.now();
-  await relay.cron();
-  await relay.delivered("drain", DELIVERY_TRIALS);
-  const seconds = (performance.now() - start) / 1000;
-  await relay.stop();
-  const [after, taggedAfter] = [await ceiling([]), await ceiling(TOKEN)];
-  const points = DELIVERY_TRIALS * KEYS * DELIVERY_STEPS;
-  const bound = (before + after) / 2;
-  const taggedBound = (tagged + taggedAfter) / 2;
-  return {
-    points,
-    relay_points_per_second: round(points / seconds, 0),
-    ceiling_points_per_second: round(bound, 0),
-    share_of_ceiling: round(points / seconds / bound),
-    ceiling_with_a_tag_points_per_second: round(taggedBound, 0),
-    share_of_ceiling_with_a_tag: round(points / seconds / taggedBound),
-  };
-}
-
-/** Points a second of a bare loop of 1,000-point log-batch calls over the same keys, each with these tags. */
-async function ceiling(tags: object[]): Promise<number> {
-  // MLflow takes a thousand items a call, tags among them.
-  const pointsPerCall = POINTS_PER_CALL - tags.length;
-  const runId = await bare.createRun("0");
-  const loop = await timed(CEILING_CALLS, (n) =>
-    bare.logBatch(
-      runId,
-      Array.from({ length: pointsPerCall }, (_, i) => ({
-        key: `metric_${i % KEYS}`,
-        value: 1 / (i + 1),
-        timestamp: Date.now(),
-        step: n * (POINTS_PER_CALL / KEYS) + Math.floor(i / KEYS),
-      })),
-      tags,
-    ),
-  );
-  return (CEILING_CALLS * pointsPerCall * 1000) / loop.allMs;
 }
 
 function versions() {

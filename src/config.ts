@@ -63,7 +63,7 @@ const variables = z
     RELAY_ANNOUNCE_GRACE_SECONDS: whole(0, 3_600).default(15),
     RELAY_PARENT_RUNS: flag.default(true),
     RELAY_DELETED_EXPERIMENT: z.enum(["block", "restore"], "must be block or restore").default("block"),
-    RELAY_MAX_CONCURRENT_CALLS: whole(1, 100).default(6),
+    RELAY_MAX_CONCURRENT_CALLS: whole(1, 100).default(4),
     RELAY_MAX_CALLS_PER_SECOND: whole(0, 1_000).default(0),
     RELAY_QUIET_AFTER_SECONDS: whole(0, 31_536_000).default(0),
     RELAY_QUIET_POLICY: z.enum(["leave", "fail", "kill"], "must be leave, fail or kill").default("leave"),

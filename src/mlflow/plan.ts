@@ -12,6 +12,8 @@ export type Items = {
 export const BATCH_TAG = "relay.batch";
 /** One tag of every batch is the token. */
 const TOKEN_TAGS = 1;
+/** Points in a batch that holds nothing else. */
+export const FULL_BATCH_POINTS = BATCH_MAX_ITEMS - TOKEN_TAGS;
 const TOKEN_BYTES = 100;
 /** Keys are counted as text; this covers the braces, names and numbers of one item. */
 const ITEM_BYTES = 90;

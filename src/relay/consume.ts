@@ -35,7 +35,9 @@ export async function consume(deps: Deps, messages: readonly Message<RelayMessag
       }
     }
   };
-  await Promise.all(Array.from({ length: Math.min(MAX_PARALLEL, messages.length) }, worker));
+  await Promise.all(
+    Array.from({ length: Math.min(MAX_PARALLEL, deps.config.maxConcurrentCalls, messages.length) }, worker),
+  );
   await flushTally(deps);
 }
 

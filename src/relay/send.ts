@@ -24,32 +24,53 @@ const TOO_MANY_REQUESTS = 429;
 
 /**
  * Sends everything that is folded: planned batches first, then new ones, until nothing is left or a bound is
- * reached. Each batch is an intent that was stored before its call and is deleted once MLflow has it.
+ * reached. Each batch is an intent that was stored before its call and is deleted once MLflow has it. While one
+ * helping is sent the next is planned, so that MLflow need not wait for it.
  * @param maxStep the step for metrics of a terminal event that came without one
  */
 export async function sendAll(turn: Turn, runId: string, maxStep: number): Promise<Step> {
   const { db } = turn.deps;
   for (;;) {
-    const batches = await pendingBatches(db, turn.stream.id);
-    if (batches.length === 0) {
-      if (turn.stream.plannedSeq >= turn.stream.foldedSeq) return proceed;
-      const plannedSeq = await planHelping(db, turn.lease, turn.stream, maxStep);
-      if (plannedSeq === null) return turn.stop(null);
-      turn.stream = { ...turn.stream, plannedSeq };
-      continue;
-    }
-    let done: Batch | null = null;
-    for (const batch of batches) {
-      if (turn.exhausted) {
-        if (done && !(await removeBatch(db, turn.lease, done))) return turn.stop(null);
-        return { ok: false, end: { kind: "more" } };
-      }
-      const sent = await sendBatch(turn, runId, batch, done);
-      if (!sent.ok) return sent;
-      done = batch;
-    }
-    if (done && !(await removeBatch(db, turn.lease, done))) return turn.stop(null);
+    const left = await pendingBatches(db, turn.stream.id);
+    if (left.length === 0) break;
+    const sent = await sendHelping(turn, runId, left);
+    if (!sent.ok) return sent;
   }
+  let batches: Batch[] = [];
+  for (;;) {
+    const isBehind = turn.stream.plannedSeq < turn.stream.foldedSeq;
+    const [sent, planned] = await both(
+      sendHelping(turn, runId, batches),
+      isBehind ? planHelping(db, turn.lease, turn.stream, maxStep) : Promise.resolve(null),
+    );
+    if (!sent.ok) return sent;
+    if (!isBehind) return proceed;
+    if (planned === null) return turn.stop(null);
+    turn.stream = { ...turn.stream, plannedSeq: planned.upto };
+    batches = planned.batches;
+  }
+}
+
+/** Waits for both, also if one throws: a call that is under way must not outlive its lease. */
+async function both<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([a, b]);
+  return Promise.all([a, b]);
+}
+
+async function sendHelping(turn: Turn, runId: string, batches: Batch[]): Promise<Step> {
+  const { db } = turn.deps;
+  let done: Batch | null = null;
+  for (const batch of batches) {
+    if (turn.exhausted) {
+      if (done && !(await removeBatch(db, turn.lease, done))) return turn.stop(null);
+      return { ok: false, end: { kind: "more" } };
+    }
+    const sent = await sendBatch(turn, runId, batch, done);
+    if (!sent.ok) return sent;
+    done = batch;
+  }
+  if (done && !(await removeBatch(db, turn.lease, done))) return turn.stop(null);
+  return proceed;
 }
 
 /** Brings one batch into MLflow. `done` is the batch before it, deleted in the statement that marks this one. */

@@ -1,6 +1,6 @@
 import { and, asc, eq, gt, lte } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { type Items, packBatches } from "../mlflow/plan.ts";
+import { FULL_BATCH_POINTS, type Items, packBatches } from "../mlflow/plan.ts";
 import { readFacts, readItems } from "./columns.ts";
 import { HELD, type Lease, type StreamRow } from "./leases.ts";
 import { batches, events, metricPoints, params, tags } from "./schema.ts";
@@ -10,9 +10,9 @@ import { helpingLength } from "./unfolded.ts";
 /** One log-batch to be: its exact items, and whether it was sent. */
 export type Batch = { id: number; token: string; items: Items; sentAt: number | null; attempts: number };
 
-/** A helping of delivery: a few full batches, so that planning costs little beside sending. */
-const MAX_EVENTS = 20_000;
-const MAX_POINTS = 20_000;
+/** A helping of delivery: a few full batches, planned while those before it are sent. */
+const MAX_EVENTS = 4 * FULL_BATCH_POINTS;
+const MAX_POINTS = 4 * FULL_BATCH_POINTS;
 const MAX_LOADED = 30;
 /** Positions of a terminal event's metrics without a step, behind those that came with one. */
 const FINALS_FROM = 1_000_000;
@@ -25,26 +25,23 @@ export async function pendingBatches(db: D1Database, streamId: number): Promise<
     .where(eq(batches.streamId, streamId))
     .orderBy(asc(batches.id))
     .limit(MAX_LOADED);
-  return rows.map((row) => ({
-    id: row.id,
-    token: row.token,
-    items: readItems(row.items),
-    sentAt: row.sentAt,
-    attempts: row.attempts,
-  }));
+  return rows.map((row) => ({ ...row, items: readItems(row.items) }));
 }
+
+/** What was planned: its batches in order, and the watermark that it reaches. */
+export type Planned = { upto: number; batches: Batch[] };
 
 /**
  * Writes the next folded events as batches and moves the watermark, all or nothing and only under the lease. A
  * metric of a terminal event without a step gets the trial's highest step here, for good.
- * @returns the watermark, or null when the lease was lost
+ * @returns null when the lease was lost
  */
 export async function planHelping(
   db: D1Database,
   lease: Lease,
   stream: StreamRow,
   maxStep: number,
-): Promise<number | null> {
+): Promise<Planned | null> {
   const orm = drizzle(db);
   const inRange = and(
     eq(events.streamId, stream.id),
@@ -78,12 +75,12 @@ export async function planHelping(
   const isHeld = [stream.id, lease.token];
   if (finals.length > 0) await db.batch(overRows(db, INSERT_FINALS, finals, ...isHeld));
   const items = await itemsBetween(db, stream.id, stream.plannedSeq, upto);
-  const packed = packBatches(items).map((batch) => [crypto.randomUUID(), JSON.stringify(batch)]);
-  const results = await db.batch([
-    ...packed.map(([token, batch]) =>
+  const packed = packBatches(items).map((batch) => ({ token: crypto.randomUUID(), items: batch }));
+  const results = await db.batch<Pick<Batch, "id">>([
+    ...packed.map((batch) =>
       db
-        .prepare(`insert into batches (stream_id, token, items) select ?, ?, ? where ${HELD}`)
-        .bind(stream.id, token, batch, ...isHeld),
+        .prepare(`insert into batches (stream_id, token, items) select ?, ?, ? where ${HELD} returning id`)
+        .bind(stream.id, batch.token, JSON.stringify(batch.items), ...isHeld),
     ),
     db
       .prepare(
@@ -91,7 +88,12 @@ export async function planHelping(
       )
       .bind(upto, lease.ms, ...isHeld),
   ]);
-  return (results.at(-1)?.meta.changes ?? 0) > 0 ? upto : null;
+  if ((results.at(-1)?.meta.changes ?? 0) === 0) return null;
+  const fresh = { sentAt: null, attempts: 0 };
+  const planned = packed.flatMap((batch, n) =>
+    (results[n]?.results ?? []).map(({ id }) => ({ ...batch, ...fresh, id })),
+  );
+  return { upto, batches: planned };
 }
 
 const INSERT_FINALS = `

@@ -1,0 +1,109 @@
+import { cpSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { freePort, startMlflow } from "../scripts/lib/mlflow-server.ts";
+import { bareMlflow } from "./mlflow.ts";
+import { benchRelay, trialEvents } from "./relay.ts";
+import { percentile, round, timed } from "./stats.ts";
+
+const TRIALS = 20;
+const STEPS = 2_000;
+const KEYS = 5;
+const POINTS = TRIALS * STEPS * KEYS;
+/** The machine's speed varies from minute to minute: each drain is measured against the loops right before and after. */
+const ROUNDS = 3;
+const CEILING_CALLS = 60;
+const POINTS_PER_CALL = 1_000;
+/** What `mlflow server` starts unless told otherwise. */
+const MLFLOW_DEFAULT_WORKERS = 4;
+const MODEL_RUN_ID = "drain";
+
+/**
+ * A backlog drained, against a bare loop of full log-batch calls to the same MLflow: as its makers ship it, and with
+ * one server process, which the loop alone keeps busy.
+ */
+export async function delivery(dir: string, say: (line: string) => void) {
+  mkdirSync(dir);
+  const backlog = join(dir, "backlog");
+  say(`delivery: journalling a backlog of ${POINTS} points`);
+  await fill(backlog);
+  return {
+    points: POINTS,
+    as_shipped: await measure(dir, backlog, MLFLOW_DEFAULT_WORKERS, say),
+    one_process: await measure(dir, backlog, 1, say),
+  };
+}
+
+async function fill(stateDir: string): Promise<void> {
+  const relay = await benchRelay(stateDir, { MLFLOW_ENABLED: "false" });
+  await relay.post({
+    event: "ml.run.start",
+    model_run_id: MODEL_RUN_ID,
+    requested_trials: TRIALS,
+    search_space_version: 1,
+  });
+  for (let trial = 0; trial < TRIALS; trial++) {
+    const events = trialEvents(MODEL_RUN_ID, `trial-${trial}`, KEYS, STEPS);
+    for (let i = 0; i < events.length; i += 5_000) await relay.post(events.slice(i, i + 5_000));
+  }
+  await relay.settled();
+  await relay.stop();
+}
+
+async function measure(dir: string, backlog: string, workers: number, say: (line: string) => void) {
+  const dataDir = join(dir, `mlflow-${workers}`);
+  const mlflow = await startMlflow({ port: await freePort(), dataDir, workers, report: say });
+  await ceiling(mlflow.uri);
+  const rounds: { relay: number; ceiling: number; share: number }[] = [];
+  let before = await ceiling(mlflow.uri);
+  for (let n = 0; n < ROUNDS; n++) {
+    say(`delivery: MLflow with ${workers} processes, round ${n + 1} of ${ROUNDS}`);
+    const stateDir = join(dir, `relay-${workers}-${n}`);
+    cpSync(backlog, stateDir, { recursive: true });
+    const relay = await drain(stateDir, mlflow.uri, n);
+    const after = await ceiling(mlflow.uri);
+    const bound = (before + after) / 2;
+    rounds.push({ relay: round(relay, 0), ceiling: round(bound, 0), share: round(relay / bound) });
+    before = after;
+  }
+  await mlflow.stop();
+  const median = (values: number[]) => percentile(values, 0.5);
+  return {
+    mlflow_processes: workers,
+    relay_points_per_second: median(rounds.map((each) => each.relay)),
+    ceiling_points_per_second: median(rounds.map((each) => each.ceiling)),
+    share_of_ceiling: median(rounds.map((each) => each.share)),
+    shares: rounds.map((each) => each.share),
+  };
+}
+
+/** Points a second from the cron's first look at the backlog until all of it is in MLflow. */
+async function drain(stateDir: string, uri: string, n: number): Promise<number> {
+  const relay = await benchRelay(stateDir, {
+    MLFLOW_TRACKING_URI: uri,
+    MLFLOW_DEFAULT_EXPERIMENT: `drain-${n}`,
+  });
+  const start = performance.now();
+  await relay.cron();
+  await relay.delivered(MODEL_RUN_ID, TRIALS);
+  const seconds = (performance.now() - start) / 1000;
+  await relay.stop();
+  return POINTS / seconds;
+}
+
+/** Points a second of a bare loop of 1,000-point log-batch calls over the same keys. */
+async function ceiling(uri: string): Promise<number> {
+  const bare = bareMlflow(uri);
+  const runId = await bare.createRun("0");
+  const loop = await timed(CEILING_CALLS, (n) =>
+    bare.logBatch(
+      runId,
+      Array.from({ length: POINTS_PER_CALL }, (_, i) => ({
+        key: `metric_${i % KEYS}`,
+        value: 1 / (i + 1),
+        timestamp: Date.now(),
+        step: n * (POINTS_PER_CALL / KEYS) + Math.floor(i / KEYS),
+      })),
+    ),
+  );
+  return (CEILING_CALLS * POINTS_PER_CALL * 1000) / loop.allMs;
+}
