@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { MERGE_POLICIES } from "./domain/merge.ts";
 import type { MlflowAuth } from "./mlflow/http.ts";
 
 /**
@@ -39,6 +40,8 @@ const headers = z.string().transform((text, context) => {
   }
 });
 
+const mergePolicy = z.enum(MERGE_POLICIES, "must be relay, mlflow or newest").default("relay");
+
 const variables = z
   .object({
     MLFLOW_TRACKING_URI: uri.default("http://127.0.0.1:5000"),
@@ -63,6 +66,11 @@ const variables = z
     RELAY_ANNOUNCE_GRACE_SECONDS: whole(0, 3_600).default(15),
     RELAY_PARENT_RUNS: flag.default(true),
     RELAY_DELETED_EXPERIMENT: z.enum(["block", "restore"], "must be block or restore").default("block"),
+    RELAY_MERGE_NAME: mergePolicy,
+    RELAY_MERGE_STATUS: mergePolicy,
+    RELAY_MERGE_TAGS: mergePolicy,
+    RELAY_MERGE_DESCRIPTION: mergePolicy,
+    RELAY_DOUBLE_RUNS: z.enum(["report", "delete"], "must be report or delete").default("report"),
     RELAY_MAX_CONCURRENT_CALLS: whole(1, 100).default(4),
     RELAY_MAX_CALLS_PER_SECOND: whole(0, 1_000).default(0),
     RELAY_QUIET_AFTER_SECONDS: whole(0, 31_536_000).default(0),
@@ -106,6 +114,13 @@ function toConfig(env: z.output<typeof variables>) {
     announceGraceMs: env.RELAY_ANNOUNCE_GRACE_SECONDS * 1000,
     parentRuns: env.RELAY_PARENT_RUNS,
     deletedExperiment: env.RELAY_DELETED_EXPERIMENT,
+    merge: {
+      name: env.RELAY_MERGE_NAME,
+      status: env.RELAY_MERGE_STATUS,
+      tag: env.RELAY_MERGE_TAGS,
+      description: env.RELAY_MERGE_DESCRIPTION,
+    },
+    doubleRuns: env.RELAY_DOUBLE_RUNS,
     maxConcurrentCalls: env.RELAY_MAX_CONCURRENT_CALLS,
     maxCallsPerSecond: env.RELAY_MAX_CALLS_PER_SECOND,
     quiet: { afterMs: env.RELAY_QUIET_AFTER_SECONDS * 1000, policy: env.RELAY_QUIET_POLICY },

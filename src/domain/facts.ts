@@ -9,6 +9,7 @@ import {
   MAX_PARAM_VALUE_CHARS,
   MAX_TAG_VALUE_CHARS,
 } from "./limits.ts";
+import { DESCRIPTION_TAG } from "./merge.ts";
 import { type FieldProblem, invalid } from "./problems.ts";
 import type { Facts, Json } from "./types.ts";
 import { canonicalJson, toWire, type WireNumber } from "./values.ts";
@@ -79,6 +80,22 @@ export class Findings {
     return tags;
   }
 
+  /** The trainer's own tags and the description, which is a tag too. They are sent as they are. */
+  ownTags(event: {
+    tags?: Record<string, unknown> | undefined;
+    description?: string | undefined;
+  }): Record<string, string> {
+    const tags: Record<string, string> = {};
+    for (const [key, value] of Object.entries(event.tags ?? {})) {
+      const problem = keyProblem(key) ?? ownerProblem(key);
+      if (problem) this.problems.push(invalid(["tags", key], `has a name that ${problem}`, key));
+      else if (!TAG_TYPES.has(typeof value))
+        this.problems.push(invalid(["tags", key], "must be a string, a number, true or false", value));
+      else tags[key] = tagValue(value);
+    }
+    return event.description === undefined ? tags : { ...tags, [DESCRIPTION_TAG]: event.description };
+  }
+
   #leaves(field: string, map: Record<string, unknown> | undefined) {
     if (!map) return [];
     const flat = flatten(map);
@@ -86,6 +103,17 @@ export class Findings {
     this.problems.push(invalid([field, ...flat.path], flat.rule, map));
     return [];
   }
+}
+
+const TAG_TYPES = new Set(["string", "number", "bigint", "boolean"]);
+const OWNED = ["mlflow.", "relay.", "thunderline_"];
+
+/** Why a tag of this name is not a trainer's to set, or null: MLflow and the relay keep their own state in theirs. */
+function ownerProblem(key: string): string | null {
+  const owner = key === DESCRIPTION_TAG ? undefined : OWNED.find((prefix) => key.startsWith(prefix));
+  return owner === undefined
+    ? null
+    : `must not begin with ${owner}, except ${DESCRIPTION_TAG}: such tags are MLflow's and the relay's own`;
 }
 
 /** Tags of the values that are there. */

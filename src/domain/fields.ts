@@ -6,6 +6,7 @@ import {
   MAX_ID_CHARS,
   MAX_RUN_NAME_CHARS,
   MAX_STEP,
+  MAX_TAG_VALUE_CHARS,
   MAX_TIME_MS,
   MIN_STEP,
 } from "./limits.ts";
@@ -61,6 +62,17 @@ export const anyInteger = integer(MIN_STEP, MAX_STEP, "must be an integer");
 export const step = integer(MIN_STEP, MAX_STEP, `must be an integer between ${MIN_STEP} and ${MAX_STEP}`);
 export const experimentName = text(MAX_EXPERIMENT_NAME_CHARS);
 export const runName = text(MAX_RUN_NAME_CHARS);
+/** What MLflow shows as a run's description. */
+export const description = z
+  .string("must be a string")
+  .refine(
+    (value) => chars(value) <= MAX_TAG_VALUE_CHARS,
+    `must have at most ${MAX_TAG_VALUE_CHARS} characters`,
+  )
+  .refine(
+    (value) => value.isWellFormed() && !value.includes("\0"),
+    "must be well-formed text without NUL characters",
+  );
 export const mlflowRunId = z
   .string("must be a string")
   .regex(/^[0-9a-f]{32}$/, "must be an MLflow run id: 32 lower-case hex digits");

@@ -12,7 +12,8 @@ import { fromWire, sameMeaning, type WireNumber } from "./values.ts";
 export type Register<T> = { value: T; at: number; id: string };
 
 export type Param = { value: string; seq: number };
-export type Tag = Register<string> & { seq: number };
+/** A value of null: it was taken away. */
+export type Tag = Register<string | null> & { seq: number };
 export type ParamConflict = { key: string; kept: string; refused: string; eventId: string };
 
 /** The part of the state that is loaded and stored whole. */
@@ -65,7 +66,9 @@ export function fold(
       else if (!sameMeaning(kept.value, value))
         conflicts.push({ key, kept: kept.value, refused: value, eventId: event.id });
     }
-    for (const [key, value] of Object.entries(event.facts?.tags ?? {})) {
+    for (const [key, value] of Object.entries(event.facts?.corrections ?? {}))
+      params.set(key, { value, seq: event.seq });
+    for (const [key, value] of tagChanges(event)) {
       const tag = { value, at: event.occurredAt, id: event.id, seq: event.seq };
       if (isLater(tag, tags.get(key))) tags.set(key, tag);
     }
@@ -82,6 +85,14 @@ export function fold(
   return { state: { core, params, tags, metrics }, conflicts };
 }
 
+/** The tags that an event sets, and those that it takes away (null). */
+function tagChanges({ facts }: StoredEvent): [string, string | null][] {
+  return [
+    ...Object.entries(facts?.tags ?? {}),
+    ...(facts?.untags ?? []).map((key): [string, null] => [key, null]),
+  ];
+}
+
 function coreWith(core: Core, event: StoredEvent): Core {
   const facts = event.facts ?? {};
   const lifecycle = lifecycleWith(core.lifecycle, event);
@@ -96,7 +107,10 @@ function coreWith(core: Core, event: StoredEvent): Core {
     ...core,
     announced: core.announced || facts.announces === true,
     started: core.started || facts.starts === true,
-    startedAt: Math.min(core.startedAt ?? event.occurredAt, event.occurredAt),
+    // What the relay itself writes says nothing of when the trainer began.
+    startedAt: event.type.startsWith("relay.")
+      ? core.startedAt
+      : Math.min(core.startedAt ?? event.occurredAt, event.occurredAt),
     lifecycle,
     fields,
   };

@@ -27,7 +27,7 @@ export const readRunStart = reader(schema.runStart, (event, findings) => {
         user: user(event),
       }),
       params: presentTags(counts),
-      tags: findings.metadataTags(event.metadata),
+      tags: { ...findings.ownTags(event), ...findings.metadataTags(event.metadata) },
     }),
   };
 });
@@ -50,6 +50,7 @@ export const readRunStop = reader(schema.runStop, (event, findings) => {
         stop_metadata: event.metadata,
       }),
       tags: {
+        ...findings.ownTags(event),
         ...presentTags({
           completed_trials: event.completed_trials,
           best_trial_id: event.best_trial_id,

@@ -11,7 +11,8 @@ export type RunState = {
   lostContactAt: number | null;
 };
 
-const STATUS = {
+/** The word that MLflow has for each status. */
+export const MLFLOW_STATUS = {
   running: "RUNNING",
   succeeded: "FINISHED",
   failed: "FAILED",
@@ -24,10 +25,10 @@ export function runStateOf(core: Core): RunState {
   const status = statusOf(core.lifecycle);
   const runName = fieldOf(core, "run_name");
   return {
-    status: STATUS[status],
+    status: MLFLOW_STATUS[status],
     endTime: endOf(core),
     runName: typeof runName === "string" ? runName : null,
-    statusTag: STATUS[status] === "KILLED" ? status : null,
+    statusTag: MLFLOW_STATUS[status] === "KILLED" ? status : null,
     lostContactAt: lostContactAt(core.lifecycle),
   };
 }

@@ -16,8 +16,12 @@ const envelope = {
 
 const trial = { ...envelope, trial_id: field.identifier };
 
+/** What MLflow shows of a run beside its parameters and metrics: people edit it on both sides. */
+const shown = { description: field.description.optional(), tags: field.map.optional() };
+
 const trialEnd = {
   ...trial,
+  ...shown,
   mlflow_run_id: field.mlflowRunId.optional(),
   parameters: field.map.optional(),
   metrics: field.map.optional(),
@@ -35,6 +39,7 @@ const trialStopped = {
 
 export const runStart = z.object({
   ...envelope,
+  ...shown,
   requested_trials: field.positive,
   search_space_version: field.positive,
   max_params: field.anyInteger.optional(),
@@ -44,6 +49,7 @@ export const runStart = z.object({
 
 export const runStop = z.object({
   ...envelope,
+  ...shown,
   state: field.runState,
   completed_trials: field.nonNegative,
   best_metric: field.metricValue.optional(),
@@ -62,6 +68,7 @@ export const runMetric = z.object({
 
 export const trialStart = z.object({
   ...trial,
+  ...shown,
   spectral_norm: field.flag,
   mlflow_run_id: field.mlflowRunId.optional(),
   parameters: field.map.optional(),

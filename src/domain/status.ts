@@ -6,7 +6,8 @@ import type { StoredEvent, TerminalStatus, TrialStatus } from "./types.ts";
  */
 export type Lifecycle = {
   resumedAt: number | null;
-  ends: Partial<Record<TerminalStatus, { at: number; id: string }>>;
+  /** `endedAt`: when it ended, where that is not the time of the event that said so. */
+  ends: Partial<Record<TerminalStatus, { at: number; id: string; endedAt?: number | undefined }>>;
   /** When the relay last accepted something of the trainer's. */
   heardAt: number;
   /** The relay's last finding that contact was lost; it stands until the trainer is heard again. */
@@ -24,7 +25,7 @@ const TERMINAL: readonly TerminalStatus[] = ["cancelled", "skipped", "failed", "
 
 /** The lifecycle after one more event. */
 export function lifecycleWith(before: Lifecycle, event: StoredEvent): Lifecycle {
-  const { ends: status, resumes, quiet } = event.facts ?? {};
+  const { ends: status, endedAt, resumes, quiet } = event.facts ?? {};
   if (quiet) {
     const found = { foundAt: event.acceptedAt, ...quiet };
     return isNewer(found, before.quiet) ? { ...before, quiet: found } : before;
@@ -33,12 +34,13 @@ export function lifecycleWith(before: Lifecycle, event: StoredEvent): Lifecycle 
   const heard = event.type.startsWith("relay.")
     ? before
     : { ...before, heardAt: Math.max(before.heardAt, event.acceptedAt) };
-  if (resumes) return { ...heard, resumedAt: Math.max(before.resumedAt ?? 0, event.occurredAt) };
-  if (!status) return heard;
-  const known = before.ends[status];
   const at = event.occurredAt;
-  if (known && (known.at > at || (known.at === at && known.id >= event.id))) return heard;
-  return { ...heard, ends: { ...before.ends, [status]: { at, id: event.id } } };
+  // An event that both resumes and ends says what stands from its time on, whatever was said before.
+  const after = resumes ? { ...heard, resumedAt: Math.max(before.resumedAt ?? 0, at) } : heard;
+  if (!status) return after;
+  const known = before.ends[status];
+  if (known && (known.at > at || (known.at === at && known.id >= event.id))) return after;
+  return { ...after, ends: { ...before.ends, [status]: { at, id: event.id, endedAt } } };
 }
 
 type Quiet = NonNullable<Lifecycle["quiet"]>;
@@ -74,7 +76,7 @@ export function statusOf(lifecycle: Lifecycle): TrialStatus {
 /** The latest end that still stands, or null while running. A trial closed as quiet ended when it was last heard. */
 export function endedAt(lifecycle: Lifecycle): number | null {
   const ends = standing(lifecycle);
-  if (ends.length > 0) return Math.max(...ends.map((end) => end.at));
+  if (ends.length > 0) return Math.max(...ends.map((end) => end.endedAt ?? end.at));
   return statusOf(lifecycle) === "running" ? null : lostContactAt(lifecycle);
 }
 

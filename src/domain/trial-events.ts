@@ -23,6 +23,7 @@ export const readTrialStart = reader(schema.trialStart, (event, findings) => ({
     }),
     params: findings.params(event.parameters),
     tags: {
+      ...findings.ownTags(event),
       ...presentTags({ spectral_norm: event.spectral_norm, candidate_id: event.candidate_id }),
       ...findings.metadataTags(event.metadata),
     },
@@ -37,6 +38,8 @@ type TrialEnd = Envelope & {
   mlflow_run_id?: string | undefined;
   parameters?: Record<string, unknown> | undefined;
   metrics?: Record<string, unknown> | undefined;
+  tags?: Record<string, unknown> | undefined;
+  description?: string | undefined;
 };
 
 /** What all ends of a trial share. `tagged` are this kind's own fields that are tags too, `kept` those that are not. */
@@ -63,7 +66,11 @@ function trialEnd(
         end_metadata: event.metadata,
       }),
       params: findings.params(event.parameters),
-      tags: { ...presentTags(allTagged), ...findings.metadataTags(event.metadata) },
+      tags: {
+        ...findings.ownTags(event),
+        ...presentTags(allTagged),
+        ...findings.metadataTags(event.metadata),
+      },
       ...(event.step === undefined ? { finals: metrics } : {}),
     }),
   };

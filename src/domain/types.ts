@@ -16,7 +16,13 @@ export const EVENT_TYPES = [
 export type EventType = (typeof EVENT_TYPES)[number];
 
 /** What the relay itself finds out about a trial goes through the journal too, so that the fold stays the one truth. */
-export type RelayEventType = "relay.trial.quiet" | "relay.replay" | "relay.parent";
+export type RelayEventType =
+  | "relay.trial.quiet"
+  | "relay.replay"
+  | "relay.parent"
+  | "relay.resolve"
+  | "relay.mlflow"
+  | "relay.summary";
 
 export type TerminalStatus = "succeeded" | "failed" | "skipped" | "cancelled";
 export type TrialStatus = "running" | TerminalStatus;
@@ -38,14 +44,20 @@ export type Facts = {
   starts?: true | undefined;
   /** An end, and of which kind. */
   ends?: TerminalStatus | undefined;
+  /** When it ended, where that is not the event's own time. */
+  endedAt?: number | undefined;
   /** The trainer says that an ended trial goes on. */
   resumes?: true | undefined;
   /** Latest by event time wins, field by field. */
   fields?: Record<string, Json> | undefined;
   /** The first accepted value stands. */
   params?: Record<string, string> | undefined;
+  /** An operator's corrections of parameters: each replaces the first accepted value. */
+  corrections?: Record<string, string> | undefined;
   /** Latest by event time wins, tag by tag. */
   tags?: Record<string, string> | undefined;
+  /** Tags that were taken away; against `tags` the latest by event time wins, tag by tag. */
+  untags?: string[] | undefined;
   /** Metrics of a terminal event without a step: they take the highest step at their first delivery. */
   finals?: Record<string, WireNumber> | undefined;
   /** The relay's own finding that contact with the trainer was lost, and what the policy makes of it. */

@@ -4,10 +4,9 @@ import type { Core } from "../domain/fold.ts";
 import { type RunState, runStateOf } from "../domain/run-state.ts";
 import { readSentState, type SentState } from "../store/columns.ts";
 import { mlflowRuns } from "../store/schema.ts";
+import { STATUS_TAG } from "./status-tag.ts";
 import { proceed, type Step, type Turn } from "./turn.ts";
 
-/** Names the trial's own status where MLflow's KILLED stands for several. */
-export const STATUS_TAG = "thunderline_status";
 /** When a silent trainer was last heard. */
 export const CONTACT_TAG = "relay.lost_contact";
 

@@ -26,6 +26,8 @@ type Answered<T> = Result<T> | { ok: false; failure: null };
 
 export const proceed: Step = { ok: true, value: undefined };
 
+/** How soon to come back for what failed in the relay's own house. */
+export const RETRY_SOON_MS = 2_000;
 /** The most calls to MLflow in one turn, so that one huge trial cannot hold the others up. */
 const MAX_CALLS = 40;
 

@@ -11,9 +11,9 @@ import { streamRow } from "../store/kept.ts";
 import type { StreamRow } from "../store/leases.ts";
 import { storeVerdict, type Verdict } from "../store/verdicts.ts";
 import { accountFor } from "./account.ts";
-import { STATUS_TAG } from "./finish.ts";
 import { pace } from "./pace.ts";
 import { compareKeys, type Opened, openRun, type ReadDeps } from "./read-back.ts";
+import { statusTagOf } from "./status-tag.ts";
 
 export type Verification =
   | ({ kind: "checked" } & Verdict)
@@ -113,9 +113,9 @@ function expectedState(core: Core, sent: SentState): ExpectedState {
 }
 
 /** A run's own state as MLflow shows it. */
-export function foundState({ info, data }: Run) {
-  const statusTag = data.tags.find(({ key }) => key === STATUS_TAG)?.value ?? null;
-  return { status: info.status, endTime: info.endTime, runName: info.runName ?? "", statusTag };
+export function foundState(run: Run) {
+  const { status, endTime, runName } = run.info;
+  return { status, endTime, runName: runName ?? "", statusTag: statusTagOf(run) };
 }
 
 /** Other runs of the same trial or model run, by the tags that every one of them carries; null: not to be searched. */

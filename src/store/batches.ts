@@ -1,9 +1,9 @@
-import { and, asc, eq, gt, lte } from "drizzle-orm";
+import { and, asc, eq, gt, isNull, lte, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { FULL_BATCH_POINTS, type Items, packBatches } from "../mlflow/plan.ts";
 import { readFacts, readItems } from "./columns.ts";
 import { HELD, type Lease, type StreamRow } from "./leases.ts";
-import { batches, events, metricPoints, params, tags } from "./schema.ts";
+import { agreed, batches, events, metricPoints, params, tags } from "./schema.ts";
 import { NOW_MS, overRows } from "./sql.ts";
 import { helpingLength } from "./unfolded.ts";
 
@@ -107,6 +107,10 @@ async function itemsBetween(db: D1Database, streamId: number, from: number, to: 
   const orm = drizzle(db);
   const between = (table: typeof metricPoints | typeof params | typeof tags) =>
     and(eq(table.streamId, streamId), gt(table.seq, from), lte(table.seq, to));
+  // What was taken from MLflow need not be sent there.
+  const isNews = (kind: "tag" | "param", table: typeof params | typeof tags) =>
+    sql`not exists (select 1 from ${agreed} where ${agreed.streamId} = ${streamId} and ${agreed.kind} = ${kind}
+      and ${agreed.key} = ${table.key} and ${agreed.value} = ${table.value})`;
   const [metrics, newParams, newTags] = await orm.batch([
     orm
       .select({
@@ -121,9 +125,13 @@ async function itemsBetween(db: D1Database, streamId: number, from: number, to: 
     orm
       .select({ key: params.key, value: params.value })
       .from(params)
-      .where(between(params))
+      .where(and(between(params), isNews("param", params)))
       .orderBy(asc(params.key)),
-    orm.select({ key: tags.key, value: tags.value }).from(tags).where(between(tags)).orderBy(asc(tags.key)),
+    orm
+      .select({ key: tags.key, value: tags.value })
+      .from(tags)
+      .where(and(between(tags), isNull(tags.removedAt), isNews("tag", tags)))
+      .orderBy(asc(tags.key)),
   ]);
   return { metrics, params: newParams, tags: newTags };
 }

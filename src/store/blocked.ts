@@ -73,6 +73,7 @@ export async function startAnew(db: D1Database, { streamId, token }: Lease): Pro
   const isHeld = [streamId, token];
   const results = await db.batch([
     db.prepare(`delete from batches where stream_id = ? and ${HELD}`).bind(streamId, ...isHeld),
+    db.prepare(`delete from agreed where stream_id = ? and ${HELD}`).bind(streamId, ...isHeld),
     db
       .prepare(
         `update mlflow_runs set stream_id = null, lifecycle_stage = 'deleted' where stream_id = ? and ${HELD}`,

@@ -8,6 +8,7 @@ import type { Items } from "../mlflow/plan.ts";
 const wire = z.union([z.number(), z.string()]);
 const texts = z.record(z.string(), z.string());
 const instant = z.object({ at: z.number(), id: z.string() });
+const end = instant.extend({ endedAt: z.number().optional() });
 
 const quietStatus = z.enum(["left", "failed", "cancelled"]);
 
@@ -15,10 +16,13 @@ const facts = z.object({
   announces: z.literal(true).optional(),
   starts: z.literal(true).optional(),
   ends: z.enum(["succeeded", "failed", "skipped", "cancelled"]).optional(),
+  endedAt: z.number().optional(),
   resumes: z.literal(true).optional(),
   fields: z.record(z.string(), z.json()).optional(),
   params: texts.optional(),
+  corrections: texts.optional(),
   tags: texts.optional(),
+  untags: z.array(z.string()).optional(),
   finals: z.record(z.string(), wire).optional(),
   quiet: z.object({ heardAt: z.number(), as: quietStatus }).optional(),
   about: z.record(z.string(), z.json()).optional(),
@@ -32,7 +36,7 @@ const core = z.object({
   maxStep: z.number().nullable(),
   lifecycle: z.object({
     resumedAt: z.number().nullable(),
-    ends: z.partialRecord(z.enum(["succeeded", "failed", "skipped", "cancelled"]), instant),
+    ends: z.partialRecord(z.enum(["succeeded", "failed", "skipped", "cancelled"]), end),
     heardAt: z.number().default(0),
     quiet: z.object({ foundAt: z.number(), heardAt: z.number(), as: quietStatus }).nullable().default(null),
   }),

@@ -35,7 +35,14 @@ export async function storeFold(
     ),
     ...rows(
       TAGS,
-      changed(before.tags, state.tags).map(([key, t]) => [key, t.value, t.at, t.id, t.seq]),
+      changed(before.tags, state.tags).map(([key, t]) => [
+        key,
+        t.value ?? "",
+        t.at,
+        t.id,
+        t.seq,
+        t.value === null ? t.at : null,
+      ]),
     ),
     ...rows(
       METRICS,
@@ -131,12 +138,14 @@ function column(value: Json): string | number | null {
 const PARAMS = `
   insert into params (stream_id, key, value, seq)
   select ?2, value ->> 0, value ->> 1, value ->> 2 from json_each(?1) where ${UNMOVED}
-  on conflict do nothing`;
+  on conflict do update set value = excluded.value, seq = excluded.seq`;
 
 const TAGS = `
-  insert into tags (stream_id, key, value, at, event_id, seq)
-  select ?2, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 from json_each(?1) where ${UNMOVED}
-  on conflict do update set value = excluded.value, at = excluded.at, event_id = excluded.event_id, seq = excluded.seq`;
+  insert into tags (stream_id, key, value, at, event_id, seq, removed_at)
+  select ?2, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5
+  from json_each(?1) where ${UNMOVED}
+  on conflict do update set value = excluded.value, at = excluded.at, event_id = excluded.event_id, seq = excluded.seq,
+    removed_at = excluded.removed_at`;
 
 const METRICS = `
   insert into metric_summaries (stream_id, key, last, last_step, last_timestamp, min, max, count)

@@ -1,4 +1,4 @@
-import { and, eq, sql } from "drizzle-orm";
+import { and, eq, isNull, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { KeptPoint, KeptText } from "../domain/compare.ts";
 import { keptLetters } from "./kept-letters.ts";
@@ -74,7 +74,10 @@ const textsOf = (table: typeof params | typeof tags) => ({
 
 /** The tags of a stream. */
 export async function keptTags(db: D1Database, streamId: number): Promise<KeptText[]> {
-  return drizzle(db).select(textsOf(tags)).from(tags).where(eq(tags.streamId, streamId));
+  return drizzle(db)
+    .select(textsOf(tags))
+    .from(tags)
+    .where(and(eq(tags.streamId, streamId), isNull(tags.removedAt)));
 }
 
 /** Everything of a stream but its points, and what is known to be amiss with it. */
@@ -90,7 +93,10 @@ export async function keptRest(
     orm.select().from(streams).where(eq(streams.id, stream.id)),
     orm.select({ core: table.core }).from(table).where(eq(table.id, stream.id)),
     orm.select(textsOf(params)).from(params).where(eq(params.streamId, stream.id)),
-    orm.select(textsOf(tags)).from(tags).where(eq(tags.streamId, stream.id)),
+    orm
+      .select(textsOf(tags))
+      .from(tags)
+      .where(and(eq(tags.streamId, stream.id), isNull(tags.removedAt))),
     orm
       .select({ key: conflicts.field, refused: conflicts.refused })
       .from(conflicts)

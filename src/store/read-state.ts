@@ -5,7 +5,7 @@ import type { Summary } from "../domain/summary.ts";
 import { toWire } from "../domain/values.ts";
 import { readCore } from "./columns.ts";
 import { metricSummaries, modelRuns, params, streams, tags, trials } from "./schema.ts";
-import { loadUnfolded, summaryOf } from "./unfolded.ts";
+import { loadUnfolded, summaryOf, tagOf } from "./unfolded.ts";
 
 /** A reader folds no more than this; a backlog beyond it shows as undelivered events. */
 const MAX_HELPINGS = 10;
@@ -46,7 +46,7 @@ async function storedState(db: D1Database, stream: Stream) {
   const state: State = {
     core: readCore(row?.core ?? null),
     params: new Map(paramRows.map(({ key, value, seq }) => [key, { value, seq }])),
-    tags: new Map(tagRows.map(({ key, value, at, eventId, seq }) => [key, { value, at, id: eventId, seq }])),
+    tags: new Map(tagRows.map((row) => [row.key, tagOf(row)])),
     metrics: new Map(metricRows.map((summary) => [summary.key, summaryOf(summary)])),
   };
   return { state, foldedSeq: marks?.foldedSeq ?? 0, lastSeq: marks?.lastSeq ?? 0 };
@@ -58,7 +58,7 @@ export function stateView({ core, params, tags, metrics }: State) {
     Object.fromEntries([...map].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, { value }]) => [key, value]));
   return {
     parameters: sorted(params),
-    tags: sorted(tags),
+    tags: sorted(new Map([...tags].filter(([, { value }]) => value !== null))),
     fields: sorted(new Map(Object.entries(core.fields))),
     metrics: summaryViews(metrics),
   };
@@ -87,6 +87,7 @@ export async function trialStream(db: D1Database, key: string) {
   return drizzle(db)
     .select({
       id: streams.id,
+      key: streams.key,
       modelRunId: streams.modelRunId,
       trialId: streams.trialId,
       mlflowRunId: streams.mlflowRunId,

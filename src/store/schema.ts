@@ -149,8 +149,25 @@ export const tags = sqliteTable(
     at: integer().notNull(),
     eventId: text("event_id").notNull(),
     seq: integer().notNull(),
+    /** When it was seen to be taken away in MLflow; null while it is there. */
+    removedAt: integer("removed_at"),
   },
   (t) => [primaryKey({ columns: [t.streamId, t.key] })],
+);
+
+/**
+ * What both sides last agreed on: the tags that MLflow took from us or we from it, and the parameters that we took
+ * from it. The run's own state is agreed on in `streams.sent_state`. WITHOUT ROWID.
+ */
+export const agreed = sqliteTable(
+  "agreed",
+  {
+    streamId: integer("stream_id").notNull(),
+    kind: text({ enum: ["tag", "param"] }).notNull(),
+    key: text().notNull(),
+    value: text().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.streamId, t.kind, t.key] })],
 );
 
 /** Intents: the exact items of a log-batch, stored before the call and deleted when MLflow has them. */
@@ -238,6 +255,12 @@ export const mlflowExperiments = sqliteTable(
     artifactLocation: text("artifact_location"),
     lifecycleStage: text("lifecycle_stage", { enum: ["active", "deleted"] }).notNull(),
     syncedAt: integer("synced_at").notNull(),
+    /** JSON: names that it had before, so that what asks for one of them follows the rename. */
+    formerNames: text("former_names"),
+    /** JSON of its tags by key; null until the experiment was pulled. */
+    tags: text(),
+    createdTime: integer("created_time"),
+    updatedTime: integer("updated_time"),
   },
   (t) => [index("mlflow_experiments_name").on(t.name)],
 );
@@ -256,10 +279,80 @@ export const mlflowRuns = sqliteTable(
     lifecycleStage: text("lifecycle_stage", { enum: ["active", "deleted"] }).notNull(),
     artifactUri: text("artifact_uri"),
     syncedAt: integer("synced_at").notNull(),
+    userId: text("user_id"),
+    /** JSON of `MirroredData`: parameters, tags, latest metrics and inputs; null until the run was pulled. */
+    data: text(),
+    /** Of everything that was pulled: a run that did not change is not written again. */
+    hash: text(),
+    /** The ids in Thunderline's tags, by which a run is linked to its trial. */
+    taggedTrialId: text("tagged_trial_id"),
+    taggedModelRunId: text("tagged_model_run_id"),
+    /** The trial that has another run already. */
+    doubleOf: integer("double_of"),
   },
   (t) => [
     index("mlflow_runs_experiment").on(t.mlflowExperimentId),
     index("mlflow_runs_started").on(t.startTime, t.mlflowRunId),
+    index("mlflow_runs_tagged").on(t.taggedTrialId, t.taggedModelRunId),
+  ],
+);
+
+/** The experiments that are followed on every pass of the cron, each by MLflow's id or by name. */
+export const watches = sqliteTable("watches", {
+  id: integer().primaryKey({ autoIncrement: true }),
+  mlflowExperimentId: text("mlflow_experiment_id").unique(),
+  name: text().unique(),
+  createdAt: integer("created_at").notNull(),
+  lastJobId: text("last_job_id"),
+});
+
+/** Metric histories read from MLflow on demand, in pages; they grow old. WITHOUT ROWID. */
+export const historyPages = sqliteTable(
+  "history_pages",
+  {
+    mlflowRunId: text("mlflow_run_id").notNull(),
+    key: text().notNull(),
+    page: integer().notNull(),
+    /** JSON: [step, timestamp, value] each. */
+    points: text().notNull(),
+    readAt: integer("read_at").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.mlflowRunId, t.key, t.page] }), index("history_pages_read").on(t.readAt)],
+);
+
+/** What operators and the cron ask for, under the original's names. */
+export const jobs = sqliteTable(
+  "jobs",
+  {
+    id: text().primaryKey(),
+    action: text({
+      enum: ["sync_trial_to_mlflow", "sync_mlflow_to_trial", "sync_experiment", "create_run"],
+    }).notNull(),
+    /** What it is about: a stream's public id, or an MLflow experiment's id. */
+    target: text().notNull(),
+    state: text({ enum: ["queued", "running", "succeeded", "failed", "cancelled"] }).notNull(),
+    /** Who asked: an operator's request, or the cron. */
+    origin: text({ enum: ["request", "cron"] }).notNull(),
+    attempts: integer().notNull().default(0),
+    snoozes: integer().notNull().default(0),
+    /** JSON: [{ attempt, at, kind, error }]. */
+    errors: text().notNull().default("[]"),
+    /** JSON: where the next message goes on; null at the beginning. */
+    progress: text(),
+    /** JSON: counts so far. */
+    counts: text().notNull().default("{}"),
+    dueAt: integer("due_at").notNull(),
+    leaseToken: text("lease_token"),
+    leaseUntil: integer("lease_until").notNull().default(0),
+    createdAt: integer("created_at").notNull(),
+    updatedAt: integer("updated_at").notNull(),
+    finishedAt: integer("finished_at"),
+  },
+  (t) => [
+    uniqueIndex("jobs_outstanding").on(t.action, t.target).where(sql`${t.state} in ('queued', 'running')`),
+    index("jobs_due").on(t.dueAt).where(sql`${t.state} in ('queued', 'running')`),
+    index("jobs_leased").on(t.leaseUntil).where(sql`${t.leaseToken} is not null`),
+    index("jobs_created").on(t.createdAt, t.id),
   ],
 );
 
@@ -269,15 +362,31 @@ export const conflicts = sqliteTable(
   {
     id: integer().primaryKey({ autoIncrement: true }),
     streamId: integer("stream_id").notNull(),
-    kind: text({ enum: ["param", "experiment", "run_id"] }).notNull(),
+    kind: text({
+      enum: ["param", "experiment", "run_id", "double_run", "name", "status", "tag", "description"],
+    }).notNull(),
     field: text().notNull(),
     kept: text(),
     refused: text().notNull(),
     source: text({ enum: ["journal", "mlflow"] }).notNull(),
     eventId: text("event_id"),
     createdAt: integer("created_at").notNull(),
+    /** Of a merge: what both last agreed on, what each side has, and whose was taken. Null: not there. */
+    base: text(),
+    relayValue: text("relay_value"),
+    mlflowValue: text("mlflow_value"),
+    decision: text({ enum: ["relay", "mlflow"] }),
+    state: text({ enum: ["open", "resolved"] })
+      .notNull()
+      .default("open"),
+    /** By hand: whose value was taken, and when. */
+    resolution: text({ enum: ["relay", "mlflow"] }),
+    resolvedAt: integer("resolved_at"),
   },
-  (t) => [uniqueIndex("conflicts_once").on(t.streamId, t.kind, t.field, t.refused)],
+  (t) => [
+    uniqueIndex("conflicts_once").on(t.streamId, t.kind, t.field, t.refused),
+    index("conflicts_state").on(t.state, t.id),
+  ],
 );
 
 /** Items that MLflow will never take, whole, with its words. */

@@ -1,6 +1,6 @@
 import { and, asc, eq, gt, lte, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import type { State, StoredPoint } from "../domain/fold.ts";
+import type { State, StoredPoint, Tag } from "../domain/fold.ts";
 import type { StoredEvent } from "../domain/types.ts";
 import { fromWire } from "../domain/values.ts";
 import { readCore, readFacts } from "./columns.ts";
@@ -101,18 +101,25 @@ async function loadState(
     ...touched((event) => event.facts?.finals),
     ...points.map((point) => point.key),
   ]);
+  const tagKeys = new Set([
+    ...touched((event) => event.facts?.tags),
+    ...stored.flatMap((event) => event.facts?.untags ?? []),
+  ]);
   const orm = drizzle(db);
   const [paramRows, tagRows, metricRows] = await orm.batch([
     orm
       .select()
       .from(params)
       .where(
-        and(eq(params.streamId, streamId), sql`${params.key} in ${inKeys(touched((e) => e.facts?.params))}`),
+        and(
+          eq(params.streamId, streamId),
+          sql`${params.key} in ${inKeys(touched((e) => ({ ...e.facts?.params, ...e.facts?.corrections })))}`,
+        ),
       ),
     orm
       .select()
       .from(tags)
-      .where(and(eq(tags.streamId, streamId), sql`${tags.key} in ${inKeys(touched((e) => e.facts?.tags))}`)),
+      .where(and(eq(tags.streamId, streamId), sql`${tags.key} in ${inKeys([...tagKeys])}`)),
     orm
       .select()
       .from(metricSummaries)
@@ -126,9 +133,14 @@ async function loadState(
   return {
     core: readCore(core),
     params: new Map(paramRows.map(({ key, value, seq }) => [key, { value, seq }])),
-    tags: new Map(tagRows.map(({ key, value, at, eventId, seq }) => [key, { value, at, id: eventId, seq }])),
+    tags: new Map(tagRows.map((row) => [row.key, tagOf(row)])),
     metrics: new Map(metricRows.map((row) => [row.key, summaryOf(row)])),
   };
+}
+
+/** A tag's row as the domain knows it. */
+export function tagOf({ value, at, eventId, seq, removedAt }: typeof tags.$inferSelect): Tag {
+  return { value: removedAt === null ? value : null, at, id: eventId, seq };
 }
 
 /** A summary row as the domain knows it. */

@@ -12,6 +12,8 @@ export type Lab = {
   relay: Relay;
   proxy: FaultProxy;
   mlflow: MlflowReader;
+  /** Of MLflow itself, past the proxy. */
+  trackingUri: string;
   /** Ends MLflow, as for maintenance; `startMlflow` brings it back with its data. */
   stopMlflow(): Promise<void>;
   startMlflow(): Promise<void>;
@@ -35,6 +37,7 @@ export async function openLab(vars: Record<string, string> = {}, entry: Partial<
       relay,
       proxy,
       mlflow: new MlflowReader(server.uri),
+      trackingUri: server.uri,
       stopMlflow: () => server.stop(),
       startMlflow: async () => {
         server = await startMlflow(options);

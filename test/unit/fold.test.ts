@@ -73,12 +73,18 @@ const facts: fc.Arbitrary<Facts> = fc.record(
     params: fc
       .subarray(["lr", "depth"])
       .map((keys) => Object.fromEntries(keys.map((key) => [key, `${key}-value`]))),
+    endedAt: time,
     tags: fc.dictionary(fc.constantFrom("a", "b"), fc.constantFrom("x", "y")),
+    untags: fc.subarray(["a", "b"]),
     finals: fc.dictionary(fc.constantFrom("loss", "acc"), wireValue),
   },
   { requiredKeys: [] },
 );
-const resume: fc.Arbitrary<Facts> = fc.constant({ announces: true, resumes: true });
+/** A resume, or what an operator or MLflow says over everything said before. */
+const resume: fc.Arbitrary<Facts> = fc.constantFrom<Facts>(
+  { announces: true, resumes: true },
+  { resumes: true, ends: "failed", endedAt: 1_005 },
+);
 const quiet: fc.Arbitrary<Facts> = fc.record({
   quiet: fc.record({
     heardAt: time,

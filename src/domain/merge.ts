@@ -1,0 +1,126 @@
+import { sameMeaning } from "./values.ts";
+
+/**
+ * The three-way merge of a run, field by field, against what both sides last agreed on. Pure; the order of keys does
+ * not matter, and a merge of what a merge left changes nothing.
+ */
+
+export const MERGE_POLICIES = ["relay", "mlflow", "newest"] as const;
+export type MergePolicy = (typeof MERGE_POLICIES)[number];
+/** Whose value stands where both sides changed a field, by group of fields. */
+export type MergePolicies = Record<"name" | "status" | "tag" | "description", MergePolicy>;
+
+export type EndedStatus = "FINISHED" | "FAILED" | "KILLED";
+export type MergeStatus = "RUNNING" | EndedStatus;
+
+/** MLflow's tag of a run's description. */
+export const DESCRIPTION_TAG = "mlflow.note.content";
+
+/** A field as the relay has it, and when that was said, in epoch milliseconds. */
+export type Said<T> = { value: T; at: number };
+
+/** A run as the three sides have it. Tags are those that both may write (`isMerged`). */
+export type Sides = {
+  base: { name: string; status: MergeStatus; tags: ReadonlyMap<string, string> };
+  /** `name` is null where the trainer gave none; a tag's null: it was taken away. */
+  relay: {
+    name: Said<string> | null;
+    status: Said<MergeStatus>;
+    tags: ReadonlyMap<string, Said<string | null>>;
+    params: ReadonlyMap<string, string>;
+  };
+  mlflow: {
+    name: string;
+    status: MergeStatus;
+    endTime: number | null;
+    /** The trial's own status, where MLflow's has several meanings. */
+    statusTag: string | null;
+    tags: ReadonlyMap<string, string>;
+    params: ReadonlyMap<string, string>;
+  };
+};
+
+export type MergeConflict = {
+  kind: "name" | "status" | "tag" | "description" | "param";
+  field: string;
+  base: string | null;
+  relay: string | null;
+  mlflow: string | null;
+  decision: "relay" | "mlflow";
+};
+
+export type Merged = {
+  /** What the relay takes from MLflow; null or empty where nothing. A tag's null: it is taken away. */
+  accepted: {
+    name: string | null;
+    status: { value: MergeStatus; endTime: number | null; from: MergeStatus } | null;
+    tags: Map<string, string | null>;
+    params: Map<string, string>;
+  };
+  conflicts: MergeConflict[];
+};
+
+/** Whether both sides may write a tag: not what MLflow or the relay keep for themselves. */
+export function isMerged(key: string): boolean {
+  if (key === DESCRIPTION_TAG) return true;
+  const own = ["relay.", "mlflow.", "thunderline_trial_id", "thunderline_model_run_id", "thunderline_status"];
+  return !own.some((prefix) => key.startsWith(prefix));
+}
+
+/** @param seenAt when this poll saw MLflow's side, in epoch milliseconds: MLflow keeps no time of its own */
+export function merge({ base, relay, mlflow }: Sides, policies: MergePolicies, seenAt: number): Merged {
+  const merged: Merged = {
+    accepted: { name: null, status: null, tags: new Map(), params: new Map() },
+    conflicts: [],
+  };
+  const settle = (
+    kind: keyof MergePolicies,
+    field: string,
+    was: string | null,
+    here: Said<string | null>,
+    there: string | null,
+  ): boolean => {
+    if (there === was || there === here.value) return false;
+    if (here.value === was) return true;
+    const decision = decide(policies[kind], here.at, seenAt);
+    merged.conflicts.push({ kind, field, base: was, relay: here.value, mlflow: there, decision });
+    return decision === "mlflow";
+  };
+
+  const name = relay.name ?? { value: base.name, at: 0 };
+  if (settle("name", "run_name", base.name, name, mlflow.name)) merged.accepted.name = mlflow.name;
+  if (settle("status", "status", base.status, relay.status, mlflow.status))
+    merged.accepted.status = { value: mlflow.status, endTime: mlflow.endTime, from: relay.status.value };
+  for (const key of new Set([...base.tags.keys(), ...relay.tags.keys(), ...mlflow.tags.keys()])) {
+    const was = base.tags.get(key) ?? null;
+    const there = mlflow.tags.get(key) ?? null;
+    const kind = key === DESCRIPTION_TAG ? "description" : "tag";
+    if (settle(kind, key, was, relay.tags.get(key) ?? { value: was, at: 0 }, there))
+      merged.accepted.tags.set(key, there);
+  }
+  for (const [key, there] of mlflow.params) {
+    const here = relay.params.get(key);
+    if (here === undefined) merged.accepted.params.set(key, there);
+    // A parameter of a run cannot be changed by anybody.
+    else if (!sameMeaning(here, there))
+      merged.conflicts.push({
+        kind: "param",
+        field: key,
+        base: null,
+        relay: here,
+        mlflow: there,
+        decision: "mlflow",
+      });
+  }
+  return merged;
+}
+
+function decide(policy: MergePolicy, relayAt: number, seenAt: number): "relay" | "mlflow" {
+  if (policy === "newest") return relayAt > seenAt ? "relay" : "mlflow";
+  return policy;
+}
+
+/** Whether a merge has anything to write down. */
+export function isNothing({ accepted: { name, status, tags, params }, conflicts }: Merged): boolean {
+  return name === null && status === null && tags.size === 0 && params.size === 0 && conflicts.length === 0;
+}

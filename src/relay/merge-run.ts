@@ -1,0 +1,85 @@
+import { type Merged, merge, type Sides } from "../domain/merge.ts";
+import type { Facts, JournalEvent } from "../domain/types.ts";
+import type { Run } from "../mlflow/types.ts";
+import { agree, readSides, type StoredSides } from "../store/agreed.ts";
+import { readCore } from "../store/columns.ts";
+import { recordConflicts } from "../store/conflicts.ts";
+import { coreOf } from "../store/parents.ts";
+import { foldStream } from "./fold-stream.ts";
+import { ingest } from "./ingest.ts";
+import { agreedTags, factsOf, latestOf, sentAfter, sidesOf } from "./run-sides.ts";
+import { RETRY_SOON_MS, type Step, type Turn } from "./turn.ts";
+
+/** A run as both sides have it, and what a merge of them comes to. Changes nothing. */
+export function mergeOf(
+  turn: Pick<Turn, "deps">,
+  stored: StoredSides,
+  run: Run,
+): { sides: Sides; merged: Merged } {
+  const sides = sidesOf(stored, run);
+  return { sides, merged: merge(sides, turn.deps.config.merge, turn.deps.now()) };
+}
+
+/**
+ * Merges the run as MLflow shows it into the stream, under the stream's lease. What is accepted from MLflow becomes an
+ * event in the journal, so that the fold stays the one truth; what both changed is recorded. What the relay has to
+ * say is left to delivery.
+ * @returns how many fields were accepted, and how many were in conflict
+ */
+export async function mergeRun(turn: Turn, run: Run): Promise<Step<{ accepted: number; conflicts: number }>> {
+  const { deps, lease } = turn;
+  const folded = await foldStream(deps, turn.stream);
+  turn.stream = { ...turn.stream, foldedSeq: folded.foldedSeq };
+  const stored = await readSides(deps.db, turn.stream.id);
+  if (!stored) return { ok: true, value: { accepted: 0, conflicts: 0 } };
+  const { sides, merged } = mergeOf(turn, stored, run);
+  await recordConflicts(
+    deps.db,
+    merged.conflicts.map(({ kind, field, base, relay, mlflow, decision }) => {
+      const [kept, refused] = decision === "relay" ? [relay, mlflow] : [mlflow, relay];
+      const values = { base, relayValue: relay, mlflowValue: mlflow, decision };
+      const row = { streamId: turn.stream.id, kind, field, kept, refused: refused ?? "", ...values };
+      return { ...row, source: "mlflow" as const, createdAt: deps.now() };
+    }),
+  );
+  const facts = factsOf(merged, deps.now());
+  if (facts) {
+    const kept = await ingest(deps, [eventOf(turn, facts, latestOf(sides, deps.now()))]);
+    if (kept.kept !== "journal")
+      return {
+        ok: false,
+        end: {
+          kind: "wait",
+          for: "retry",
+          ms: RETRY_SOON_MS,
+          error: "the journal did not take MLflow's changes",
+        },
+      };
+    const refolded = await foldStream(deps, turn.stream);
+    turn.stream = { ...turn.stream, foldedSeq: refolded.foldedSeq };
+  }
+  await agree(deps.db, lease, { tags: agreedTags(sides, merged), params: merged.accepted.params });
+  const sent = sentAfter(stored.sent, sides, merged, readCore(await coreOf(deps.db, turn.stream)));
+  const sentState = JSON.stringify(sent);
+  if (sentState !== JSON.stringify(stored.sent) && !(await turn.update({ sentState })))
+    return turn.stop(null);
+  const { name, status, tags, params } = merged.accepted;
+  const accepted = tags.size + params.size + Number(name !== null) + Number(status !== null);
+  return { ok: true, value: { accepted, conflicts: merged.conflicts.length } };
+}
+
+function eventOf({ stream, deps }: Turn, facts: Facts, occurredAt: number): JournalEvent {
+  const id = `relay:mlflow:${crypto.randomUUID()}`;
+  const { key, kind, modelRunId, trialId } = stream;
+  return {
+    stream: { key, kind, modelRunId, trialId, parentKey: null },
+    id,
+    type: "relay.mlflow",
+    hash: id,
+    occurredAt,
+    acceptedAt: deps.now(),
+    correlationId: id,
+    facts,
+    points: [],
+  };
+}

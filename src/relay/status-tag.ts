@@ -1,0 +1,10 @@
+import type { Run } from "../mlflow/types.ts";
+
+/** Names the trial's own status where MLflow's KILLED stands for several. */
+export const STATUS_TAG = "thunderline_status";
+
+/** The trial's own status as a run shows it: one that was killed by other hands was cancelled. */
+export function statusTagOf({ info, data }: Run): string | null {
+  const tag = data.tags.find(({ key }) => key === STATUS_TAG)?.value;
+  return tag ?? (info.status === "KILLED" ? "cancelled" : null);
+}

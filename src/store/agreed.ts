@@ -1,0 +1,112 @@
+import { and, eq } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import type { Core } from "../domain/fold.ts";
+import { readCore, readSentState, type SentState } from "./columns.ts";
+import type { Lease, StreamRow } from "./leases.ts";
+import { agreed, modelRuns, params, streams, tags, trials } from "./schema.ts";
+import { overRows } from "./sql.ts";
+
+/** A linked stream as the merge needs it: what it says, and what both sides last agreed on. */
+export type StoredSides = {
+  stream: StreamRow;
+  core: Core;
+  sent: SentState;
+  /** A value of null: taken away. */
+  tags: { key: string; value: string | null; at: number }[];
+  params: { key: string; value: string }[];
+  agreedTags: { key: string; value: string }[];
+};
+
+/** Null where the stream has no run yet. */
+export async function readSides(db: D1Database, streamId: number): Promise<StoredSides | null> {
+  const orm = drizzle(db);
+  const [[stream], [trial], [modelRun], tagRows, paramRows, agreedTags] = await orm.batch([
+    orm.select().from(streams).where(eq(streams.id, streamId)),
+    orm.select({ core: trials.core }).from(trials).where(eq(trials.id, streamId)),
+    orm.select({ core: modelRuns.core }).from(modelRuns).where(eq(modelRuns.id, streamId)),
+    orm.select().from(tags).where(eq(tags.streamId, streamId)),
+    orm.select({ key: params.key, value: params.value }).from(params).where(eq(params.streamId, streamId)),
+    orm
+      .select({ key: agreed.key, value: agreed.value })
+      .from(agreed)
+      .where(and(eq(agreed.streamId, streamId), eq(agreed.kind, "tag"))),
+  ]);
+  const sent = readSentState(stream?.sentState ?? null);
+  if (!stream || !sent) return null;
+  return {
+    stream,
+    core: readCore(trial?.core ?? modelRun?.core ?? null),
+    sent,
+    tags: tagRows.map(({ key, value, at, removedAt }) => ({
+      key,
+      value: removedAt === null ? value : null,
+      at,
+    })),
+    params: paramRows,
+    agreedTags,
+  };
+}
+
+/** What is newly agreed on: a tag's null says that neither side has it any more. */
+export type Agreement = { tags: ReadonlyMap<string, string | null>; params: ReadonlyMap<string, string> };
+
+/** Writes an agreement down, while the lease is held. */
+export async function agree(db: D1Database, { streamId, token }: Lease, agreement: Agreement): Promise<void> {
+  const rows = [
+    ...[...agreement.tags].map(([key, value]) => ["tag", key, value]),
+    ...[...agreement.params].map(([key, value]) => ["param", key, value]),
+  ];
+  if (rows.length === 0) return;
+  await db.batch([
+    ...overRows(db, FORGET, rows, streamId, token),
+    ...overRows(db, REMEMBER, rows, streamId, token),
+  ]);
+}
+
+const IS_HELD = "exists (select 1 from streams where id = ?2 and lease_token = ?3)";
+
+const FORGET = `
+  delete from agreed where stream_id = ?2 and ${IS_HELD} and (kind, key) in
+    (select value ->> 0, value ->> 1 from json_each(?1) where value ->> 2 is null)`;
+
+const REMEMBER = `
+  insert into agreed (stream_id, kind, key, value)
+  select ?2, value ->> 0, value ->> 1, value ->> 2 from json_each(?1) where value ->> 2 is not null and ${IS_HELD}
+  on conflict do update set value = excluded.value`;
+
+/** MLflow has taken the tags of the events after `from` up to `to`, except those that it refused. */
+export async function agreeOnDelivered(
+  db: D1Database,
+  { streamId, token }: Lease,
+  from: number,
+  to: number,
+): Promise<void> {
+  await db
+    .prepare(
+      `insert into agreed (stream_id, kind, key, value)
+       select t.stream_id, 'tag', t.key, t.value from tags t
+       where t.stream_id = ?1 and t.seq > ?3 and t.seq <= ?4 and t.removed_at is null
+         and exists (select 1 from streams where id = ?1 and lease_token = ?2)
+         and not exists (select 1 from dead_letters d
+           where d.stream_id = ?1 and d.kind = 'tag' and d.item ->> '$.key' = t.key)
+       on conflict do update set value = excluded.value`,
+    )
+    .bind(streamId, token, from, to)
+    .run();
+}
+
+/** Whether there are tags to be sent, and whether one of them takes the place of what both had agreed on. */
+export async function tagsToSend(
+  db: D1Database,
+  { id, plannedSeq }: Pick<StreamRow, "id" | "plannedSeq">,
+): Promise<{ some: boolean; overwriting: boolean }> {
+  const row = await db
+    .prepare(
+      `select count(*) as news, count(a.value) as overwriting
+       from tags t left join agreed a on a.stream_id = t.stream_id and a.kind = 'tag' and a.key = t.key
+       where t.stream_id = ?1 and t.seq > ?2 and t.removed_at is null and a.value is not t.value`,
+    )
+    .bind(id, plannedSeq)
+    .first<{ news: number; overwriting: number }>();
+  return { some: (row?.news ?? 0) > 0, overwriting: (row?.overwriting ?? 0) > 0 };
+}
