@@ -1,12 +1,12 @@
 import { errorText } from "../log.ts";
 import { bury } from "../store/dead-letters.ts";
 import { journal } from "../store/journal.ts";
-import { force } from "../store/streams.ts";
 import { probe } from "./breaker.ts";
 import type { Deps, RelayMessage } from "./deps.ts";
 import { drive } from "./drive.ts";
 import { flushTally } from "./flush-tally.ts";
 import { sendPokes } from "./ingest.ts";
+import { runJob, sendJob } from "./jobs.ts";
 import { wake } from "./wake.ts";
 
 /** A Worker has six connections at once; more calls would wait for one, with their timeouts running. */
@@ -54,8 +54,7 @@ async function handle(deps: Deps, message: RelayMessage, attempts: number): Prom
       if ((await probe(deps)) === "closed") await wake(deps);
       return;
     case "job":
-      await force(deps.db, message.streamId);
-      return poke(deps, message.streamId, attempts);
+      return runJob(deps, message.jobId, attempts);
   }
 }
 
@@ -77,8 +76,8 @@ function seconds(ms: number): number {
 }
 
 /**
- * The dead-letter queues. Events that the database refused so often go round again, for they were acknowledged; a
- * poke or a job is recorded, and its trial is driven again.
+ * The dead-letter queues. Events that the database refused so often go round again, for they were acknowledged, and so
+ * does a job, which is its own record; a poke is recorded, and its trial is driven again.
  */
 export async function consumeDead(deps: Deps, messages: readonly Message<RelayMessage>[]): Promise<void> {
   for (const message of messages) {
@@ -95,6 +94,10 @@ export async function consumeDead(deps: Deps, messages: readonly Message<RelayMe
 async function revive(deps: Deps, body: RelayMessage): Promise<void> {
   if (body.kind === "journal") {
     await deps.trials.send(body, { delaySeconds: RETRY_DELAY_SECONDS });
+    return;
+  }
+  if (body.kind === "job") {
+    await sendJob(deps, body.jobId, DEAD_POKE_SECONDS * 1000);
     return;
   }
   const streamId = "streamId" in body ? body.streamId : null;

@@ -6,13 +6,13 @@ import type { Tally } from "../store/counters.ts";
 
 /**
  * What the queues carry: a reference to a stream that is behind, events on their way round a database that refuses,
- * the breaker's alarm clock, and on the jobs queue what operators ask for, under the original's names.
+ * the breaker's alarm clock, and on the jobs queue what operators and the cron ask for.
  */
 export type RelayMessage =
   | { kind: "poke"; streamId: number }
   | { kind: "journal"; events: JournalEvent[] }
   | { kind: "probe" }
-  | { kind: "job"; action: "sync_trial_to_mlflow"; streamId: number };
+  | { kind: "job"; jobId: string };
 
 /** Everything with an effect that the stages use, passed in so that tests can put another in its place. */
 export type Deps = {
