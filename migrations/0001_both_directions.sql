@@ -67,8 +67,10 @@ ALTER TABLE `mlflow_runs` ADD `hash` text;--> statement-breakpoint
 ALTER TABLE `mlflow_runs` ADD `tagged_trial_id` text;--> statement-breakpoint
 ALTER TABLE `mlflow_runs` ADD `tagged_model_run_id` text;--> statement-breakpoint
 ALTER TABLE `mlflow_runs` ADD `double_of` integer;--> statement-breakpoint
+CREATE INDEX `mlflow_runs_open` ON `mlflow_runs` (`stream_id`) WHERE "mlflow_runs"."status" in ('RUNNING', 'SCHEDULED');--> statement-breakpoint
 CREATE INDEX `mlflow_runs_tagged` ON `mlflow_runs` (`tagged_trial_id`,`tagged_model_run_id`);--> statement-breakpoint
 ALTER TABLE `tags` ADD `removed_at` integer;--> statement-breakpoint
+CREATE INDEX `streams_blocked` ON `streams` (`id`) WHERE "streams"."blocked_reason" is not null;--> statement-breakpoint
 INSERT INTO `agreed` (`stream_id`, `kind`, `key`, `value`)
 SELECT t.`stream_id`, 'tag', t.`key`, t.`value` FROM `tags` t JOIN `streams` s ON s.`id` = t.`stream_id`
 WHERE t.`seq` <= s.`delivered_seq`;

@@ -1,3 +1,4 @@
+import { artifactCalls } from "./artifacts.ts";
 import { experimentCalls } from "./experiments.ts";
 import { historyCalls } from "./history.ts";
 import { createSend, type MlflowDeps, type MlflowSettings } from "./http.ts";
@@ -12,5 +13,11 @@ export type MlflowClient = ReturnType<typeof createMlflowClient>;
  */
 export function createMlflowClient(settings: MlflowSettings, deps: MlflowDeps) {
   const send = createSend(settings, deps);
-  return { ...experimentCalls(send), ...runCalls(send), ...loggingCalls(send), ...historyCalls(send) };
+  return {
+    ...experimentCalls(send),
+    ...runCalls(send),
+    ...loggingCalls(send),
+    ...historyCalls(send),
+    ...artifactCalls(send, settings, deps),
+  };
 }

@@ -36,6 +36,15 @@ export function experimentCalls(send: Send) {
         }),
       ),
 
+    /** Renames it; "duplicate" where another holds the name, a deleted one too. A deleted one is "gone". */
+    updateExperiment: (experiment: { experimentId: string; newName: string }): Promise<Result<void>> =>
+      send(
+        write("experiments/update", schemas.nothing, {
+          experiment_id: experiment.experimentId,
+          new_name: experiment.newName,
+        }),
+      ),
+
     /** Restores its runs as well. An experiment that is not deleted is "gone" too: MLflow makes no difference. */
     restoreExperiment: (experimentId: string): Promise<Result<void>> =>
       send(write("experiments/restore", schemas.nothing, { experiment_id: experimentId })),

@@ -84,6 +84,7 @@ function ofMlflow(call: CallKind, status: number, { code, message }: MlflowError
   const cause = message.split("[SQL:", 1)[0] ?? "";
   if (message.startsWith("Changing param values is not allowed")) return "conflict"; // 500 on file stores
   if (/^The (run|experiment) \S+ must be in the 'active' state/.test(message)) return "gone";
+  if (message.startsWith("Cannot rename a non-active experiment")) return "gone"; // answered with 500
   switch (code) {
     case "RESOURCE_ALREADY_EXISTS":
     case "ALREADY_EXISTS":

@@ -10,6 +10,12 @@ export function tagEquals(key: string, value: string): string | null {
   return quotedKey && quotedValue ? `tags.${quotedKey} = ${quotedValue}` : null;
 }
 
+/** A filter for runs by their ids, which MLflow makes of letters, digits, underscores and dashes. */
+export function runIdIn(runIds: readonly string[]): string {
+  const quoted = runIds.filter((id) => /^[\w-]+$/.test(id)).map((id) => `'${id}'`);
+  return `attributes.run_id IN (${quoted.join(",")})`;
+}
+
 function quote(text: string, marks: string[]): string | null {
   const mark = marks.find((m) => !text.includes(m));
   return mark === undefined || text.endsWith("\\") ? null : mark + text + mark;

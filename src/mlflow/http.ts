@@ -108,7 +108,8 @@ function read<T>(call: Call<T>, headers: Headers, body: string, status: number):
   return { ok: false, failure };
 }
 
-function describe(error: unknown, timeoutMs: number): string {
+/** What went wrong with a call that was not answered, in words. */
+export function describe(error: unknown, timeoutMs: number): string {
   if (!(error instanceof Error)) return "No answer";
   if (error.name === "TimeoutError") return `No complete answer within ${timeoutMs} ms`;
   const cause = error.cause instanceof Error ? ` (${error.cause.message})` : "";

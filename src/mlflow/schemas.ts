@@ -1,5 +1,5 @@
 import * as z from "zod";
-import type { Experiment, Metric, Page, Run, RunInfo } from "./types.ts";
+import type { Artifact, Dataset, Experiment, Metric, Page, Run, RunInfo } from "./types.ts";
 import { LIFECYCLE_STAGES, RUN_STATUSES } from "./types.ts";
 
 /** MLflow's answers -> our records. Unknown fields are ignored, and lists that are empty may be absent. */
@@ -98,9 +98,39 @@ const runInfoRecord = z
 const runData = z.object({ metrics: listOf(metric), params: listOf(pair), tags: listOf(pair) });
 const NO_DATA = { metrics: [], params: [], tags: [] };
 
+const datasetInput = z
+  .object({
+    tags: listOf(pair),
+    dataset: z.object({
+      name: z.string(),
+      digest: z.string(),
+      source_type: z.string().default(""),
+      source: z.string().default(""),
+    }),
+  })
+  .transform(
+    ({ tags, dataset: { name, digest, source_type, source } }): Dataset => ({
+      name,
+      digest,
+      sourceType: source_type,
+      source,
+      tags,
+    }),
+  );
+
 const runRecord = z
-  .object({ info: runInfoRecord, data: runData.optional() })
-  .transform(({ info, data }): Run => ({ info, data: data ?? NO_DATA }));
+  .object({
+    info: runInfoRecord,
+    data: runData.optional(),
+    inputs: z.object({ dataset_inputs: listOf(datasetInput) }).optional(),
+  })
+  .transform(
+    ({ info, data, inputs }): Run => ({
+      info,
+      data: data ?? NO_DATA,
+      inputs: { datasets: inputs?.dataset_inputs ?? [] },
+    }),
+  );
 
 const nextPageToken = z
   .string()
@@ -121,3 +151,16 @@ export const runPage = z
 export const metricPage = z
   .object({ metrics: listOf(metric), next_page_token: nextPageToken })
   .transform((r): Page<Metric> => ({ items: r.metrics, nextPageToken: r.next_page_token }));
+
+const artifactRecord = z
+  .object({ path: z.string(), is_dir: z.boolean().default(false), file_size: int64.nullish() })
+  .transform(
+    (a): Artifact => ({
+      path: a.path,
+      isDir: a.is_dir,
+      bytes: a.is_dir || a.file_size == null ? null : Number(a.file_size),
+    }),
+  );
+export const artifactPage = z
+  .object({ files: listOf(artifactRecord), next_page_token: nextPageToken })
+  .transform((r): Page<Artifact> => ({ items: r.files, nextPageToken: r.next_page_token }));

@@ -17,8 +17,8 @@ export type MlflowSettings = {
   timeoutMs: number;
 };
 
-/** Where calls go and with what; `clean` takes credentials out of a text. */
-export type Target = { base: string; headers: Headers; clean: (text: string) => string };
+/** Where calls go and with what: the server itself, and its REST API with a slash at its end; `clean` takes credentials out of a text. */
+export type Target = { server: string; base: string; headers: Headers; clean: (text: string) => string };
 
 /** Checks the settings once: an address without credentials in it, and headers that can be sent. */
 export function readTarget({ trackingUri, auth, extraHeaders }: MlflowSettings): Result<Target> {
@@ -43,7 +43,8 @@ export function readTarget({ trackingUri, auth, extraHeaders }: MlflowSettings):
       failure: failed("misconfigured", "A header configured for MLflow has an invalid name or value"),
     };
   }
-  const base = `${url.origin}${url.pathname.replace(/\/+$/, "")}/api/2.0/mlflow/`;
+  const server = `${url.origin}${url.pathname.replace(/\/+$/, "")}`;
+  const base = `${server}/api/2.0/mlflow/`;
   const long = Object.values(extraHeaders).filter((value) => value.length >= SHORTEST_SECRET);
   const secrets = [
     authorization?.split(" ", 2)[1] ?? "",
@@ -52,7 +53,7 @@ export function readTarget({ trackingUri, auth, extraHeaders }: MlflowSettings):
     password,
     ...long,
   ];
-  return { ok: true, value: { base, headers, clean: (text) => redact(text, secrets) } };
+  return { ok: true, value: { server, base, headers, clean: (text) => redact(text, secrets) } };
 }
 
 function toHeaders(extra: Record<string, string>, authorization: string | null): Headers | null {

@@ -41,8 +41,19 @@ export type RunInfo = {
   lifecycleStage: LifecycleStage;
 };
 
+/** A data set that a run was given, without its schema and profile; the tags are of its use in this run. */
+export type Dataset = { name: string; digest: string; sourceType: string; source: string; tags: Tag[] };
+
 /** `data.metrics` holds the latest point of each key: the greatest by (step, timestamp, value). */
-export type Run = { info: RunInfo; data: { metrics: Metric[]; params: Param[]; tags: Tag[] } };
+export type Run = {
+  info: RunInfo;
+  data: { metrics: Metric[]; params: Param[]; tags: Tag[] };
+  inputs: { datasets: Dataset[] };
+};
+
+/** A file or directory of a run's; `path` from the run's root, `bytes` null for a directory, and where
+ * MLflow says nothing: of empty files. */
+export type Artifact = { path: string; isDir: boolean; bytes: number | null };
 
 /** A page of a search or history; `nextPageToken` is null on the last one. */
 export type Page<T> = { items: T[]; nextPageToken: string | null };

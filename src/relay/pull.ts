@@ -47,6 +47,7 @@ export async function pullStream(deps: Deps, streamId: number, seen: Run | null)
 /** What a search showed may be older than what was delivered since: the run is read again under the lease. */
 async function merged(turn: Turn, runId: string): Promise<Pulled> {
   const { deps } = turn;
+  const seenAt = deps.now();
   const run = await turn.call(() => deps.mlflow.getRun(runId));
   if (!run.ok) {
     if (run.failure === null) return { kind: "busy", ms: 0 };
@@ -54,14 +55,19 @@ async function merged(turn: Turn, runId: string): Promise<Pulled> {
       ? { kind: "gone", runId }
       : { kind: "failed", failure: run.failure };
   }
-  await mirrorRuns(deps.db, [run.value], deps.now());
+  const mirror = () => mirrorRuns(deps.db, [run.value], seenAt);
   // A deleted run is followed in the mirror; nothing of it is merged, since nobody can edit it.
-  if (run.value.info.lifecycleStage === "deleted") return { kind: "same" };
+  if (run.value.info.lifecycleStage === "deleted") {
+    await mirror();
+    return { kind: "same" };
+  }
   const done = await mergeRun(turn, run.value);
   if (!done.ok) {
     const message = done.end.kind === "wait" ? (done.end.error ?? "it has to wait") : "the lease was lost";
     return { kind: "failed", failure: { kind: "transient", message } };
   }
+  // After the merge: what the mirror has seen counts as merged.
+  await mirror();
   const { accepted, conflicts } = done.value;
   return accepted + conflicts === 0 ? { kind: "same" } : { kind: "merged", accepted, conflicts };
 }

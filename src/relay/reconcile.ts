@@ -6,6 +6,7 @@ import { probe, readBreaker } from "./breaker.ts";
 import type { Deps } from "./deps.ts";
 import { deleteDoubles } from "./doubles.ts";
 import { flushTally } from "./flush-tally.ts";
+import { follow } from "./follow.ts";
 import { findQuiet } from "./quiet.ts";
 import { retire } from "./retire.ts";
 import { pokeAll, wake } from "./wake.ts";
@@ -20,7 +21,7 @@ const HORIZON_MS = 5 * 60_000;
 
 /**
  * The cron's pass: probes an open breaker, pokes every trial that is behind and not already under way, settles
- * creates that went unanswered, prunes. One at a time, bounded, and what it leaves the next one finds.
+ * creates that went unanswered, prunes, and follows what was changed in MLflow. One at a time, bounded, and what it leaves the next one finds.
  * @returns the report, which is stored as well; null when another pass is running
  */
 export async function reconcile(deps: Deps): Promise<PassReport | null> {
@@ -34,6 +35,16 @@ export async function reconcile(deps: Deps): Promise<PassReport | null> {
     quietTrials: 0,
     retiredTrials: 0,
     prunedRows: 0,
+    pokedJobs: 0,
+    summarizedModelRuns: 0,
+    prunedHistoryPages: 0,
+    watchedExperiments: 0,
+    pulledRuns: 0,
+    changedRuns: 0,
+    mergedRuns: 0,
+    mergeConflicts: 0,
+    unblockedTrials: 0,
+    nextPullId: 0,
     probe: "not due",
     error: null,
   };
@@ -55,6 +66,7 @@ export async function reconcile(deps: Deps): Promise<PassReport | null> {
       report.retiredTrials = retired.trials;
       report.prunedRows = retired.rows;
     }
+    await follow(deps, report);
   } catch (error) {
     report.error = errorText(error);
     deps.log.error("the cron's pass failed; the next one goes on", { error: report.error });

@@ -11,6 +11,17 @@ export type PassReport = {
   quietTrials: number;
   retiredTrials: number;
   prunedRows: number;
+  pokedJobs: number;
+  summarizedModelRuns: number;
+  prunedHistoryPages: number;
+  watchedExperiments: number;
+  pulledRuns: number;
+  changedRuns: number;
+  mergedRuns: number;
+  mergeConflicts: number;
+  unblockedTrials: number;
+  /** Where the next pass goes on with pulling; 0: at the beginning. */
+  nextPullId: number;
   probe: "closed" | "open" | "not due";
   error: string | null;
 };
@@ -22,6 +33,17 @@ const report: z.ZodType<PassReport> = z.object({
   quietTrials: z.number(),
   retiredTrials: z.number(),
   prunedRows: z.number(),
+  // A report that an older build stored lacks these.
+  pokedJobs: z.number().default(0),
+  summarizedModelRuns: z.number().default(0),
+  prunedHistoryPages: z.number().default(0),
+  watchedExperiments: z.number().default(0),
+  pulledRuns: z.number().default(0),
+  changedRuns: z.number().default(0),
+  mergedRuns: z.number().default(0),
+  mergeConflicts: z.number().default(0),
+  unblockedTrials: z.number().default(0),
+  nextPullId: z.number().default(0),
   probe: z.enum(["closed", "open", "not due"]),
   error: z.string().nullable(),
 });
@@ -42,6 +64,12 @@ export async function storePass(
   ]);
 }
 
+/** Where the last pass stopped pulling; 0: it saw everything. */
+export async function lastPull(db: D1Database): Promise<number> {
+  const [row] = await drizzle(db).select().from(cronPasses).orderBy(desc(cronPasses.id)).limit(1);
+  return row ? report.parse(JSON.parse(row.report)).nextPullId : 0;
+}
+
 /** The latest passes, newest first. */
 export async function listPasses(db: D1Database, limit: number) {
   const rows = await drizzle(db).select().from(cronPasses).orderBy(desc(cronPasses.id)).limit(limit);
@@ -56,6 +84,15 @@ export async function listPasses(db: D1Database, limit: number) {
       quiet_trials: pass.quietTrials,
       retired_trials: pass.retiredTrials,
       pruned_rows: pass.prunedRows,
+      poked_jobs: pass.pokedJobs,
+      summarized_model_runs: pass.summarizedModelRuns,
+      pruned_history_pages: pass.prunedHistoryPages,
+      watched_experiments: pass.watchedExperiments,
+      pulled_runs: pass.pulledRuns,
+      changed_runs: pass.changedRuns,
+      merged_runs: pass.mergedRuns,
+      merge_conflicts: pass.mergeConflicts,
+      unblocked_trials: pass.unblockedTrials,
       probe: pass.probe,
       error: pass.error,
     };

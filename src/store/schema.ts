@@ -66,6 +66,7 @@ export const streams = sqliteTable(
   (t) => [
     index("streams_behind").on(t.nextAttemptAt).where(sql`${t.deliveredSeq} < ${t.lastSeq}`),
     index("streams_leased").on(t.leaseUntil).where(sql`${t.leaseToken} is not null`),
+    index("streams_blocked").on(t.id).where(sql`${t.blockedReason} is not null`),
     index("streams_recheck").on(t.recheckAt).where(sql`${t.recheckAt} is not null`),
     uniqueIndex("streams_mlflow_run").on(t.mlflowRunId).where(sql`${t.mlflowRunId} is not null`),
   ],
@@ -293,6 +294,7 @@ export const mlflowRuns = sqliteTable(
   (t) => [
     index("mlflow_runs_experiment").on(t.mlflowExperimentId),
     index("mlflow_runs_started").on(t.startTime, t.mlflowRunId),
+    index("mlflow_runs_open").on(t.streamId).where(sql`${t.status} in ('RUNNING', 'SCHEDULED')`),
     index("mlflow_runs_tagged").on(t.taggedTrialId, t.taggedModelRunId),
   ],
 );

@@ -1,0 +1,84 @@
+import type { Failure } from "../mlflow/failure.ts";
+import { wakeTrialsOf } from "../store/blocked.ts";
+import { mirrorExperiment } from "../store/mirror-experiments.ts";
+import { type ToPull, unblockRestored } from "../store/to-pull.ts";
+import type { Deps } from "./deps.ts";
+import { deletedExperiment } from "./experiment.ts";
+import { count, heard } from "./helping.ts";
+import { sendPokes } from "./ingest.ts";
+import type { Counts } from "./job-step.ts";
+import { pace } from "./pace.ts";
+
+/** What a blocked stream needs to be active in MLflow before it can go on. */
+type Need =
+  | { kind: "experiment"; name: string }
+  | { kind: "run"; runId: string }
+  | { kind: "known"; active: boolean };
+
+/**
+ * Has streams go on whose run or experiment was deleted in MLflow and is active there again.
+ * @param active the linked runs that were just seen to be active
+ * @returns false when MLflow could not be asked
+ */
+export async function followRestored(
+  deps: Deps,
+  page: readonly ToPull[],
+  active: ReadonlySet<string>,
+  counts: Counts,
+): Promise<boolean> {
+  const blocked = page.flatMap((stream) => (stream.gone === null ? [] : { ...stream, gone: stream.gone }));
+  const answers = new Map<string, boolean>();
+  const free: typeof blocked = [];
+  for (const stream of blocked) {
+    const need = needOf(stream, active);
+    // Many streams wait for one experiment.
+    const question = JSON.stringify(need);
+    const answer = answers.get(question) ?? (await isActive(deps, need));
+    if (typeof answer === "object") {
+      await heard(deps, answer);
+      return false;
+    }
+    answers.set(question, answer);
+    if (answer) free.push(stream);
+  }
+  const freed = new Set(await unblockRestored(deps.db, free));
+  if (freed.size === 0) return true;
+  count(counts, "unblocked", freed.size);
+  deps.log.info("restored in MLflow: blocked trials go on", { trials: freed.size });
+  const waiting = await Promise.all(
+    free.map(({ streamId, kind, modelRunId }) =>
+      freed.has(streamId) && kind === "model_run" && modelRunId !== null
+        ? wakeTrialsOf(deps.db, modelRunId)
+        : [],
+    ),
+  );
+  const pokes = new Set([...freed, ...waiting.flat()]);
+  await sendPokes(
+    deps,
+    [...pokes].map((streamId) => ({ streamId, urgent: true })),
+  );
+  return true;
+}
+
+function needOf(stream: ToPull & { gone: string }, active: ReadonlySet<string>): Need {
+  if (stream.runId !== null) return { kind: "known", active: active.has(stream.runId) };
+  const name = deletedExperiment(stream.gone);
+  if (name !== null) return { kind: "experiment", name };
+  if (stream.requestedRunId !== null) return { kind: "run", runId: stream.requestedRunId };
+  return { kind: "known", active: false };
+}
+
+async function isActive(deps: Deps, need: Need): Promise<boolean | Failure> {
+  if (need.kind === "known") return need.active;
+  await pace(deps);
+  if (need.kind === "run") {
+    const run = await deps.mlflow.getRun(need.runId);
+    if (run.ok) return run.value.info.lifecycleStage === "active";
+    return run.failure.kind === "gone" ? false : run.failure;
+  }
+  const experiment = await deps.mlflow.getExperimentByName(need.name);
+  // Deleted for good: to make another in its place is for an operator to say.
+  if (!experiment.ok) return experiment.failure.kind === "missing" ? false : experiment.failure;
+  await mirrorExperiment(deps.db, experiment.value, deps.now());
+  return experiment.value.lifecycleStage === "active";
+}

@@ -1,0 +1,185 @@
+import type { Run } from "../mlflow/types.ts";
+import { differsApart, hashOf, toMirrored } from "./mirrored.ts";
+import { overRows } from "./sql.ts";
+
+/** The tags by which a run is linked to its trial or model run. */
+export const TRIAL_TAG = "thunderline_trial_id";
+export const MODEL_RUN_TAG = "thunderline_model_run_id";
+const PARENT_TAG = "mlflow.parentRunId";
+
+/** Before the hash of a linked run whose changes were written down but are still to be merged. */
+const UNMERGED = "!";
+/** In place of the hash of a run that MLflow does not know any more. */
+const GONE = "gone";
+/** Of a run that MLflow did not lose; `r` is its row in the mirror. */
+export const NOT_GONE = `r.hash is not '${GONE}'`;
+
+/** A linked run whose changes, other than of metrics, are to be merged into its stream. */
+export type ToMerge = { streamId: number; run: Run; hash: string };
+
+/** What a look at some runs brought. `deleted` of them were active when they were last seen. */
+export type Mirrored = {
+  created: number;
+  updated: number;
+  unchanged: number;
+  deleted: number;
+  toMerge: ToMerge[];
+};
+
+type Known = {
+  id: string;
+  hash: string | null;
+  runName: string | null;
+  status: string;
+  endTime: number | null;
+  lifecycleStage: string;
+  syncedAt: number;
+  streamId: number | null;
+  deliveredAt: number | null;
+};
+
+/**
+ * Writes down what MLflow says of some runs: those that changed, in one statement; runs as they were are not written
+ * at all. Links and findings about doubles stay.
+ * @param seenAt when MLflow was asked, epoch milliseconds: what was written down since is newer and stays
+ * @param mergeLater keeps in mind, until `settleMerged`, which linked runs are still to be merged, so that a crash
+ *   before that does not lose their changes
+ */
+export async function mirrorRuns(
+  db: D1Database,
+  runs: readonly Run[],
+  seenAt: number,
+  mergeLater = false,
+): Promise<Mirrored> {
+  const mirrored: Mirrored = { created: 0, updated: 0, unchanged: 0, deleted: 0, toMerge: [] };
+  if (runs.length === 0) return mirrored;
+  const [known, hashes] = await Promise.all([knownRuns(db, runs), Promise.all(runs.map(hashOf))]);
+  const rows: object[] = [];
+  for (const [i, run] of runs.entries()) {
+    const hash = hashes[i] ?? "";
+    const before = known.get(run.info.runId);
+    const news = newsOf(before, run, hash);
+    mirrored[before ? (news.isSame ? "unchanged" : "updated") : "created"]++;
+    if (before?.lifecycleStage === "active" && run.info.lifecycleStage === "deleted") mirrored.deleted++;
+    if (before && before.streamId !== null && news.toMerge)
+      mirrored.toMerge.push({ streamId: before.streamId, run, hash });
+    if (!news.isSame || news.sentSince || (news.wasUnmerged && !mergeLater))
+      rows.push(rowOf(run, news.toMerge && mergeLater ? UNMERGED + hash : hash, seenAt));
+  }
+  if (rows.length > 0) await db.batch(overRows(db, UPSERT, rows));
+  return mirrored;
+}
+
+/** What a look at a run brought, against what the mirror had. */
+function newsOf(before: Known | undefined, run: Run, hash: string) {
+  if (!before) return { isSame: false, sentSince: false, wasUnmerged: false, toMerge: false };
+  const wasUnmerged = before.hash?.startsWith(UNMERGED) === true;
+  const stored = wasUnmerged ? (before.hash?.slice(UNMERGED.length) ?? null) : before.hash;
+  const asSeen = hasColumns(before, run);
+  // What was sent since the last look may have been taken back in MLflow: that looks as if nothing had changed.
+  const sentSince = before.streamId !== null && (before.deliveredAt ?? 0) >= before.syncedAt;
+  const changedApart = !asSeen || differsApart(stored, hash);
+  const toMerge = before.streamId !== null && (wasUnmerged || sentSince || changedApart);
+  return { isSame: asSeen && stored === hash, sentSince, wasUnmerged, toMerge };
+}
+
+/** Notes that these changes are merged; one that has changed again meanwhile is not. */
+export async function settleMerged(db: D1Database, merged: readonly ToMerge[]): Promise<void> {
+  if (merged.length === 0) return;
+  const rows = merged.map(({ run, hash }) => ({ id: run.info.runId, hash }));
+  await db.batch(overRows(db, SETTLE, rows, UNMERGED));
+}
+
+/** Notes that MLflow does not know these runs any more: they were deleted for good. */
+export async function markGone(db: D1Database, runIds: readonly string[], now: number): Promise<void> {
+  if (runIds.length > 0) await db.prepare(MARK_GONE).bind(JSON.stringify(runIds), now, GONE).run();
+}
+
+/** How many runs of an experiment the mirror has that MLflow did not lose. */
+export async function countMirrored(db: D1Database, experimentId: string): Promise<number> {
+  const query = `select count(*) as n from mlflow_runs r where r.mlflow_experiment_id = ?1 and ${NOT_GONE}`;
+  return (await db.prepare(query).bind(experimentId).first<number>("n")) ?? 0;
+}
+
+/** The ids of such runs, after one of them, in order. */
+export async function mirroredIds(
+  db: D1Database,
+  experimentId: string,
+  after: string,
+  limit: number,
+): Promise<string[]> {
+  const { results } = await db
+    .prepare(
+      `select r.mlflow_run_id as id from mlflow_runs r
+       where r.mlflow_experiment_id = ?1 and r.mlflow_run_id > ?2 and ${NOT_GONE}
+       order by r.mlflow_run_id limit ?3`,
+    )
+    .bind(experimentId, after, limit)
+    .all<{ id: string }>();
+  return results.map((row) => row.id);
+}
+
+async function knownRuns(db: D1Database, runs: readonly Run[]): Promise<Map<string, Known>> {
+  const ids = JSON.stringify(runs.map((run) => run.info.runId));
+  const { results } = await db.prepare(KNOWN).bind(ids).all<Known>();
+  return new Map(results.map((row) => [row.id, row]));
+}
+
+/** The columns that the relay itself writes when it changes them in MLflow. */
+function hasColumns(row: Known, { info }: Run): boolean {
+  return (
+    row.status === info.status &&
+    row.lifecycleStage === info.lifecycleStage &&
+    row.runName === info.runName &&
+    row.endTime === info.endTime
+  );
+}
+
+function rowOf(run: Run, hash: string, seenAt: number) {
+  const { info, data } = run;
+  const tag = (key: string) => data.tags.find((tag) => tag.key === key)?.value ?? null;
+  const trialId = tag(TRIAL_TAG);
+  // Somebody else's run within a model run is neither its parent run nor a trial.
+  const isNestedStranger = trialId === null && tag(PARENT_TAG) !== null;
+  return {
+    ...info,
+    data: toMirrored(run),
+    hash,
+    seenAt,
+    trialId,
+    modelRunId: isNestedStranger ? null : tag(MODEL_RUN_TAG),
+  };
+}
+
+const KNOWN = `
+  select r.mlflow_run_id as id, r.hash, r.run_name as runName, r.status, r.end_time as endTime,
+    r.lifecycle_stage as lifecycleStage, r.synced_at as syncedAt, r.stream_id as streamId,
+    s.delivered_at as deliveredAt
+  from json_each(?1) given
+  join mlflow_runs r on r.mlflow_run_id = given.value
+  left join streams s on s.id = r.stream_id`;
+
+const UPSERT = `
+  insert into mlflow_runs (mlflow_run_id, mlflow_experiment_id, run_name, status, start_time, end_time,
+    lifecycle_stage, artifact_uri, user_id, data, hash, synced_at, tagged_trial_id, tagged_model_run_id)
+  select value ->> 'runId', value ->> 'experimentId', value ->> 'runName', value ->> 'status',
+    value ->> 'startTime', value ->> 'endTime', value ->> 'lifecycleStage', value ->> 'artifactUri',
+    value ->> 'userId', value -> 'data', value ->> 'hash', value ->> 'seenAt', value ->> 'trialId',
+    value ->> 'modelRunId'
+  from json_each(?1) where true
+  on conflict (mlflow_run_id) do update set
+    mlflow_experiment_id = excluded.mlflow_experiment_id, run_name = excluded.run_name,
+    status = excluded.status, start_time = excluded.start_time, end_time = excluded.end_time,
+    lifecycle_stage = excluded.lifecycle_stage, artifact_uri = excluded.artifact_uri,
+    user_id = excluded.user_id, data = excluded.data, hash = excluded.hash, synced_at = excluded.synced_at,
+    tagged_trial_id = excluded.tagged_trial_id, tagged_model_run_id = excluded.tagged_model_run_id
+  where excluded.synced_at >= mlflow_runs.synced_at`;
+
+const SETTLE = `
+  update mlflow_runs set hash = given.hash
+  from (select value ->> 'id' as id, value ->> 'hash' as hash from json_each(?1)) as given
+  where mlflow_runs.mlflow_run_id = given.id and mlflow_runs.hash = ?2 || given.hash`;
+
+const MARK_GONE = `
+  update mlflow_runs set lifecycle_stage = 'deleted', hash = ?3, synced_at = ?2
+  where mlflow_run_id in (select value from json_each(?1)) and hash is not ?3`;
