@@ -6,6 +6,7 @@ import {
   MAX_ID_CHARS,
   MAX_RUN_NAME_CHARS,
   MAX_STEP,
+  MAX_TAG_VALUE_CHARS,
   MAX_TIME_MS,
   MIN_STEP,
 } from "../domain/limits.ts";
@@ -81,6 +82,7 @@ const BY_RULE = new Map<z.core.$ZodType, object>([
   [field.correlationId, { maxLength: MAX_EVENT_ID_CHARS }],
   [field.experimentName, { maxLength: MAX_EXPERIMENT_NAME_CHARS }],
   [field.runName, { maxLength: MAX_RUN_NAME_CHARS }],
+  [field.description, { maxLength: MAX_TAG_VALUE_CHARS }],
   [field.nonNegative, integer(0, MAX_STEP)],
   [field.positive, integer(1, MAX_STEP)],
   [field.anyInteger, integer(MIN_STEP, MAX_STEP)],

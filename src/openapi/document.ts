@@ -1,7 +1,10 @@
+import { artifactsResource } from "./artifacts.ts";
 import { blockedResource } from "./blocked.ts";
 import { componentSchemas, type JsonSchema, reference } from "./components.ts";
+import { conflictsResource } from "./conflicts.ts";
 import { deadLettersResource } from "./dead-letters.ts";
 import { eventsResource } from "./events.ts";
+import { jobsResource } from "./jobs.ts";
 import { mirrorResource } from "./mirror.ts";
 import { modelRunsResource } from "./model-runs.ts";
 import { observeResource } from "./observe.ts";
@@ -11,14 +14,19 @@ import { refusalResponses } from "./problems.ts";
 import { readBackResource } from "./read-back.ts";
 import { tokensResource } from "./tokens.ts";
 import { trialsResource } from "./trials.ts";
+import { watchesResource } from "./watches.ts";
 
 const RESOURCES: readonly Resource[] = [
   eventsResource,
   trialsResource,
   modelRunsResource,
   mirrorResource,
+  artifactsResource,
+  jobsResource,
+  watchesResource,
   deadLettersResource,
   blockedResource,
+  conflictsResource,
   opsResource,
   readBackResource,
   tokensResource,

@@ -36,6 +36,8 @@ const FIELDS: Record<string, string> = {
   correlation_id: "Comes back in the answer. Without it the relay makes one.",
   actor: "Who reports; `id` becomes mlflow.user.",
   metadata: "Anything further. In MLflow the tags `metadata.<key>`, except on metrics.",
+  description: "What MLflow shows as the run's description: its tag `mlflow.note.content`.",
+  tags: "Tags by name, as they are: text, numbers, true or false. Not those of MLflow's and the relay's own.",
   model_run_id: "The trainer's own id of the model run.",
   trial_id: "The trainer's own id of the trial, unique within its model run.",
   requested_trials: "How many trials are planned.",

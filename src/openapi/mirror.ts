@@ -1,6 +1,8 @@
 import * as z from "zod";
+import { experimentName } from "../domain/fields.ts";
 import { RUN_STATUSES } from "../store/read-mirror.ts";
-import { mlflowExperiments } from "../store/schema.ts";
+import { LIFECYCLES } from "../store/read-runs.ts";
+import { mlflowExperiments, modelRuns } from "../store/schema.ts";
 import { component } from "./components.ts";
 import { MLFLOW_EXPERIMENT, MLFLOW_RUN } from "./examples.ts";
 import type { Resource } from "./operation.ts";
@@ -8,9 +10,11 @@ import {
   count,
   maybeText,
   maybeTime,
+  metricValue,
   nextCursor,
   paging,
   pathText,
+  seriesParameters,
   textFilter,
   time,
   wordFilter,
@@ -32,10 +36,32 @@ const experiment = component(
   }),
 );
 
+const experimentWhole = component(
+  "ExperimentWhole",
+  z.object({
+    ...experiment.shape,
+    tags: z.record(z.string(), z.string()).nullable().describe("Null before it was pulled."),
+    former_names: z.array(z.string()).describe("What it was called before, newest last."),
+    creation_time: maybeTime,
+    last_update_time: maybeTime,
+    model_runs: z
+      .array(
+        z.object({
+          model_run_id: z.string(),
+          run_name: maybeText,
+          state: z.enum(modelRuns.state.enumValues),
+        }),
+      )
+      .describe("Those with runs in it, their own or their trials'; the latest 100."),
+  }),
+);
+
 const experimentList = component(
   "ExperimentList",
   z.object({ experiments: z.array(experiment), next_cursor: nextCursor }),
 );
+
+const owner = z.object({ id: z.string(), model_run_id: maybeText, trial_id: maybeText });
 
 const run = component(
   "Run",
@@ -48,15 +74,69 @@ const run = component(
     end_time: maybeTime,
     lifecycle_stage: lifecycle,
     artifact_uri: maybeText,
-    synced_at: time.describe("When the relay last saw it."),
-    trial: z
-      .object({ id: z.string(), model_run_id: maybeText, trial_id: maybeText })
-      .nullable()
-      .describe("The trial that it belongs to."),
+    user_id: maybeText,
+    synced_at: time.describe("Since when it is known to be as it is shown."),
+    trial: owner.nullable().describe("The trial that it belongs to."),
     model_run: z
       .object({ model_run_id: maybeText })
       .nullable()
       .describe("The model run that it is the parent run of."),
+    double_of: owner.nullable().describe("The trial whose second run this is, by its tags."),
+  }),
+);
+
+const texts = z.record(z.string(), z.string()).nullable();
+
+const runWhole = component(
+  "RunWhole",
+  z.object({
+    ...run.shape,
+    params: texts.describe("Null, as all that follows, before the run was pulled."),
+    tags: texts,
+    metrics: z
+      .record(
+        z.string(),
+        z.object({
+          value: metricValue,
+          step: z.union([z.int(), z.string()]).describe("Digits as text beyond what a double holds exactly."),
+          timestamp: z.int().describe("Epoch milliseconds."),
+        }),
+      )
+      .nullable()
+      .describe("The latest point of each."),
+    inputs: z
+      .array(
+        z.object({
+          name: z.string(),
+          digest: z.string(),
+          source_type: z.string(),
+          source: z.string(),
+          tags: z.record(z.string(), z.string()),
+        }),
+      )
+      .nullable()
+      .describe("The data sets."),
+    truncated: z
+      .object({ params: count, tags: count, metrics: count, inputs: count })
+      .nullable()
+      .describe("How many of each are in MLflow only, because the run has more than a row holds."),
+  }),
+);
+
+const runHistory = component(
+  "RunMetricHistory",
+  z.object({
+    key: z.string(),
+    points: z.array(
+      z.object({
+        step: z.number().describe("A whole number, rounded beyond what a double holds exactly."),
+        timestamp: z.int().describe("Epoch milliseconds."),
+        value: metricValue,
+      }),
+    ),
+    total: count.describe("Points in the range, before any downsampling."),
+    downsampled: z.boolean(),
+    read_at: time.describe("When MLflow gave them."),
   }),
 );
 
@@ -81,8 +161,26 @@ export const mirrorResource: Resource = {
       summary: "Read an experiment",
       scope: "read",
       parameters: [pathText("id", "MLflow's id of the experiment.", MLFLOW_EXPERIMENT)],
-      answers: { 200: { description: "The experiment.", schema: experiment } },
+      answers: { 200: { description: "The experiment.", schema: experimentWhole } },
       refusals: [400, 404],
+    },
+    "PATCH /api/experiments/{id}": {
+      id: "renameExperiment",
+      summary: "Rename an experiment",
+      description: "Here and in MLflow. Trials that name it as it was called before follow.",
+      scope: "admin",
+      parameters: [pathText("id", "MLflow's id of the experiment.", MLFLOW_EXPERIMENT)],
+      body: {
+        description: "Its new name.",
+        contents: [
+          {
+            schema: component("ExperimentRename", z.object({ name: experimentName })),
+            examples: { named: { summary: "Another name", value: { name: "two-moons, first series" } } },
+          },
+        ],
+      },
+      answers: { 200: { description: "The experiment, renamed.", schema: experimentWhole } },
+      refusals: [400, 404, 409, 503],
     },
     "GET /api/runs": {
       id: "listRuns",
@@ -92,6 +190,8 @@ export const mirrorResource: Resource = {
       parameters: [
         textFilter("experiment_id", "MLflow's id of the experiment.", MLFLOW_EXPERIMENT),
         wordFilter("status", "MLflow's status.", RUN_STATUSES),
+        wordFilter("lifecycle", "Whether it is deleted in MLflow.", LIFECYCLES),
+        wordFilter("linked", "Whether it belongs to a trial or model run.", ["true", "false"]),
         ...paging,
       ],
       answers: { 200: { description: "A page of runs.", schema: runList } },
@@ -102,8 +202,18 @@ export const mirrorResource: Resource = {
       summary: "Read a run",
       scope: "read",
       parameters: [pathText("id", "MLflow's id of the run.", MLFLOW_RUN)],
-      answers: { 200: { description: "The run.", schema: run } },
+      answers: { 200: { description: "The run.", schema: runWhole } },
       refusals: [400, 404],
+    },
+    "GET /api/runs/{id}/metrics/{key}": {
+      id: "getRunMetricHistory",
+      summary: "Read a metric's history of a run",
+      description:
+        "From MLflow, kept for a while: for an ended run until it is seen to have changed, a day at most; else 30 seconds. While MLflow is away what was kept is shown.",
+      scope: "read",
+      parameters: [pathText("id", "MLflow's id of the run.", MLFLOW_RUN), ...seriesParameters],
+      answers: { 200: { description: "The points in order of step, then time.", schema: runHistory } },
+      refusals: [400, 404, 503],
     },
   },
 };

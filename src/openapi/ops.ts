@@ -1,17 +1,7 @@
 import * as z from "zod";
 import { component } from "./components.ts";
-import { STUDY, TRIAL, TRIAL_KEY } from "./examples.ts";
 import type { Resource } from "./operation.ts";
-import { count, limit, maybeText, maybeTime, nextCursor, owner, paging, time, trialId } from "./parts.ts";
-import { conflictFields } from "./trial-answers.ts";
-
-const conflictList = component(
-  "ConflictList",
-  z.object({
-    conflicts: z.array(component("Conflict", z.object({ ...conflictFields, ...owner }))),
-    next_cursor: nextCursor,
-  }),
-);
+import { count, limit, maybeText, maybeTime, time } from "./parts.ts";
 
 const cronPasses = component(
   "CronPasses",
@@ -26,6 +16,15 @@ const cronPasses = component(
         quiet_trials: count,
         retired_trials: count,
         pruned_rows: count,
+        poked_jobs: count,
+        summarized_model_runs: count,
+        pruned_history_pages: count,
+        watched_experiments: count,
+        pulled_runs: count,
+        changed_runs: count,
+        merged_runs: count,
+        merge_conflicts: count,
+        unblocked_trials: count,
         probe: z.enum(["closed", "open", "not due"]).describe("What became of the breaker's probe."),
         error: maybeText,
       }),
@@ -46,32 +45,11 @@ const breaker = component(
   }),
 );
 
-const syncAsked = component(
-  "SyncAsked",
-  z.object({
-    success: z.literal(true),
-    action: z.literal("sync_trial_to_mlflow"),
-    id: z.string(),
-    model_run_id: maybeText,
-    trial_id: z.string(),
-    message: z.string(),
-  }),
-);
-
-/** `/api/ops` and `/api/sync`: what went wrong, and what an operator can do. */
+/** `/api/ops`: what went wrong, and how the relay itself fares. */
 export const opsResource: Resource = {
   name: "Operations",
-  description: "Conflicts, the cron, the breaker, and delivery on demand.",
+  description: "The cron and the breaker.",
   operations: {
-    "GET /api/ops/conflicts": {
-      id: "listConflicts",
-      summary: "List conflicts",
-      description: "What was said twice and differently, newest first.",
-      scope: "admin",
-      parameters: paging,
-      answers: { 200: { description: "A page of conflicts.", schema: conflictList } },
-      refusals: [400],
-    },
     "GET /api/ops/cron-passes": {
       id: "listCronPasses",
       summary: "List the cron's passes",
@@ -87,33 +65,6 @@ export const opsResource: Resource = {
       scope: "admin",
       answers: { 200: { description: "Its state.", schema: breaker } },
       refusals: [400],
-    },
-    "POST /api/sync/trials/{id}": {
-      id: "syncTrial",
-      summary: "Deliver a trial now",
-      description: "Also when automatic delivery is off or the trial is blocked.",
-      scope: "admin",
-      parameters: [trialId],
-      answers: {
-        202: {
-          description: "It was asked for.",
-          schema: syncAsked,
-          examples: {
-            asked: {
-              summary: "Asked for",
-              value: {
-                success: true,
-                action: "sync_trial_to_mlflow",
-                id: TRIAL_KEY,
-                model_run_id: STUDY,
-                trial_id: TRIAL,
-                message: "The trial will be brought up to date in MLflow",
-              },
-            },
-          },
-        },
-      },
-      refusals: [400, 404, 503],
     },
   },
 };

@@ -1,7 +1,8 @@
 import * as z from "zod";
+import { MAX_STEP, MIN_STEP } from "../domain/limits.ts";
 import { SYNC_STATES } from "../store/read-common.ts";
 import { component } from "./components.ts";
-import { TRIAL_KEY } from "./examples.ts";
+import { METRIC, TRIAL_KEY } from "./examples.ts";
 import type { Parameter } from "./operation.ts";
 
 /** What the answers of several resources have in common. */
@@ -76,6 +77,22 @@ export const paging: readonly Parameter[] = [
     in: "query",
     description: "The `next_cursor` of the page before, with the same filters and sort.",
     schema: { type: "string", minLength: 1 },
+  },
+];
+
+const step = { type: "integer", minimum: MIN_STEP, maximum: MAX_STEP } as const;
+
+/** The parameters of every history of a metric, after whose it is. */
+export const seriesParameters: readonly Parameter[] = [
+  pathText("key", "The metric's name; slashes in it need no escape.", METRIC),
+  { name: "from_step", in: "query", description: "The first step.", schema: step, example: 0 },
+  { name: "to_step", in: "query", description: "The last step.", schema: step, example: 1000 },
+  {
+    name: "max_points",
+    in: "query",
+    description: "The most points; every bucket keeps its least and greatest value.",
+    schema: { type: "integer", minimum: 2, maximum: 50_000, default: 1_000 },
+    example: 500,
   },
 ];
 

@@ -23,7 +23,17 @@ export const conflictFields = {
   refused: z.string(),
   source: z.enum(conflicts.source.enumValues).describe("Who said what was refused."),
   event_id: maybeText,
+  base: maybeText.describe("What both sides last agreed on; null where it was not there."),
+  relay_value: maybeText.describe("What the relay had when both sides had changed it."),
+  mlflow_value: maybeText.describe("What MLflow had."),
+  decision: z
+    .enum(["relay", "mlflow"])
+    .nullable()
+    .describe("Whose value the policy took; null where there is no merge."),
+  state: z.enum(conflicts.state.enumValues),
+  resolution: z.enum(["relay", "mlflow"]).nullable().describe("Whose value was taken by hand."),
   created_at: time,
+  resolved_at: maybeTime,
 };
 
 const conflict = component("TrialConflict", z.object(conflictFields));

@@ -1,28 +1,11 @@
-import { MAX_STEP, MIN_STEP } from "../domain/limits.ts";
 import { SYNC_STATES } from "../store/read-common.ts";
 import { SORT_COLUMNS } from "../store/read-trials.ts";
 import { trials } from "../store/schema.ts";
 import { METRIC, STUDY } from "./examples.ts";
 import { getLedger, getVerdict } from "./ledger.ts";
-import type { Parameter, Resource } from "./operation.ts";
-import { paging, pathText, textFilter, trialId, wordFilter } from "./parts.ts";
+import type { Resource } from "./operation.ts";
+import { paging, seriesParameters, textFilter, trialId, wordFilter } from "./parts.ts";
 import { series, summaries, trial, trialList } from "./trial-answers.ts";
-
-const step = { type: "integer", minimum: MIN_STEP, maximum: MAX_STEP } as const;
-
-const seriesParameters: readonly Parameter[] = [
-  trialId,
-  pathText("key", "The metric's name; slashes in it need no escape.", METRIC),
-  { name: "from_step", in: "query", description: "The first step.", schema: step, example: 0 },
-  { name: "to_step", in: "query", description: "The last step.", schema: step, example: 1000 },
-  {
-    name: "max_points",
-    in: "query",
-    description: "The most points; every bucket keeps its least and greatest value.",
-    schema: { type: "integer", minimum: 2, maximum: 50_000, default: 1_000 },
-    example: 500,
-  },
-];
 
 /** `/api/trials`: trials and their metrics. */
 export const trialsResource: Resource = {
@@ -73,7 +56,7 @@ export const trialsResource: Resource = {
       id: "getMetricHistory",
       summary: "Read a metric's history",
       scope: "read",
-      parameters: seriesParameters,
+      parameters: [trialId, ...seriesParameters],
       answers: {
         200: {
           description: "The points in order of step, then time.",

@@ -1,20 +1,17 @@
-import { and, eq } from "drizzle-orm";
+import { and, desc, eq, or, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { Experiment } from "../mlflow/types.ts";
+import * as store from "../store/mirror-experiments.ts";
 import { mlflowExperiments } from "../store/schema.ts";
 import type { Step, Turn } from "./turn.ts";
 
 /**
- * The id of the experiment of this name: known, else found by name, else created. A name stays taken by a deleted
+ * The id of the experiment of this name: known, also by a name that it had before, else found by name, else created. A name stays taken by a deleted
  * experiment, which is restored or blocks the trial, by configuration.
  */
 export async function ensureExperiment(turn: Turn, name: string): Promise<Step<string>> {
-  const known = await drizzle(turn.deps.db)
-    .select({ id: mlflowExperiments.mlflowExperimentId })
-    .from(mlflowExperiments)
-    .where(and(eq(mlflowExperiments.name, name), eq(mlflowExperiments.lifecycleStage, "active")))
-    .get();
-  if (known) return { ok: true, value: known.id };
+  const known = await activeExperiment(turn, name);
+  if (known !== null) return { ok: true, value: known };
   const found = await findByName(turn, name);
   if (!found.ok) return found;
   if (found.value) return use(turn, found.value);
@@ -32,6 +29,32 @@ export async function ensureExperiment(turn: Turn, name: string): Promise<Step<s
   if (!made.ok) return made;
   if (made.value) return use(turn, made.value);
   return created.ok ? { ok: true, value: created.value } : turn.stop(created.failure);
+}
+
+/** The id of an active experiment that the mirror knows by this name, or that had it before it was renamed. */
+async function activeExperiment({ deps }: Turn, name: string): Promise<string | null> {
+  const { name: current, formerNames, mlflowExperimentId, lifecycleStage, syncedAt } = mlflowExperiments;
+  const hadIt = sql`exists (select 1 from json_each(${formerNames}) where value = ${name})`;
+  const known = await drizzle(deps.db)
+    .select({ id: mlflowExperimentId })
+    .from(mlflowExperiments)
+    .where(and(eq(lifecycleStage, "active"), or(eq(current, name), hadIt)))
+    .orderBy(desc(sql`${current} = ${name}`), desc(syncedAt))
+    .get();
+  return known?.id ?? null;
+}
+
+/** The same by its id, whatever its name is now; null when MLflow does not know it any more. */
+export async function ensureKnownExperiment(turn: Turn, experimentId: string): Promise<Step<string | null>> {
+  const mirrored = await drizzle(turn.deps.db)
+    .select({ lifecycleStage: mlflowExperiments.lifecycleStage })
+    .from(mlflowExperiments)
+    .where(eq(mlflowExperiments.mlflowExperimentId, experimentId))
+    .get();
+  if (mirrored?.lifecycleStage === "active") return { ok: true, value: experimentId };
+  const found = await turn.call(() => turn.deps.mlflow.getExperiment(experimentId));
+  if (found.ok) return use(turn, found.value);
+  return found.failure?.kind === "gone" ? { ok: true, value: null } : turn.stop(found.failure);
 }
 
 async function findByName(turn: Turn, name: string): Promise<Step<Experiment | null>> {
@@ -56,6 +79,11 @@ export function deletedReason(name: string): string {
   return `gone: experiment "${name}" is deleted in MLflow`;
 }
 
+/** The name of the experiment in such a reason; null where the reason is another. */
+export function deletedExperiment(reason: string): string | null {
+  return /^gone: experiment "(.*)" is deleted in MLflow$/s.exec(reason)?.[1] ?? null;
+}
+
 /**
  * By the policy to restore deleted experiments, has a stream that was stopped go on if its experiment was deleted with
  * its run in it, or has just been restored for another stream. A run that was deleted by itself stays deleted.
@@ -77,17 +105,8 @@ export async function restoredByPolicy(turn: Turn, reason: string): Promise<bool
 }
 
 /** Writes down what MLflow says of an experiment. */
-export async function mirrorExperiment(turn: Turn, experiment: Experiment): Promise<void> {
-  const row = {
-    name: experiment.name,
-    artifactLocation: experiment.artifactLocation,
-    lifecycleStage: experiment.lifecycleStage,
-    syncedAt: turn.deps.now(),
-  };
-  await drizzle(turn.deps.db)
-    .insert(mlflowExperiments)
-    .values({ mlflowExperimentId: experiment.experimentId, ...row })
-    .onConflictDoUpdate({ target: mlflowExperiments.mlflowExperimentId, set: row });
+export async function mirrorExperiment({ deps }: Turn, experiment: Experiment): Promise<void> {
+  await store.mirrorExperiment(deps.db, experiment, deps.now());
 }
 
 /** Forgets an experiment that MLflow says is gone, so that the next look asks MLflow. */

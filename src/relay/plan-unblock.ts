@@ -106,6 +106,9 @@ async function ownExperiment(turn: Turn) {
   const { stream, deps } = turn;
   const own = text(readCore(await coreOf(deps.db, stream)), "experiment_name");
   const parent = stream.modelRunId === null ? null : await modelRunStream(deps.db, stream.modelRunId);
+  const isNested = own === null && parent !== null && deps.config.parentRuns && !isForgotten(parent.stream);
+  const home = isNested ? parent.stream.mlflowExperimentId : null;
+  if (home !== null) return existing(turn, home, (known) => deps.mlflow.getExperiment(known));
   const name = own ?? parent?.experimentName ?? deps.config.defaultExperiment;
   return existing(turn, name, (known) => deps.mlflow.getExperimentByName(known));
 }

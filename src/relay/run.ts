@@ -1,19 +1,23 @@
 import { tagEquals } from "../mlflow/filter.ts";
 import type { Run, Tag } from "../mlflow/types.ts";
 import { adopt } from "./adopt.ts";
-import { ensureExperiment, forgetExperiment } from "./experiment.ts";
+import { ensureExperiment, ensureKnownExperiment, forgetExperiment } from "./experiment.ts";
 import { link } from "./link.ts";
 import { landingMs, proceed, type Step, type Turn } from "./turn.ts";
 
 /** What a run is to be when it is made. Times in epoch milliseconds. */
 export type Wanted = {
   experimentName: string;
+  /** The experiment itself, where it is settled which: its name may have changed. */
+  experimentId: string | null;
   runName: string;
   startTime: number;
   user: string;
   tags: Tag[];
   /** The trainer's own run, to be adopted. */
   requestedRunId: string | null;
+  /** A run that was found with this trial's tags, to be adopted if it is still there. */
+  foundRunId: string | null;
 };
 
 /** The tag by which a run whose create call went unanswered is found again. */
@@ -28,13 +32,26 @@ export async function ensureRun(turn: Turn, wanted: Wanted): Promise<Step> {
     const adopted = await adopt(turn, wanted.requestedRunId, wanted);
     if (!adopted.ok || adopted.value) return adopted.ok ? proceed : adopted;
   }
-  const experiment = await ensureExperiment(turn, wanted.experimentName);
+  if (wanted.foundRunId !== null && turn.stream.createSentAt === null) {
+    const adopted = await adopt(turn, wanted.foundRunId, wanted);
+    if (adopted.ok && adopted.value) return proceed;
+    // Gone since, or taken by another: a new one is made.
+    if (!adopted.ok && adopted.end.kind !== "blocked") return adopted;
+  }
+  const experiment = await experimentFor(turn, wanted);
   if (!experiment.ok) return experiment;
   if (turn.stream.createSentAt !== null) {
     const settled = await settle(turn, wanted, experiment.value, turn.stream.createSentAt);
     if (!settled.ok || settled.value) return settled.ok ? proceed : settled;
   }
   return create(turn, wanted, experiment.value);
+}
+
+async function experimentFor(turn: Turn, { experimentId, experimentName }: Wanted): Promise<Step<string>> {
+  if (experimentId === null) return ensureExperiment(turn, experimentName);
+  const known = await ensureKnownExperiment(turn, experimentId);
+  if (!known.ok) return known;
+  return known.value === null ? ensureExperiment(turn, experimentName) : { ok: true, value: known.value };
 }
 
 /** Stores the intent, then creates. */

@@ -3,6 +3,7 @@ import { isForgotten } from "../store/blocked.ts";
 import { readCore } from "../store/columns.ts";
 import { claim } from "../store/leases.ts";
 import { modelRunStream, runIdOf } from "../store/parents.ts";
+import { unlinkedRunOf } from "../store/tagged.ts";
 import type { Deps } from "./deps.ts";
 import { foldStream } from "./fold-stream.ts";
 import { letGo } from "./let-go.ts";
@@ -33,7 +34,9 @@ export async function modelRun(turn: Turn, core: Core): Promise<Step<boolean>> {
   const made = await ensureRun(turn, {
     ...common(turn, core, modelRunId),
     experimentName: text(core, "experiment_name") ?? turn.deps.config.defaultExperiment,
+    experimentId: null,
     requestedRunId: null,
+    foundRunId: await unlinkedRunOf(turn.deps.db, turn.stream),
     tags: [...identity(turn, core), { key: "thunderline_model_run_id", value: modelRunId }],
   });
   const { mlflowRunId } = turn.stream;
@@ -51,15 +54,24 @@ export async function trialRun(turn: Turn, core: Core): Promise<Step<boolean>> {
   const grace = graceLeft(turn, core.started && parentCore?.started !== false);
   if (grace) return grace;
   let parentRunId: string | null = null;
+  let home: Home | null = null;
   if (parent?.announced && deps.config.parentRuns && !isForgotten(parent.stream)) {
     const made = await ensureParent(turn, parent);
     if (!made.ok) return made;
     parentRunId = made.value;
+    home = await homeOf(turn, parent);
   }
+  const own = text(core, "experiment_name");
   const made = await ensureRun(turn, {
     ...common(turn, core, trialId),
-    experimentName: text(core, "experiment_name") ?? parent?.experimentName ?? deps.config.defaultExperiment,
+    ...(own === null && home !== null
+      ? home
+      : {
+          experimentName: own ?? parent?.experimentName ?? deps.config.defaultExperiment,
+          experimentId: null,
+        }),
     requestedRunId: text(core, "mlflow_run_id"),
+    foundRunId: await unlinkedRunOf(deps.db, stream),
     tags: [
       ...identity(turn, core),
       { key: "thunderline_trial_id", value: trialId },
@@ -85,6 +97,20 @@ async function parentOf(turn: Turn): Promise<Parent | null> {
   if (!parent || parent.stream.foldedSeq >= parent.stream.lastSeq) return parent;
   await foldStream(turn.deps, parent.stream);
   return modelRunStream(turn.deps.db, modelRunId);
+}
+
+type Home = Pick<Wanted, "experimentName" | "experimentId">;
+
+/** Where the parent's run is: its trials go there too, though the experiment may have another name by now. */
+async function homeOf({ deps }: Turn, parent: Parent): Promise<Home | null> {
+  const { stream } =
+    parent.stream.mlflowRunId === null
+      ? ((await modelRunStream(deps.db, parent.stream.modelRunId ?? "")) ?? parent)
+      : parent;
+  const { experimentName, mlflowExperimentId } = stream;
+  return experimentName === null || mlflowExperimentId === null
+    ? null
+    : { experimentName, experimentId: mlflowExperimentId };
 }
 
 /** The parent's run id; its run is made here, under the parent's own lease, when it is not there yet. */

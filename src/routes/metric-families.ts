@@ -64,8 +64,18 @@ export function familiesOf({ readings, breaker, queues, now }: Sources): Family[
     ),
     gauge(
       "relay_conflicts",
-      "Recorded conflicts by kind.",
+      "Recorded conflicts by kind, open and resolved.",
       counted("kind", conflicts.kind.enumValues, readings.conflictsByKind),
+    ),
+    gauge(
+      "relay_conflicts_open",
+      "Conflicts by kind that nobody has resolved yet.",
+      counted("kind", conflicts.kind.enumValues, readings.openConflictsByKind),
+    ),
+    gauge(
+      "relay_jobs",
+      "Jobs that are not over, by state.",
+      counted("state", ["queued", "running"], readings.jobsByState),
     ),
     gauge("relay_breaker_state", "The circuit breaker of the MLflow server: 0 closed, 1 open.", [
       { value: breaker?.state === "open" ? 1 : 0 },

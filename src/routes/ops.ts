@@ -3,20 +3,13 @@ import { withoutCredentials } from "../config.ts";
 import { type Breaker, readBreaker } from "../relay/breaker.ts";
 import { listPasses } from "../store/passes.ts";
 import { iso } from "../store/read-common.ts";
-import { listConflicts } from "../store/read-ops.ts";
 import { requireScope } from "./auth.ts";
 import type { AppEnv } from "./context.ts";
-import { readCursor, toPage } from "./cursor.ts";
 import { paging, readQuery } from "./query.ts";
 
 /** `/api/ops`: what went wrong, and how the relay itself fares. */
 export const ops = new Hono<AppEnv>()
   .use(requireScope("admin"))
-  .get("/conflicts", async (c) => {
-    const { limit, cursor } = readQuery(c, paging);
-    const page = toPage(c, await listConflicts(c.var.relay.db, readCursor(c, cursor), limit), limit);
-    return c.json({ conflicts: page.rows, next_cursor: page.next_cursor });
-  })
   .get("/cron-passes", async (c) => {
     const { limit } = readQuery(c, { limit: paging.limit });
     return c.json({ cron_passes: await listPasses(c.var.relay.db, limit) });

@@ -2,7 +2,6 @@ import { type Context, Hono } from "hono";
 import type { JobAction } from "../relay/job-step.ts";
 import { ask } from "../relay/jobs.ts";
 import { NAME_TARGET } from "../relay/sync-experiment.ts";
-import { experimentIdOf } from "../store/experiment-ids.ts";
 import { modelRunStream } from "../store/parents.ts";
 import { trialStream } from "../store/read-state.ts";
 import { requireScope } from "./auth.ts";
@@ -27,18 +26,13 @@ export const sync = new Hono<AppEnv>()
   .post("/experiments", async (c) => {
     const which = await readExperiment(c);
     const isById = "experimentId" in which;
-    const target = isById ? which.experimentId : await targetOf(c.var.relay.db, which.experimentName);
+    const target = isById ? which.experimentId : `${NAME_TARGET}${which.experimentName}`;
     const asked = {
       experiment_id: isById ? which.experimentId : null,
       experiment_name: isById ? null : which.experimentName,
     };
     return answer(c, "sync_experiment", target, asked, "The experiment's runs will be read from MLflow");
   });
-
-/** What the mirror does not know by this name the job asks MLflow for. */
-async function targetOf(db: D1Database, name: string): Promise<string> {
-  return (await experimentIdOf(db, name)) ?? `${NAME_TARGET}${name}`;
-}
 
 type StreamAction = keyof typeof WILL_BE;
 

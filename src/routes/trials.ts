@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import * as z from "zod";
-import { keyProblem, MAX_STEP, MIN_STEP } from "../domain/limits.ts";
+import { keyProblem } from "../domain/limits.ts";
 import { HttpFailure } from "../errors.ts";
 import { readOldSeries } from "../relay/old-series.ts";
 import { SYNC_STATES } from "../store/read-common.ts";
@@ -12,11 +12,9 @@ import { trials as table } from "../store/schema.ts";
 import { requireScope } from "./auth.ts";
 import type { AppEnv } from "./context.ts";
 import { readCursor, toPage } from "./cursor.ts";
-import { found, oneOf, paging, readQuery, someText, wholeNumber } from "./query.ts";
+import { found, oneOf, paging, readQuery, someText } from "./query.ts";
+import { seriesQuery } from "./series-query.ts";
 
-const MIN_POINTS = 2;
-const MAX_POINTS = 50_000;
-const DEFAULT_POINTS = 1_000;
 const METRIC = "metrics.";
 const MLFLOW_RETRY_SECONDS = 30;
 
@@ -44,12 +42,6 @@ const listQuery = {
     .optional(),
   experiment_name: someText.optional(),
   sort: sort.default({ column: "created_at", descending: true }),
-};
-
-const seriesQuery = {
-  from_step: wholeNumber(MIN_STEP, MAX_STEP).default(MIN_STEP),
-  to_step: wholeNumber(MIN_STEP, MAX_STEP).default(MAX_STEP),
-  max_points: wholeNumber(MIN_POINTS, MAX_POINTS).default(DEFAULT_POINTS),
 };
 
 /** `/api/trials`: the list, one trial with everything of it, and the history of its metrics. */

@@ -12,6 +12,11 @@ export const syncState: SQL<SyncState> = sql`case
   when ${streams.waitingFor} is not null then 'waiting'
   else 'pending' end`;
 
+/** The experiment that a stream's run is in, by the name that it has now. */
+export const ownExperiment: SQL<string | null> = sql`coalesce(
+  (select e.name from mlflow_experiments e where e.mlflow_experiment_id = ${streams.mlflowExperimentId}),
+  ${streams.experimentName})`;
+
 /** ISO 8601 of epoch milliseconds. */
 export function iso(ms: number): string;
 export function iso(ms: number | null): string | null;

@@ -14,6 +14,9 @@ export type Readings = {
   streams: { kind: string; syncState: string; count: number }[];
   deadLettersByState: Counts;
   conflictsByKind: Counts;
+  openConflictsByKind: Counts;
+  /** Only of those that are not over: the others pile up for a month. */
+  jobsByState: Counts;
   /** Undelivered events, counted up to `MAX_COUNTED_BACKLOG`. */
   backlog: number;
   oldestUndeliveredAt: number | null;
@@ -38,12 +41,13 @@ export async function readMetrics(db: D1Database): Promise<Readings> {
     streamCounts(db),
     db.prepare("select state as label, count(*) as value from dead_letters group by state"),
     db.prepare("select kind as label, count(*) as value from conflicts group by kind"),
+    db.prepare("select kind as label, count(*) as value from conflicts where state = 'open' group by kind"),
+    db.prepare(JOBS),
     db.prepare(BACKLOG),
     db.prepare(LAST_PASS),
   ]);
-  const [counters, trials, streamRows, deadLetters, conflicts, backlog, pass] = results.map(
-    (result) => result.results,
-  );
+  const [counters, trials, streamRows, deadLetters, conflicts, openConflicts, jobs, backlog, pass] =
+    results.map((result) => result.results);
   const { events = 0, oldestAt, acceptedSeq = 0, undeliveredSeq } = byLabel(backlog);
   const { finishedAt, pokes } = byLabel(pass);
   return {
@@ -56,6 +60,8 @@ export async function readMetrics(db: D1Database): Promise<Readings> {
     })),
     deadLettersByState: byLabel(deadLetters),
     conflictsByKind: byLabel(conflicts),
+    openConflictsByKind: byLabel(openConflicts),
+    jobsByState: byLabel(jobs),
     backlog: events,
     oldestUndeliveredAt: oldestAt ?? null,
     acceptedSeq,
@@ -84,6 +90,9 @@ function streamCounts(db: D1Database): D1PreparedStatement {
     .toSQL();
   return db.prepare(query.sql).bind(...query.params);
 }
+
+const JOBS = `
+  select state as label, count(*) as value from jobs where state in ('queued', 'running') group by state`;
 
 /** What an operator has given up is not behind. */
 const IS_BEHIND = `s.delivered_seq < s.last_seq and coalesce(s.blocked_reason, '') not like '${FORGOTTEN}%'`;

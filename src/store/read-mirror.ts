@@ -1,10 +1,13 @@
-import { and, eq, sql } from "drizzle-orm";
+import { desc, eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import { readExperimentTags, readFormerNames } from "./mirror-experiments.ts";
 import { iso } from "./read-common.ts";
 import { behind, type Order, orderTerms, type Position } from "./read-order.ts";
-import { mlflowExperiments, mlflowRuns, streams } from "./schema.ts";
+import { mlflowExperiments, mlflowRuns, modelRuns, streams } from "./schema.ts";
 
 export const RUN_STATUSES = mlflowRuns.status.enumValues;
+/** How many of an experiment's model runs are shown with it. */
+const MAX_MODEL_RUNS = 100;
 
 const byName: Order = {
   by: mlflowExperiments.name,
@@ -32,7 +35,7 @@ export async function listExperiments(db: D1Database, after: Position | null, li
   }));
 }
 
-/** One experiment by MLflow's id, or null. */
+/** One experiment by MLflow's id with everything that is known of it, or null. */
 export async function readExperiment(db: D1Database, experimentId: string) {
   const row = await drizzle(db)
     .select()
@@ -40,8 +43,30 @@ export async function readExperiment(db: D1Database, experimentId: string) {
     .where(eq(mlflowExperiments.mlflowExperimentId, experimentId))
     .get();
   if (!row) return null;
-  const runsOf = await countRuns(db, [experimentId]);
-  return { ...experimentView(row), runs: runsOf(experimentId) };
+  const [runsOf, own] = await Promise.all([countRuns(db, [experimentId]), modelRunsIn(db, experimentId)]);
+  return {
+    ...experimentView(row),
+    runs: runsOf(experimentId),
+    tags: readExperimentTags(row.tags),
+    former_names: readFormerNames(row.formerNames),
+    creation_time: iso(row.createdTime),
+    last_update_time: iso(row.updatedTime),
+    model_runs: own,
+  };
+}
+
+/** The model runs that have runs in an experiment, their own or their trials'; the latest. */
+async function modelRunsIn(db: D1Database, experimentId: string) {
+  const inIt = sql`(select distinct ${streams.modelRunId} from ${mlflowRuns}
+    join ${streams} on ${streams.id} = ${mlflowRuns.streamId}
+    where ${mlflowRuns.mlflowExperimentId} = ${experimentId})`;
+  const rows = await drizzle(db)
+    .select({ model_run_id: modelRuns.modelRunId, run_name: modelRuns.runName, state: modelRuns.state })
+    .from(modelRuns)
+    .where(sql`${modelRuns.modelRunId} in ${inIt}`)
+    .orderBy(desc(modelRuns.id))
+    .limit(MAX_MODEL_RUNS);
+  return rows;
 }
 
 function experimentView(row: typeof mlflowExperiments.$inferSelect) {
@@ -76,77 +101,5 @@ async function countRuns(db: D1Database, experimentIds: readonly string[]) {
         RUN_STATUSES.map((status) => [status, own.find((group) => group.status === status)?.count ?? 0]),
       ),
     };
-  };
-}
-
-export type RunFilter = {
-  experiment_id?: string | undefined;
-  status?: (typeof RUN_STATUSES)[number] | undefined;
-};
-
-const newest: Order = {
-  by: mlflowRuns.startTime,
-  id: mlflowRuns.mlflowRunId,
-  descending: true,
-  nullable: true,
-};
-
-/** A page of the MLflow runs that the relay knows of, latest start first, and one more. */
-export async function listRuns(db: D1Database, filter: RunFilter, after: Position | null, limit: number) {
-  const rows = await linkedRuns(db)
-    .where(
-      and(
-        filter.experiment_id === undefined
-          ? undefined
-          : eq(mlflowRuns.mlflowExperimentId, filter.experiment_id),
-        filter.status === undefined ? undefined : eq(mlflowRuns.status, filter.status),
-        behind(newest, after),
-      ),
-    )
-    .orderBy(orderTerms(newest))
-    .limit(limit + 1);
-  return rows.map((row) => ({
-    ...runView(row),
-    position: { value: row.run.startTime, id: row.run.mlflowRunId },
-  }));
-}
-
-/** One run by MLflow's id, with the trial or model run that it belongs to; or null. */
-export async function readRun(db: D1Database, runId: string) {
-  const row = await linkedRuns(db).where(eq(mlflowRuns.mlflowRunId, runId)).get();
-  return row ? runView(row) : null;
-}
-
-function linkedRuns(db: D1Database) {
-  return drizzle(db)
-    .select({
-      run: mlflowRuns,
-      owner: {
-        key: streams.key,
-        kind: streams.kind,
-        modelRunId: streams.modelRunId,
-        trialId: streams.trialId,
-      },
-    })
-    .from(mlflowRuns)
-    .leftJoin(streams, eq(streams.id, mlflowRuns.streamId));
-}
-
-function runView({ run, owner }: Awaited<ReturnType<typeof linkedRuns>>[number]) {
-  return {
-    mlflow_run_id: run.mlflowRunId,
-    mlflow_experiment_id: run.mlflowExperimentId,
-    run_name: run.runName,
-    status: run.status,
-    start_time: iso(run.startTime),
-    end_time: iso(run.endTime),
-    lifecycle_stage: run.lifecycleStage,
-    artifact_uri: run.artifactUri,
-    synced_at: iso(run.syncedAt),
-    trial:
-      owner?.kind === "trial"
-        ? { id: owner.key, model_run_id: owner.modelRunId, trial_id: owner.trialId }
-        : null,
-    model_run: owner?.kind === "model_run" ? { model_run_id: owner.modelRunId } : null,
   };
 }

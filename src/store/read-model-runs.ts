@@ -3,7 +3,15 @@ import { drizzle } from "drizzle-orm/d1";
 import { type Core, endOf, fieldOf } from "../domain/fold.ts";
 import type { ModelRunState, TrialStatus } from "../domain/types.ts";
 import { modelRunState } from "./fold.ts";
-import { countsOf, deliveryColumns, deliveryView, iso, type SyncState, syncState } from "./read-common.ts";
+import {
+  countsOf,
+  deliveryColumns,
+  deliveryView,
+  iso,
+  ownExperiment,
+  type SyncState,
+  syncState,
+} from "./read-common.ts";
 import type { Position } from "./read-order.ts";
 import { readState, stateView } from "./read-state.ts";
 import { modelRuns, streams, trials } from "./schema.ts";
@@ -13,10 +21,10 @@ const columns = {
   modelRunId: modelRuns.modelRunId,
   state: modelRuns.state,
   runName: modelRuns.runName,
-  experimentName: sql<string | null>`coalesce(${streams.experimentName}, ${modelRuns.experimentName})`.as(
+  experimentName: sql<string | null>`coalesce(${ownExperiment}, ${modelRuns.experimentName})`.as(
     "experiment",
   ),
-  ownExperiment: streams.experimentName,
+  ownExperiment: ownExperiment.as("own_experiment"),
   requestedTrials: modelRuns.requestedTrials,
   completedTrials: modelRuns.completedTrials,
   searchSpaceVersion: modelRuns.searchSpaceVersion,

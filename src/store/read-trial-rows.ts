@@ -1,13 +1,13 @@
 import { eq, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { WireNumber } from "../domain/values.ts";
-import { deliveryColumns, deliveryView, iso } from "./read-common.ts";
+import { deliveryColumns, deliveryView, iso, ownExperiment } from "./read-common.ts";
 import { metricSummaries, modelRuns, streams, trials } from "./schema.ts";
 
 /** The experiment that the trial's run is in, or else the one that it was announced for. */
 export const experimentName = sql<
   string | null
->`coalesce(${streams.experimentName}, ${trials.experimentName}, ${modelRuns.experimentName})`;
+>`coalesce(${ownExperiment}, ${trials.experimentName}, ${modelRuns.experimentName})`;
 
 /** What every view of a trial is made of. */
 const trialColumns = {
@@ -19,7 +19,7 @@ const trialColumns = {
   status: trials.status,
   spectralNorm: trials.spectralNorm,
   experimentName: experimentName.as("experiment"),
-  ownExperiment: streams.experimentName,
+  ownExperiment: ownExperiment.as("own_experiment"),
   startedAt: trials.startedAt,
   endedAt: trials.endedAt,
   durationMs: trials.durationMs,

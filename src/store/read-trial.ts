@@ -4,7 +4,7 @@ import { type Core, endOf, fieldOf, type State } from "../domain/fold.ts";
 import { lostContactAt, statusOf } from "../domain/status.ts";
 import type { Json } from "../domain/types.ts";
 import { countsOf, iso } from "./read-common.ts";
-import { conflictView } from "./read-ops.ts";
+import { conflictView } from "./read-conflicts.ts";
 import { readState, stateView } from "./read-state.ts";
 import { trialRow, trialView } from "./read-trial-rows.ts";
 import { conflicts } from "./schema.ts";

@@ -1,9 +1,15 @@
 import { and, asc, eq, gt, isNull, lt, lte, or, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import type { StreamRow } from "./leases.ts";
 import { events, streams } from "./schema.ts";
 import { NOW_MS } from "./sql.ts";
 
 const behind = lt(streams.deliveredSeq, streams.lastSeq);
+
+/** A trial's or model run's stream, by its public id. */
+export async function streamByKey(db: D1Database, key: string): Promise<StreamRow | null> {
+  return (await drizzle(db).select().from(streams).where(eq(streams.key, key)).get()) ?? null;
+}
 
 /** Has a stream delivered although automatic delivery is off, and at once; also takes a block away. */
 export async function force(db: D1Database, streamId: number): Promise<void> {

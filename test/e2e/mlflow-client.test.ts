@@ -50,14 +50,16 @@ describe.each(VERSIONS)("MLflow %s", (version) => {
   });
 
   /** What the client has no function for, because the relay never does it. */
-  async function deleteExperiment(id: string): Promise<void> {
-    const response = await fetch(`${server.uri}/api/2.0/mlflow/experiments/delete`, {
+  async function call(endpoint: string, body: object): Promise<void> {
+    const response = await fetch(`${server.uri}/api/2.0/mlflow/${endpoint}`, {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ experiment_id: id }),
+      body: JSON.stringify(body),
     });
     expect(response.status).toBe(200);
   }
+
+  const deleteExperiment = (id: string) => call("experiments/delete", { experiment_id: id });
 
   async function newRun(tags: { key: string; value: string }[] = []): Promise<string> {
     const run = await client.createRun({ experimentId, runName: "r", startTime: 5, tags });
@@ -124,6 +126,17 @@ describe.each(VERSIONS)("MLflow %s", (version) => {
     expect(kind(await client.restoreExperiment(id))).toBe("gone"); // not deleted: MLflow makes no difference
   });
 
+  test("experiments: renamed", async () => {
+    const experimentId = value(await client.createExperiment({ name: "old name" }));
+    value(await client.updateExperiment({ experimentId, newName: "new name" }));
+    expect(value(await client.getExperiment(experimentId)).name).toBe("new name");
+    expect(kind(await client.getExperimentByName("old name"))).toBe("missing");
+    expect(kind(await client.updateExperiment({ experimentId, newName: "shared" }))).toBe("duplicate");
+    await deleteExperiment(experimentId);
+    expect(kind(await client.updateExperiment({ experimentId, newName: "third name" }))).toBe("gone");
+    expect(kind(await client.updateExperiment({ experimentId: NO_EXPERIMENT, newName: "x" }))).toBe("gone");
+  });
+
   test("runs: create, get, update", async () => {
     const startTime = 1_795_438_516_647;
     const tags = [{ key: "nonce", value: "abc" }];
@@ -186,6 +199,36 @@ describe.each(VERSIONS)("MLflow %s", (version) => {
     expect(kind(await client.restoreRun(runId))).toBe("ok");
     expect(kind(await client.restoreRun(runId))).toBe("ok");
     expect(kind(await client.logBatch(batch))).toBe("ok");
+  });
+
+  test("runs: inputs, and several runs by their ids", async () => {
+    const [runId, deleted, other] = [await newRun(), await newRun(), await newRun()];
+    await call("runs/log-inputs", {
+      run_id: runId,
+      datasets: [
+        {
+          tags: [{ key: "mlflow.data.context", value: "training" }],
+          dataset: { name: "moons", digest: "d1", source_type: "local", source: "/moons", schema: "{}" },
+        },
+      ],
+    });
+    value(await client.deleteRun(deleted));
+    const filter = `attributes.run_id IN ('${runId}','${deleted}','${NO_RUN}')`;
+    const search = { experimentIds: [experimentId], filter, maxResults: 10 };
+    const { items } = value(await client.searchRuns({ ...search, viewType: "ALL" }));
+    expect(items.map((run) => run.info.runId).sort()).toEqual([runId, deleted].sort());
+    expect(items.map((run) => run.info.runId)).not.toContain(other);
+    const run = value(await client.getRun(runId));
+    expect(run.inputs.datasets).toEqual([
+      {
+        name: "moons",
+        digest: "d1",
+        sourceType: "local",
+        source: "/moons",
+        tags: [{ key: "mlflow.data.context", value: "training" }],
+      },
+    ]);
+    expect(items).toContainEqual(run);
   });
 
   test("runs: search by view type, in order and in pages", async () => {
@@ -337,7 +380,9 @@ describe.each(VERSIONS)("MLflow %s", (version) => {
   test("every endpoint was called and observed", () => {
     expect(new Set(observed.map((o) => o.endpoint))).toEqual(
       new Set([
-        ...["create", "get", "get-by-name", "search", "restore"].map((name) => `experiments/${name}`),
+        ...["create", "get", "get-by-name", "search", "update", "restore"].map(
+          (name) => `experiments/${name}`,
+        ),
         ...["create", "get", "search", "update", "delete", "restore"].map((name) => `runs/${name}`),
         ...["log-metric", "log-parameter", "set-tag", "delete-tag", "log-batch"].map(
           (name) => `runs/${name}`,

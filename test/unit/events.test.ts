@@ -47,3 +47,54 @@ test("metadata is never refused: what MLflow's database cannot hold is replaced 
     },
   });
 });
+
+test.each([
+  ["ml.run.start", { requested_trials: 1, search_space_version: 1 }],
+  ["ml.run.stop", { state: "completed", completed_trials: 1 }],
+  ["ml.trial.start", { trial_id: "t", spectral_norm: true }],
+  ["ml.trial.complete", { trial_id: "t", spectral_norm: true, metrics: {} }],
+  ["ml.trial.failed", { trial_id: "t", error_message: "NaN" }],
+  ["ml.trial.skipped", { trial_id: "t" }],
+  ["ml.trial.cancelled", { trial_id: "t" }],
+])("%s may carry a description and tags of its own", (event, fields) => {
+  const said = { description: "# The one\n", tags: { team: "vision", seed: 7, kept: false, "a/b:c": "" } };
+  expect(checkEvent({ event, model_run_id: "m", ...fields, ...said })).toMatchObject({
+    ok: true,
+    event: {
+      facts: {
+        tags: { "mlflow.note.content": "# The one\n", team: "vision", seed: "7", kept: "false", "a/b:c": "" },
+      },
+      warnings: [],
+    },
+  });
+});
+
+test.each([
+  [
+    '"tags":{"mlflow.user":"me"}',
+    "tags.mlflow.user",
+    "must not begin with mlflow., except mlflow.note.content",
+  ],
+  ['"tags":{"relay.batch":"x"}', "tags.relay.batch", "must not begin with relay."],
+  ['"tags":{"thunderline_trial_id":"x"}', "tags.thunderline_trial_id", "must not begin with thunderline_"],
+  ['"tags":{"a":{"b":1}}', "tags.a", "must be a string, a number, true or false"],
+  ['"tags":{"a":null}', "tags.a", "must be a string, a number, true or false"],
+  ['"tags":{"a":[1]}', "tags.a", "must be a string, a number, true or false"],
+  ['"tags":{"a%":1}', "tags.a%", "may only contain"],
+  ['"tags":"x"', "tags", "must be an object"],
+  ['"description":7', "description", "must be a string"],
+  ['"description":"a\\u0000b"', "description", "must be well-formed text"],
+  [`"description":"${"x".repeat(8001)}"`, "description", "must have at most 8000 characters"],
+])("%s is refused at %s", (fields, field, rule) => {
+  expect(start(fields)).toMatchObject({
+    ok: false,
+    rejection: { status: 422, problems: [{ field, rule: expect.stringContaining(rule) }] },
+  });
+});
+
+test("a trainer's tag does not take the place of a field of its own", () => {
+  expect(start('"tags":{"spectral_norm":"no","mlflow.note.content":"old"},"description":""')).toMatchObject({
+    ok: true,
+    event: { facts: { tags: { spectral_norm: "true", "mlflow.note.content": "" } } },
+  });
+});

@@ -117,6 +117,7 @@ describe("answers", () => {
           lifecycleStage: "active",
         },
         data: { metrics: [], params: [], tags: [] },
+        inputs: { datasets: [] },
       },
     });
     expect(await client.searchRuns({ experimentIds: ["7"], maxResults: 1 })).toEqual({

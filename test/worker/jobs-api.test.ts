@@ -87,16 +87,13 @@ describe("asking", () => {
     expect(await read(job_id)).toMatchObject({ target: key });
   });
 
-  it("about an experiment takes MLflow's id, or a name that the mirror may know", async () => {
-    await env.DB.prepare(
-      `insert into mlflow_experiments (mlflow_experiment_id, name, lifecycle_stage, synced_at)
-       values ('7', 'moons', 'active', 1)`,
-    ).run();
+  it("about an experiment takes MLflow's id or its name, each once", async () => {
     const byId = await ask("experiments", { body: { experiment_id: "7" } });
+    expect(await read(byId.job_id)).toMatchObject({ action: "sync_experiment", target: "7" });
     const byName = await ask("experiments", { body: { experiment_name: "moons" } });
-    expect([byName.job_id, byName.created]).toEqual([byId.job_id, false]);
-    const unknown = await ask("experiments", { body: { experiment_name: "suns" } });
-    expect(await read(unknown.job_id)).toMatchObject({ action: "sync_experiment", target: "name:suns" });
+    expect(await read(byName.job_id)).toMatchObject({ action: "sync_experiment", target: "name:moons" });
+    const again = await ask("experiments", { body: { experiment_name: "moons" } });
+    expect([again.job_id, again.created]).toEqual([byName.job_id, false]);
   });
 
   it.each([

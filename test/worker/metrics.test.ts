@@ -95,6 +95,16 @@ describe("/metrics", () => {
       quietTrials: 0,
       retiredTrials: 0,
       prunedRows: 0,
+      pokedJobs: 0,
+      summarizedModelRuns: 0,
+      prunedHistoryPages: 0,
+      watchedExperiments: 0,
+      pulledRuns: 0,
+      changedRuns: 0,
+      mergedRuns: 0,
+      mergeConflicts: 0,
+      unblockedTrials: 0,
+      nextPullId: 0,
       error: null,
     };
     await storePass(env.DB, finishedAt, finishedAt, { ...pass, pokedTrials: 4, probe: "not due" });
@@ -108,6 +118,17 @@ describe("/metrics", () => {
     expect(sample("relay_cron_last_pass_pokes")).toBe(4);
     expect(sample("relay_cron_last_pass_age_seconds")).toBeGreaterThanOrEqual(30);
     expect(sample("relay_database_size_bytes")).toBeGreaterThan(0);
+  });
+
+  it("tells of jobs", async () => {
+    await env.DB.prepare(
+      `insert into jobs (id, action, target, state, origin, due_at, created_at, updated_at)
+       values ('a', 'create_run', 'a', 'queued', 'cron', 1, 1, 1), ('b', 'create_run', 'b', 'failed', 'cron', 1, 1, 1)`,
+    ).run();
+    const sample = await scrape();
+    expect(sample("relay_jobs", '{state="queued"}')).toBe(1);
+    expect(sample("relay_jobs", '{state="running"}')).toBe(0);
+    expect(sample("relay_jobs_ended_total", '{state="failed"}')).toBe(0);
   });
 
   it("tells of the queues, and does without one that does not answer", async () => {

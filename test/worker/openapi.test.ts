@@ -155,6 +155,16 @@ describe("what the app does", () => {
       quietTrials: 0,
       retiredTrials: 0,
       prunedRows: 0,
+      pokedJobs: 0,
+      summarizedModelRuns: 0,
+      prunedHistoryPages: 0,
+      watchedExperiments: 0,
+      pulledRuns: 0,
+      changedRuns: 0,
+      mergedRuns: 0,
+      mergeConflicts: 0,
+      unblockedTrials: 0,
+      nextPullId: 0,
       error: null,
     };
     await storePass(env.DB, 1, 2, { ...pass, pokedTrials: 4, probe: "not due" });
@@ -183,6 +193,14 @@ describe("what the app does", () => {
       env.DB.prepare(
         `insert into api_tokens (id, name, hash, scopes, created_at) values (?1, 'cerebros', 'x', 'ingest', 1)`,
       ).bind(example.TOKEN),
+      env.DB.prepare(
+        `insert into history_pages (mlflow_run_id, key, page, points, read_at)
+         values (?1, ?2, -1, '{"pages":1}', 1), (?1, ?2, 0, '[[1,1,0.5]]', 1)`,
+      ).bind(example.MLFLOW_RUN, example.METRIC),
+      env.DB.prepare(
+        `insert into jobs (id, action, target, state, origin, due_at, created_at, updated_at)
+         values (?1, 'sync_experiment', 'name:another', 'queued', 'cron', 1, 1, 1)`,
+      ).bind(example.JOB),
     ]);
     // The first verdict, so that there is one to read.
     const verified = await request(`/api/ops/trials/${key}/verify`, { method: "POST" });
@@ -195,6 +213,15 @@ describe("what the app does", () => {
   const before: Record<string, () => Promise<unknown>> = {
     "POST /api/ops/trials/{id}/unblock": block,
     "POST /api/ops/model-runs/{id}/unblock": block,
+    // The first answer that is documented is to an experiment that is followed already.
+    "POST /api/sync/watches": () =>
+      env.DB.prepare(
+        "insert into watches (mlflow_experiment_id, name, created_at) values (?1, null, 1), (null, 'two-moons', 1)",
+      )
+        .bind(example.MLFLOW_EXPERIMENT)
+        .run(),
+    "POST /api/sync/jobs/{id}/retry": () =>
+      env.DB.prepare("update jobs set state = 'failed' where id = ?1").bind(example.JOB).run(),
   };
 
   it.each(operations)("$name answers its example with what is documented", async (documented) => {

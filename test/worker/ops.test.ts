@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import * as z from "zod";
 import { storePass } from "../../src/store/passes.ts";
-import { foldAll, idOf, post, request, sent } from "./api.ts";
+import { foldAll, idOf, post, request } from "./api.ts";
 
 const created = z.object({ id: z.string(), token: z.string() });
 
@@ -194,6 +194,16 @@ describe("operations", () => {
       quietTrials: 0,
       retiredTrials: 0,
       prunedRows: 0,
+      pokedJobs: 0,
+      summarizedModelRuns: 0,
+      prunedHistoryPages: 0,
+      watchedExperiments: 0,
+      pulledRuns: 0,
+      changedRuns: 0,
+      mergedRuns: 0,
+      mergeConflicts: 0,
+      unblockedTrials: 0,
+      nextPullId: 0,
       probe: "not due" as const,
       error: null,
     };
@@ -229,31 +239,5 @@ describe("operations", () => {
       next_probe_at: "1970-01-01T00:00:06.000Z",
       last_error: "no route to host",
     });
-  });
-});
-
-describe("a sync on demand", () => {
-  const sync = (id: string, more: object = {}) =>
-    request(`/api/sync/trials/${id}`, { method: "POST", ...more });
-
-  it("is handed to the jobs queue", async () => {
-    await send("test-admin-token");
-    const id = await idOf("t1");
-    const streamId = await env.DB.prepare("select id from streams where trial_id = 't1'").first("id");
-    const { status, body } = await sync(id);
-    expect([status, body]).toMatchObject([
-      202,
-      { success: true, action: "sync_trial_to_mlflow", id, model_run_id: "study", trial_id: "t1" },
-    ]);
-    expect(sent.jobs.at(-1)).toEqual({ kind: "job", action: "sync_trial_to_mlflow", streamId });
-  });
-
-  it("is refused for an unknown trial, for another scope and while the queue is away", async () => {
-    expect((await sync("unknown")).status).toBe(404);
-    const { token } = await tokenWith(["read", "ingest"]);
-    expect((await sync(await idOf("t1"), { token })).status).toBe(403);
-    const JOBS = { send: () => Promise.reject(new Error("Queue is overloaded")) };
-    const { status, headers, body } = await sync(await idOf("t1"), { bindings: { JOBS } });
-    expect([status, headers.get("retry-after"), body]).toMatchObject([503, "5", { error: "unavailable" }]);
   });
 });

@@ -166,7 +166,7 @@ describe("the mirror of MLflow", () => {
 
   beforeAll(async () => {
     const experiment = env.DB.prepare(
-      "insert into mlflow_experiments values (?1, ?2, 'mlflow-artifacts:/1', 'active', 86400000)",
+      "insert into mlflow_experiments (mlflow_experiment_id, name, artifact_location, lifecycle_stage, synced_at) values (?1, ?2, 'mlflow-artifacts:/1', 'active', 86400000)",
     );
     const run = env.DB.prepare(
       `insert into mlflow_runs (mlflow_run_id, mlflow_experiment_id, stream_id, run_name, status, start_time, lifecycle_stage, synced_at)
@@ -215,7 +215,14 @@ describe("the mirror of MLflow", () => {
       experiments: [{ name: "gamma", runs: { total: 0 } }],
       next_cursor: null,
     });
-    expect((await request("/api/experiments/9")).body).toEqual(alpha);
+    expect((await request("/api/experiments/9")).body).toEqual({
+      ...alpha,
+      tags: null,
+      former_names: [],
+      creation_time: null,
+      last_update_time: null,
+      model_runs: [expect.objectContaining({ model_run_id: RUN })],
+    });
     expect((await request("/api/experiments/404")).status).toBe(404);
     expect((await request("/api/experiments?name=alpha")).status).toBe(400);
   });
@@ -256,8 +263,15 @@ describe("the mirror of MLflow", () => {
       lifecycle_stage: "active",
       artifact_uri: null,
       synced_at: "1970-01-01T00:00:05.000Z",
+      user_id: null,
       trial: { id: await idOf("t1"), model_run_id: RUN, trial_id: "t1" },
       model_run: null,
+      double_of: null,
+      params: null,
+      tags: null,
+      metrics: null,
+      inputs: null,
+      truncated: null,
     });
     expect((await request(`/api/runs/${RUNS[1]}`)).body).toMatchObject({
       trial: null,

@@ -1,0 +1,53 @@
+import { expect, it } from "vitest";
+import { foldAll, idOf, post, request } from "./api.ts";
+import { start } from "./payloads.ts";
+
+const DAY = "2025-01-01T";
+
+it("a further start edits a trial that runs or has ended, and only a resume changes its status", async () => {
+  const first = { run_name: "one", description: "first", tags: { team: "a", kept: 1 } };
+  await post(start("edited", { occurred_at: `${DAY}10:00:00Z`, ...first }));
+  const later = { occurred_at: `${DAY}11:00:00Z`, run_name: "two", tags: { team: "b" } };
+  await post(start("edited", later));
+  await foldAll();
+  const path = `/api/trials/${await idOf("edited")}`;
+  expect((await request(path)).body).toMatchObject({
+    run_name: "two",
+    status: "running",
+    started_at: "2025-01-01T10:00:00.000Z",
+    tags: { team: "b", kept: "1", "mlflow.note.content": "first" },
+  });
+  const end = { event: "ml.trial.cancelled", model_run_id: "m", trial_id: "edited" };
+  await post([
+    { ...end, occurred_at: `${DAY}12:00:00Z`, tags: { team: "c" } },
+    start("edited", { occurred_at: `${DAY}13:00:00Z`, description: "looked at", run_name: "three" }),
+    // Of an earlier time, whenever it comes: what was said later stands.
+    start("edited", { occurred_at: `${DAY}10:30:00Z`, description: "late", run_name: "late" }),
+  ]);
+  await foldAll();
+  expect((await request(path)).body).toMatchObject({
+    run_name: "three",
+    status: "cancelled",
+    ended_at: "2025-01-01T12:00:00.000Z",
+    tags: { team: "c", "mlflow.note.content": "looked at" },
+  });
+  await post(start("edited", { occurred_at: `${DAY}14:00:00Z`, resume: true }));
+  await foldAll();
+  expect((await request(path)).body).toMatchObject({ status: "running", run_name: "three" });
+});
+
+it("a tag of MLflow's own is refused, with its name and the rule", async () => {
+  const { status, body } = await post(start("owned", { tags: { "mlflow.parentRunId": "x", team: "a" } }));
+  expect([status, body]).toMatchObject([
+    422,
+    {
+      error: "event_construction_failed",
+      errors: [
+        {
+          field: "tags.mlflow.parentRunId",
+          rule: expect.stringContaining("must not begin with mlflow., except mlflow.note.content"),
+        },
+      ],
+    },
+  ]);
+});
