@@ -103,17 +103,6 @@ describe("acknowledged is kept", () => {
     expect(await again.json()).toMatchObject({ accepted: 0, duplicates: 1 });
   });
 
-  test("a large request beyond ASCII goes in pieces that the database can take", async () => {
-    const events = Array.from({ length: 300 }, (_, step) => ({
-      ...metric("wide", step),
-      metadata: { note: "\u8a18".repeat(4_000) },
-    }));
-    const { queue } = recordingQueue();
-    const answer = await post({ ...env, TRIALS: queue }, events);
-    expect(await answer.json()).toMatchObject({ accepted: 300, rejected: 0 });
-    expect(await pointsOf("wide")).toHaveLength(300);
-  });
-
   test("a large request goes round the database in messages that the queue can take", async () => {
     const { sent, queue } = recordingQueue();
     const events = Array.from({ length: 1_000 }, (_, step) => metric("large", step));
