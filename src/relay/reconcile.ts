@@ -1,6 +1,6 @@
 import { errorText } from "../log.ts";
 import { lock, unlock } from "../store/locks.ts";
-import { type PassReport, storePass } from "../store/passes.ts";
+import { NOTHING_DONE, type PassReport, storePass } from "../store/passes.ts";
 import { behindStreams } from "../store/streams.ts";
 import { probe, readBreaker } from "./breaker.ts";
 import type { Deps } from "./deps.ts";
@@ -28,26 +28,7 @@ export async function reconcile(deps: Deps): Promise<PassReport | null> {
   const token = await lock(deps.db, LOCK, LOCK_MS);
   if (token === null) return null;
   const startedAt = deps.now();
-  const report: PassReport = {
-    pokedTrials: 0,
-    settledCreates: 0,
-    deletedDoubles: 0,
-    quietTrials: 0,
-    retiredTrials: 0,
-    prunedRows: 0,
-    pokedJobs: 0,
-    summarizedModelRuns: 0,
-    prunedHistoryPages: 0,
-    watchedExperiments: 0,
-    pulledRuns: 0,
-    changedRuns: 0,
-    mergedRuns: 0,
-    mergeConflicts: 0,
-    unblockedTrials: 0,
-    nextPullId: 0,
-    probe: "not due",
-    error: null,
-  };
+  const report = { ...NOTHING_DONE };
   try {
     if (deps.config.enabled) {
       report.probe = await probe(deps);

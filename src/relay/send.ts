@@ -1,6 +1,5 @@
-import { fromWire } from "../domain/values.ts";
 import type { Failure } from "../mlflow/failure.ts";
-import { BATCH_TAG, countOf, type Items, pieces } from "../mlflow/plan.ts";
+import { BATCH_TAG, pieces } from "../mlflow/plan.ts";
 import {
   type Batch,
   markSent,
@@ -9,17 +8,12 @@ import {
   planHelping,
   removeBatch,
 } from "../store/batches.ts";
-import { bury } from "../store/dead-letters.ts";
-import { unconflicted } from "./params.ts";
+import { isAboutItems, payload, sendItems, settle } from "./send-items.ts";
 import { landingMs, proceed, type Step, type Turn } from "./turn.ts";
-import { unstored } from "./verify-points.ts";
 
 /** Old servers take tens of seconds over a large repeat; a hundred at a time stays quick everywhere. */
 const RESEND_ITEMS = 100;
 const POLL_MS = 2_000;
-const CONTROL_TAG = "relay.control";
-/** A batch that a server answers with "internal error" so often, while it answers others, holds something bad. */
-const MAX_INTERNAL_ERRORS = 8;
 const TOO_MANY_REQUESTS = 429;
 
 /**
@@ -122,81 +116,4 @@ async function hasArrived(turn: Turn, runId: string, token: string, sentAt: numb
   if (left <= 0) return { ok: true, value: false };
   const error = "a log-batch call went unanswered and may still land";
   return { ok: false, end: { kind: "wait", for: "retry", ms: Math.min(POLL_MS, left), error } };
-}
-
-type Sent =
-  | { ok: true; value: undefined }
-  | { ok: false; over: boolean; end: Extract<Step, { ok: false }>["end"] };
-
-async function sendItems(turn: Turn, runId: string, items: Items, attempts: number): Promise<Sent> {
-  if (countOf(items) === 0) return { ok: true, value: undefined };
-  const result = await turn.call(() => turn.deps.mlflow.logBatch(payload(runId, items)));
-  if (result.ok) return { ok: true, value: undefined };
-  const { failure } = result;
-  const poisoned =
-    failure?.code === "INTERNAL_ERROR" && attempts >= MAX_INTERNAL_ERRORS && (await takesWrites(turn, runId));
-  if (failure && (isAboutItems(failure) || poisoned)) return settle(turn, runId, items, failure, attempts);
-  const stopped = await turn.stop(failure);
-  return { ...stopped, over: failure !== null && failure.kind !== "ambiguous" };
-}
-
-/** Whether the server takes a write to this run that holds nothing new: then an error is about the items. */
-async function takesWrites(turn: Turn, runId: string): Promise<boolean> {
-  return (await turn.call(() => turn.deps.mlflow.setTag({ runId, key: CONTROL_TAG, value: "ok" }))).ok;
-}
-
-/** The failures that are about what was sent and not about the server or the run. */
-function isAboutItems(failure: Failure): boolean {
-  return failure.kind === "conflict" || failure.kind === "duplicate" || failure.kind === "invalid";
-}
-
-/** Finds the items at fault, sets them aside with their reason, and sends the rest. */
-async function settle(
-  turn: Turn,
-  runId: string,
-  items: Items,
-  failure: Failure,
-  attempts: number,
-): Promise<Sent> {
-  const rest =
-    failure.kind === "conflict"
-      ? await unconflicted(turn, runId, items)
-      : failure.kind === "duplicate"
-        ? await unstored(turn, runId, items)
-        : ({ ok: true, value: items } as const);
-  if (!rest.ok) return { ...rest, over: true };
-  if (countOf(rest.value) < countOf(items)) return sendItems(turn, runId, rest.value, attempts);
-  if (countOf(items) === 1) {
-    await setAside(turn, items, failure);
-    return { ok: true, value: undefined };
-  }
-  for (const half of pieces(items, Math.ceil(countOf(items) / 2))) {
-    const sent = await sendItems(turn, runId, half, attempts);
-    if (!sent.ok) return sent;
-  }
-  return { ok: true, value: undefined };
-}
-
-async function setAside(turn: Turn, items: Items, failure: Failure): Promise<void> {
-  const kind = items.metrics.length > 0 ? "metric" : items.params.length > 0 ? "param" : "tag";
-  const item = JSON.stringify(items.metrics[0] ?? items.params[0] ?? items.tags[0]);
-  const reason = `${failure.code ?? failure.status ?? "MLflow"}: ${failure.message}`;
-  const answer = { mlflowStatus: failure.status, mlflowCode: failure.code };
-  await bury(turn.deps.db, {
-    streamId: turn.stream.id,
-    kind,
-    item,
-    reason,
-    ...answer,
-    createdAt: turn.deps.now(),
-  });
-  turn.deps.log.error("an item was set aside as a dead letter", { kind, reason });
-}
-
-function payload(runId: string, items: Items) {
-  return {
-    ...items,
-    runId,
-    metrics: items.metrics.map((metric) => ({ ...metric, value: fromWire(metric.value) })),
-  };
 }

@@ -26,6 +26,28 @@ export type PassReport = {
   error: string | null;
 };
 
+/** A pass that found nothing to do. */
+export const NOTHING_DONE: PassReport = {
+  pokedTrials: 0,
+  settledCreates: 0,
+  deletedDoubles: 0,
+  quietTrials: 0,
+  retiredTrials: 0,
+  prunedRows: 0,
+  pokedJobs: 0,
+  summarizedModelRuns: 0,
+  prunedHistoryPages: 0,
+  watchedExperiments: 0,
+  pulledRuns: 0,
+  changedRuns: 0,
+  mergedRuns: 0,
+  mergeConflicts: 0,
+  unblockedTrials: 0,
+  nextPullId: 0,
+  probe: "not due",
+  error: null,
+};
+
 const report: z.ZodType<PassReport> = z.object({
   pokedTrials: z.number(),
   settledCreates: z.number(),

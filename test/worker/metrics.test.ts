@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { app } from "../../src/app.ts";
 import { bury } from "../../src/store/dead-letters.ts";
-import { storePass } from "../../src/store/passes.ts";
+import { NOTHING_DONE, storePass } from "../../src/store/passes.ts";
 import { parseExposition } from "../lib/exposition.ts";
 import { ADMIN, foldAll, post, request } from "./api.ts";
 
@@ -89,25 +89,7 @@ describe("/metrics", () => {
       ),
     ]);
     const finishedAt = Date.now() - 30_000;
-    const pass = {
-      settledCreates: 0,
-      deletedDoubles: 0,
-      quietTrials: 0,
-      retiredTrials: 0,
-      prunedRows: 0,
-      pokedJobs: 0,
-      summarizedModelRuns: 0,
-      prunedHistoryPages: 0,
-      watchedExperiments: 0,
-      pulledRuns: 0,
-      changedRuns: 0,
-      mergedRuns: 0,
-      mergeConflicts: 0,
-      unblockedTrials: 0,
-      nextPullId: 0,
-      error: null,
-    };
-    await storePass(env.DB, finishedAt, finishedAt, { ...pass, pokedTrials: 4, probe: "not due" });
+    await storePass(env.DB, finishedAt, finishedAt, { ...NOTHING_DONE, pokedTrials: 4 });
 
     const sample = await scrape();
     expect(sample("relay_dead_letters", '{state="open"}')).toBe(1);

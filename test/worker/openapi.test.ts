@@ -6,7 +6,7 @@ import { app } from "../../src/app.ts";
 import { openApiDocument } from "../../src/openapi/document.ts";
 import * as example from "../../src/openapi/examples.ts";
 import { bury } from "../../src/store/dead-letters.ts";
-import { storePass } from "../../src/store/passes.ts";
+import { NOTHING_DONE, storePass } from "../../src/store/passes.ts";
 import { SCOPES } from "../../src/store/tokens.ts";
 import { ADMIN, foldAll, post, request } from "./api.ts";
 import { closed, matches } from "./document-schemas.ts";
@@ -149,25 +149,7 @@ describe("what the app does", () => {
     await post(example.wholeStudy);
     await foldAll();
     const key = example.TRIAL_KEY;
-    const pass = {
-      settledCreates: 0,
-      deletedDoubles: 0,
-      quietTrials: 0,
-      retiredTrials: 0,
-      prunedRows: 0,
-      pokedJobs: 0,
-      summarizedModelRuns: 0,
-      prunedHistoryPages: 0,
-      watchedExperiments: 0,
-      pulledRuns: 0,
-      changedRuns: 0,
-      mergedRuns: 0,
-      mergeConflicts: 0,
-      unblockedTrials: 0,
-      nextPullId: 0,
-      error: null,
-    };
-    await storePass(env.DB, 1, 2, { ...pass, pokedTrials: 4, probe: "not due" });
+    await storePass(env.DB, 1, 2, { ...NOTHING_DONE, pokedTrials: 4 });
     const stream = await env.DB.prepare("select id from streams where key = ?1")
       .bind(key)
       .first<number>("id");

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import * as z from "zod";
-import { storePass } from "../../src/store/passes.ts";
+import { NOTHING_DONE, storePass } from "../../src/store/passes.ts";
 import { foldAll, idOf, post, request } from "./api.ts";
 
 const created = z.object({ id: z.string(), token: z.string() });
@@ -187,26 +187,7 @@ describe("operations", () => {
   });
 
   it("shows the passes of the cron, the latest first", async () => {
-    const report = {
-      pokedTrials: 3,
-      settledCreates: 0,
-      deletedDoubles: 0,
-      quietTrials: 0,
-      retiredTrials: 0,
-      prunedRows: 0,
-      pokedJobs: 0,
-      summarizedModelRuns: 0,
-      prunedHistoryPages: 0,
-      watchedExperiments: 0,
-      pulledRuns: 0,
-      changedRuns: 0,
-      mergedRuns: 0,
-      mergeConflicts: 0,
-      unblockedTrials: 0,
-      nextPullId: 0,
-      probe: "not due" as const,
-      error: null,
-    };
+    const report = { ...NOTHING_DONE, pokedTrials: 3 };
     await storePass(env.DB, 1000, 2000, report);
     await storePass(env.DB, 3000, 4000, { ...report, error: "no database" });
     expect((await request("/api/ops/cron-passes?limit=1")).body).toMatchObject({
