@@ -73,4 +73,4 @@ ALTER TABLE `tags` ADD `removed_at` integer;--> statement-breakpoint
 CREATE INDEX `streams_blocked` ON `streams` (`id`) WHERE "streams"."blocked_reason" is not null;--> statement-breakpoint
 INSERT INTO `agreed` (`stream_id`, `kind`, `key`, `value`)
 SELECT t.`stream_id`, 'tag', t.`key`, t.`value` FROM `tags` t JOIN `streams` s ON s.`id` = t.`stream_id`
-WHERE t.`seq` <= s.`delivered_seq`;
+WHERE t.`seq` <= s.`delivered_seq` AND s.`mlflow_run_id` IS NOT NULL;

@@ -63,8 +63,7 @@ export type Merged = {
 /** Whether both sides may write a tag: not what MLflow or the relay keep for themselves. */
 export function isMerged(key: string): boolean {
   if (key === DESCRIPTION_TAG) return true;
-  const own = ["relay.", "mlflow.", "thunderline_trial_id", "thunderline_model_run_id", "thunderline_status"];
-  return !own.some((prefix) => key.startsWith(prefix));
+  return !["relay.", "mlflow.", "thunderline_"].some((prefix) => key.startsWith(prefix));
 }
 
 /** @param seenAt when this poll saw MLflow's side, in epoch milliseconds: MLflow keeps no time of its own */

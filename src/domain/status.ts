@@ -36,7 +36,14 @@ export function lifecycleWith(before: Lifecycle, event: StoredEvent): Lifecycle 
     : { ...before, heardAt: Math.max(before.heardAt, event.acceptedAt) };
   const at = event.occurredAt;
   // An event that both resumes and ends says what stands from its time on, whatever was said before.
-  const after = resumes ? { ...heard, resumedAt: Math.max(before.resumedAt ?? 0, at) } : heard;
+  const after = resumes
+    ? {
+        ...heard,
+        resumedAt: Math.max(before.resumedAt ?? 0, at),
+        // Whoever says that it goes on speaks for the trainer: no contact is lost.
+        heardAt: Math.max(heard.heardAt, event.acceptedAt),
+      }
+    : heard;
   if (!status) return after;
   const known = before.ends[status];
   if (known && (known.at > at || (known.at === at && known.id >= event.id))) return after;

@@ -1,12 +1,11 @@
 import type { Core } from "../domain/fold.ts";
-import { agreeOnDelivered } from "../store/agreed.ts";
 import { readCore } from "../store/columns.ts";
 import { recordConflicts } from "../store/conflicts.ts";
 import { coreOf, modelRunStream } from "../store/parents.ts";
 import { countEvents } from "../store/streams.ts";
 import { finish } from "./finish.ts";
 import { lookFirst } from "./look-first.ts";
-import { sendAll } from "./send.ts";
+import { sendAll, settleUnanswered } from "./send.ts";
 import { modelRun, text, trialRun } from "./targets.ts";
 import { proceed, type Step, type Turn } from "./turn.ts";
 
@@ -27,15 +26,18 @@ export async function deliver(turn: Turn): Promise<Step> {
   const runId = turn.stream.mlflowRunId;
   if (runId === null) throw new Error(`stream ${stream.key} has no run after one was ensured`);
   await noteLateClaims(turn, core);
+  const settled = await settleUnanswered(turn, runId);
+  if (!settled.ok) return settled;
   const looked = await lookFirst(turn, core, runId, isNew);
   if (!looked.ok) return looked;
-  const sent = await sendAll(turn, runId, core.maxStep ?? 0);
+  // The look may have folded more.
+  const { maxStep } = looked.value ? readCore(await coreOf(deps.db, stream)) : core;
+  const sent = await sendAll(turn, runId, maxStep ?? 0);
   if (!sent.ok) return sent;
   // Read again: a trial's turn may have folded more of its model run meanwhile, and that was sent too.
   const finished = await finish(turn, runId, readCore(await coreOf(deps.db, stream)));
   if (!finished.ok) return finished;
   const { deliveredSeq, plannedSeq } = turn.stream;
-  await agreeOnDelivered(deps.db, turn.lease, deliveredSeq, plannedSeq);
   if (!(await turn.update({ deliveredSeq: plannedSeq, deliveredAt: deps.now() }))) return turn.stop(null);
   const events = await countEvents(deps.db, stream.id, deliveredSeq, plannedSeq);
   deps.tally.add("relay_events_delivered_total", events);

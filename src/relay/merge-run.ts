@@ -2,12 +2,10 @@ import { type Merged, merge, type Sides } from "../domain/merge.ts";
 import type { Facts, JournalEvent } from "../domain/types.ts";
 import type { Run } from "../mlflow/types.ts";
 import { agree, readSides, type StoredSides } from "../store/agreed.ts";
-import { readCore } from "../store/columns.ts";
 import { recordConflicts } from "../store/conflicts.ts";
-import { coreOf } from "../store/parents.ts";
 import { foldStream } from "./fold-stream.ts";
 import { ingest } from "./ingest.ts";
-import { agreedTags, factsOf, latestOf, sentAfter, sidesOf } from "./run-sides.ts";
+import { acceptedAt, agreedTags, factsOf, sentAfter, sidesOf } from "./run-sides.ts";
 import { RETRY_SOON_MS, type Step, type Turn } from "./turn.ts";
 
 /** A run as both sides have it, and what a merge of them comes to. Changes nothing. */
@@ -30,6 +28,8 @@ export async function mergeRun(turn: Turn, run: Run): Promise<Step<{ accepted: n
   const { deps, lease } = turn;
   const folded = await foldStream(deps, turn.stream);
   turn.stream = { ...turn.stream, foldedSeq: folded.foldedSeq };
+  // What is not folded yet may be what an edit meets.
+  if (folded.more) return { ok: false, end: { kind: "more" } };
   const stored = await readSides(deps.db, turn.stream.id);
   if (!stored) return { ok: true, value: { accepted: 0, conflicts: 0 } };
   const { sides, merged } = mergeOf(turn, stored, run);
@@ -42,9 +42,11 @@ export async function mergeRun(turn: Turn, run: Run): Promise<Step<{ accepted: n
       return { ...row, source: "mlflow" as const, createdAt: deps.now() };
     }),
   );
-  const facts = factsOf(merged, deps.now());
-  if (facts) {
-    const kept = await ingest(deps, [eventOf(turn, facts, latestOf(sides, deps.now()))]);
+  const seenAt = deps.now();
+  const occurredAt = acceptedAt(sides, merged, deps.config.merge, stored.core, seenAt);
+  const events = factsOf(merged, seenAt).map((facts) => eventOf(turn, facts, occurredAt));
+  if (events.length > 0) {
+    const kept = await ingest(deps, events);
     if (kept.kept !== "journal")
       return {
         ok: false,
@@ -59,7 +61,7 @@ export async function mergeRun(turn: Turn, run: Run): Promise<Step<{ accepted: n
     turn.stream = { ...turn.stream, foldedSeq: refolded.foldedSeq };
   }
   await agree(deps.db, lease, { tags: agreedTags(sides, merged), params: merged.accepted.params });
-  const sent = sentAfter(stored.sent, sides, merged, readCore(await coreOf(deps.db, turn.stream)));
+  const sent = sentAfter(stored.sent, sides, merged);
   const sentState = JSON.stringify(sent);
   if (sentState !== JSON.stringify(stored.sent) && !(await turn.update({ sentState })))
     return turn.stop(null);

@@ -1,13 +1,15 @@
 import { isNothing } from "../domain/merge.ts";
 import type { Failure } from "../mlflow/failure.ts";
 import type { Run } from "../mlflow/types.ts";
-import { readSides } from "../store/agreed.ts";
+import { readSides, type StoredSides } from "../store/agreed.ts";
+import { hasUnanswered } from "../store/batches.ts";
 import { claim } from "../store/leases.ts";
 import { mirrorRuns } from "../store/mirror.ts";
 import type { Deps } from "./deps.ts";
 import { letGo } from "./let-go.ts";
 import { mergeOf, mergeRun } from "./merge-run.ts";
-import { leaseMs, Turn } from "./turn.ts";
+import { agreedTags, sentAfter } from "./run-sides.ts";
+import { leaseMs, RETRY_SOON_MS, Turn } from "./turn.ts";
 
 /** What came of looking at a stream's run in MLflow. */
 export type Pulled =
@@ -30,7 +32,7 @@ export async function pullStream(deps: Deps, streamId: number, seen: Run | null)
   const stored = await readSides(deps.db, streamId);
   const runId = stored?.stream.mlflowRunId ?? null;
   if (!stored || runId === null) return { kind: "no run" };
-  if (seen && isNothing(mergeOf({ deps }, stored, seen).merged)) return { kind: "same" };
+  if (seen && !bringsNews(deps, stored, seen)) return { kind: "same" };
   // Beside delivery, whose places are not taken from it: there is one pull at a time.
   const most = Number.MAX_SAFE_INTEGER;
   const claimed = await claim(deps.db, streamId, leaseMs(deps.config.mlflow.timeoutMs), most);
@@ -38,10 +40,24 @@ export async function pullStream(deps: Deps, streamId: number, seen: Run | null)
   if (claimed.kind !== "claimed") return { kind: "no run" };
   const turn = new Turn(deps, claimed.lease, claimed.stream, false);
   try {
+    // What may still land is neither side's word yet; delivery settles it first.
+    if (await hasUnanswered(deps.db, streamId)) return { kind: "busy", ms: RETRY_SOON_MS };
     return await merged(turn, runId);
   } finally {
     await letGo(deps, claimed.lease, {});
   }
+}
+
+/** Whether a merge of the run would write anything down. Looks only. */
+export async function hasNews(deps: Deps, streamId: number, seen: Run): Promise<boolean> {
+  const stored = await readSides(deps.db, streamId);
+  return stored !== null && bringsNews(deps, stored, seen);
+}
+
+function bringsNews(deps: Deps, stored: StoredSides, seen: Run): boolean {
+  const { sides, merged } = mergeOf({ deps }, stored, seen);
+  if (!isNothing(merged) || agreedTags(sides, merged).size > 0) return true;
+  return JSON.stringify(sentAfter(stored.sent, sides, merged)) !== JSON.stringify(stored.sent);
 }
 
 /** What a search showed may be older than what was delivered since: the run is read again under the lease. */
@@ -62,10 +78,8 @@ async function merged(turn: Turn, runId: string): Promise<Pulled> {
     return { kind: "same" };
   }
   const done = await mergeRun(turn, run.value);
-  if (!done.ok) {
-    const message = done.end.kind === "wait" ? (done.end.error ?? "it has to wait") : "the lease was lost";
-    return { kind: "failed", failure: { kind: "transient", message } };
-  }
+  // The journal took nothing just now, or the lease was lost: nothing that MLflow did.
+  if (!done.ok) return { kind: "busy", ms: done.end.kind === "wait" ? done.end.ms : 0 };
   // After the merge: what the mirror has seen counts as merged.
   await mirror();
   const { accepted, conflicts } = done.value;

@@ -1,5 +1,6 @@
 import { pruneStream, retirable } from "../store/retention.ts";
 import type { Deps } from "./deps.ts";
+import { pullStream } from "./pull.ts";
 import { verifyStream } from "./verify.ts";
 
 /** Reading back is the dear part of it: so many a pass. */
@@ -14,7 +15,12 @@ export async function retire(deps: Deps): Promise<{ trials: number; rows: number
   for (const streamId of await retirable(deps.db, deps.now(), deps.config.retentionMs, MAX_RETIRED)) {
     const verified = await verifyStream(deps, streamId);
     if (verified.kind === "unreachable") break;
-    if (verified.kind !== "checked" || verified.verdict !== "confirmed") continue;
+    if (verified.kind !== "checked") continue;
+    if (verified.verdict !== "confirmed") {
+      // An edit made in MLflow after the end differs until it is taken over; then a later pass finds it confirmed.
+      await pullStream(deps, streamId, null);
+      continue;
+    }
     done.rows += await pruneStream(deps.db, streamId, verified.seq, deps.now());
     done.trials++;
   }

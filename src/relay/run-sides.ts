@@ -1,5 +1,13 @@
 import type { Core } from "../domain/fold.ts";
-import { isMerged, type Merged, type MergeStatus, type Said, type Sides } from "../domain/merge.ts";
+import {
+  DESCRIPTION_TAG,
+  isMerged,
+  type Merged,
+  type MergePolicies,
+  type MergeStatus,
+  type Said,
+  type Sides,
+} from "../domain/merge.ts";
 import { runStateOf } from "../domain/run-state.ts";
 import type { Facts, TerminalStatus } from "../domain/types.ts";
 import type { Run, RunStatus } from "../mlflow/types.ts";
@@ -54,30 +62,60 @@ function statusAt({ lifecycle }: Core): number {
   return Math.max(lifecycle.resumedAt ?? 0, ...Object.values(lifecycle.ends).map(({ at }) => at));
 }
 
-/** After everything that either side has said, also where a trainer's clock is ahead: it is to be the latest word. */
-export function latestOf({ relay }: Sides, now: number): number {
-  const said = [relay.name, relay.status, ...relay.tags.values()];
-  return Math.max(now, ...said.map((each) => (each?.at ?? 0) + 1));
+/**
+ * When what is accepted counts as said: just after what it outweighs, so that the trainer's next word, by whatever
+ * clock, is later. Where MLflow's side may win, not before it was seen either.
+ */
+export function acceptedAt(
+  { relay }: Sides,
+  { accepted: { name, status, tags } }: Merged,
+  policies: MergePolicies,
+  core: Core,
+  seenAt: number,
+): number {
+  const outweighed = [
+    ...(name === null ? [] : [{ policy: policies.name, at: relay.name?.at }]),
+    ...(status === null ? [] : [{ policy: policies.status, at: relay.status.at }]),
+    ...[...tags.keys()].map((key) => ({
+      policy: policies[key === DESCRIPTION_TAG ? "description" : "tag"],
+      at: relay.tags.get(key)?.at,
+    })),
+  ];
+  const isContest = outweighed.some(({ policy }) => policy !== "relay");
+  const floor = isContest ? seenAt : (core.startedAt ?? seenAt);
+  return Math.max(floor, ...outweighed.map(({ at = 0 }) => at + 1));
 }
 
-/** What is accepted, as an event says it; null where nothing is. */
-export function factsOf({ accepted }: Merged, now: number): Facts | null {
+/** A row of the database holds 2 MB: so many tags or parameters fit, however long. */
+const MAX_TEXTS_AN_EVENT = 50;
+
+/** What is accepted, as events say it; none where nothing is. */
+export function factsOf({ accepted }: Merged, seenAt: number): Facts[] {
+  const { name, status, params } = accepted;
   const tags = [...accepted.tags].flatMap(([key, value]) => (value === null ? [] : [[key, value] as const]));
   const untags = [...accepted.tags].flatMap(([key, value]) => (value === null ? [key] : []));
-  const { name, status, params } = accepted;
-  const facts: Facts = {
+  const state: Facts = {
     ...(name === null ? {} : { fields: { run_name: name } }),
-    ...(tags.length === 0 ? {} : { tags: Object.fromEntries(tags) }),
     ...(untags.length === 0 ? {} : { untags }),
-    ...(params.size === 0 ? {} : { params: Object.fromEntries(params) }),
     ...(status === null || (status.value !== "RUNNING" && status.from === "RUNNING")
       ? {}
       : { resumes: true }),
     ...(status === null || status.value === "RUNNING"
       ? {}
-      : { ends: ENDS[status.value], endedAt: status.endTime ?? now }),
+      : { ends: ENDS[status.value], endedAt: status.endTime ?? seenAt }),
   };
-  return Object.keys(facts).length === 0 ? null : facts;
+  return [
+    ...(Object.keys(state).length === 0 ? [] : [state]),
+    ...inPieces(tags).map((piece): Facts => ({ tags: piece })),
+    ...inPieces([...params]).map((piece): Facts => ({ params: piece })),
+  ];
+}
+
+function inPieces(entries: readonly (readonly [string, string])[]): Record<string, string>[] {
+  const count = Math.ceil(entries.length / MAX_TEXTS_AN_EVENT);
+  return Array.from({ length: count }, (_, n) =>
+    Object.fromEntries(entries.slice(n * MAX_TEXTS_AN_EVENT, (n + 1) * MAX_TEXTS_AN_EVENT)),
+  );
 }
 
 /** The tags that both sides now have alike, and those that neither has any more; only where that is news. */
@@ -93,18 +131,13 @@ export function agreedTags({ base, relay, mlflow }: Sides, { accepted }: Merged)
 }
 
 /** The state that both now agree on, so that delivery sends only what differs from it. */
-export function sentAfter(
-  sent: SentState,
-  { relay, mlflow }: Sides,
-  { accepted }: Merged,
-  core: Core,
-): SentState {
+export function sentAfter(sent: SentState, { relay, mlflow }: Sides, { accepted }: Merged): SentState {
   const sameName = accepted.name !== null || relay.name?.value === mlflow.name;
   const runName = sameName ? mlflow.name : sent.runName;
-  if (accepted.status !== null) {
-    const { status, endTime } = runStateOf(core);
-    return { ...sent, runName, status, endTime, statusTag: mlflow.statusTag };
-  }
-  const isMet = relay.status.value === mlflow.status && statusOf(sent.status) !== mlflow.status;
-  return isMet ? { ...sent, runName, status: mlflow.status, endTime: mlflow.endTime } : { ...sent, runName };
+  const { status, statusTag } = mlflow;
+  // MLflow keeps an end when a run goes on.
+  const endTime = status === "RUNNING" ? null : mlflow.endTime;
+  if (accepted.status !== null) return { ...sent, runName, status, endTime, statusTag };
+  const isMet = relay.status.value === status && statusOf(sent.status) !== status;
+  return isMet ? { ...sent, runName, status, endTime } : { ...sent, runName };
 }

@@ -1,13 +1,7 @@
 import type { Failure } from "../mlflow/failure.ts";
 import { BATCH_TAG, pieces } from "../mlflow/plan.ts";
-import {
-  type Batch,
-  markSent,
-  markUnsent,
-  pendingBatches,
-  planHelping,
-  removeBatch,
-} from "../store/batches.ts";
+import { planHelping } from "../store/batch-plan.ts";
+import { type Batch, markSent, markUnsent, pendingBatches, removeBatch } from "../store/batches.ts";
 import { isAboutItems, payload, sendItems, settle } from "./send-items.ts";
 import { landingMs, proceed, type Step, type Turn } from "./turn.ts";
 
@@ -49,6 +43,19 @@ export async function sendAll(turn: Turn, runId: string, maxStep: number): Promi
 async function both<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> {
   await Promise.allSettled([a, b]);
   return Promise.all([a, b]);
+}
+
+/** Finds out what became of calls that went unanswered in an earlier turn, before anything is merged or sent. */
+export async function settleUnanswered(turn: Turn, runId: string): Promise<Step> {
+  const { deps, lease, stream } = turn;
+  if (stream.plannedSeq <= stream.deliveredSeq) return proceed;
+  for (const batch of await pendingBatches(deps.db, stream.id)) {
+    if (batch.sentAt === null) continue;
+    const arrived = await hasArrived(turn, runId, batch.token, batch.sentAt);
+    if (!arrived.ok) return arrived;
+    if (arrived.value && !(await removeBatch(deps.db, lease, batch))) return turn.stop(null);
+  }
+  return proceed;
 }
 
 async function sendHelping(turn: Turn, runId: string, batches: Batch[]): Promise<Step> {

@@ -50,7 +50,7 @@ export async function readSides(db: D1Database, streamId: number): Promise<Store
 /** What is newly agreed on: a tag's null says that neither side has it any more. */
 export type Agreement = { tags: ReadonlyMap<string, string | null>; params: ReadonlyMap<string, string> };
 
-/** Writes an agreement down, while the lease is held. */
+/** Writes an agreement down, while the lease is held; batches that are planned no longer speak of its tags. */
 export async function agree(db: D1Database, { streamId, token }: Lease, agreement: Agreement): Promise<void> {
   const rows = [
     ...[...agreement.tags].map(([key, value]) => ["tag", key, value]),
@@ -58,12 +58,22 @@ export async function agree(db: D1Database, { streamId, token }: Lease, agreemen
   ];
   if (rows.length === 0) return;
   await db.batch([
+    ...overRows(db, UNPLAN, rows, streamId, token),
     ...overRows(db, FORGET, rows, streamId, token),
     ...overRows(db, REMEMBER, rows, streamId, token),
   ]);
 }
 
 const IS_HELD = "exists (select 1 from streams where id = ?2 and lease_token = ?3)";
+
+/** What was planned before is older than what was agreed on now. */
+const UNPLAN = `
+  update batches set items = json_set(items, '$.tags', (
+    select json_group_array(json(t.value)) from json_each(batches.items, '$.tags') t
+    where t.value ->> '$.key' not in (select value ->> 1 from json_each(?1) where value ->> 0 = 'tag')))
+  where stream_id = ?2 and ${IS_HELD} and exists (
+    select 1 from json_each(batches.items, '$.tags') t
+    where t.value ->> '$.key' in (select value ->> 1 from json_each(?1) where value ->> 0 = 'tag'))`;
 
 const FORGET = `
   delete from agreed where stream_id = ?2 and ${IS_HELD} and (kind, key) in
@@ -74,37 +84,31 @@ const REMEMBER = `
   select ?2, value ->> 0, value ->> 1, value ->> 2 from json_each(?1) where value ->> 2 is not null and ${IS_HELD}
   on conflict do update set value = excluded.value`;
 
-/** MLflow has taken the tags of the events after `from` up to `to`, except those that it refused. */
-export async function agreeOnDelivered(
-  db: D1Database,
-  { streamId, token }: Lease,
-  from: number,
-  to: number,
-): Promise<void> {
-  await db
-    .prepare(
-      `insert into agreed (stream_id, kind, key, value)
-       select t.stream_id, 'tag', t.key, t.value from tags t
-       where t.stream_id = ?1 and t.seq > ?3 and t.seq <= ?4 and t.removed_at is null
-         and exists (select 1 from streams where id = ?1 and lease_token = ?2)
-         and not exists (select 1 from dead_letters d
-           where d.stream_id = ?1 and d.kind = 'tag' and d.item ->> '$.key' = t.key)
-       on conflict do update set value = excluded.value`,
-    )
-    .bind(streamId, token, from, to)
-    .run();
-}
+/** Takes it that MLflow has the tags of a batch, but for those that it refused. Binds the batch's id, then a lease. */
+export const AGREE_ON_BATCH = `
+  insert into agreed (stream_id, kind, key, value)
+  select b.stream_id, 'tag', t.value ->> '$.key', t.value ->> '$.value'
+  from batches b, json_each(b.items, '$.tags') t
+  where b.id = ? and exists (select 1 from streams where id = ? and lease_token = ?)
+    and not exists (select 1 from dead_letters d where d.stream_id = b.stream_id and d.kind = 'tag'
+      and d.item ->> '$.key' = t.value ->> '$.key' and d.item ->> '$.value' = t.value ->> '$.value')
+  on conflict do update set value = excluded.value`;
 
-/** Whether there are tags to be sent, and whether one of them takes the place of what both had agreed on. */
+/** Whether there are tags to be sent, planned ones among them, and whether one of them replaces what was agreed on. */
 export async function tagsToSend(
   db: D1Database,
   { id, plannedSeq }: Pick<StreamRow, "id" | "plannedSeq">,
 ): Promise<{ some: boolean; overwriting: boolean }> {
   const row = await db
     .prepare(
-      `select count(*) as news, count(a.value) as overwriting
-       from tags t left join agreed a on a.stream_id = t.stream_id and a.kind = 'tag' and a.key = t.key
-       where t.stream_id = ?1 and t.seq > ?2 and t.removed_at is null and a.value is not t.value`,
+      `with due as (
+         select key, value from tags where stream_id = ?1 and seq > ?2 and removed_at is null
+         union all
+         select t.value ->> '$.key', t.value ->> '$.value'
+         from batches b, json_each(b.items, '$.tags') t where b.stream_id = ?1)
+       select count(*) as news, count(a.value) as overwriting
+       from due left join agreed a on a.stream_id = ?1 and a.kind = 'tag' and a.key = due.key
+       where a.value is not due.value`,
     )
     .bind(id, plannedSeq)
     .first<{ news: number; overwriting: number }>();

@@ -3,6 +3,7 @@ import { drizzle } from "drizzle-orm/d1";
 import type { Side } from "../domain/resolution.ts";
 import type { OpenConflict } from "./open-conflicts.ts";
 import { conflicts, streams } from "./schema.ts";
+import { NOW_MS } from "./sql.ts";
 
 /**
  * Takes it that both sides agree on what MLflow had, so that what the relay says now is a change of one side only, which
@@ -39,13 +40,13 @@ const AGREE_ON_NAMES = `
   update streams set sent_state = json_set(sent_state, '$.runName', j.value ->> 3)
   from json_each(?1) j
   where streams.id = j.value ->> 0 and j.value ->> 1 = 'name' and j.value ->> 3 is not null
-    and sent_state is not null and lease_token is null`;
+    and sent_state is not null and lease_until < ${NOW_MS}`;
 
 const AGREE_ON_STATUSES = `
   update streams set sent_state = json_set(sent_state, '$.status', j.value ->> 3, '$.endTime', j.value ->> 4)
   from json_each(?1) j
   where streams.id = j.value ->> 0 and j.value ->> 1 = 'status' and j.value ->> 3 is not null
-    and sent_state is not null and lease_token is null`;
+    and sent_state is not null and lease_until < ${NOW_MS}`;
 
 /** Marks open conflicts as resolved. */
 export async function markResolved(

@@ -13,7 +13,7 @@ import {
 import { runStateOf } from "../../src/domain/run-state.ts";
 import type { Facts, StoredEvent } from "../../src/domain/types.ts";
 import type { Run, RunStatus } from "../../src/mlflow/types.ts";
-import { agreedTags, factsOf, latestOf, sentAfter, sidesOf } from "../../src/relay/run-sides.ts";
+import { acceptedAt, agreedTags, factsOf, sentAfter, sidesOf } from "../../src/relay/run-sides.ts";
 import type { StoredSides } from "../../src/store/agreed.ts";
 
 const all = (policy: MergePolicy): MergePolicies => ({
@@ -135,12 +135,12 @@ class World {
     const sides = this.#sides();
     const merged = merge(sides, policies, this.#clock);
     this.conflicts += merged.conflicts.length;
-    const facts = factsOf(merged, this.#clock);
-    if (facts) this.#tell(facts, latestOf(sides, this.#clock), "relay.mlflow");
+    const at = acceptedAt(sides, merged, policies, this.#state.core, this.#clock);
+    for (const facts of factsOf(merged, this.#clock)) this.#tell(facts, at, "relay.mlflow");
     for (const [key, value] of agreedTags(sides, merged))
       if (value === null) this.#agreed.delete(key);
       else this.#agreed.set(key, value);
-    this.#sent = sentAfter(this.#sent, sides, merged, this.#state.core);
+    this.#sent = sentAfter(this.#sent, sides, merged);
     return !isNothing(merged);
   }
 
@@ -272,6 +272,7 @@ describe("any course of edits on both sides", () => {
         world.deliver();
         world.run.name = name;
         world.run.status = MLFLOW_STATUS[status];
+        world.run.endTime = 7_000;
         if (tag === null) world.run.tags.delete("a");
         else world.run.tags.set("a", tag);
         world.pull(chosen);

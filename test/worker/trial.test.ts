@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import * as z from "zod";
-import { planHelping } from "../../src/store/batches.ts";
+import { planHelping } from "../../src/store/batch-plan.ts";
 import { claim } from "../../src/store/leases.ts";
 import { foldAll, idOf, post, request } from "./api.ts";
 

@@ -1,0 +1,145 @@
+import { env } from "cloudflare:workers";
+import * as z from "zod";
+import { createMlflowClient } from "../../src/mlflow/client.ts";
+import type { Deps } from "../../src/relay/deps.ts";
+import { wire } from "../../src/wire.ts";
+import { recordingQueue } from "./job-tools.ts";
+
+/**
+ * A tracking server of a few runs in memory, for what a real one cannot be made to do at a chosen moment: to refuse
+ * one call, or to do it and lose the answer. It knows what delivery and pulls ask for, and no more.
+ */
+
+const pair = z.object({ key: z.string(), value: z.string() });
+const point = z.object({ key: z.string(), value: z.unknown(), step: z.number(), timestamp: z.number() });
+const asked = z.object({
+  run_id: z.string().optional(),
+  run_name: z.string().optional(),
+  status: z.string().optional(),
+  start_time: z.number().optional(),
+  end_time: z.number().optional(),
+  key: z.string().optional(),
+  value: z.string().optional(),
+  metrics: z.array(point).default([]),
+  params: z.array(pair).default([]),
+  tags: z.array(pair).default([]),
+});
+type Asked = z.output<typeof asked>;
+
+/** What becomes of a call: refused with 503, or done with the answer lost. */
+export type Trouble = "refused" | "unanswered" | null;
+
+class FakeRun {
+  name: string;
+  status = "RUNNING";
+  endTime: number | undefined;
+  readonly startTime: number;
+  readonly tags: Map<string, string>;
+  readonly params = new Map<string, string>();
+  readonly metrics: z.output<typeof point>[] = [];
+
+  constructor({ run_name = "", start_time = 0, tags }: Asked) {
+    this.name = run_name;
+    this.startTime = start_time;
+    this.tags = new Map(tags.map(({ key, value }) => [key, value]));
+  }
+
+  json(id: string) {
+    const pairs = (map: Map<string, string>) => [...map].map(([key, value]) => ({ key, value }));
+    return {
+      info: {
+        run_id: id,
+        run_name: this.name,
+        experiment_id: "1",
+        status: this.status,
+        start_time: this.startTime,
+        end_time: this.endTime,
+        lifecycle_stage: "active",
+      },
+      data: { metrics: this.metrics, params: pairs(this.params), tags: pairs(this.tags) },
+    };
+  }
+}
+
+export class FakeMlflow {
+  readonly runs = new Map<string, FakeRun>();
+  /** The endpoints that were called. */
+  readonly calls: string[] = [];
+  trouble: (endpoint: string) => Trouble = () => null;
+
+  /** The relay's effects, with this as its MLflow and with settings of its own. */
+  deps(vars: Record<string, string> = {}): Deps {
+    const quick: Record<string, string> = {
+      RELAY_RETRY_BASE_MS: "10",
+      RELAY_RETRY_MAX_MS: "100",
+      RELAY_BREAKER_FAILURES: "1000",
+      MLFLOW_REQUEST_TIMEOUT: "100",
+    };
+    const queues = { TRIALS: recordingQueue().queue, JOBS: recordingQueue().queue };
+    const deps = wire({ ...env, ...queues, ...quick, ...vars }, {});
+    return { ...deps, mlflow: createMlflowClient(deps.config.mlflow, { fetch: this.#fetch, now: Date.now }) };
+  }
+
+  /** A run that somebody else made; its id. */
+  add(status: string): string {
+    const id = crypto.randomUUID().replaceAll("-", "");
+    const run = new FakeRun(asked.parse({ run_name: "theirs", start_time: 1 }));
+    run.status = status;
+    this.runs.set(id, run);
+    return id;
+  }
+
+  #fetch = async (address: string, init: RequestInit): Promise<Response> => {
+    const url = new URL(address);
+    const endpoint = url.pathname.replace("/api/2.0/mlflow/", "");
+    this.calls.push(endpoint);
+    const trouble = this.trouble(endpoint);
+    if (trouble === "refused")
+      return Response.json({ error_code: "TEMPORARILY_UNAVAILABLE", message: "not now" }, { status: 503 });
+    const body = asked.parse(typeof init.body === "string" ? JSON.parse(init.body) : {});
+    const answer = this.#answer(endpoint, {
+      ...body,
+      run_id: body.run_id ?? url.searchParams.get("run_id") ?? "",
+    });
+    if (trouble === "unanswered") throw new Error("connection reset");
+    return answer === null
+      ? Response.json({ error_code: "RESOURCE_DOES_NOT_EXIST", message: "no such thing" }, { status: 404 })
+      : Response.json(answer);
+  };
+
+  #answer(endpoint: string, body: Asked & { run_id: string }): object | null {
+    if (endpoint === "runs/create") {
+      const id = crypto.randomUUID().replaceAll("-", "");
+      const made = new FakeRun(body);
+      this.runs.set(id, made);
+      return { run: made.json(id) };
+    }
+    if (endpoint === "experiments/search") return {};
+    if (endpoint.startsWith("experiments/"))
+      return { experiment: { experiment_id: "1", name: "e", lifecycle_stage: "active" } };
+    const run = this.runs.get(body.run_id);
+    if (!run) return null;
+    switch (endpoint) {
+      case "runs/get":
+        return { run: run.json(body.run_id) };
+      case "runs/update":
+        run.status = body.status ?? run.status;
+        run.endTime = body.end_time ?? run.endTime;
+        run.name = body.run_name ?? run.name;
+        return { run_info: run.json(body.run_id).info };
+      case "runs/set-tag":
+        run.tags.set(body.key ?? "", body.value ?? "");
+        return {};
+      case "runs/delete-tag":
+        run.tags.delete(body.key ?? "");
+        return {};
+      case "runs/log-batch":
+        for (const { key, value } of body.params) run.params.set(key, value);
+        for (const { key, value } of body.tags) run.tags.set(key, value);
+        run.metrics.push(...body.metrics);
+        return {};
+      default:
+        return null;
+    }
+  }
+}
