@@ -81,7 +81,9 @@ const run = component(
       .object({ model_run_id: maybeText })
       .nullable()
       .describe("The model run that it is the parent run of."),
-    double_of: owner.nullable().describe("The trial whose second run this is, by its tags."),
+    double_of: owner
+      .nullable()
+      .describe("The trial whose second run this is, by its tags, or whose run it was before."),
   }),
 );
 

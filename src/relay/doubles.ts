@@ -8,7 +8,8 @@ import { letGo } from "./let-go.ts";
 import { findByNonce, NONCE_TAG } from "./run.ts";
 import { leaseMs, Turn } from "./turn.ts";
 
-const MAX_CHECKED = 50;
+/** The cron's pass has a thousand statements for everything. */
+const MAX_CHECKED = 20;
 
 /**
  * Looks once more for a second run of trials whose create call went unanswered and was made again. The linked run

@@ -41,13 +41,44 @@ export async function deleteDouble(
   linkedRunId: string,
   runId: string,
 ): Promise<"deleted" | "busy" | Failure> {
-  return underLease<"deleted" | "busy" | Failure>(deps, streamId, "busy", async (turn) => {
+  return underLease<"deleted" | "busy" | Failure>(deps, streamId, "busy", async (turn) =>
+    turn.stream.mlflowRunId === linkedRunId ? deleted(turn, runId) : "busy",
+  );
+}
+
+/**
+ * The same where nobody has looked at the two: only a run that was made twice is deleted, which holds no parameter and
+ * no metric that the linked run lacks. Another one is kept.
+ */
+export async function deleteSpare(
+  deps: Deps,
+  streamId: number,
+  linkedRunId: string,
+  runId: string,
+): Promise<"deleted" | "kept" | "busy" | Failure> {
+  return underLease<"deleted" | "kept" | "busy" | Failure>(deps, streamId, "busy", async (turn) => {
     if (turn.stream.mlflowRunId !== linkedRunId) return "busy";
-    const gone = await turn.call(() => deps.mlflow.deleteRun(runId));
-    if (!gone.ok && gone.failure?.kind !== "gone") return gone.failure ?? "busy";
-    deps.log.warn("a second run of one trial was deleted", { trial_id: turn.stream.trialId, run: runId });
-    return "deleted";
+    const linked = await turn.call(() => deps.mlflow.getRun(linkedRunId));
+    if (!linked.ok) return linked.failure ?? "busy";
+    const other = await turn.call(() => deps.mlflow.getRun(runId));
+    if (!other.ok) return other.failure ?? "busy";
+    const isSpare = linked.value.info.lifecycleStage === "active" && addsNothing(other.value, linked.value);
+    return isSpare ? deleted(turn, runId) : "kept";
   });
+}
+
+function addsNothing({ data }: Run, linked: Run): boolean {
+  const params = new Set(linked.data.params.map(({ key }) => key));
+  const metrics = new Set(linked.data.metrics.map(({ key }) => key));
+  return data.params.every(({ key }) => params.has(key)) && data.metrics.every(({ key }) => metrics.has(key));
+}
+
+async function deleted(turn: Turn, runId: string): Promise<"deleted" | "busy" | Failure> {
+  const { deps, stream } = turn;
+  const gone = await turn.call(() => deps.mlflow.deleteRun(runId));
+  if (!gone.ok && gone.failure?.kind !== "gone") return gone.failure ?? "busy";
+  deps.log.warn("a second run of one trial was deleted", { trial_id: stream.trialId, run: runId });
+  return "deleted";
 }
 
 async function underLease<T>(

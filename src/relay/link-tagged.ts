@@ -12,15 +12,27 @@ import {
   unlinkedRunOf,
 } from "../store/tagged.ts";
 import type { Deps } from "./deps.ts";
-import { count, countPulled, type Helping, heard, type Outcome, passed, takes } from "./helping.ts";
+import {
+  COST,
+  count,
+  countPulled,
+  type Helping,
+  handle,
+  heard,
+  type Outcome,
+  passed,
+  takes,
+  threw,
+} from "./helping.ts";
 import { digest } from "./identify.ts";
 import type { Counts } from "./job-step.ts";
-import { deleteDouble, linkFound } from "./link-found.ts";
+import { deleteSpare, linkFound } from "./link-found.ts";
 import { pullStream } from "./pull.ts";
 
 /**
  * Links runs with Thunderline's tags to the trials and model runs that have none, the oldest run first; a second run
- * of one that has its own is reported, and by policy deleted.
+ * of one that has its own is reported, and by policy deleted if it adds nothing. A run that a trial had before, until
+ * an operator had it made anew, is neither (`startAnew`).
  */
 export async function linkTagged(
   deps: Deps,
@@ -37,15 +49,24 @@ export async function linkTagged(
   const streams = await claimants(deps.db, keys);
   for (const [i, run] of tagged.entries()) {
     const stream = streams.get(keys[i] ?? "");
-    if (!stream || !concerns(deps, run, stream)) continue;
-    if (!takes(helping, deps.now())) return { kind: "more" };
-    const outcome =
-      stream.mlflowRunId === null
-        ? await linkOne(deps, run, stream, counts)
-        : await settleOther(deps, run, { ...stream, mlflowRunId: stream.mlflowRunId }, counts);
+    if (!stream || helping.handled.has(run.runId) || !concerns(deps, run, stream)) continue;
+    const cost = COST.double + (stream.mlflowRunId === null ? COST.link : 0);
+    if (!takes(helping, deps.now(), cost)) return { kind: "more" };
+    const outcome = await linkOrSettle(deps, run, stream, counts);
+    handle(helping, run.runId);
     if (outcome.kind === "failed") return outcome;
   }
   return { kind: "done" };
+}
+
+async function linkOrSettle(deps: Deps, run: Tagged, stream: Claimant, counts: Counts): Promise<Outcome> {
+  try {
+    return stream.mlflowRunId === null
+      ? await linkOne(deps, run, stream, counts)
+      : await settleOther(deps, run, { ...stream, mlflowRunId: stream.mlflowRunId }, counts);
+  } catch (error) {
+    return threw(deps, counts, error, stream.id);
+  }
 }
 
 /** Whether the stream is to have anything to do with this run. */
@@ -113,7 +134,7 @@ async function settleOther(
   ]);
   // Where the linked run is deleted, the other may be all that is left.
   const deletes = deps.config.doubleRuns === "delete" && stream.lifecycleStage === "active";
-  const deleted = deletes ? await deleteDouble(deps, stream.id, stream.mlflowRunId, run.runId) : "kept";
+  const deleted = deletes ? await deleteSpare(deps, stream.id, stream.mlflowRunId, run.runId) : "kept";
   if (deleted === "busy") {
     count(counts, "skipped_busy");
     return { kind: "done" };

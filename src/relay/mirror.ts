@@ -1,14 +1,28 @@
 import type { Run } from "../mlflow/types.ts";
 import { mirrorRuns, settleMerged, type ToMerge } from "../store/mirror.ts";
 import type { Deps } from "./deps.ts";
-import { count, countPulled, type Helping, type Outcome, passed, takes } from "./helping.ts";
+import {
+  COST,
+  count,
+  countPulled,
+  type Helping,
+  handle,
+  type Outcome,
+  passed,
+  takes,
+  threw,
+} from "./helping.ts";
 import type { Counts } from "./job-step.ts";
 import { linkTagged } from "./link-tagged.ts";
-import { pullStream } from "./pull.ts";
+import { hasNews, type Pulled, pullStream } from "./pull.ts";
+
+/** What came of a page. `left`: the streams that did not get their turn, in order of id. */
+export type Followed = { outcome: Outcome; left: readonly number[] };
 
 /**
  * Follows a page of runs as MLflow shows them: into the mirror, to the trials whose tags they carry, and, where a
- * linked run changed in more than its metrics, into the journal. It may be repeated at any time.
+ * linked run changed in more than its metrics, into the journal. It may be repeated at any time: runs that the helping
+ * has handled are only mirrored then.
  * @param seenAt when MLflow was asked, epoch milliseconds
  * @param counts is added to
  */
@@ -18,12 +32,15 @@ export async function followRuns(
   seenAt: number,
   helping: Helping,
   counts: Counts,
-): Promise<Outcome> {
+): Promise<Followed> {
   const { toMerge, created, updated, unchanged, deleted } = await mirrorRuns(deps.db, runs, seenAt, true);
   for (const [name, by] of Object.entries({ created, updated, unchanged, deleted })) count(counts, name, by);
+  // Always the same order, in which the next helping goes on.
+  const inOrder = toMerge.toSorted((a, b) => a.streamId - b.streamId);
+  const waiting = () => inOrder.filter(({ run }) => !helping.handled.has(run.info.runId));
   const linked = await linkTagged(deps, runs, helping, counts);
-  if (linked.kind !== "done") return linked;
-  return mergeAll(deps, toMerge, helping, counts);
+  const outcome = linked.kind === "done" ? await mergeAll(deps, waiting(), helping, counts) : linked;
+  return { outcome, left: waiting().map(({ streamId }) => streamId) };
 }
 
 async function mergeAll(
@@ -35,16 +52,38 @@ async function mergeAll(
   const merged: ToMerge[] = [];
   try {
     for (const each of toMerge) {
-      if (!takes(helping, deps.now())) return { kind: "more" };
-      const pulled = await pullStream(deps, each.streamId, each.run);
-      countPulled(counts, pulled);
-      if (pulled.kind === "failed") {
-        const outcome = passed(deps, counts, pulled.failure, each.streamId);
-        if (outcome.kind === "failed") return outcome;
-      } else if (pulled.kind !== "busy") merged.push(each);
+      const outcome = await mergeOne(deps, each, helping, counts, merged);
+      if (outcome.kind === "more") return outcome;
+      handle(helping, each.run.info.runId);
+      if (outcome.kind === "failed") return outcome;
     }
     return { kind: "done" };
   } finally {
     await settleMerged(deps.db, merged);
+  }
+}
+
+/** @param merged is added to, unless the run is to be looked at again: it was busy, or failed */
+async function mergeOne(
+  deps: Deps,
+  each: ToMerge,
+  helping: Helping,
+  counts: Counts,
+  merged: ToMerge[],
+): Promise<Outcome> {
+  const { streamId, run } = each;
+  if (!takes(helping, deps.now(), COST.look)) return { kind: "more" };
+  try {
+    let pulled: Pulled = { kind: "same" };
+    if (await hasNews(deps, streamId, run)) {
+      if (!takes(helping, deps.now(), COST.merge)) return { kind: "more" };
+      pulled = await pullStream(deps, streamId, run);
+    }
+    countPulled(counts, pulled);
+    if (pulled.kind === "failed") return passed(deps, counts, pulled.failure, streamId);
+    if (pulled.kind !== "busy") merged.push(each);
+    return { kind: "done" };
+  } catch (error) {
+    return threw(deps, counts, error, streamId);
   }
 }

@@ -1,23 +1,23 @@
 import { runIdIn } from "../mlflow/filter.ts";
+import type { Run } from "../mlflow/types.ts";
 import { markGone } from "../store/mirror.ts";
 import { streamsToPull, type ToPull } from "../store/to-pull.ts";
 import type { Deps } from "./deps.ts";
-import { count, type Helping, heard } from "./helping.ts";
+import { count, type Helping, heard, newHelping, takesPage } from "./helping.ts";
 import type { Counts } from "./job-step.ts";
-import { followRuns } from "./mirror.ts";
+import { type Followed, followRuns } from "./mirror.ts";
 import { pace } from "./pace.ts";
 import { followRestored } from "./restored.ts";
 
 /** MLflow takes so many ids in a filter at ease, and answers them on one page. */
 const PAGE = 100;
-/** Each costs up to ten statements; an invocation has a thousand. */
-const MAX_STREAMS = 40;
 
-/** Where a pass begins, which the one before has told, and how much of the cron's time it may take. */
-export type PullBudget = { afterId: number; maxRuns: number; maxMs: number };
+/** Where a pass begins, which the one before has told, and how much of the cron's time and statements it may take. */
+export type PullBudget = { afterId: number; maxRuns: number; maxMs: number; maxStatements: number };
 
 /**
- * What a pass saw and did. `next_id` is where the next one begins, 0 for the beginning: everything was looked at.
+ * What a pass saw and did. `next_id` is the stream behind which the next one begins, 0 for the beginning: everything
+ * up to the last one was looked at.
  * `changed` of the runs that were looked at were not as the mirror had them.
  */
 export type PullReport = {
@@ -31,19 +31,20 @@ export type PullReport = {
 
 /**
  * Follows in MLflow the linked runs that have not ended on both sides, and the streams that stand still because what
- * they need was deleted there: once an operator has restored it in MLflow, they go on. Ends early where MLflow is away.
+ * they need was deleted there: once an operator has restored it in MLflow, they go on. Ends early where MLflow is away,
+ * or where the budget is used up; the streams are looked at in order, and the next pass goes on behind the last one, so
+ * that each has its turn however much there is to do for the others.
  */
-export async function pullRunning(deps: Deps, { afterId, maxRuns, maxMs }: PullBudget): Promise<PullReport> {
-  const helping = { streams: MAX_STREAMS, untilMs: deps.now() + maxMs };
+export async function pullRunning(deps: Deps, budget: PullBudget): Promise<PullReport> {
+  const { afterId, maxRuns, maxMs, maxStatements } = budget;
+  const helping = newHelping(maxStatements, deps.now() + maxMs);
   const counts: Counts = {};
   const streams = await streamsToPull(deps.db, afterId, maxRuns);
   let done = 0;
-  while (done < streams.length && deps.now() < helping.untilMs) {
-    const page = streams.slice(done, done + PAGE);
-    const active = await followLinked(deps, page, helping, counts);
-    // This page is looked at again by the next pass.
-    if (active === null || !(await followRestored(deps, page, active, counts))) break;
-    done += page.length;
+  while (done < streams.length && takesPage(helping, deps.now())) {
+    const page = await followPage(deps, streams.slice(done, done + PAGE), helping, counts);
+    done += page.looked;
+    if (!page.goesOn) break;
   }
   const { looked_at = 0, created = 0, updated = 0, merged = 0, conflicts = 0, unblocked = 0 } = counts;
   const isAll = done === streams.length && streams.length < maxRuns;
@@ -51,15 +52,39 @@ export async function pullRunning(deps: Deps, { afterId, maxRuns, maxMs }: PullB
   return { looked_at, changed: created + updated, merged, conflicts, unblocked, next_id };
 }
 
-/** The ids of those runs of the page that are active in MLflow; null: not all of them could be followed. */
+/** How many streams of the page, from its beginning, had their turn, and whether others may have theirs. */
+type Page = { looked: number; goesOn: boolean };
+
+async function followPage(
+  deps: Deps,
+  page: readonly ToPull[],
+  helping: Helping,
+  counts: Counts,
+): Promise<Page> {
+  const linked = await followLinked(deps, page, helping, counts);
+  if (linked === null) return { looked: 0, goesOn: false };
+  const { outcome, left, shown } = linked;
+  const next = left[0] ?? Number.POSITIVE_INFINITY;
+  const looked = page.filter(({ streamId }) => streamId < next);
+  count(counts, "looked_at", looked.filter(({ runId }) => runId !== null && shown.has(runId)).length);
+  const active = new Set([...shown.values()].flatMap((run) => (isActive(run) ? run.info.runId : [])));
+  const asked = await followRestored(deps, looked, active, helping, counts);
+  return { looked: looked.length, goesOn: outcome.kind === "done" && asked };
+}
+
+function isActive({ info }: Run): boolean {
+  return info.lifecycleStage === "active";
+}
+
+/** The runs of the page that MLflow has, by id, once they were followed as far as the helping went; null: not found out. */
 async function followLinked(
   deps: Deps,
   page: readonly ToPull[],
   helping: Helping,
   counts: Counts,
-): Promise<Set<string> | null> {
+): Promise<(Followed & { shown: ReadonlyMap<string, Run> }) | null> {
   const ids = page.flatMap(({ runId }) => runId ?? []);
-  if (ids.length === 0) return new Set();
+  if (ids.length === 0) return { outcome: { kind: "done" }, left: [], shown: new Map() };
   await pace(deps);
   const seenAt = deps.now();
   const found = await deps.mlflow.searchRuns({
@@ -74,13 +99,11 @@ async function followLinked(
   }
   const { items } = found.value;
   const followed = await followRuns(deps, items, seenAt, helping, counts);
-  if (followed.kind !== "done") return null;
-  count(counts, "looked_at", items.length);
-  const there = new Set(items.map(({ info }) => info.runId));
+  const shown = new Map(items.map((run) => [run.info.runId, run]));
   await markGone(
     deps.db,
-    ids.filter((id) => !there.has(id)),
+    ids.filter((id) => !shown.has(id)),
     deps.now(),
   );
-  return new Set(items.flatMap(({ info }) => (info.lifecycleStage === "active" ? info.runId : [])));
+  return { ...followed, shown };
 }

@@ -66,7 +66,7 @@ async function merged(turn: Turn, runId: string): Promise<Pulled> {
   const seenAt = deps.now();
   const run = await turn.call(() => deps.mlflow.getRun(runId));
   if (!run.ok) {
-    if (run.failure === null) return { kind: "busy", ms: 0 };
+    if (run.failure === null) return { kind: "busy", ms: RETRY_SOON_MS };
     return run.failure.kind === "gone" || run.failure.kind === "missing"
       ? { kind: "gone", runId }
       : { kind: "failed", failure: run.failure };
@@ -79,7 +79,7 @@ async function merged(turn: Turn, runId: string): Promise<Pulled> {
   }
   const done = await mergeRun(turn, run.value);
   // The journal took nothing just now, or the lease was lost: nothing that MLflow did.
-  if (!done.ok) return { kind: "busy", ms: done.end.kind === "wait" ? done.end.ms : 0 };
+  if (!done.ok) return { kind: "busy", ms: done.end.kind === "wait" ? done.end.ms : RETRY_SOON_MS };
   // After the merge: what the mirror has seen counts as merged.
   await mirror();
   const { accepted, conflicts } = done.value;

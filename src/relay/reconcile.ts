@@ -1,6 +1,6 @@
 import { errorText } from "../log.ts";
 import { lock, unlock } from "../store/locks.ts";
-import { NOTHING_DONE, type PassReport, storePass } from "../store/passes.ts";
+import { lastPull, NOTHING_DONE, type PassReport, storePass } from "../store/passes.ts";
 import { behindStreams } from "../store/streams.ts";
 import { probe, readBreaker } from "./breaker.ts";
 import type { Deps } from "./deps.ts";
@@ -30,6 +30,8 @@ export async function reconcile(deps: Deps): Promise<PassReport | null> {
   const startedAt = deps.now();
   const report = { ...NOTHING_DONE };
   try {
+    // First of all: a pass that fails, or must not pull, is to leave the place where it was.
+    report.nextPullId = await lastPull(deps.db);
     if (deps.config.enabled) {
       report.probe = await probe(deps);
       // Not only when it closes just now: the pokes of an earlier wake may be lost, or not have been enough.

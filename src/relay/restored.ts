@@ -4,7 +4,7 @@ import { mirrorExperiment } from "../store/mirror-experiments.ts";
 import { type ToPull, unblockRestored } from "../store/to-pull.ts";
 import type { Deps } from "./deps.ts";
 import { deletedExperiment } from "./experiment.ts";
-import { count, heard } from "./helping.ts";
+import { COST, count, type Helping, heard, passed } from "./helping.ts";
 import { sendPokes } from "./ingest.ts";
 import type { Counts } from "./job-step.ts";
 import { pace } from "./pace.ts";
@@ -18,31 +18,37 @@ type Need =
 /**
  * Has streams go on whose run or experiment was deleted in MLflow and is active there again.
  * @param active the linked runs that were just seen to be active
- * @returns false when MLflow could not be asked
+ * @param helping what it takes comes off, also beyond what is left: a page is at most a hundred questions
+ * @returns false when MLflow is away; the others of the page have their turn the next time round
  */
 export async function followRestored(
   deps: Deps,
   page: readonly ToPull[],
   active: ReadonlySet<string>,
+  helping: Helping,
   counts: Counts,
 ): Promise<boolean> {
   const blocked = page.flatMap((stream) => (stream.gone === null ? [] : { ...stream, gone: stream.gone }));
   const answers = new Map<string, boolean>();
   const free: typeof blocked = [];
+  let isThere = true;
   for (const stream of blocked) {
     const need = needOf(stream, active);
     // Many streams wait for one experiment.
     const question = JSON.stringify(need);
-    const answer = answers.get(question) ?? (await isActive(deps, need));
+    const known = answers.get(question);
+    if (known === undefined && need.kind !== "known") helping.statements -= COST.ask;
+    const answer = known ?? (await isActive(deps, need));
     if (typeof answer === "object") {
       await heard(deps, answer);
-      return false;
+      isThere = passed(deps, counts, answer, stream.streamId).kind === "done";
+      if (!isThere) break;
     }
-    answers.set(question, answer);
-    if (answer) free.push(stream);
+    answers.set(question, answer === true);
+    if (answer === true) free.push(stream);
   }
   const freed = new Set(await unblockRestored(deps.db, free));
-  if (freed.size === 0) return true;
+  if (freed.size === 0) return isThere;
   count(counts, "unblocked", freed.size);
   deps.log.info("restored in MLflow: blocked trials go on", { trials: freed.size });
   const waiting = await Promise.all(
@@ -57,7 +63,7 @@ export async function followRestored(
     deps,
     [...pokes].map((streamId) => ({ streamId, urgent: true })),
   );
-  return true;
+  return isThere;
 }
 
 function needOf(stream: ToPull & { gone: string }, active: ReadonlySet<string>): Need {

@@ -3,8 +3,8 @@ import type { Deps } from "./deps.ts";
 import { pullStream } from "./pull.ts";
 import { verifyStream } from "./verify.ts";
 
-/** Reading back is the dear part of it: so many a pass. */
-const MAX_RETIRED = 50;
+/** Reading back is the dear part of it, and the cron's pass has a thousand statements for everything. */
+const MAX_RETIRED = 20;
 
 /**
  * Prunes the journals of trials that ended longer ago than the retention, each only after reading MLflow back has

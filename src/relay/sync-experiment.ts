@@ -4,7 +4,7 @@ import type { Experiment } from "../mlflow/types.ts";
 import { countMirrored, markGone, mirroredIds } from "../store/mirror.ts";
 import { experimentNamed, markExperimentGone, mirrorExperiment } from "../store/mirror-experiments.ts";
 import type { Deps } from "./deps.ts";
-import { count, type Helping, heard } from "./helping.ts";
+import { count, type Helping, heard, newHelping, takesPage } from "./helping.ts";
 import { rest } from "./job-rest.ts";
 import type { Counts, Job, JobHandler, JobStep } from "./job-step.ts";
 import { followRuns } from "./mirror.ts";
@@ -18,8 +18,8 @@ const PAGE_IDS = 100;
 /** One message's work: far below what a Worker may take, and soon over for the jobs behind it. */
 const MAX_PAGES = 20;
 const MAX_MS = 20_000;
-/** Each costs up to ten statements; an invocation has a thousand. */
-const MAX_STREAMS = 40;
+/** A message is an invocation of its own, with a thousand statements; the job itself and the last page take the rest. */
+const MAX_STATEMENTS = 900;
 
 /** Where the next message goes on. */
 const progress = z.object({
@@ -30,6 +30,8 @@ const progress = z.object({
   pageToken: z.string().nullable(),
   /** How many runs of this page were counted as created or updated before the helping was used up. */
   counted: z.number(),
+  /** The runs of this page that had their turn: they get no second one in this job. */
+  handled: z.array(z.string()),
   /** The last run id that was looked for. */
   after: z.string(),
 });
@@ -43,10 +45,10 @@ export const syncExperiment: JobHandler = async (deps, job) => {
   const begun = await begin(deps, job);
   if ("kind" in begun) return begun;
   const counts = { ...job.counts };
-  const helping = { streams: MAX_STREAMS, untilMs: deps.now() + MAX_MS };
+  const helping = newHelping(MAX_STATEMENTS, deps.now() + MAX_MS);
   let at: Progress | null = begun;
   for (let page = 0; at !== null; page++) {
-    if (page >= MAX_PAGES || deps.now() >= helping.untilMs) return goOn(at, counts);
+    if (page >= MAX_PAGES || !takesPage(helping, deps.now())) return goOn(at, counts);
     const next: Progress | JobStep | null =
       at.phase === "pages" ? await followPage(deps, at, helping, counts) : await lookFor(deps, at, counts);
     if (next !== null && "kind" in next) {
@@ -68,7 +70,14 @@ async function begin(deps: Deps, job: Job): Promise<Progress | JobStep> {
   const found = await findExperiment(deps, job.target);
   if ("kind" in found) return found;
   await mirrorExperiment(deps.db, found, deps.now());
-  return { experimentId: found.experimentId, phase: "pages", pageToken: null, counted: 0, after: "" };
+  return {
+    experimentId: found.experimentId,
+    phase: "pages",
+    pageToken: null,
+    counted: 0,
+    handled: [],
+    after: "",
+  };
 }
 
 async function findExperiment(deps: Deps, target: string): Promise<Experiment | JobStep> {
@@ -114,22 +123,23 @@ async function followPage(
   const callMs = deps.now() - seenAt;
   const { items, nextPageToken } = page.value;
   const own: Counts = {};
-  const outcome = await followRuns(deps, items, seenAt, helping, own);
+  helping.handled = new Set(at.handled);
+  const { outcome } = await followRuns(deps, items, seenAt, helping, own);
   const { unchanged = 0, ...others } = own;
   for (const [name, by] of Object.entries(others)) count(counts, name, by);
   const counted = at.counted + (own.created ?? 0) + (own.updated ?? 0);
-  // A failure that comes again finds nothing new, and is one then.
-  const isNews = Object.keys(others).some((name) => (others[name] ?? 0) > 0);
+  // What a trial logs all the time is no news here: a failure that comes again is one then.
+  const isNews = helping.handled.size > at.handled.length || (own.created ?? 0) > 0;
   if (outcome.kind === "more" || (outcome.kind === "failed" && isNews))
-    return goOn({ ...at, counted }, counts);
+    return goOn({ ...at, counted, handled: [...helping.handled] }, counts);
   if (outcome.kind === "failed") return outcome;
   count(counts, "pages");
   count(counts, "runs", items.length);
   count(counts, "unchanged", Math.max(0, unchanged - at.counted));
   await rest(deps, callMs);
-  if (nextPageToken !== null) return { ...at, pageToken: nextPageToken, counted: 0 };
+  if (nextPageToken !== null) return { ...at, pageToken: nextPageToken, counted: 0, handled: [] };
   const isWhole = (await countMirrored(deps.db, at.experimentId)) <= (counts.runs ?? 0);
-  return isWhole ? null : { ...at, phase: "missing", pageToken: null, counted: 0 };
+  return isWhole ? null : { ...at, phase: "missing", pageToken: null, counted: 0, handled: [] };
 }
 
 /** Asks for runs that the mirror has by their ids: those that are not answered were deleted for good. */

@@ -76,7 +76,8 @@ export async function startAnew(db: D1Database, { streamId, token }: Lease): Pro
     db.prepare(`delete from agreed where stream_id = ? and ${HELD}`).bind(streamId, ...isHeld),
     db
       .prepare(
-        `update mlflow_runs set stream_id = null, lifecycle_stage = 'deleted' where stream_id = ? and ${HELD}`,
+        `update mlflow_runs set stream_id = null, double_of = stream_id, lifecycle_stage = 'deleted'
+         where stream_id = ? and ${HELD}`,
       )
       .bind(streamId, ...isHeld),
     db

@@ -129,8 +129,10 @@ describe.each(MERGE_POLICIES)("edits on both sides, under the policy %s", (polic
       const name = `both, ${when}`;
       const { t, runId } = await trial(name);
       lab.proxy.fail({}, { kind: "refuse" });
-      const said = { run_name: "relay's", description: "relay's", tags: { stage: "relay's" } };
+      const tags = { stage: "relay's" };
+      const said = { run_name: "relay's", description: "relay's", tags, parameters: { width: 8 } };
       await lab.relay.send([edit(t, said, Date.now() + aheadMs), t.metric(1, 4)]);
+      await client.run("log_param", [runId, "width", "7"]);
       await client.run("update_run", [runId, null, "mlflow's"]);
       await client.run("set_tag", [runId, "stage", "mlflow's"]);
       await client.run("set_tag", [runId, DESCRIPTION_TAG, "mlflow's"]);
@@ -140,6 +142,7 @@ describe.each(MERGE_POLICIES)("edits on both sides, under the policy %s", (polic
       expect(await lab.mlflow.trial(name, "t")).toMatchObject({
         name: value,
         tags: { stage: value, [DESCRIPTION_TAG]: value, owner: "relay" },
+        params: { lr: "0.1", width: "7" },
       });
       expect(await shown(name)).toMatchObject({
         run_name: value,
@@ -151,6 +154,8 @@ describe.each(MERGE_POLICIES)("edits on both sides, under the policy %s", (polic
           expect.objectContaining({ kind: "name", base: "first", ...values }),
           expect.objectContaining({ kind: "tag", field: "stage", base: "draft", ...values }),
           expect.objectContaining({ kind: "description", base: "as it began", ...values }),
+          // A parameter of a run cannot be changed, whatever the policy.
+          expect.objectContaining({ kind: "param", field: "width", kept: "7", refused: "8" }),
         ]),
       );
       // By hand it can still be had the other way.
