@@ -1,3 +1,4 @@
+import type { Report } from "../domain/report.ts";
 import { pruneStream, retirable } from "../store/retention.ts";
 import type { Deps } from "./deps.ts";
 import { pullStream } from "./pull.ts";
@@ -18,11 +19,16 @@ export async function retire(deps: Deps): Promise<{ trials: number; rows: number
     if (verified.kind !== "checked") continue;
     if (verified.verdict !== "confirmed") {
       // An edit made in MLflow after the end differs until it is taken over; then a later pass finds it confirmed.
-      await pullStream(deps, streamId, null);
+      if (!isLoss(verified.report)) await pullStream(deps, streamId, null);
       continue;
     }
     done.rows += await pruneStream(deps.db, streamId, verified.seq, deps.now());
     done.trials++;
   }
   return done;
+}
+
+/** Whether MLflow lacks what nobody can take away there: then its tags and state are no edits either. */
+function isLoss({ points, params }: Report): boolean {
+  return points.missing + params.missing.count > 0;
 }

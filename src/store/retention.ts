@@ -24,7 +24,8 @@ export async function retirable(
     .leftJoin(batches, eq(batches.streamId, streams.id))
     .where(
       and(
-        isNull(streams.prunedAt),
+        // What came after it was pruned is pruned in its turn.
+        or(isNull(streams.prunedAt), lt(streams.prunedAt, streams.deliveredAt)),
         lt(streams.deliveredAt, now - ageMs),
         gte(streams.deliveredSeq, streams.lastSeq),
         isNull(batches.id),

@@ -80,12 +80,16 @@ test("a second time, after delivery, changes nothing in MLflow", async () => {
   const events = randomStudy(6, "again");
   await lab.relay.send(events);
   await lab.relay.delivered("again");
+  // The trials are counted on their model run's parent run.
+  await lab.relay.cron();
+  await lab.relay.delivered("again");
   const before = await lab.mlflow.runs("again");
-  const writes = lab.proxy.calls.length;
+  const calls = lab.proxy.calls.length;
   const { headers } = await lab.relay.send(events);
   expect(headers.get("idempotent-replayed")).toBe("true");
   await lab.relay.cron();
   await lab.relay.delivered("again");
   expect(await lab.mlflow.runs("again")).toEqual(before);
-  expect(lab.proxy.calls.length).toBe(writes);
+  const reads = ["runs/search", "runs/get"];
+  expect(lab.proxy.calls.slice(calls).filter(({ path }) => !reads.includes(path))).toEqual([]);
 });
