@@ -2,7 +2,7 @@ import * as z from "zod";
 import { JOB_ACTIONS, JOB_STATES } from "../store/job-columns.ts";
 import { jobs } from "../store/schema.ts";
 import { component } from "./components.ts";
-import { JOB, STUDY, TRIAL, TRIAL_KEY } from "./examples.ts";
+import { JOB, MLFLOW_EXPERIMENT, STUDY, TRIAL, TRIAL_KEY } from "./examples.ts";
 import type { Answer } from "./operation.ts";
 import { count, json, maybeText, maybeTime, nextCursor, time } from "./parts.ts";
 
@@ -76,7 +76,7 @@ const experimentAsked = component(
   }),
 );
 
-export const experiment = component(
+const experiment = component(
   "ExperimentSyncRequest",
   z.object({
     experiment_id: z.string().optional().describe("MLflow's id of the experiment."),
@@ -148,3 +148,17 @@ export function jobAnswer(description: string): Answer {
     },
   };
 }
+
+/** The body of what is about an experiment. */
+export const whichExperiment = {
+  description: "Which experiment: exactly one of the two.",
+  contents: [
+    {
+      schema: experiment,
+      examples: {
+        id: { summary: "By MLflow's id", value: { experiment_id: MLFLOW_EXPERIMENT } },
+        name: { summary: "By name", value: { experiment_name: "two-moons" } },
+      },
+    },
+  ],
+};

@@ -1,6 +1,6 @@
 import { JOB_ACTIONS, JOB_STATES } from "../store/job-columns.ts";
-import { JOB, MLFLOW_EXPERIMENT, STUDY } from "./examples.ts";
-import { experiment, experimentAnswer, jobAnswer, jobList, streamAnswer } from "./job-bodies.ts";
+import { JOB, STUDY } from "./examples.ts";
+import { experimentAnswer, jobAnswer, jobList, streamAnswer, whichExperiment } from "./job-bodies.ts";
 import type { Operation, Resource } from "./operation.ts";
 import { paging, pathText, trialId, wordFilter } from "./parts.ts";
 
@@ -53,18 +53,7 @@ export const jobsResource: Resource = {
       summary: "Read a whole experiment from MLflow",
       description: "Every run of it comes into the mirror, and linked runs are merged.",
       scope: "admin",
-      body: {
-        description: "Which experiment: exactly one of the two.",
-        contents: [
-          {
-            schema: experiment,
-            examples: {
-              id: { summary: "By MLflow's id", value: { experiment_id: MLFLOW_EXPERIMENT } },
-              name: { summary: "By name", value: { experiment_name: "two-moons" } },
-            },
-          },
-        ],
-      },
+      body: whichExperiment,
       answers: { 202: experimentAnswer },
       refusals: [400],
     },

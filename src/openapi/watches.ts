@@ -1,8 +1,7 @@
 import * as z from "zod";
 import { JOB_STATES } from "../store/job-columns.ts";
 import { component } from "./components.ts";
-import { MLFLOW_EXPERIMENT } from "./examples.ts";
-import { experiment } from "./job-bodies.ts";
+import { whichExperiment } from "./job-bodies.ts";
 import type { Resource } from "./operation.ts";
 import { count, maybeText, maybeTime, pathText, time } from "./parts.ts";
 
@@ -39,18 +38,7 @@ export const watchesResource: Resource = {
       summary: "Follow an experiment",
       description: "By name it is followed through renames, and may be made later.",
       scope: "admin",
-      body: {
-        description: "Which experiment: exactly one of the two.",
-        contents: [
-          {
-            schema: experiment,
-            examples: {
-              id: { summary: "By MLflow's id", value: { experiment_id: MLFLOW_EXPERIMENT } },
-              name: { summary: "By name", value: { experiment_name: "two-moons" } },
-            },
-          },
-        ],
-      },
+      body: whichExperiment,
       answers: {
         200: { description: "It is followed already.", schema: watch },
         201: { description: "It is followed from now on.", schema: watch },
