@@ -1,8 +1,8 @@
 import { read } from "./calls.ts";
 import { classify, failed, type Result, unanswered } from "./failure.ts";
-import { describe, type MlflowDeps, type Send } from "./http.ts";
+import { describe, type MlflowDeps, type Outcome, observed, type Send } from "./http.ts";
 import { artifactPage } from "./schemas.ts";
-import { type MlflowSettings, readTarget, type Target } from "./target.ts";
+import type { Target } from "./target.ts";
 import type { Artifact, Page } from "./types.ts";
 
 /** A file as it arrives; null when it is empty; `bytes` is its size where MLflow says so. */
@@ -11,8 +11,7 @@ export type ArtifactFile = { body: ReadableStream<Uint8Array> | null; bytes: num
 const DOWNLOAD = { access: "read", target: "id" } as const;
 const ENDPOINT = "get-artifact";
 
-export function artifactCalls(send: Send, settings: MlflowSettings, deps: MlflowDeps) {
-  const target = readTarget(settings);
+export function artifactCalls(send: Send, target: Result<Target>, timeoutMs: number, deps: MlflowDeps) {
   return {
     /** One directory of a run's artifacts, paths relative to the run's root. A path that is not there is empty. */
     listArtifacts: (list: {
@@ -33,30 +32,17 @@ export function artifactCalls(send: Send, settings: MlflowSettings, deps: Mlflow
      * `timeoutMs` covers the time to the first byte only: a large file takes as long as it takes. A file that is not
      * there is "gone", a directory "invalid".
      */
-    openArtifact: async (file: { runId: string; path: string }): Promise<Result<ArtifactFile>> => {
-      const started = deps.now();
-      const opened: Opened = target.ok
-        ? await open(target.value, settings.timeoutMs, file, deps)
-        : { result: target, status: null };
-      deps.observe?.({
-        endpoint: ENDPOINT,
-        kind: opened.result.ok ? "ok" : opened.result.failure.kind,
-        durationMs: deps.now() - started,
-        status: opened.status,
-      });
-      return opened.result;
-    },
+    openArtifact: (file: { runId: string; path: string }): Promise<Result<ArtifactFile>> =>
+      observed(deps, ENDPOINT, target, (reached) => open(reached, timeoutMs, file, deps)),
   };
 }
-
-type Opened = { result: Result<ArtifactFile>; status: number | null };
 
 async function open(
   { server, headers, clean }: Target,
   timeoutMs: number,
   { runId, path }: { runId: string; path: string },
   { fetch, now }: MlflowDeps,
-): Promise<Opened> {
+): Promise<Outcome<ArtifactFile>> {
   const request = new Headers(headers);
   request.set("accept", "*/*");
   const waited = new AbortController();

@@ -4,6 +4,7 @@ import { historyCalls } from "./history.ts";
 import { createSend, type MlflowDeps, type MlflowSettings } from "./http.ts";
 import { loggingCalls } from "./logging.ts";
 import { runCalls } from "./runs.ts";
+import { readTarget } from "./target.ts";
 
 export type MlflowClient = ReturnType<typeof createMlflowClient>;
 
@@ -12,12 +13,13 @@ export type MlflowClient = ReturnType<typeof createMlflowClient>;
  * throws; a failure says what it means for the caller (`FailureKind`). Nothing is retried here.
  */
 export function createMlflowClient(settings: MlflowSettings, deps: MlflowDeps) {
-  const send = createSend(settings, deps);
+  const target = readTarget(settings);
+  const send = createSend(target, settings.timeoutMs, deps);
   return {
     ...experimentCalls(send),
     ...runCalls(send),
     ...loggingCalls(send),
     ...historyCalls(send),
-    ...artifactCalls(send, settings, deps),
+    ...artifactCalls(send, target, settings.timeoutMs, deps),
   };
 }

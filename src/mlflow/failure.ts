@@ -63,6 +63,11 @@ export function classify(
   };
 }
 
+/** Whether it may be the server's state; else MLflow itself spoke, and it is about what was asked of it. */
+export function isAway({ kind }: Pick<Failure, "kind">): boolean {
+  return kind === "transient" || kind === "ambiguous" || kind === "misconfigured";
+}
+
 /** The failure of a call that got no complete answer: network error, timeout, cut connection. */
 export function unanswered(call: CallKind, message: string, status: number | null = null): Failure {
   return { kind: unknownOutcome(call), status, code: null, message: shorten(message), retryAfterMs: null };

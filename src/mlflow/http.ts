@@ -1,7 +1,7 @@
 import type * as z from "zod";
 import { type CallKind, classify, type FailureKind, failed, type Result, unanswered } from "./failure.ts";
 import { parseJson, stringifyJson } from "./json.ts";
-import { type MlflowSettings, readTarget, type Target } from "./target.ts";
+import type { Target } from "./target.ts";
 
 export type { MlflowAuth, MlflowSettings } from "./target.ts";
 
@@ -32,25 +32,27 @@ export type Send = <T>(call: Call<T>) => Promise<Result<T>>;
  * Makes the one function through which every call goes. It never throws, follows no redirects, and lets no
  * credentials into a message.
  */
-export function createSend(settings: MlflowSettings, deps: MlflowDeps): Send {
-  const target = readTarget(settings);
-  return async (call) => {
-    const started = deps.now();
-    const outcome = target.ok
-      ? await attempt(call, target.value, settings.timeoutMs, deps)
-      : { result: target, status: null };
-    const kind = outcome.result.ok ? "ok" : outcome.result.failure.kind;
-    deps.observe?.({
-      endpoint: call.endpoint,
-      kind,
-      durationMs: deps.now() - started,
-      status: outcome.status,
-    });
-    return outcome.result;
-  };
+export function createSend(target: Result<Target>, timeoutMs: number, deps: MlflowDeps): Send {
+  return (call) =>
+    observed(deps, call.endpoint, target, (reached) => attempt(call, reached, timeoutMs, deps));
 }
 
-type Outcome<T> = { result: Result<T>; status: number | null };
+/** What came of one attempt; `status` is null if nothing was answered. */
+export type Outcome<T> = { result: Result<T>; status: number | null };
+
+/** Makes one attempt, unless the settings are wrong, and tells of it. */
+export async function observed<T>(
+  { now, observe }: MlflowDeps,
+  endpoint: string,
+  target: Result<Target>,
+  attempted: (target: Target) => Promise<Outcome<T>>,
+): Promise<Result<T>> {
+  const started = now();
+  const { result, status } = target.ok ? await attempted(target.value) : { result: target, status: null };
+  const kind = result.ok ? "ok" : result.failure.kind;
+  observe?.({ endpoint, kind, durationMs: now() - started, status });
+  return result;
+}
 
 async function attempt<T>(
   call: Call<T>,

@@ -17,7 +17,10 @@ export type MlflowSettings = {
   timeoutMs: number;
 };
 
-/** Where calls go and with what: the server itself, and its REST API with a slash at its end; `clean` takes credentials out of a text. */
+/**
+ * Where calls go and with what: the server itself, and its REST API with a slash at its end; `clean` takes credentials
+ * out of a text.
+ */
 export type Target = { server: string; base: string; headers: Headers; clean: (text: string) => string };
 
 /** Checks the settings once: an address without credentials in it, and headers that can be sent. */

@@ -6,8 +6,8 @@ import { mlflowExperiments } from "../store/schema.ts";
 import type { Step, Turn } from "./turn.ts";
 
 /**
- * The id of the experiment of this name: known, also by a name that it had before, else found by name, else created. A name stays taken by a deleted
- * experiment, which is restored or blocks the trial, by configuration.
+ * The id of the experiment of this name: known, also by a name that it had before, else found by name, else created.
+ * A name stays taken by a deleted experiment, which is restored or blocks the trial, by configuration.
  */
 export async function ensureExperiment(turn: Turn, name: string): Promise<Step<string>> {
   const known = await activeExperiment(turn, name);

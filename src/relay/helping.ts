@@ -1,5 +1,5 @@
 import { errorText } from "../log.ts";
-import type { Failure } from "../mlflow/failure.ts";
+import { type Failure, isAway } from "../mlflow/failure.ts";
 import { recordFailure } from "./breaker.ts";
 import type { Deps } from "./deps.ts";
 import type { Counts } from "./job-step.ts";
@@ -69,11 +69,6 @@ export function countPulled(counts: Counts, pulled: Pulled): void {
   if (pulled.kind !== "merged") return;
   count(counts, "merged");
   if (pulled.conflicts > 0) count(counts, "conflicts", pulled.conflicts);
-}
-
-/** Whether a failure may be the server's state, and not what was asked of it. */
-export function isAway({ kind }: Failed): boolean {
-  return kind === "transient" || kind === "ambiguous" || kind === "misconfigured";
 }
 
 /** Has the breaker hear of a failed call, where it may be the server's state; passes the failure on. */

@@ -1,10 +1,9 @@
-import type { FailureKind } from "../mlflow/failure.ts";
+import { type FailureKind, isAway } from "../mlflow/failure.ts";
 import { type JobError, type JobRow, readJobErrors } from "../store/job-columns.ts";
 import { MAX_JOB_ATTEMPTS } from "../store/job-records.ts";
 import type { JobValues } from "../store/jobs.ts";
 import { backoffMs } from "./backoff.ts";
 import type { Deps } from "./deps.ts";
-import { isAway } from "./helping.ts";
 import type { JobStep } from "./job-step.ts";
 
 /** As a handler's step, with failures in the relay itself. */
@@ -44,7 +43,7 @@ export function settle(
       return snoozed(outcome.ms, outcome.error);
     case "failed": {
       const { kind, message } = outcome.failure;
-      if (kind !== "internal" && isAway({ kind, message }))
+      if (kind !== "internal" && isAway({ kind }))
         return snoozed(backoffMs(job.snoozes, config.retry, random), `${kind}: ${message}`);
       const failed = { attempts: job.attempts + 1, errors: withError(kind, message) };
       if (failed.attempts >= MAX_JOB_ATTEMPTS) return over({ ...failed, state: "failed" });

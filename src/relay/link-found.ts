@@ -2,13 +2,12 @@ import { eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { Failure } from "../mlflow/failure.ts";
 import type { Run } from "../mlflow/types.ts";
-import { claim } from "../store/leases.ts";
 import { mlflowExperiments } from "../store/schema.ts";
 import type { Deps } from "./deps.ts";
 import { mirrorExperiment } from "./experiment.ts";
-import { letGo } from "./let-go.ts";
 import { link } from "./link.ts";
-import { leaseMs, Turn } from "./turn.ts";
+import type { Turn } from "./turn.ts";
+import { underLease } from "./under-lease.ts";
 
 export type LinkFound =
   | { kind: "linked"; run: Run }
@@ -20,18 +19,24 @@ export type LinkFound =
 
 /** Links a run that was found by its tags to its stream, under the stream's lease. The stream is poked if it is behind. */
 export async function linkFound(deps: Deps, streamId: number, runId: string): Promise<LinkFound> {
-  return underLease(deps, streamId, { kind: "busy" }, async (turn) => {
-    if (turn.stream.mlflowRunId !== null || turn.stream.createSentAt !== null) return { kind: "not needed" };
-    const found = await turn.call(() => deps.mlflow.getRun(runId));
-    if (!found.ok) return stopped(found.failure);
-    const { info } = found.value;
-    if (info.lifecycleStage === "deleted") return { kind: "not needed" };
-    const name = await nameOf(turn, info.experimentId);
-    if (!name.ok) return stopped(name.failure);
-    if (!(await turn.update({ experimentName: name.value }))) return { kind: "busy" };
-    const linked = await link(turn, found.value, info.runName ?? runId, true);
-    return linked.ok ? { kind: "linked", run: found.value } : { kind: "busy" };
-  });
+  return underLease<LinkFound>(
+    deps,
+    streamId,
+    () => ({ kind: "busy" }),
+    async (turn) => {
+      if (turn.stream.mlflowRunId !== null || turn.stream.createSentAt !== null)
+        return { kind: "not needed" };
+      const found = await turn.call(() => deps.mlflow.getRun(runId));
+      if (!found.ok) return stopped(found.failure);
+      const { info } = found.value;
+      if (info.lifecycleStage === "deleted") return { kind: "not needed" };
+      const name = await nameOf(turn, info.experimentId);
+      if (!name.ok) return stopped(name.failure);
+      if (!(await turn.update({ experimentName: name.value }))) return { kind: "busy" };
+      const linked = await link(turn, found.value, info.runName ?? runId, true);
+      return linked.ok ? { kind: "linked", run: found.value } : { kind: "busy" };
+    },
+  );
 }
 
 /** Deletes a second run of a stream in MLflow, which can restore it; a failure is handed back. */
@@ -41,8 +46,11 @@ export async function deleteDouble(
   linkedRunId: string,
   runId: string,
 ): Promise<"deleted" | "busy" | Failure> {
-  return underLease<"deleted" | "busy" | Failure>(deps, streamId, "busy", async (turn) =>
-    turn.stream.mlflowRunId === linkedRunId ? deleted(turn, runId) : "busy",
+  return underLease<"deleted" | "busy" | Failure>(
+    deps,
+    streamId,
+    () => "busy",
+    async (turn) => (turn.stream.mlflowRunId === linkedRunId ? deleted(turn, runId) : "busy"),
   );
 }
 
@@ -56,15 +64,20 @@ export async function deleteSpare(
   linkedRunId: string,
   runId: string,
 ): Promise<"deleted" | "kept" | "busy" | Failure> {
-  return underLease<"deleted" | "kept" | "busy" | Failure>(deps, streamId, "busy", async (turn) => {
-    if (turn.stream.mlflowRunId !== linkedRunId) return "busy";
-    const linked = await turn.call(() => deps.mlflow.getRun(linkedRunId));
-    if (!linked.ok) return linked.failure ?? "busy";
-    const other = await turn.call(() => deps.mlflow.getRun(runId));
-    if (!other.ok) return other.failure ?? "busy";
-    const isSpare = linked.value.info.lifecycleStage === "active" && addsNothing(other.value, linked.value);
-    return isSpare ? deleted(turn, runId) : "kept";
-  });
+  return underLease<"deleted" | "kept" | "busy" | Failure>(
+    deps,
+    streamId,
+    () => "busy",
+    async (turn) => {
+      if (turn.stream.mlflowRunId !== linkedRunId) return "busy";
+      const linked = await turn.call(() => deps.mlflow.getRun(linkedRunId));
+      if (!linked.ok) return linked.failure ?? "busy";
+      const other = await turn.call(() => deps.mlflow.getRun(runId));
+      if (!other.ok) return other.failure ?? "busy";
+      const isSpare = linked.value.info.lifecycleStage === "active" && addsNothing(other.value, linked.value);
+      return isSpare ? deleted(turn, runId) : "kept";
+    },
+  );
 }
 
 function addsNothing({ data }: Run, linked: Run): boolean {
@@ -79,23 +92,6 @@ async function deleted(turn: Turn, runId: string): Promise<"deleted" | "busy" | 
   if (!gone.ok && gone.failure?.kind !== "gone") return gone.failure ?? "busy";
   deps.log.warn("a second run of one trial was deleted", { trial_id: stream.trialId, run: runId });
   return "deleted";
-}
-
-async function underLease<T>(
-  deps: Deps,
-  streamId: number,
-  busy: T,
-  work: (turn: Turn) => Promise<T>,
-): Promise<T> {
-  // Beside delivery, whose places are not taken from it: there is one pull at a time.
-  const most = Number.MAX_SAFE_INTEGER;
-  const claimed = await claim(deps.db, streamId, leaseMs(deps.config.mlflow.timeoutMs), most);
-  if (claimed.kind !== "claimed") return busy;
-  try {
-    return await work(new Turn(deps, claimed.lease, claimed.stream, false));
-  } finally {
-    await letGo(deps, claimed.lease, {});
-  }
 }
 
 /** The name of an experiment: known, else asked for. */

@@ -3,19 +3,21 @@ import type { Facts, JournalEvent } from "../domain/types.ts";
 import type { Run } from "../mlflow/types.ts";
 import { agree, readSides, type StoredSides } from "../store/agreed.ts";
 import { recordConflicts } from "../store/conflicts.ts";
+import type { Deps } from "./deps.ts";
 import { foldStream } from "./fold-stream.ts";
 import { ingest } from "./ingest.ts";
+import { relayEvent } from "./relay-event.ts";
 import { acceptedAt, agreedTags, factsOf, sentAfter, sidesOf } from "./run-sides.ts";
 import { RETRY_SOON_MS, type Step, type Turn } from "./turn.ts";
 
 /** A run as both sides have it, and what a merge of them comes to. Changes nothing. */
 export function mergeOf(
-  turn: Pick<Turn, "deps">,
+  { config, now }: Pick<Deps, "config" | "now">,
   stored: StoredSides,
   run: Run,
 ): { sides: Sides; merged: Merged } {
   const sides = sidesOf(stored, run);
-  return { sides, merged: merge(sides, turn.deps.config.merge, turn.deps.now()) };
+  return { sides, merged: merge(sides, config.merge, now()) };
 }
 
 /**
@@ -32,7 +34,7 @@ export async function mergeRun(turn: Turn, run: Run): Promise<Step<{ accepted: n
   if (folded.more) return { ok: false, end: { kind: "more" } };
   const stored = await readSides(deps.db, turn.stream.id);
   if (!stored) return { ok: true, value: { accepted: 0, conflicts: 0 } };
-  const { sides, merged } = mergeOf(turn, stored, run);
+  const { sides, merged } = mergeOf(deps, stored, run);
   await recordConflicts(
     deps.db,
     merged.conflicts.map(({ kind, field, base, relay, mlflow, decision }) => {
@@ -72,16 +74,5 @@ export async function mergeRun(turn: Turn, run: Run): Promise<Step<{ accepted: n
 
 function eventOf({ stream, deps }: Turn, facts: Facts, occurredAt: number): JournalEvent {
   const id = `relay:mlflow:${crypto.randomUUID()}`;
-  const { key, kind, modelRunId, trialId } = stream;
-  return {
-    stream: { key, kind, modelRunId, trialId, parentKey: null },
-    id,
-    type: "relay.mlflow",
-    hash: id,
-    occurredAt,
-    acceptedAt: deps.now(),
-    correlationId: id,
-    facts,
-    points: [],
-  };
+  return relayEvent(stream, { type: "relay.mlflow", id, facts, acceptedAt: deps.now(), occurredAt });
 }

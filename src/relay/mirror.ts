@@ -77,7 +77,7 @@ async function mergeOne(
     let pulled: Pulled = { kind: "same" };
     if (await hasNews(deps, streamId, run)) {
       if (!takes(helping, deps.now(), COST.merge)) return { kind: "more" };
-      pulled = await pullStream(deps, streamId, run);
+      pulled = await pullStream(deps, streamId, null);
     }
     countPulled(counts, pulled);
     if (pulled.kind === "failed") return passed(deps, counts, pulled.failure, streamId);

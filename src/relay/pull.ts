@@ -1,15 +1,15 @@
 import { isNothing } from "../domain/merge.ts";
 import type { Failure } from "../mlflow/failure.ts";
 import type { Run } from "../mlflow/types.ts";
-import { readSides, type StoredSides } from "../store/agreed.ts";
+import { readSides } from "../store/agreed.ts";
 import { hasUnanswered } from "../store/batches.ts";
-import { claim } from "../store/leases.ts";
 import { mirrorRuns } from "../store/mirror.ts";
+import { runIdOf } from "../store/parents.ts";
 import type { Deps } from "./deps.ts";
-import { letGo } from "./let-go.ts";
 import { mergeOf, mergeRun } from "./merge-run.ts";
 import { agreedTags, sentAfter } from "./run-sides.ts";
-import { leaseMs, RETRY_SOON_MS, Turn } from "./turn.ts";
+import { RETRY_SOON_MS, type Turn } from "./turn.ts";
+import { underLease } from "./under-lease.ts";
 
 /** What came of looking at a stream's run in MLflow. */
 export type Pulled =
@@ -29,33 +29,26 @@ export type Pulled =
  * @param seen the run as a search has just shown it: where it says nothing new, no call is made
  */
 export async function pullStream(deps: Deps, streamId: number, seen: Run | null): Promise<Pulled> {
-  const stored = await readSides(deps.db, streamId);
-  const runId = stored?.stream.mlflowRunId ?? null;
-  if (!stored || runId === null) return { kind: "no run" };
-  if (seen && !bringsNews(deps, stored, seen)) return { kind: "same" };
-  // Beside delivery, whose places are not taken from it: there is one pull at a time.
-  const most = Number.MAX_SAFE_INTEGER;
-  const claimed = await claim(deps.db, streamId, leaseMs(deps.config.mlflow.timeoutMs), most);
-  if (claimed.kind === "busy") return { kind: "busy", ms: claimed.ms };
-  if (claimed.kind !== "claimed") return { kind: "no run" };
-  const turn = new Turn(deps, claimed.lease, claimed.stream, false);
-  try {
-    // What may still land is neither side's word yet; delivery settles it first.
-    if (await hasUnanswered(deps.db, streamId)) return { kind: "busy", ms: RETRY_SOON_MS };
-    return await merged(turn, runId);
-  } finally {
-    await letGo(deps, claimed.lease, {});
-  }
+  const runId = await runIdOf(deps.db, streamId);
+  if (runId === null) return { kind: "no run" };
+  if (seen && !(await hasNews(deps, streamId, seen))) return { kind: "same" };
+  return underLease<Pulled>(
+    deps,
+    streamId,
+    (claim) => (claim.kind === "busy" ? { kind: "busy", ms: claim.ms } : { kind: "no run" }),
+    async (turn) => {
+      // What may still land is neither side's word yet; delivery settles it first.
+      if (await hasUnanswered(deps.db, streamId)) return { kind: "busy", ms: RETRY_SOON_MS };
+      return merged(turn, runId);
+    },
+  );
 }
 
 /** Whether a merge of the run would write anything down. Looks only. */
 export async function hasNews(deps: Deps, streamId: number, seen: Run): Promise<boolean> {
   const stored = await readSides(deps.db, streamId);
-  return stored !== null && bringsNews(deps, stored, seen);
-}
-
-function bringsNews(deps: Deps, stored: StoredSides, seen: Run): boolean {
-  const { sides, merged } = mergeOf({ deps }, stored, seen);
+  if (!stored) return false;
+  const { sides, merged } = mergeOf(deps, stored, seen);
   if (!isNothing(merged) || agreedTags(sides, merged).size > 0) return true;
   return JSON.stringify(sentAfter(stored.sent, sides, merged)) !== JSON.stringify(stored.sent);
 }

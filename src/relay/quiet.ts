@@ -1,8 +1,8 @@
 import type { QuietStatus } from "../domain/status.ts";
-import type { JournalEvent } from "../domain/types.ts";
 import { silentTrials } from "../store/quiet.ts";
 import type { Deps } from "./deps.ts";
 import { ingest } from "./ingest.ts";
+import { relayEvent } from "./relay-event.ts";
 
 const MAX_FOUND = 500;
 
@@ -22,26 +22,18 @@ export async function findQuiet(deps: Deps): Promise<number> {
   if (afterMs === 0) return 0;
   const now = deps.now();
   const silent = await silentTrials(deps.db, now - afterMs, MAX_FOUND);
-  const found = silent.map((trial): JournalEvent => {
-    const id = `relay:quiet:${trial.heardAt}`;
-    return {
-      stream: {
-        key: trial.key,
-        kind: "trial",
-        modelRunId: trial.modelRunId,
-        trialId: trial.trialId,
-        parentKey: null,
+  const found = silent.map((trial) =>
+    relayEvent(
+      { ...trial, kind: "trial" },
+      {
+        type: "relay.trial.quiet",
+        id: `relay:quiet:${trial.heardAt}`,
+        facts: { quiet: { heardAt: trial.heardAt, as: AS[policy] } },
+        acceptedAt: now,
+        occurredAt: trial.heardAt,
       },
-      id,
-      type: "relay.trial.quiet",
-      hash: id,
-      occurredAt: trial.heardAt,
-      acceptedAt: now,
-      correlationId: id,
-      facts: { quiet: { heardAt: trial.heardAt, as: AS[policy] } },
-      points: [],
-    };
-  });
+    ),
+  );
   if (found.length > 0) await ingest(deps, found);
   return found.length;
 }

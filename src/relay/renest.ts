@@ -1,10 +1,8 @@
-import type { JournalEvent } from "../domain/types.ts";
+import { PARENT_TAG } from "../mlflow/tags.ts";
 import { trialsInExperiment } from "../store/parents.ts";
 import { ingest } from "./ingest.ts";
+import { relayEvent } from "./relay-event.ts";
 import type { Turn } from "./turn.ts";
-
-/** MLflow's own tag of a nested run. */
-export const PARENT_TAG = "mlflow.parentRunId";
 
 /**
  * Nests the trials that have runs already under a parent run that was made after them, such as in place of a deleted
@@ -17,18 +15,9 @@ export async function renest(turn: Turn, parentRunId: string): Promise<void> {
   const id = `relay:parent:${parentRunId}`;
   const now = deps.now();
   const trials = await trialsInExperiment(deps.db, modelRunId, mlflowExperimentId);
-  const events = trials.map(
-    ({ key, trialId }): JournalEvent => ({
-      stream: { key, kind: "trial", modelRunId, trialId, parentKey: null },
-      id,
-      type: "relay.parent",
-      hash: id,
-      occurredAt: now,
-      acceptedAt: now,
-      correlationId: id,
-      facts: { tags: { [PARENT_TAG]: parentRunId } },
-      points: [],
-    }),
+  const said = { type: "relay.parent" as const, id, facts: { tags: { [PARENT_TAG]: parentRunId } } };
+  const events = trials.map(({ key, trialId }) =>
+    relayEvent({ key, kind: "trial", modelRunId, trialId }, { ...said, acceptedAt: now }),
   );
   if (events.length > 0) await ingest(deps, events);
 }

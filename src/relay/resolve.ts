@@ -8,6 +8,7 @@ import { noteDouble } from "../store/tagged.ts";
 import type { Deps } from "./deps.ts";
 import { ingest } from "./ingest.ts";
 import { deleteDouble } from "./link-found.ts";
+import { relayEvent } from "./relay-event.ts";
 
 /** What one request resolves at most. */
 export const MAX_RESOLVED = 200;
@@ -113,18 +114,13 @@ function eventsOf(
     const occurredAt = Math.max(now, (saidAt ?? 0) + 1, (latest.get(about) ?? 0) + 1);
     latest.set(about, occurredAt);
     const eventId = `relay:resolve:${id}:${take}:${now}`;
-    const { key, kind: streamKind, modelRunId, trialId } = stream;
-    return {
-      stream: { key, kind: streamKind, modelRunId, trialId, parentKey: null },
-      id: eventId,
+    return relayEvent(stream, {
       type: "relay.resolve",
-      hash: eventId,
-      occurredAt,
-      acceptedAt: now,
-      correlationId: eventId,
+      id: eventId,
       facts,
-      points: [],
-    };
+      acceptedAt: now,
+      occurredAt,
+    });
   });
 }
 

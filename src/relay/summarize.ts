@@ -2,6 +2,7 @@ import type { JournalEvent } from "../domain/types.ts";
 import { type StaleSummary, SUMMARY_TAGS, staleSummaries, type TrialCounts } from "../store/summaries.ts";
 import type { Deps } from "./deps.ts";
 import { ingest } from "./ingest.ts";
+import { relayEvent } from "./relay-event.ts";
 
 const MAX_SUMMARIZED = 200;
 /** A fold may come a while after the pass that it missed. */
@@ -25,18 +26,15 @@ export async function summarizeModelRuns(deps: Deps): Promise<number> {
 }
 
 function eventOf({ key, modelRunId, counts }: StaleSummary, now: number): JournalEvent {
-  const id = `relay:summary:${now}`;
-  return {
-    stream: { key, kind: "model_run", modelRunId, trialId: null, parentKey: null },
-    id,
-    type: "relay.summary",
-    hash: id,
-    occurredAt: now,
-    acceptedAt: now,
-    correlationId: id,
-    facts: { tags: tagsOf(counts) },
-    points: [],
-  };
+  return relayEvent(
+    { key, kind: "model_run", modelRunId, trialId: null },
+    {
+      type: "relay.summary",
+      id: `relay:summary:${now}`,
+      facts: { tags: tagsOf(counts) },
+      acceptedAt: now,
+    },
+  );
 }
 
 function tagsOf(counts: TrialCounts): Record<string, string> {

@@ -1,4 +1,5 @@
 import { type Core, fieldOf } from "../domain/fold.ts";
+import { MODEL_RUN_TAG, PARENT_TAG, TRIAL_TAG } from "../mlflow/tags.ts";
 import { isForgotten } from "../store/blocked.ts";
 import { readCore } from "../store/columns.ts";
 import { claim } from "../store/leases.ts";
@@ -7,7 +8,7 @@ import { unlinkedRunOf } from "../store/tagged.ts";
 import type { Deps } from "./deps.ts";
 import { foldStream } from "./fold-stream.ts";
 import { letGo } from "./let-go.ts";
-import { PARENT_TAG, renest } from "./renest.ts";
+import { renest } from "./renest.ts";
 import { ensureRun, type Wanted } from "./run.ts";
 import { type End, leaseMs, type Step, type Turn } from "./turn.ts";
 
@@ -37,7 +38,7 @@ export async function modelRun(turn: Turn, core: Core): Promise<Step<boolean>> {
     experimentId: null,
     requestedRunId: null,
     foundRunId: await unlinkedRunOf(turn.deps.db, turn.stream),
-    tags: [...identity(turn, core), { key: "thunderline_model_run_id", value: modelRunId }],
+    tags: [...identity(turn, core), { key: MODEL_RUN_TAG, value: modelRunId }],
   });
   const { mlflowRunId } = turn.stream;
   if (before === null && mlflowRunId !== null) await renest(turn, mlflowRunId);
@@ -74,8 +75,8 @@ export async function trialRun(turn: Turn, core: Core): Promise<Step<boolean>> {
     foundRunId: await unlinkedRunOf(deps.db, stream),
     tags: [
       ...identity(turn, core),
-      { key: "thunderline_trial_id", value: trialId },
-      ...(stream.modelRunId === null ? [] : [{ key: "thunderline_model_run_id", value: stream.modelRunId }]),
+      { key: TRIAL_TAG, value: trialId },
+      ...(stream.modelRunId === null ? [] : [{ key: MODEL_RUN_TAG, value: stream.modelRunId }]),
       ...(parentRunId === null ? [] : [{ key: PARENT_TAG, value: parentRunId }]),
     ],
   });

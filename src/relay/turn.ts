@@ -1,4 +1,4 @@
-import type { Failure, Result } from "../mlflow/failure.ts";
+import { type Failure, isAway, type Result } from "../mlflow/failure.ts";
 import { type Lease, renew, type StreamRow, updateHeld } from "../store/leases.ts";
 import type { streams } from "../store/schema.ts";
 import { backoffMs } from "./backoff.ts";
@@ -87,7 +87,7 @@ export class Turn {
     if (this.deps.now() - since > MAX_START_MS) return { ok: false, failure: null };
     this.#calls++;
     const result = await request();
-    if (this.#failuresBefore && (result.ok || isAnswered(result.failure))) {
+    if (this.#failuresBefore && (result.ok || !isAway(result.failure))) {
       await recordSuccess(this.deps);
       this.#failuresBefore = false;
     }
@@ -112,7 +112,7 @@ export class Turn {
       error: failure.message,
     });
     const error = `${failure.kind}: ${failure.message}`;
-    if (failure.kind === "transient" || failure.kind === "ambiguous" || failure.kind === "misconfigured") {
+    if (isAway(failure)) {
       const opened = await recordFailure(deps, failure);
       if (opened) return { ok: false, end: { kind: "wait", for: "breaker", ms: 0, error } };
     }
@@ -125,9 +125,4 @@ export class Turn {
     }
     return { ok: false, end: { kind: "blocked", reason: error } };
   }
-}
-
-/** MLflow itself spoke, so it is there, whatever it thinks of this request. */
-function isAnswered(failure: Failure): boolean {
-  return failure.kind !== "transient" && failure.kind !== "ambiguous" && failure.kind !== "misconfigured";
 }

@@ -5,6 +5,7 @@ import { runStateOf } from "../domain/run-state.ts";
 import { sameMeaning } from "../domain/values.ts";
 import type { Failure, Result } from "../mlflow/failure.ts";
 import { tagEquals } from "../mlflow/filter.ts";
+import { MODEL_RUN_TAG, TRIAL_TAG } from "../mlflow/tags.ts";
 import type { Run, Tag } from "../mlflow/types.ts";
 import { readCore, readSentState, type SentState } from "../store/columns.ts";
 import { streamRow } from "../store/kept.ts";
@@ -89,8 +90,8 @@ export function compareRest({ before, upto, run, kept }: Opened) {
 
 function identityTags({ kind, trialId, modelRunId }: StreamRow): KeptText[] {
   return [
-    ...(kind === "trial" ? [{ key: "thunderline_trial_id", value: trialId ?? "", seq: 0 }] : []),
-    ...(modelRunId === null ? [] : [{ key: "thunderline_model_run_id", value: modelRunId, seq: 0 }]),
+    ...(kind === "trial" ? [{ key: TRIAL_TAG, value: trialId ?? "", seq: 0 }] : []),
+    ...(modelRunId === null ? [] : [{ key: MODEL_RUN_TAG, value: modelRunId, seq: 0 }]),
   ];
 }
 
@@ -125,8 +126,8 @@ async function doubleRuns(deps: ReadDeps, stream: StreamRow): Promise<Result<str
   const clauses =
     kind === "trial"
       ? [
-          tagEquals("thunderline_trial_id", trialId ?? ""),
-          ...(modelRunId === null ? [] : [tagEquals("thunderline_model_run_id", modelRunId)]),
+          tagEquals(TRIAL_TAG, trialId ?? ""),
+          ...(modelRunId === null ? [] : [tagEquals(MODEL_RUN_TAG, modelRunId)]),
         ]
       : [tagEquals("relay.nonce", createNonce ?? "")];
   if (mlflowExperimentId === null || clauses.includes(null)) return { ok: true, value: null };
@@ -140,7 +141,7 @@ async function doubleRuns(deps: ReadDeps, stream: StreamRow): Promise<Result<str
   const doubles = found.value.items.filter(
     ({ info, data }) =>
       info.runId !== mlflowRunId &&
-      (modelRunId !== null || !data.tags.some(({ key }) => key === "thunderline_model_run_id")),
+      (modelRunId !== null || !data.tags.some(({ key }) => key === MODEL_RUN_TAG)),
   );
   return { ok: true, value: doubles.map(({ info }) => info.runId) };
 }

@@ -1,11 +1,7 @@
+import { MODEL_RUN_TAG, PARENT_TAG, TRIAL_TAG } from "../mlflow/tags.ts";
 import type { Run } from "../mlflow/types.ts";
 import { differsApart, hashOf, toMirrored } from "./mirrored.ts";
 import { overRows } from "./sql.ts";
-
-/** The tags by which a run is linked to its trial or model run. */
-export const TRIAL_TAG = "thunderline_trial_id";
-export const MODEL_RUN_TAG = "thunderline_model_run_id";
-const PARENT_TAG = "mlflow.parentRunId";
 
 /** Before the hash of a linked run whose changes were written down but are still to be merged. */
 const UNMERGED = "!";
