@@ -40,6 +40,8 @@ const headers = z.string().transform((text, context) => {
   }
 });
 
+const names = z.string().transform((text) => text.split(",").map((name) => name.trim()));
+
 const mergePolicy = z.enum(MERGE_POLICIES, "must be relay, mlflow or newest").default("relay");
 
 const variables = z
@@ -79,6 +81,7 @@ const variables = z
     RELAY_RETENTION_DAYS: whole(0, 3_650).default(30),
     RELAY_RETRY_BASE_MS: whole(10, 60_000).default(1_000),
     RELAY_RETRY_MAX_MS: whole(100, 3_600_000).default(60_000),
+    RELAY_DEAD_LETTER_QUEUES: names.default(["trial-relay-trials-dlq", "trial-relay-jobs-dlq"]),
     RELAY_BREAKER_FAILURES: whole(1, 1_000).default(5),
     RELAY_BREAKER_PROBE_SECONDS: whole(1, 3_600).default(5),
     RELAY_BREAKER_PROBE_MAX_SECONDS: whole(1, 3_600).default(60),
@@ -132,6 +135,7 @@ function toConfig(env: z.output<typeof variables>) {
       probeMs: env.RELAY_BREAKER_PROBE_SECONDS * 1000,
       probeMaxMs: env.RELAY_BREAKER_PROBE_MAX_SECONDS * 1000,
     },
+    deadLetterQueues: new Set(env.RELAY_DEAD_LETTER_QUEUES),
     adminToken: env.ADMIN_TOKEN,
   };
 }

@@ -13,7 +13,9 @@ export default {
 
   async queue(batch, env) {
     const deps = wire(env, { queue: batch.queue });
-    return batch.queue.endsWith("-dlq") ? consumeDead(deps, batch.messages) : consume(deps, batch.messages);
+    return deps.config.deadLetterQueues.has(batch.queue)
+      ? consumeDead(deps, batch.messages)
+      : consume(deps, batch.messages);
   },
 
   async scheduled(_controller, env) {

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
+import type { Readable } from "node:stream";
 import { pathToFileURL } from "node:url";
 import { stripVTControlCharacters } from "node:util";
 
@@ -48,6 +49,18 @@ export function runWranglerHere(args: string[]): Promise<number> {
   return exitCode(spawn(process.execPath, [WRANGLER, ...args], { cwd: ROOT, stdio: "inherit" }));
 }
 
+/** Runs a wrangler command that asks nothing, with `input` to read; `output` is what it printed, with its errors if it failed. */
+export async function runWranglerWith(args: string[], input = ""): Promise<{ code: number; output: string }> {
+  const child = spawnWrangler(args, { CI: "1" });
+  child.stdin?.end(input);
+  const printed = new LogTail();
+  const failed = new LogTail();
+  printed.listen(child.stdout);
+  failed.listen(child.stderr);
+  const code = await exitCode(child);
+  return { code, output: code === 0 ? printed.text() : `${printed.text()}\n${failed.text()}` };
+}
+
 function exitCode(child: ChildProcess): Promise<number> {
   return new Promise((resolve, reject) => {
     child.once("error", reject);
@@ -63,13 +76,16 @@ export class LogTail {
 
   /** Collects both streams of a child; `also` sees every piece as it comes. */
   follow(child: ChildProcess, also?: (piece: string) => void): void {
-    for (const stream of [child.stdout, child.stderr]) {
-      stream?.setEncoding("utf8").on("data", (data: string) => {
-        const piece = stripVTControlCharacters(data);
-        this.#text = (this.#text + piece).slice(-KEPT_CHARACTERS);
-        also?.(piece);
-      });
-    }
+    for (const stream of [child.stdout, child.stderr]) this.listen(stream, also);
+  }
+
+  /** The same of one stream. */
+  listen(stream: Readable | null, also?: (piece: string) => void): void {
+    stream?.setEncoding("utf8").on("data", (data: string) => {
+      const piece = stripVTControlCharacters(data);
+      this.#text = (this.#text + piece).slice(-KEPT_CHARACTERS);
+      also?.(piece);
+    });
   }
 
   text(): string {

@@ -1,0 +1,29 @@
+import { problemsOf } from "./deployable.ts";
+import { runWranglerHere } from "./wrangler.ts";
+import { readEnvironment, readWranglerConfig } from "./wrangler-config.ts";
+
+/**
+ * Checks an environment's settings, migrates its database and deploys it.
+ * @param env its name; null for the top level of wrangler.toml
+ * @param options.wranglerArgs further arguments for `wrangler deploy`
+ * @param options.dryRun leaves the database as it is
+ * @returns the exit code of wrangler
+ * @throws Error with what is in the way; nothing was done then
+ */
+export async function deploy(
+  env: string | null,
+  { wranglerArgs = [], dryRun = false }: { wranglerArgs?: string[]; dryRun?: boolean } = {},
+): Promise<number> {
+  const top = readWranglerConfig();
+  const others = Object.keys(top.env)
+    .filter((name) => name !== env)
+    .map(readEnvironment);
+  const config = env === null ? top : readEnvironment(env);
+  const problems = problemsOf(config, env === null ? others : [top, ...others]);
+  if (problems.length > 0) throw new Error(problems.map((text) => `- ${text}`).join("\n"));
+  const chosen = env === null ? [] : ["--env", env];
+  const [database] = config.d1_databases;
+  const migrate = ["d1", "migrations", "apply", database?.database_name ?? "", "--remote", ...chosen];
+  const migrated = dryRun ? 0 : await runWranglerHere(migrate);
+  return migrated || runWranglerHere(["deploy", ...chosen, ...wranglerArgs]);
+}

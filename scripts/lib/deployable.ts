@@ -1,0 +1,65 @@
+import { unreachable } from "./reachable.ts";
+import type { WranglerConfig } from "./wrangler-config.ts";
+
+const PRODUCERS = ["TRIALS", "JOBS"];
+const DEAD_LETTER_QUEUES = "RELAY_DEAD_LETTER_QUEUES";
+
+/**
+ * What must be mended in wrangler.toml before this can be deployed, a sentence each.
+ * @param others settings of other environments. With those that are deployed, which is those that have a database,
+ *   neither that nor a queue may be shared
+ */
+export function problemsOf(config: WranglerConfig, others: readonly WranglerConfig[] = []): string[] {
+  const deployed = others.filter((other) => other.d1_databases.some(({ database_id }) => database_id));
+  return [
+    ...mlflowProblems(config),
+    ...databaseProblems(config, deployed),
+    ...queueProblems(config, deployed),
+  ];
+}
+
+function mlflowProblems({ vars }: WranglerConfig): string[] {
+  const uri = vars.MLFLOW_TRACKING_URI;
+  const problem = typeof uri === "string" ? unreachable(uri) : "is not set.";
+  return problem === null ? [] : [`MLFLOW_TRACKING_URI under [vars]: ${problem}`];
+}
+
+function databaseProblems({ d1_databases }: WranglerConfig, others: readonly WranglerConfig[]): string[] {
+  const own = d1_databases.find(({ binding }) => binding === "DB");
+  if (!own) return ["There is no [[d1_databases]] with the binding DB. An environment inherits none."];
+  if (!own.database_id)
+    return [
+      `The database ${own.database_name} has no database_id. \`npm run setup\` makes it and writes it down; by hand: \`npx wrangler d1 create ${own.database_name}\`, then copy the database_id that it prints under [[d1_databases]].`,
+    ];
+  const shared = others.some((other) =>
+    other.d1_databases.some(({ database_id }) => database_id === own.database_id),
+  );
+  return shared ? [`The database ${own.database_name} belongs to another environment as well.`] : [];
+}
+
+function queueProblems({ queues, vars }: WranglerConfig, others: readonly WranglerConfig[]): string[] {
+  const problems = PRODUCERS.filter((name) => !queues.producers.some(({ binding }) => binding === name)).map(
+    (name) => `There is no [[queues.producers]] with the binding ${name}. An environment inherits none.`,
+  );
+  const consumed = new Set(queues.consumers.map(({ queue }) => queue));
+  const dead = new Set(
+    queues.consumers.flatMap(({ dead_letter_queue }) => (dead_letter_queue ? [dead_letter_queue] : [])),
+  );
+  for (const { queue, dead_letter_queue } of queues.consumers)
+    if (!dead.has(queue) && !dead_letter_queue)
+      problems.push(`The consumer of ${queue} has no dead_letter_queue: its messages would end there.`);
+  for (const queue of [...queues.producers.map((producer) => producer.queue), ...dead])
+    if (!consumed.has(queue))
+      problems.push(`Nothing consumes ${queue}: its messages would be lost after their retention.`);
+  const named = String(vars[DEAD_LETTER_QUEUES] ?? "");
+  if (namesOf(named).toSorted().join() !== [...dead].toSorted().join())
+    problems.push(`${DEAD_LETTER_QUEUES} under [vars] must be "${[...dead].join(",")}", and is "${named}".`);
+  const theirs = new Set(others.flatMap((other) => other.queues.consumers.map(({ queue }) => queue)));
+  for (const queue of consumed)
+    if (theirs.has(queue)) problems.push(`The queue ${queue} belongs to another environment as well.`);
+  return problems;
+}
+
+function namesOf(list: string): string[] {
+  return list.split(",").flatMap((name) => (name.trim() ? [name.trim()] : []));
+}

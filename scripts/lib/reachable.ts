@@ -1,0 +1,23 @@
+/** Cloudflare's remedy for a server that has no public name. */
+const REMEDY =
+  "Give it a public host name; for a server in a private network, a Cloudflare Tunnel does that without opening it (README, “A private MLflow”).";
+
+/** Names that no public DNS answers for (RFC 2606, 6761, 6762, 8375 and ICANN's `.internal`). */
+const PRIVATE_NAMES = /(^|\.)(localhost|local|internal|lan|home|corp|intranet|test|invalid|home\.arpa)$/;
+
+/**
+ * Says why a deployed Worker cannot fetch an address, with the remedy; null if it can. A Worker goes by public names
+ * only: an address in digits is refused by Cloudflare (error 1003) whether it is private or not.
+ */
+export function unreachable(uri: string): string | null {
+  if (!URL.canParse(uri)) return `${JSON.stringify(uri)} is not a URL.`;
+  const { hostname, protocol } = new URL(uri);
+  if (protocol !== "http:" && protocol !== "https:") return `${uri} is not an http or https address.`;
+  const host = hostname.replace(/\.$/, "");
+  // The URL parser writes every spelling of an IPv4 address (octal, one number) as four decimal parts.
+  if (/^\d+\.\d+\.\d+\.\d+$/.test(host) || host.startsWith("["))
+    return `${uri} is an IP address, and a Worker can fetch host names only. ${REMEDY}`;
+  if (PRIVATE_NAMES.test(host) || !host.includes("."))
+    return `${host} is a name within a private network, where Cloudflare cannot go. ${REMEDY}`;
+  return null;
+}

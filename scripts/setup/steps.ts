@@ -1,0 +1,113 @@
+import { randomBytes } from "node:crypto";
+import type { WranglerConfig } from "../lib/wrangler-config.ts";
+
+/** 14 days, the longest that Cloudflare keeps a message. */
+const RETENTION_SECONDS = 1_209_600;
+export const LOCATIONS = ["weur", "eeur", "apac", "oc", "wnam", "enam"] as const;
+
+export type Ran = { code: number; output: string };
+/** What the steps do to the world, passed in. */
+export type World = {
+  /** Runs wrangler with arguments, and what it reads as its input. */
+  wrangler: (args: string[], input?: string) => Promise<Ran>;
+  /** Asks a person; the answer may be empty. */
+  ask: (question: string) => Promise<string>;
+  /** Writes the database's id under its name in wrangler.toml. */
+  noteDatabaseId: (databaseName: string, id: string) => Promise<void>;
+  say: (line: string) => void;
+};
+
+/** Raised where a step cannot go on; the message says what to do. */
+export class SetupError extends Error {
+  override readonly name = "SetupError";
+}
+
+/** There is an account to set up in. */
+export async function ensureSignedIn({ wrangler }: World): Promise<void> {
+  const { code, output } = await wrangler(["whoami"]);
+  if (code !== 0 || /not authenticated/i.test(output))
+    throw new SetupError("Wrangler is not signed in: run `npx wrangler login`, then this again.");
+}
+
+/**
+ * The database exists, and wrangler.toml has its id.
+ * @param location where it is to be made; null asks. It cannot be moved later, and decides how long an answer takes
+ */
+export async function ensureDatabase(
+  world: World,
+  { d1_databases }: WranglerConfig,
+  location: string | null,
+): Promise<void> {
+  const database = d1_databases.find(({ binding }) => binding === "DB");
+  if (!database) throw new SetupError("wrangler.toml has no [[d1_databases]] with the binding DB.");
+  const name = database.database_name;
+  let id = await databaseId(world, name);
+  if (id === null) {
+    const where = location ?? (await askLocation(world));
+    await must(world, ["d1", "create", name, ...(where ? ["--location", where] : [])]);
+    id = await databaseId(world, name);
+    if (id === null)
+      throw new SetupError(`The database ${name} was made, and \`wrangler d1 list\` lacks it.`);
+    world.say(`made the database ${name}${where ? ` in ${where}` : ""}`);
+  }
+  if (database.database_id === id) return;
+  if (database.database_id)
+    throw new SetupError(
+      `wrangler.toml has the database_id ${database.database_id} for ${name}, and this account has ${id}. Take away whichever is wrong.`,
+    );
+  await world.noteDatabaseId(name, id);
+  world.say(`wrote the database_id of ${name} into wrangler.toml`);
+}
+
+async function askLocation({ ask }: World): Promise<string> {
+  const answer = await ask(
+    `Where shall the database live? It cannot be moved; every event is written there, so near the trainers is best.\n${LOCATIONS.join(", ")}, or empty for near you: `,
+  );
+  if (answer === "" || LOCATIONS.some((location) => location === answer)) return answer;
+  throw new SetupError(`${answer} is none of ${LOCATIONS.join(", ")}.`);
+}
+
+async function databaseId(world: World, name: string): Promise<string | null> {
+  const listed: unknown = JSON.parse(await must(world, ["d1", "list", "--json"]));
+  const found = Array.isArray(listed) ? listed.find((row) => row.name === name) : undefined;
+  return typeof found?.uuid === "string" ? found.uuid : null;
+}
+
+/** Every queue exists and keeps its messages as long as can be. */
+export async function ensureQueues(world: World, { queues }: WranglerConfig): Promise<void> {
+  const keep = ["--message-retention-period-secs", String(RETENTION_SECONDS)];
+  const names = new Set([...queues.producers, ...queues.consumers].map(({ queue }) => queue));
+  for (const name of names) {
+    const made = await world.wrangler(["queues", "create", name, ...keep]);
+    if (made.code === 0) world.say(`made the queue ${name}`);
+    else if (/already (exists|taken)|11009/i.test(made.output))
+      await must(world, ["queues", "update", name, ...keep]);
+    else throw new SetupError(`wrangler queues create ${name} failed:\n${made.output.trim()}`);
+  }
+}
+
+/** The secrets that wrangler.toml requires exist; an admin token that is missing is made, and shown this once. */
+export async function ensureSecrets(
+  world: World,
+  { secrets }: WranglerConfig,
+  chosen: string[],
+): Promise<void> {
+  const listed = await world.wrangler(["secret", "list", ...chosen]);
+  for (const name of secrets.required) {
+    if (listed.code === 0 && listed.output.includes(`"${name}"`)) continue;
+    const value =
+      name === "ADMIN_TOKEN" ? randomBytes(24).toString("base64url") : await world.ask(`${name}: `);
+    await must(world, ["secret", "put", name, ...chosen], value);
+    world.say(
+      name === "ADMIN_TOKEN"
+        ? `made ADMIN_TOKEN, which is shown this once: ${value}`
+        : `put the secret ${name}`,
+    );
+  }
+}
+
+async function must({ wrangler }: World, args: string[], input?: string): Promise<string> {
+  const { code, output } = await wrangler(args, input);
+  if (code !== 0) throw new SetupError(`wrangler ${args.slice(0, 3).join(" ")} failed:\n${output.trim()}`);
+  return output;
+}

@@ -1,0 +1,88 @@
+import { describe, expect, test } from "vitest";
+import { problemsOf } from "../../scripts/lib/deployable.ts";
+import { unreachable } from "../../scripts/lib/reachable.ts";
+import { readWranglerConfig, type WranglerConfig } from "../../scripts/lib/wrangler-config.ts";
+
+const shipped = readWranglerConfig();
+
+function deployable(changes: Partial<WranglerConfig> = {}): WranglerConfig {
+  return {
+    ...shipped,
+    vars: { ...shipped.vars, MLFLOW_TRACKING_URI: "https://mlflow.example.com" },
+    d1_databases: shipped.d1_databases.map((database) => ({ ...database, database_id: "0a1b" })),
+    ...changes,
+  };
+}
+
+describe("an address that a Worker cannot fetch is refused with the remedy", () => {
+  test.each([
+    "http://127.0.0.1:5000",
+    "http://10.0.0.7/mlflow",
+    "https://203.0.113.9",
+    "http://0x7f.1",
+    "http://2130706433",
+    "http://[::1]:5000",
+    "http://[2001:db8::1]",
+    "http://localhost:5000",
+    "http://mlflow",
+    "http://mlflow:5000",
+    "https://mlflow.local",
+    "https://mlflow.local.",
+    "https://tracking.ml.internal",
+    "https://box.home.arpa",
+    "https://mlflow.corp",
+  ])("%s", (uri) => {
+    expect(unreachable(uri)).toMatch(/Tunnel/);
+  });
+
+  test.each(["", "mlflow.example.com", "ftp://mlflow.example.com"])("%j is no address at all", (uri) => {
+    expect(unreachable(uri)).not.toBeNull();
+  });
+
+  test.each([
+    "https://mlflow.example.com",
+    "http://mlflow.example.com:5000/prefix",
+    "https://internal.example.com",
+    "https://local.example.org",
+    "https://1.2.3.4.example.com",
+  ])("%s can be fetched", (uri) => {
+    expect(unreachable(uri)).toBeNull();
+  });
+});
+
+describe("what would fail or lose messages once deployed is said before", () => {
+  test("the settings as shipped lack an address and a database, and nothing else", () => {
+    expect(problemsOf(shipped)).toEqual([
+      expect.stringContaining("MLFLOW_TRACKING_URI"),
+      expect.stringContaining("database_id"),
+    ]);
+    expect(problemsOf(deployable())).toEqual([]);
+  });
+
+  test("an environment that inherits neither database nor queues", () => {
+    const bare = deployable({ d1_databases: [], queues: { producers: [], consumers: [] } });
+    const problems = problemsOf(bare).join("\n");
+    expect(problems).toContain("binding DB");
+    expect(problems).toContain("binding TRIALS");
+    expect(problems).toContain("binding JOBS");
+  });
+
+  test("a dead-letter queue that nothing consumes, and one that the Worker does not know", () => {
+    const [trials, ...rest] = shipped.queues.consumers;
+    if (!trials) throw new Error("no consumer");
+    const consumers = [{ ...trials, dead_letter_queue: "graveyard" }, ...rest];
+    const problems = problemsOf(deployable({ queues: { ...shipped.queues, consumers } })).join("\n");
+    expect(problems).toContain("Nothing consumes graveyard");
+    expect(problems).toContain(
+      'RELAY_DEAD_LETTER_QUEUES under [vars] must be "graveyard,trial-relay-jobs-dlq"',
+    );
+    expect(problems).toContain("trial-relay-trials-dlq has no dead_letter_queue");
+  });
+
+  test("a database and queues that belong to another environment, if that is deployed", () => {
+    const problems = problemsOf(deployable(), [deployable()]).join("\n");
+    expect(problems).toContain("trial-relay belongs to another environment");
+    expect(problems).toContain("The queue trial-relay-jobs belongs to another environment");
+    expect(problemsOf(deployable(), [shipped])).toEqual([]);
+  });
+});

@@ -1,0 +1,131 @@
+import { describe, expect, test } from "vitest";
+import { withDatabaseId } from "../../scripts/lib/toml.ts";
+import { readWranglerConfig, type WranglerConfig } from "../../scripts/lib/wrangler-config.ts";
+import {
+  ensureDatabase,
+  ensureQueues,
+  ensureSecrets,
+  ensureSignedIn,
+  type World,
+} from "../../scripts/setup/steps.ts";
+
+const config = readWranglerConfig();
+
+/** An account as wrangler shows it, and a person who gives one answer to everything. */
+class Account implements World {
+  readonly databases = new Map<string, string>();
+  readonly queues = new Map<string, string>();
+  readonly secrets = new Map<string, string>();
+  readonly said: string[] = [];
+  readonly locations: (string | undefined)[] = [];
+  toml: WranglerConfig = config;
+  readonly #answer: string;
+
+  constructor(answer = "") {
+    this.#answer = answer;
+  }
+
+  wrangler = async (args: string[], input = "") => {
+    const [what, does, name = "", ...rest] = args;
+    const ok = (output = "") => ({ code: 0, output });
+    switch (`${what} ${does}`) {
+      case "d1 list":
+        return ok(JSON.stringify([...this.databases].map(([name, uuid]) => ({ name, uuid }))));
+      case "d1 create":
+        this.databases.set(name, `id-of-${name}`);
+        this.locations.push(rest[1]);
+        return ok();
+      case "queues create":
+        if (this.queues.has(name)) return { code: 1, output: `Queue name '${name}' is already taken` };
+        this.queues.set(name, rest[1] ?? "");
+        return ok();
+      case "queues update":
+        this.queues.set(name, rest[1] ?? "");
+        return ok();
+      case "secret list":
+        return ok(JSON.stringify([...this.secrets.keys()].map((name) => ({ name, type: "secret_text" }))));
+      case "secret put":
+        this.secrets.set(name, input);
+        return ok();
+      default:
+        return { code: 1, output: `unknown command ${args.join(" ")}` };
+    }
+  };
+  ask = async () => this.#answer;
+  noteDatabaseId = async (_name: string, id: string) => {
+    const [database] = this.toml.d1_databases;
+    if (database) this.toml = { ...this.toml, d1_databases: [{ ...database, database_id: id }] };
+  };
+  say = (line: string) => void this.said.push(line);
+
+  async setUp(location: string | null = null): Promise<void> {
+    await ensureDatabase(this, this.toml, location);
+    await ensureQueues(this, this.toml);
+    await ensureSecrets(this, this.toml, []);
+  }
+}
+
+describe("setting up an account", () => {
+  test("makes the database where it was asked for, every queue with 14 days, and an admin token", async () => {
+    const account = new Account("weur");
+    await account.setUp();
+    expect(account.locations).toEqual(["weur"]);
+    expect(account.toml.d1_databases[0]?.database_id).toBe("id-of-trial-relay");
+    expect(Object.fromEntries(account.queues)).toEqual({
+      "trial-relay-trials": "1209600",
+      "trial-relay-jobs": "1209600",
+      "trial-relay-trials-dlq": "1209600",
+      "trial-relay-jobs-dlq": "1209600",
+    });
+    const token = account.secrets.get("ADMIN_TOKEN") ?? "";
+    expect(token.length).toBeGreaterThanOrEqual(32);
+    expect(account.said.filter((line) => line.includes(token))).toHaveLength(1);
+  });
+
+  test("a second time makes nothing, and mends the retention of a queue made by hand", async () => {
+    const account = new Account();
+    await account.setUp("apac");
+    const token = account.secrets.get("ADMIN_TOKEN");
+    account.queues.set("trial-relay-jobs", "345600");
+    account.said.length = 0;
+    await account.setUp();
+    expect(account.said).toEqual([]);
+    expect(account.locations).toEqual(["apac"]);
+    expect(account.secrets.get("ADMIN_TOKEN")).toBe(token);
+    expect(account.queues.get("trial-relay-jobs")).toBe("1209600");
+  });
+
+  test("another database's id in wrangler.toml is not written over", async () => {
+    const account = new Account();
+    await account.setUp("enam");
+    account.databases.set("trial-relay", "another");
+    await expect(account.setUp()).rejects.toThrow(/database_id id-of-trial-relay .* another/);
+  });
+
+  test("a place that Cloudflare does not have is refused before anything is made", async () => {
+    const account = new Account("Frankfurt");
+    await expect(account.setUp()).rejects.toThrow(/Frankfurt is none of weur/);
+    expect(account.databases.size).toBe(0);
+  });
+
+  test("without a session it says how to sign in", async () => {
+    await expect(ensureSignedIn(new Account())).rejects.toThrow("npx wrangler login");
+  });
+});
+
+describe("the database's id in wrangler.toml", () => {
+  const toml = '# ours\n[[d1_databases]]\nbinding = "DB"\ndatabase_name = "trial-relay" # main\n\n[vars]\n';
+
+  test("stands below its name, and nothing else changes", () => {
+    expect(withDatabaseId(toml, "trial-relay", "0a1b")).toBe(
+      toml.replace("# main\n", '# main\ndatabase_id = "0a1b"\n'),
+    );
+  });
+
+  test.each([
+    ["none of that name", toml, "other"],
+    ["two of that name", toml + toml, "trial-relay"],
+  ])("%s is said, with what to do by hand", (_, text, name) => {
+    expect(() => withDatabaseId(text, name, "0a1b")).toThrow('database_id = "0a1b" by hand');
+  });
+});
