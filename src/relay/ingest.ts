@@ -8,6 +8,7 @@ import { within } from "./within.ts";
 /** Long enough for a busy database, short enough for a trainer. */
 const JOURNAL_TIMEOUT_MS = 5_000;
 const SEND_TIMEOUT_MS = 2_000;
+const POKE_TIMEOUT_MS = 1_000;
 /** A queue message holds 128,000 bytes with about 100 of metadata; a batch 256,000 and 100 messages. */
 const MAX_MESSAGE_BYTES = 120_000;
 const MAX_BATCH_BYTES = 240_000;
@@ -56,24 +57,30 @@ export async function ingest(deps: IngestDeps, events: readonly JournalEvent[]):
   }
 }
 
-/** Tells the consumer which streams are behind. A poke that is lost is found by the cron. */
+/**
+ * Tells the consumer which streams are behind. All of a request's pokes have one deadline together, since a trainer
+ * waits for its answer; a poke that is lost is found by the cron.
+ */
 export async function sendPokes(
   deps: Pick<Deps, "trials" | "config" | "log">,
   pokes: readonly { streamId: number; urgent: boolean }[],
 ): Promise<void> {
-  for (let i = 0; i < pokes.length; i += MAX_BATCH_MESSAGES) {
-    const messages = pokes.slice(i, i + MAX_BATCH_MESSAGES).map(({ streamId, urgent }) => ({
-      body: { kind: "poke" as const, streamId },
-      delaySeconds: urgent ? 0 : deps.config.gatherWindowSeconds,
-    }));
-    try {
-      await within(SEND_TIMEOUT_MS, deps.trials.sendBatch(messages));
-    } catch (error) {
-      deps.log.warn("pokes were not sent; the cron will find these trials", {
-        error: errorText(error),
-        pokes: messages.length,
-      });
-    }
+  const batches: MessageSendRequest<RelayMessage>[][] = [];
+  for (let i = 0; i < pokes.length; i += MAX_BATCH_MESSAGES)
+    batches.push(
+      pokes.slice(i, i + MAX_BATCH_MESSAGES).map(({ streamId, urgent }) => ({
+        body: { kind: "poke", streamId },
+        delaySeconds: urgent ? 0 : deps.config.gatherWindowSeconds,
+      })),
+    );
+  const sent = batches.map((messages) => deps.trials.sendBatch(messages));
+  try {
+    await within(POKE_TIMEOUT_MS, Promise.all(sent));
+  } catch (error) {
+    deps.log.warn("pokes were not sent; the cron will find these trials", {
+      error: errorText(error),
+      pokes: pokes.length,
+    });
   }
 }
 

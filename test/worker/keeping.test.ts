@@ -1,6 +1,6 @@
 import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import worker from "../../src/index.ts";
 import type { RelayMessage } from "../../src/relay/deps.ts";
 
@@ -180,6 +180,27 @@ describe("acknowledged is kept", () => {
     const letters = await env.DB.prepare("select kind, item from dead_letters").all();
     expect(letters.results).toEqual([{ kind: "message", item: '{"kind":"poke","streamId":1}' }]);
   });
+});
+
+test("the pokes of a request with many trials wait for a slow queue together, not one batch after the other", async () => {
+  const asked: number[] = [];
+  const opened = Promise.withResolvers<void>();
+  const slow: Queue<RelayMessage> = {
+    ...env.TRIALS,
+    sendBatch: async (messages) => {
+      asked.push([...messages].length);
+      // Answers nobody before it was asked for everything.
+      if (asked.length === 4) opened.resolve();
+      await opened.promise;
+      return { metadata: { metrics: { backlogCount: 0, backlogBytes: 0 } } };
+    },
+  };
+  const events = Array.from({ length: 350 }, (_, i) => metric(`trial-${i}`, 1));
+  const logged = vi.spyOn(console, "warn");
+  const answer = await post({ ...env, TRIALS: slow }, events);
+  expect(answer.status).toBe(202);
+  expect(asked).toEqual([100, 100, 100, 50]);
+  expect(logged).not.toHaveBeenCalled();
 });
 
 test("a wrong setting stops the Worker with one message that names the variable", async () => {
