@@ -1,13 +1,14 @@
 import type * as z from "zod";
 import { Findings } from "./facts.ts";
 import { isMap } from "./flatten.ts";
-import { type FieldProblem, invalid, missing, shown } from "./problems.ts";
+import { type FieldProblem, invalid, missing } from "./problems.ts";
 import type { Body, Read } from "./reading.ts";
 import { readRunMetric, readRunStart, readRunStop } from "./run-events.ts";
 import { schemas } from "./schemas.ts";
 import { readTrialComplete, readTrialFailed, readTrialStart, readTrialStopped } from "./trial-events.ts";
 import { EVENT_TYPES, type EventType, type Facts } from "./types.ts";
 import type { WireNumber } from "./values.ts";
+import { type Warning, warning } from "./warnings.ts";
 
 /** A body that was found good. `occurredAt` is null when the trainer gave no time of its own. */
 export type CheckedEvent = {
@@ -21,7 +22,8 @@ export type CheckedEvent = {
   points: { key: string; value: WireNumber; step: number }[];
   /** True when the body carries a step of its own: then the same body again is a repeat. */
   hasStep: boolean;
-  warnings: string[];
+  /** What was not taken as it was sent. */
+  warnings: Warning[];
 };
 
 /** Why a body was refused, with the original's error names (reference: MLEventsController). */
@@ -64,7 +66,7 @@ export function checkEvent(input: unknown): Checked {
   const known = new Set(Object.keys(schemas[type].shape));
   const unknown = Object.keys(body).filter((name) => !known.has(name));
   const warnings = [
-    ...unknown.map((name) => `${shown(name)} is not a field of ${type} and was ignored`),
+    ...unknown.map((name) => warning([name], body[name], `is not a field of ${type}`, "left_out")),
     ...findings.warnings,
   ];
   return { ok: true, event: { ...read.event, type, warnings } };

@@ -1,23 +1,17 @@
 import type * as z from "zod";
 import { metricValue } from "./fields.ts";
 import { flatten, isMap } from "./flatten.ts";
-import {
-  chars,
-  cut,
-  keyProblem,
-  MAX_KEY_CHARS,
-  MAX_PARAM_VALUE_CHARS,
-  MAX_TAG_VALUE_CHARS,
-} from "./limits.ts";
+import { chars, cut, keyProblem, MAX_PARAM_VALUE_CHARS, MAX_TAG_VALUE_CHARS } from "./limits.ts";
 import { DESCRIPTION_TAG } from "./merge.ts";
 import { type FieldProblem, invalid } from "./problems.ts";
 import type { Facts, Json } from "./types.ts";
 import { canonicalJson, toWire, type WireNumber } from "./values.ts";
+import { type Warning, warning } from "./warnings.ts";
 
 /** Collects what a checked body says, item by item, with the problems and the harmless oddities it meets. */
 export class Findings {
   readonly problems: FieldProblem[] = [];
-  readonly warnings: string[] = [];
+  readonly warnings: Warning[] = [];
 
   /** Nested numbers as flat metrics. */
   metrics(field: string, map: Record<string, unknown> | undefined): Record<string, WireNumber> {
@@ -64,17 +58,15 @@ export class Findings {
     if (!map) return {};
     const flat = flatten(map);
     if ("rule" in flat) {
-      this.warnings.push(`metadata is kept but not sent as tags: ${flat.path.join(".")} ${flat.rule}`);
+      this.warnings.push(warning(["metadata", ...flat.path], map, flat.rule, "not_sent"));
       return {};
     }
     const tags: Record<string, string> = {};
-    for (const { key, value } of flat.leaves) {
+    for (const { path, key, value } of flat.leaves) {
       const name = `metadata.${key}`;
       const problem = keyProblem(name);
       if (problem)
-        this.warnings.push(
-          `metadata.${cut(key, MAX_KEY_CHARS)} is kept but not sent as a tag: its name ${problem}`,
-        );
+        this.warnings.push(warning(["metadata", ...path], value, `has a name that ${problem}`, "not_sent"));
       else tags[name] = tagValue(value);
     }
     return tags;

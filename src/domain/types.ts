@@ -1,5 +1,6 @@
 import type { QuietStatus } from "./status.ts";
 import type { WireNumber } from "./values.ts";
+import type { Warning } from "./warnings.ts";
 
 /** The relay's own words. Shapes only; no I/O, no clock. Times are epoch milliseconds. */
 
@@ -86,6 +87,8 @@ export type JournalEvent = {
   correlationId: string;
   facts: Facts | null;
   points: Point[];
+  /** What was not taken as the trainer sent it; absent when all was. */
+  warnings?: Warning[];
 };
 
 /** An event as the journal gives it back to the fold and to delivery. */

@@ -5,7 +5,7 @@ import { component } from "./components.ts";
 import { eventRequest } from "./event-bodies.ts";
 import * as example from "./examples.ts";
 import type { Resource } from "./operation.ts";
-import { count } from "./parts.ts";
+import { count, warnings } from "./parts.ts";
 import { problem } from "./problems.ts";
 
 const taken = {
@@ -15,7 +15,7 @@ const taken = {
   correlation_id: z.string(),
   message: z.string(),
   duplicate: z.literal(true).optional().describe("The same event was taken before."),
-  warnings: z.array(z.string()).optional().describe("What was ignored or cut."),
+  warnings: warnings.optional().describe("What was not taken as it was sent."),
 };
 
 const eventTaken = component("EventTaken", z.object(taken).describe("The answer to a single event."));

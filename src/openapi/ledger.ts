@@ -13,6 +13,7 @@ import {
   textFilter,
   time,
   trialId,
+  warnings,
   wordFilter,
 } from "./parts.ts";
 import { report } from "./reports.ts";
@@ -31,6 +32,7 @@ const entry = component(
     repeats: count.describe("How often it was sent again."),
     points: count,
     state: z.enum(LEDGER_STATES),
+    warnings,
     conflicts: z.array(
       z.object({
         id: z.int(),

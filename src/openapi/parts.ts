@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { MAX_STEP, MIN_STEP } from "../domain/limits.ts";
+import { warningSchema } from "../domain/warnings.ts";
 import { SYNC_STATES } from "../store/read-common.ts";
 import { component } from "./components.ts";
 import { METRIC, TRIAL_KEY } from "./examples.ts";
@@ -19,6 +20,21 @@ export const metricValue = component(
   z
     .union([z.number(), z.enum(["NaN", "Infinity", "-Infinity"])])
     .describe("A 64-bit float; what JSON has no number for is text."),
+);
+
+/** What was not taken as it was sent. */
+export const warnings = z.array(
+  component(
+    "Warning",
+    warningSchema.describe("One thing of an accepted event that was not taken as it was sent."),
+    {
+      field: "Its path with dots.",
+      value: "What it held, cut.",
+      rule: "What it does not keep to.",
+      action:
+        "`left_out`: not taken; `converted`: taken as another value of the same meaning; `cut` to MLflow's limit; `renamed`: taken under the documented name; `not_sent`: kept in the journal, not sent to MLflow.",
+    },
+  ),
 );
 
 /** Whose something is: a trial's, or with `trial` null a model run's. */

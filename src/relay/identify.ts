@@ -53,6 +53,7 @@ export async function identify(
     correlationId: event.correlationId ?? uuidv7(),
     facts: event.facts,
     points: event.points.map((point) => ({ ...point, timestamp: occurredAt })),
+    ...(event.warnings.length > 0 ? { warnings: event.warnings } : {}),
   };
 }
 

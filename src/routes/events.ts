@@ -15,9 +15,7 @@ const RETRY_WHEN_FULL_SECONDS = 60;
 const RATE_PERIOD_SECONDS = 60;
 
 /** What is said of one item: it is kept (or was before), or why not. */
-type Verdict =
-  | { ok: true; event: JournalEvent; warnings: string[]; outcome: Outcome }
-  | { ok: false; failure: Failure };
+type Verdict = { ok: true; event: JournalEvent; outcome: Outcome } | { ok: false; failure: Failure };
 
 /** `POST /api/events/ml`: one event, an array of them, or NDJSON. */
 export const events = new Hono<AppEnv>().post("/ml", requireScope("ingest"), async (c) => {
@@ -103,7 +101,7 @@ async function keep(
     if (!item.ok) return { ok: false, failure: { kind: "rejected", rejection: item.rejection } };
     const outcome = outcomes?.next().value ?? "accepted";
     if (outcome === "conflict") return { ok: false, failure: conflict(item.event.id) };
-    return { ok: true, event: item.event, warnings: item.checked.event.warnings, outcome };
+    return { ok: true, event: item.event, outcome };
   });
 }
 
@@ -117,7 +115,7 @@ function withIndex(failure: Failure, index: number): Failure {
 }
 
 /** The original's answer for an event, and what it did not say. */
-function kept({ event, outcome, warnings }: Extract<Verdict, { ok: true }>) {
+function kept({ event, outcome }: Extract<Verdict, { ok: true }>) {
   return {
     success: true,
     event_id: event.id,
@@ -125,6 +123,6 @@ function kept({ event, outcome, warnings }: Extract<Verdict, { ok: true }>) {
     correlation_id: event.correlationId,
     message: "Event accepted for processing",
     ...(outcome === "duplicate" ? { duplicate: true } : {}),
-    ...(warnings.length > 0 ? { warnings } : {}),
+    ...(event.warnings ? { warnings: event.warnings } : {}),
   };
 }

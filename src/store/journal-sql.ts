@@ -14,6 +14,7 @@ export function eventRow(event: JournalEvent) {
     event.correlationId,
     event.facts === null ? null : JSON.stringify(event.facts),
     event.points.length + Object.keys(event.facts?.finals ?? {}).length,
+    event.warnings ? JSON.stringify(event.warnings) : null,
   ];
 }
 
@@ -48,8 +49,8 @@ export const INSERT_TRIALS = `
   where true on conflict do nothing`;
 
 export const INSERT_EVENTS = `
-  insert into events (stream_id, event_id, type, hash, occurred_at, accepted_at, correlation_id, facts, points)
-  select s.id, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6, j.value ->> 7, j.value ->> 8
+  insert into events (stream_id, event_id, type, hash, occurred_at, accepted_at, correlation_id, facts, points, warnings)
+  select s.id, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6, j.value ->> 7, j.value ->> 8, j.value ->> 9
   from json_each(?1) j join streams s on s.key = j.value ->> 0
   where true on conflict (stream_id, event_id) do update set repeats = repeats + (hash = excluded.hash)
   returning (select key from streams where id = stream_id) as key, event_id, hash, repeats`;

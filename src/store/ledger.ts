@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { warningSchema } from "../domain/warnings.ts";
 import { iso } from "./read-common.ts";
 
 /** The journal of a trial with what became of each event. */
@@ -26,6 +27,7 @@ const entry = z.object({
   confirmed_at: z.number().nullable(),
   repeats: z.number(),
   points: z.number(),
+  warnings: z.string().nullable(),
   state: z.enum(LEDGER_STATES),
 });
 
@@ -56,6 +58,7 @@ export async function ledgerPage(
     accepted_at: iso(row.accepted_at),
     delivered_by: iso(row.delivered_by),
     confirmed_at: iso(row.confirmed_at),
+    warnings: row.warnings === null ? [] : z.array(warningSchema).parse(JSON.parse(row.warnings)),
     ...troubleOf(row.seq),
     position: { value: null, id: row.seq },
   }));
@@ -140,7 +143,7 @@ const LEDGER = `
     select p.seq, c.id from conflicts c join params p on p.stream_id = c.stream_id and p.key = c.field
     where c.stream_id = ?1 and c.kind = 'param' and c.source = 'mlflow'
   ), ledger as (
-    select e.seq, e.event_id, e.type, e.correlation_id, e.occurred_at, e.accepted_at, e.repeats, e.points,
+    select e.seq, e.event_id, e.type, e.correlation_id, e.occurred_at, e.accepted_at, e.repeats, e.points, e.warnings,
       case when e.seq <= s.delivered_seq then s.delivered_at end as delivered_by,
       case when e.seq <= s.delivered_seq and e.seq <= v.seq and v.verdict = 'confirmed' then v.checked_at end
         as confirmed_at,

@@ -89,6 +89,8 @@ export const events = sqliteTable(
     facts: text(),
     points: integer().notNull().default(0),
     repeats: integer().notNull().default(0),
+    /** JSON of what was not taken as the trainer sent it; null when all was. */
+    warnings: text(),
   },
   (t) => [uniqueIndex("events_identity").on(t.streamId, t.eventId), index("events_stream").on(t.streamId)],
 );

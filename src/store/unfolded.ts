@@ -31,7 +31,15 @@ export async function loadUnfolded(
   const table = stream.kind === "trial" ? trials : modelRuns;
   const [rows, [stub]] = await orm.batch([
     orm
-      .select()
+      .select({
+        seq: events.seq,
+        eventId: events.eventId,
+        type: events.type,
+        occurredAt: events.occurredAt,
+        acceptedAt: events.acceptedAt,
+        facts: events.facts,
+        points: events.points,
+      })
       .from(events)
       .where(and(eq(events.streamId, stream.id), gt(events.seq, stream.foldedSeq)))
       .orderBy(asc(events.seq))

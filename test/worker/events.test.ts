@@ -155,8 +155,18 @@ describe("one event", () => {
     expect(status).toBe(202);
     expect(body).toMatchObject({
       warnings: [
-        '"paramters" is not a field of ml.trial.start and was ignored',
-        expect.stringContaining("metadata.bad key! is kept but not sent as a tag"),
+        {
+          field: "paramters",
+          value: '{"lr":1}',
+          rule: "is not a field of ml.trial.start",
+          action: "left_out",
+        },
+        {
+          field: "metadata.bad key!",
+          value: "1",
+          rule: expect.stringContaining("has a name that may only contain"),
+          action: "not_sent",
+        },
       ],
     });
   });

@@ -209,3 +209,24 @@ describe("the ledger", () => {
     });
   });
 });
+
+describe("an event that was not taken as it was sent", () => {
+  it("says so in the ledger as in its answer", async () => {
+    const start = { ...START, trial_id: "t2", paramters: { lr: 1 } };
+    const { body } = await post([start, { ...metric(1), trial_id: "t2" }]);
+    const warning = {
+      field: "paramters",
+      value: '{"lr":1}',
+      rule: "is not a field of ml.trial.start",
+      action: "left_out",
+    };
+    expect(body).toMatchObject({ results: [{ warnings: [warning] }, { success: true }] });
+    const answer = await request(`/api/trials/${await idOf("t2")}/ledger`);
+    expect(answer.body).toMatchObject({
+      events: [
+        { event_id: "start", warnings: [warning] },
+        { event_id: "m1", warnings: [] },
+      ],
+    });
+  });
+});
