@@ -55,13 +55,20 @@ export const INSERT_EVENTS = `
   where true on conflict (stream_id, event_id) do update set repeats = repeats + (hash = excluded.hash)
   returning (select key from streams where id = stream_id) as key, event_id, hash, repeats`;
 
-/** Only the points of the events that are stored: a conflicting body has another hash. */
+/** Nothing is taken from a repeat, nor from another body under the same id: only an event that was just stored has no repeats. */
 export const INSERT_POINTS = `
   insert into metric_points (stream_id, seq, n, key, step, timestamp, value)
   select e.stream_id, e.seq, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6, j.value ->> 7
   from json_each(?1) j join streams s on s.key = j.value ->> 0
   join events e on e.stream_id = s.id and e.event_id = j.value ->> 1 and e.hash = j.value ->> 2
-  where true on conflict do nothing`;
+  where e.repeats = 0 on conflict do nothing`;
+
+/** What a request itself holds more than once. */
+export const COUNT_COPIES = `
+  update events set repeats = repeats + j.copies
+  from (select value ->> 0 as key, value ->> 1 as event_id, value ->> 2 as hash, value ->> 3 as copies from json_each(?1)) j
+  join streams s on s.key = j.key
+  where events.stream_id = s.id and events.event_id = j.event_id and events.hash = j.hash`;
 
 /** A stream that was poked a moment ago is not poked again, unless this is urgent. */
 export const MARK_DIRTY = `

@@ -1,5 +1,6 @@
 import type { JournalEvent, StreamRef } from "../domain/types.ts";
 import {
+  COUNT_COPIES,
   eventRow,
   INSERT_EVENTS,
   INSERT_MODEL_RUNS,
@@ -38,21 +39,20 @@ export async function journal(
   events: readonly JournalEvent[],
   now: number,
 ): Promise<Journalled> {
-  const firsts = new Map<string, JournalEvent>();
+  const firsts = new Map<string, First>();
   for (const event of events) {
     const identity = identityOf(event.stream.key, event.id);
-    if (!firsts.has(identity)) firsts.set(identity, event);
+    const first = firsts.get(identity);
+    if (!first) firsts.set(identity, { event, copies: 0 });
+    else if (first.event.hash === event.hash) first.copies++;
   }
   const unique = [...firsts.values()];
-  const streams = streamsOf(unique);
-  const written = await write(
-    db,
-    unique,
-    streams.filter((stream) => !knownStreams.has(stream.key)),
-    now,
-  );
+  const streams = streamsOf(events);
+  const unknown = streams.filter((stream) => !knownStreams.has(stream.key));
+  const written = await write(db, unique, unknown, now);
   // A database that was emptied under us: the stubs are not there after all.
-  const stored = written.stored.size === unique.length ? written : await write(db, unique, streams, now);
+  const lost = unique.filter(({ event }) => !written.stored.has(identityOf(event.stream.key, event.id)));
+  const stored = lost.length === 0 ? written : join(written, await write(db, lost, streams, now));
   if (knownStreams.size > MAX_KNOWN_STREAMS) knownStreams.clear();
   for (const stream of streams) knownStreams.add(stream.key);
 
@@ -61,10 +61,13 @@ export async function journal(
     const known = stored.stored.get(identity);
     if (!known) throw new Error(`the journal did not return event ${event.id}`);
     if (known.hash !== event.hash) return "conflict";
-    return known.isNew && firsts.get(identity) === event ? "accepted" : "duplicate";
+    return known.isNew && firsts.get(identity)?.event === event ? "accepted" : "duplicate";
   });
   return { outcomes, pokes: stored.pokes, databaseBytes: stored.databaseBytes };
 }
+
+/** An event, and how often the same request holds it again. */
+type First = { event: JournalEvent; copies: number };
 
 type Written = {
   stored: Map<string, { hash: string; isNew: boolean }>;
@@ -75,11 +78,12 @@ type Written = {
 /** One transaction; `stubs` are the streams that may not be there yet. */
 async function write(
   db: D1Database,
-  unique: readonly JournalEvent[],
+  firsts: readonly First[],
   stubs: readonly StreamRef[],
   now: number,
 ): Promise<Written> {
   const mark = now + POKE_TRUST_MS;
+  const unique = firsts.map(({ event }) => event);
   const keys = (kind: StreamRef["kind"]) =>
     stubs.filter((stream) => stream.kind === kind).map((stream) => stream.key);
   const stubRows = [
@@ -94,8 +98,21 @@ async function write(
   ];
   const eventRows = overRows(db, INSERT_EVENTS, unique.map(eventRow));
   const points = overRows(db, INSERT_POINTS, unique.flatMap(pointRows));
+  const copies = overRows(
+    db,
+    COUNT_COPIES,
+    firsts.flatMap(({ event, copies }) =>
+      copies === 0 ? [] : [[event.stream.key, event.id, event.hash, copies]],
+    ),
+  );
   const dirty = overRows(db, MARK_DIRTY, dirtyOf(unique), now, mark);
-  const results = await db.batch<Record<string, unknown>>([...stubRows, ...eventRows, ...points, ...dirty]);
+  const results = await db.batch<Record<string, unknown>>([
+    ...stubRows,
+    ...eventRows,
+    ...points,
+    ...copies,
+    ...dirty,
+  ]);
 
   const afterStubs = results.slice(stubRows.length);
   const stored: Written["stored"] = new Map();
@@ -106,11 +123,19 @@ async function write(
     });
   const urgent = new Set(unique.filter(isUrgent).map((event) => event.stream.key));
   const pokes = afterStubs
-    .slice(eventRows.length + points.length)
+    .slice(eventRows.length + points.length + copies.length)
     .flatMap((result) => result.results)
     .filter((row) => row.poked_until === mark)
     .map((row) => ({ streamId: Number(row.id), urgent: urgent.has(String(row.key)) }));
   return { stored, pokes, databaseBytes: results.at(-1)?.meta.size_after ?? 0 };
+}
+
+function join(a: Written, b: Written): Written {
+  return {
+    stored: new Map([...a.stored, ...b.stored]),
+    pokes: [...a.pokes, ...b.pokes],
+    databaseBytes: b.databaseBytes,
+  };
 }
 
 /** An end is worth an immediate delivery; so is a start, which makes the run appear. */
