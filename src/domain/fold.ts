@@ -1,4 +1,4 @@
-import { endedAt, type Lifecycle, lifecycleWith, noLifecycle } from "./status.ts";
+import { endedAt, isRelays, type Lifecycle, lifecycleWith, noLifecycle } from "./status.ts";
 import { type Summary, summaryWith } from "./summary.ts";
 import type { Json, StoredEvent } from "./types.ts";
 import { fromWire, sameMeaning, type WireNumber } from "./values.ts";
@@ -108,7 +108,7 @@ function coreWith(core: Core, event: StoredEvent): Core {
     announced: core.announced || facts.announces === true,
     started: core.started || facts.starts === true,
     // What the relay itself writes says nothing of when the trainer began.
-    startedAt: event.type.startsWith("relay.")
+    startedAt: isRelays(event)
       ? core.startedAt
       : Math.min(core.startedAt ?? event.occurredAt, event.occurredAt),
     lifecycle,

@@ -53,7 +53,7 @@ export type Merged = {
   /** What the relay takes from MLflow; null or empty where nothing. A tag's null: it is taken away. */
   accepted: {
     name: string | null;
-    status: { value: MergeStatus; endTime: number | null; from: MergeStatus } | null;
+    status: { value: MergeStatus; endTime: number | null } | null;
     tags: Map<string, string | null>;
     params: Map<string, string>;
   };
@@ -89,7 +89,7 @@ export function merge({ base, relay, mlflow }: Sides, policies: MergePolicies, s
   const name = relay.name ?? { value: base.name, at: 0 };
   if (settle("name", "run_name", base.name, name, mlflow.name)) merged.accepted.name = mlflow.name;
   if (settle("status", "status", base.status, relay.status, mlflow.status))
-    merged.accepted.status = { value: mlflow.status, endTime: mlflow.endTime, from: relay.status.value };
+    merged.accepted.status = { value: mlflow.status, endTime: mlflow.endTime };
   for (const key of new Set([...base.tags.keys(), ...relay.tags.keys(), ...mlflow.tags.keys()])) {
     const was = base.tags.get(key) ?? null;
     const there = mlflow.tags.get(key) ?? null;

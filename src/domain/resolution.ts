@@ -104,7 +104,7 @@ const TERMINAL: readonly TerminalStatus[] = ["succeeded", "failed", "cancelled",
 /** How and when it ended by what the trainer said: as it stands, else the latest such end that was set aside. */
 function ownEnd({ now, lifecycle }: Disputed, possible: readonly TerminalStatus[]) {
   const ends = possible.flatMap((status) => {
-    const end = lifecycle.ends[status];
+    const end = lifecycle.ends[status]?.[0];
     const isNow = status === now.status && now.endedAt !== null;
     if (isNow) return [{ status, at: now.endedAt ?? 0, saidAt: Number.POSITIVE_INFINITY }];
     return end ? [{ status, at: end.endedAt ?? end.at, saidAt: end.at }] : [];

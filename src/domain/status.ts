@@ -1,81 +1,107 @@
+import { type Bar, type End, isNewsTo, withEnd } from "./ends.ts";
 import type { StoredEvent, TerminalStatus, TrialStatus } from "./types.ts";
 
 /**
- * Status as a lattice: resume epoch first, then rank, then event time, then event id. For each kind of end the
- * latest is kept, so that a resume learnt of late still finds the ends that came after it.
+ * Status as a lattice: the latest reset first, then rank, then event time, then event id. Order of acceptance is part
+ * of the journal (`seq`), so that whatever order it is folded in, the same status comes out.
  */
 export type Lifecycle = {
-  resumedAt: number | null;
-  /** `endedAt`: when it ended, where that is not the time of the event that said so. */
-  ends: Partial<Record<TerminalStatus, { at: number; id: string; endedAt?: number | undefined }>>;
-  /** When the relay last accepted something of the trainer's. */
-  heardAt: number;
+  /** The word over everything accepted before it: the trainer's resume, an operator's decision, or MLflow's. */
+  reset: Reset | null;
+  /** The trainer's ends, latest first: those that some reset learnt of late may still let stand. */
+  ends: Partial<Record<TerminalStatus, readonly End[]>>;
+  /** The last event by which the trainer was heard. */
+  heardSeq: number;
   /** The relay's last finding that contact was lost; it stands until the trainer is heard again. */
-  quiet: { foundAt: number; heardAt: number; as: QuietStatus } | null;
+  quiet: Quiet | null;
 };
+
+type Reset = Bar & {
+  at: number;
+  /** The end that it speaks of itself; null: it says that the trial goes on. */
+  says: { status: TerminalStatus; endedAt: number } | null;
+};
+
+/** `over`: the last event that the finding knew of. `heardAt`: when the trainer was last heard, to be shown. */
+type Quiet = { seq: number; over: number; heardAt: number; as: QuietStatus };
 
 /** What the policy makes of a trial whose trainer fell silent: `left` changes nothing but a tag. */
 export type QuietStatus = "left" | "failed" | "cancelled";
 
-export const noLifecycle: Lifecycle = { resumedAt: null, ends: {}, heardAt: 0, quiet: null };
+export const noLifecycle: Lifecycle = { reset: null, ends: {}, heardSeq: 0, quiet: null };
 
 /** cancelled and skipped < failed < succeeded: a trial that did succeed did not fail, whoever says so later. */
 const RANKS: Record<TerminalStatus, number> = { cancelled: 1, skipped: 1, failed: 2, succeeded: 3 };
 const TERMINAL: readonly TerminalStatus[] = ["cancelled", "skipped", "failed", "succeeded"];
 
+/** Whether the relay itself said it: no word of the trainer's. */
+export function isRelays({ type }: Pick<StoredEvent, "type">): boolean {
+  return type.startsWith("relay.");
+}
+
 /** The lifecycle after one more event. */
 export function lifecycleWith(before: Lifecycle, event: StoredEvent): Lifecycle {
-  const { ends: status, endedAt, resumes, quiet } = event.facts ?? {};
+  const { seq, id, occurredAt: at, acceptedAt } = event;
+  const { ends: status, endedAt, quiet, over = seq } = event.facts ?? {};
   if (quiet) {
-    const found = { foundAt: event.acceptedAt, ...quiet };
-    return isNewer(found, before.quiet) ? { ...before, quiet: found } : before;
+    const found = { seq, over, heardAt: quiet.heardAt, as: quiet.as };
+    return isLater(found, before.quiet) ? { ...before, quiet: found } : before;
   }
-  // What the relay itself writes is not the trainer's voice.
-  const heard = event.type.startsWith("relay.")
-    ? before
-    : { ...before, heardAt: Math.max(before.heardAt, event.acceptedAt) };
-  const at = event.occurredAt;
-  // An event that both resumes and ends says what stands from its time on, whatever was said before.
-  const after = resumes
-    ? {
-        ...heard,
-        resumedAt: Math.max(before.resumedAt ?? 0, at),
-        // Whoever says that it goes on speaks for the trainer: no contact is lost.
-        heardAt: Math.max(heard.heardAt, event.acceptedAt),
-      }
-    : heard;
-  if (!status) return after;
-  const known = before.ends[status];
-  if (known && (known.at > at || (known.at === at && known.id >= event.id))) return after;
-  return { ...after, ends: { ...before.ends, [status]: { at, id: event.id, endedAt } } };
+  const reset = resetOf(event);
+  // Whoever says that it goes on speaks for the trainer: no contact is lost.
+  const isHeard = reset !== null || !isRelays(event);
+  const heard = isHeard ? { ...before, heardSeq: Math.max(before.heardSeq, seq) } : before;
+  if (reset) return isLater(reset, before.reset) ? { ...heard, reset } : heard;
+  if (!status) return heard;
+  const end = { seq, acceptedAt, at, id, ...(endedAt === undefined ? {} : { endedAt }) };
+  return { ...heard, ends: { ...before.ends, [status]: withEnd(before.ends[status] ?? [], end) } };
 }
 
-type Quiet = NonNullable<Lifecycle["quiet"]>;
-
-/** Later by when it was found; the rest only makes the order total. */
-function isNewer(a: Quiet, b: Quiet | null): boolean {
-  return !b || (a.foundAt - b.foundAt || a.heardAt - b.heardAt || (a.as > b.as ? 1 : -1)) > 0;
+/** What an event says over everything said before; null where it is one word among others. */
+function resetOf(event: StoredEvent): Reset | null {
+  const { seq, occurredAt: at, acceptedAt } = event;
+  const { resumes, ends, endedAt, over = seq } = event.facts ?? {};
+  const says = ends === undefined ? null : { status: ends, endedAt: endedAt ?? at };
+  if (says ? isRelays(event) || resumes : resumes && isRelays(event))
+    return { seq, over, at, resumed: null, says };
+  if (!resumes) return null;
+  // Nobody goes on after it was heard that he does: such a clock is ahead.
+  return { seq, over: seq, at, resumed: { acceptedAt, at: Math.min(at, acceptedAt) }, says: null };
 }
 
-function standing(lifecycle: Lifecycle) {
+type Word = { seq: number; over: number };
+
+/** A trainer's resume that another word did not know of is later than it. */
+function isLater(a: Word, b: Word | null): boolean {
+  return !b || (a.over - b.over || a.seq - b.seq) > 0;
+}
+
+/** The ends that stand, the latest of each kind. */
+function standing({ reset, ends }: Lifecycle): (End & { status: TerminalStatus })[] {
   return TERMINAL.flatMap((status) => {
-    const end = lifecycle.ends[status];
-    return end && end.at >= (lifecycle.resumedAt ?? 0) ? [{ status, ...end }] : [];
+    const end = ends[status]?.find((one) => !reset || isNewsTo(one, reset));
+    return end ? [{ status, ...end }] : [];
   });
+}
+
+/** The end that decides the status, by the trainer's own word; null while none stands. */
+function winner(lifecycle: Lifecycle) {
+  const [first] = standing(lifecycle).sort(
+    (a, b) => RANKS[b.status] - RANKS[a.status] || b.at - a.at || (a.id < b.id ? 1 : -1),
+  );
+  return first ?? null;
 }
 
 /** The finding that contact was lost, while it stands: no end, and nothing heard since. */
 function standingQuiet(lifecycle: Lifecycle) {
-  const { quiet, heardAt } = lifecycle;
-  return quiet && quiet.foundAt > heardAt && standing(lifecycle).length === 0 ? quiet : null;
+  const { quiet, heardSeq, reset } = lifecycle;
+  return quiet && heardSeq <= quiet.over && !reset?.says && standing(lifecycle).length === 0 ? quiet : null;
 }
 
 /** The status that the events so far amount to. */
 export function statusOf(lifecycle: Lifecycle): TrialStatus {
-  const [first] = standing(lifecycle).sort(
-    (a, b) => RANKS[b.status] - RANKS[a.status] || b.at - a.at || (a.id < b.id ? 1 : -1),
-  );
-  if (first) return first.status;
+  const said = winner(lifecycle) ?? lifecycle.reset?.says;
+  if (said) return said.status;
   const quiet = standingQuiet(lifecycle);
   return quiet && quiet.as !== "left" ? quiet.as : "running";
 }
@@ -84,10 +110,16 @@ export function statusOf(lifecycle: Lifecycle): TrialStatus {
 export function endedAt(lifecycle: Lifecycle): number | null {
   const ends = standing(lifecycle);
   if (ends.length > 0) return Math.max(...ends.map((end) => end.endedAt ?? end.at));
+  if (lifecycle.reset?.says) return lifecycle.reset.says.endedAt;
   return statusOf(lifecycle) === "running" ? null : lostContactAt(lifecycle);
 }
 
 /** When the trainer was last heard before contact was lost; null while it is heard, and after an end. */
 export function lostContactAt(lifecycle: Lifecycle): number | null {
   return standingQuiet(lifecycle)?.heardAt ?? null;
+}
+
+/** When anything was last said of the status, by the clocks of those who said it; 0: never. */
+export function statusSaidAt({ reset, ends }: Lifecycle): number {
+  return Math.max(reset?.at ?? 0, ...TERMINAL.map((status) => ends[status]?.[0]?.at ?? 0));
 }

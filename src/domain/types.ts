@@ -19,6 +19,7 @@ export type EventType = (typeof EVENT_TYPES)[number];
 /** What the relay itself finds out about a trial goes through the journal too, so that the fold stays the one truth. */
 export type RelayEventType =
   | "relay.trial.quiet"
+  | "relay.trial.orphaned"
   | "relay.replay"
   | "relay.parent"
   | "relay.resolve"
@@ -49,6 +50,8 @@ export type Facts = {
   endedAt?: number | undefined;
   /** The trainer says that an ended trial goes on. */
   resumes?: true | undefined;
+  /** What the relay itself found or took over: the last event that it knew of. Whatever came later is news to it. */
+  over?: number | undefined;
   /** Latest by event time wins, field by field. */
   fields?: Record<string, Json> | undefined;
   /** The first accepted value stands. */
@@ -61,7 +64,7 @@ export type Facts = {
   untags?: string[] | undefined;
   /** Metrics of a terminal event without a step: they take the highest step at their first delivery. */
   finals?: Record<string, WireNumber> | undefined;
-  /** The relay's own finding that contact with the trainer was lost, and what the policy makes of it. */
+  /** The relay's own finding that the trainer is silent, and what the policy makes of it. */
   quiet?: { heardAt: number; as: QuietStatus } | undefined;
   /** Metadata of a metric event: kept in the journal, sent nowhere. */
   about?: Record<string, Json> | undefined;

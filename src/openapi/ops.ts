@@ -14,6 +14,7 @@ const cronPasses = component(
         settled_creates: count,
         deleted_doubles: count,
         quiet_trials: count,
+        orphaned_trials: count.describe("Closed, since their model run had ended and they were silent."),
         retired_trials: count,
         pruned_rows: count,
         poked_jobs: count,

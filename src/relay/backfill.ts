@@ -1,6 +1,7 @@
 import type { KeptPoint, KeptText } from "../domain/compare.ts";
 import { type PointView, pointView, type Sampled, sampled } from "../domain/report.ts";
-import { readCore, readSentState } from "../store/columns.ts";
+import { readSentState } from "../store/columns.ts";
+import { readCore } from "../store/core-column.ts";
 import type { Deps } from "./deps.ts";
 import { compareKeys, type Opened, openRun, type Position } from "./read-back.ts";
 import { compareRest, foundState, stateDifferences } from "./verify.ts";
@@ -91,7 +92,7 @@ function restOf(opened: Opened, { onlyMissing }: Wanted): Pick<Plan, "params" | 
   // Delivery never puts a run back to RUNNING that merely runs.
   const isMendable =
     different.every(({ field, expected }) => field !== "status" || expected !== "RUNNING") ||
-    readCore(opened.kept.core).lifecycle.resumedAt !== null;
+    readCore(opened.kept.core).lifecycle.reset !== null;
   return {
     // A parameter cannot be changed, so only those that are not there are sent.
     params: params.missing,

@@ -1,6 +1,6 @@
 import type { Core } from "../domain/fold.ts";
-import { readCore } from "../store/columns.ts";
 import { recordConflicts } from "../store/conflicts.ts";
+import { readCore } from "../store/core-column.ts";
 import { coreOf, modelRunStream } from "../store/parents.ts";
 import { countEvents } from "../store/streams.ts";
 import { finish } from "./finish.ts";

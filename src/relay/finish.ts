@@ -18,7 +18,7 @@ export async function finish(turn: Turn, runId: string, core: Core): Promise<Ste
   const sent = readSentState(turn.stream.sentState);
   const wanted = runStateOf(core);
   if (!sent || isSame(sent, wanted)) return proceed;
-  const mayRun = core.lifecycle.resumedAt !== null || sent.lostContactAt !== null;
+  const mayRun = core.lifecycle.reset !== null || sent.lostContactAt !== null;
   if (wanted.status === "RUNNING" && sent.status !== "RUNNING" && !mayRun) return proceed;
   const { mlflow, db, now } = turn.deps;
   if (wanted.statusTag !== sent.statusTag) {

@@ -46,7 +46,9 @@ export async function mergeRun(turn: Turn, run: Run): Promise<Step<{ accepted: n
   );
   const seenAt = deps.now();
   const occurredAt = acceptedAt(sides, merged, deps.config.merge, stored.core, seenAt);
-  const events = factsOf(merged, seenAt).map((facts) => eventOf(turn, facts, occurredAt));
+  const events = factsOf(merged, stored.stream.foldedSeq, seenAt).map((facts) =>
+    eventOf(turn, facts, occurredAt),
+  );
   if (events.length > 0) {
     const kept = await ingest(deps, events);
     if (kept.kept !== "journal")

@@ -1,8 +1,8 @@
 import type { Result } from "../mlflow/failure.ts";
 import type { Experiment, Run } from "../mlflow/types.ts";
 import { countHeldUp, isForgotten } from "../store/blocked.ts";
-import { readCore } from "../store/columns.ts";
 import { hasRefusedRun } from "../store/conflicts.ts";
+import { readCore } from "../store/core-column.ts";
 import { coreOf, modelRunStream } from "../store/parents.ts";
 import { deletedReason } from "./experiment.ts";
 import { text } from "./targets.ts";

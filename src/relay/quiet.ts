@@ -1,10 +1,13 @@
 import type { QuietStatus } from "../domain/status.ts";
-import { silentTrials } from "../store/quiet.ts";
+import type { JournalEvent, RelayEventType } from "../domain/types.ts";
+import { orphanedTrials, type Silent, silentTrials } from "../store/quiet.ts";
 import type { Deps } from "./deps.ts";
 import { ingest } from "./ingest.ts";
 import { relayEvent } from "./relay-event.ts";
 
 const MAX_FOUND = 500;
+/** How long a trial may outlive its model run in silence, where no silence is set. */
+const ORPHAN_GRACE_MS = 10 * 60_000;
 
 const AS: Record<"leave" | "fail" | "kill", QuietStatus> = {
   leave: "left",
@@ -13,27 +16,57 @@ const AS: Record<"leave" | "fail" | "kill", QuietStatus> = {
 };
 
 /**
- * Marks trials whose trainer fell silent. The finding is an event of the relay's own in the trial's journal; the
- * trainer's next event outweighs it, whatever order they are folded in.
+ * Marks trials whose trainer fell silent. The finding is an event of the relay's own in the trial's journal; whatever
+ * the trainer says that it did not know of outweighs it, in whatever order the two are accepted.
  * @returns how many were found
  */
 export async function findQuiet(deps: Deps): Promise<number> {
   const { afterMs, policy } = deps.config.quiet;
   if (afterMs === 0) return 0;
+  const silent = await silentTrials(deps.db, deps.now() - afterMs, MAX_FOUND);
+  return say(deps, silent, "relay.trial.quiet", AS[policy]);
+}
+
+/**
+ * Closes trials that still run, in silence, after their model run ended. Like any silent trial such a one is back when
+ * it is heard, and its own later end stands.
+ * @returns how many were closed
+ */
+export async function closeOrphans(deps: Deps): Promise<number> {
+  if (deps.config.orphans === "leave") return 0;
   const now = deps.now();
-  const silent = await silentTrials(deps.db, now - afterMs, MAX_FOUND);
-  const found = silent.map((trial) =>
-    relayEvent(
-      { ...trial, kind: "trial" },
-      {
-        type: "relay.trial.quiet",
-        id: `relay:quiet:${trial.heardAt}`,
-        facts: { quiet: { heardAt: trial.heardAt, as: AS[policy] } },
-        acceptedAt: now,
-        occurredAt: trial.heardAt,
-      },
-    ),
+  const graceMs = deps.config.quiet.afterMs || ORPHAN_GRACE_MS;
+  const orphaned = await orphanedTrials(deps.db, now - graceMs, now, MAX_FOUND);
+  return say(deps, orphaned, "relay.trial.orphaned", "cancelled");
+}
+
+async function say(
+  deps: Deps,
+  silent: readonly Silent[],
+  type: RelayEventType,
+  as: QuietStatus,
+): Promise<number> {
+  if (silent.length === 0) return 0;
+  const ingested = await ingest(
+    deps,
+    silent.map((trial) => finding(trial, type, as, deps.now())),
   );
-  if (found.length > 0) await ingest(deps, found);
-  return found.length;
+  return ingested.kept === "journal"
+    ? ingested.outcomes.filter((outcome) => outcome === "accepted").length
+    : 0;
+}
+
+/** Of one state of a trial there is one finding of a kind, however often it is made. */
+function finding(trial: Silent, type: RelayEventType, as: QuietStatus, acceptedAt: number): JournalEvent {
+  const { heardAt, lastSeq } = trial;
+  return relayEvent(
+    { ...trial, kind: "trial" },
+    {
+      type,
+      id: `${type}:${lastSeq}`,
+      facts: { quiet: { heardAt, as }, over: lastSeq },
+      acceptedAt,
+      occurredAt: heardAt,
+    },
+  );
 }

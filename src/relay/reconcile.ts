@@ -7,7 +7,7 @@ import type { Deps } from "./deps.ts";
 import { deleteDoubles } from "./doubles.ts";
 import { flushTally } from "./flush-tally.ts";
 import { follow } from "./follow.ts";
-import { findQuiet } from "./quiet.ts";
+import { closeOrphans, findQuiet } from "./quiet.ts";
 import { retire } from "./retire.ts";
 import { pokeAll, wake } from "./wake.ts";
 
@@ -43,6 +43,7 @@ export async function reconcile(deps: Deps): Promise<PassReport | null> {
       report.settledCreates = doubles.checked;
       report.deletedDoubles = doubles.deleted;
     }
+    report.orphanedTrials = await closeOrphans(deps);
     report.quietTrials = await findQuiet(deps);
     if (deps.config.enabled && report.probe !== "open") {
       const retired = await retire(deps);

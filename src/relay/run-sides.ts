@@ -9,6 +9,7 @@ import {
   type Sides,
 } from "../domain/merge.ts";
 import { runStateOf } from "../domain/run-state.ts";
+import { statusSaidAt } from "../domain/status.ts";
 import type { Facts, TerminalStatus } from "../domain/types.ts";
 import type { Run, RunStatus } from "../mlflow/types.ts";
 import type { StoredSides } from "../store/agreed.ts";
@@ -36,7 +37,7 @@ export function sidesOf({ core, sent, ...stored }: Omit<StoredSides, "stream">, 
     },
     relay: {
       name: wanted.runName === null ? null : { value: wanted.runName, at: core.fields.run_name?.at ?? 0 },
-      status: { value: wanted.status, at: statusAt(core) },
+      status: { value: wanted.status, at: statusSaidAt(core.lifecycle) },
       tags: new Map(
         shared(stored.tags).map(({ key, value, at }): [string, Said<string | null>] => [key, { value, at }]),
       ),
@@ -58,24 +59,20 @@ function statusOf(status: RunStatus): MergeStatus {
   return status === "SCHEDULED" ? "RUNNING" : status;
 }
 
-function statusAt({ lifecycle }: Core): number {
-  return Math.max(lifecycle.resumedAt ?? 0, ...Object.values(lifecycle.ends).map(({ at }) => at));
-}
-
 /**
  * When what is accepted counts as said: just after what it outweighs, so that the trainer's next word, by whatever
- * clock, is later. Where MLflow's side may win, not before it was seen either.
+ * clock, is later. Where MLflow's side may win, not before it was seen either. A status needs no such time: what it
+ * outweighs is told by what the relay knew of.
  */
 export function acceptedAt(
   { relay }: Sides,
-  { accepted: { name, status, tags } }: Merged,
+  { accepted: { name, tags } }: Merged,
   policies: MergePolicies,
   core: Core,
   seenAt: number,
 ): number {
   const outweighed = [
     ...(name === null ? [] : [{ policy: policies.name, at: relay.name?.at }]),
-    ...(status === null ? [] : [{ policy: policies.status, at: relay.status.at }]),
     ...[...tags.keys()].map((key) => ({
       policy: policies[key === DESCRIPTION_TAG ? "description" : "tag"],
       at: relay.tags.get(key)?.at,
@@ -89,26 +86,28 @@ export function acceptedAt(
 /** A row of the database holds 2 MB: so many tags or parameters fit, however long. */
 const MAX_TEXTS_AN_EVENT = 50;
 
-/** What is accepted, as events say it; none where nothing is. */
-export function factsOf({ accepted }: Merged, seenAt: number): Facts[] {
+/**
+ * What is accepted, as events say it; none where nothing is.
+ * @param over the last event that the relay's side held: the trainer's later word on the status stands
+ */
+export function factsOf({ accepted }: Merged, over: number, seenAt: number): Facts[] {
   const { name, status, params } = accepted;
   const tags = [...accepted.tags].flatMap(([key, value]) => (value === null ? [] : [[key, value] as const]));
   const untags = [...accepted.tags].flatMap(([key, value]) => (value === null ? [key] : []));
   const state: Facts = {
     ...(name === null ? {} : { fields: { run_name: name } }),
     ...(untags.length === 0 ? {} : { untags }),
-    ...(status === null || (status.value !== "RUNNING" && status.from === "RUNNING")
-      ? {}
-      : { resumes: true }),
-    ...(status === null || status.value === "RUNNING"
-      ? {}
-      : { ends: ENDS[status.value], endedAt: status.endTime ?? seenAt }),
+    ...(status === null ? {} : { over, ...statusFacts(status, seenAt) }),
   };
   return [
     ...(Object.keys(state).length === 0 ? [] : [state]),
     ...inPieces(tags).map((piece): Facts => ({ tags: piece })),
     ...inPieces([...params]).map((piece): Facts => ({ params: piece })),
   ];
+}
+
+function statusFacts({ value, endTime }: NonNullable<Merged["accepted"]["status"]>, seenAt: number): Facts {
+  return value === "RUNNING" ? { resumes: true } : { ends: ENDS[value], endedAt: endTime ?? seenAt };
 }
 
 function inPieces(entries: readonly (readonly [string, string])[]): Record<string, string>[] {

@@ -1,7 +1,7 @@
 import { type Core, fieldOf } from "../domain/fold.ts";
 import { MODEL_RUN_TAG, PARENT_TAG, TRIAL_TAG } from "../mlflow/tags.ts";
 import { isForgotten } from "../store/blocked.ts";
-import { readCore } from "../store/columns.ts";
+import { readCore } from "../store/core-column.ts";
 import { claim } from "../store/leases.ts";
 import { modelRunStream, runIdOf } from "../store/parents.ts";
 import { unlinkedRunOf } from "../store/tagged.ts";

@@ -7,7 +7,8 @@ import type { Failure, Result } from "../mlflow/failure.ts";
 import { tagEquals } from "../mlflow/filter.ts";
 import { MODEL_RUN_TAG, TRIAL_TAG } from "../mlflow/tags.ts";
 import type { Run, Tag } from "../mlflow/types.ts";
-import { readCore, readSentState, type SentState } from "../store/columns.ts";
+import { readSentState, type SentState } from "../store/columns.ts";
+import { readCore } from "../store/core-column.ts";
 import { streamRow } from "../store/kept.ts";
 import type { StreamRow } from "../store/leases.ts";
 import { storeVerdict, type Verdict } from "../store/verdicts.ts";
@@ -109,7 +110,7 @@ export function stateDifferences(opened: Opened): ReturnType<typeof compareState
 /** The state that delivery leaves. A trial that merely runs leaves the status that its adopted run has. */
 function expectedState(core: Core, sent: SentState): ExpectedState {
   const wanted = runStateOf(core);
-  const rests = wanted.status === "RUNNING" && sent.status !== "RUNNING" && core.lifecycle.resumedAt === null;
+  const rests = wanted.status === "RUNNING" && sent.status !== "RUNNING" && core.lifecycle.reset === null;
   return rests ? sent : { ...wanted, runName: wanted.runName ?? sent.runName };
 }
 

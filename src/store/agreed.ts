@@ -1,7 +1,8 @@
 import { and, eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { Core } from "../domain/fold.ts";
-import { readCore, readSentState, type SentState } from "./columns.ts";
+import { readSentState, type SentState } from "./columns.ts";
+import { readCore } from "./core-column.ts";
 import type { Lease, StreamRow } from "./leases.ts";
 import { agreed, modelRuns, params, streams, tags, trials } from "./schema.ts";
 import { overRows } from "./sql.ts";

@@ -1,5 +1,4 @@
 import * as z from "zod";
-import { type Core, emptyCore } from "../domain/fold.ts";
 import type { Facts } from "../domain/types.ts";
 import type { Items } from "../mlflow/plan.ts";
 
@@ -7,9 +6,6 @@ import type { Items } from "../mlflow/plan.ts";
 
 const wire = z.union([z.number(), z.string()]);
 const texts = z.record(z.string(), z.string());
-const instant = z.object({ at: z.number(), id: z.string() });
-const end = instant.extend({ endedAt: z.number().optional() });
-
 const quietStatus = z.enum(["left", "failed", "cancelled"]);
 
 const facts = z.object({
@@ -18,6 +14,7 @@ const facts = z.object({
   ends: z.enum(["succeeded", "failed", "skipped", "cancelled"]).optional(),
   endedAt: z.number().optional(),
   resumes: z.literal(true).optional(),
+  over: z.number().optional(),
   fields: z.record(z.string(), z.json()).optional(),
   params: texts.optional(),
   corrections: texts.optional(),
@@ -26,21 +23,6 @@ const facts = z.object({
   finals: z.record(z.string(), wire).optional(),
   quiet: z.object({ heardAt: z.number(), as: quietStatus }).optional(),
   about: z.record(z.string(), z.json()).optional(),
-});
-
-const core = z.object({
-  announced: z.boolean(),
-  // A state that an older build stored lacks what a newer one added.
-  started: z.boolean().default(false),
-  startedAt: z.number().nullable(),
-  maxStep: z.number().nullable(),
-  lifecycle: z.object({
-    resumedAt: z.number().nullable(),
-    ends: z.partialRecord(z.enum(["succeeded", "failed", "skipped", "cancelled"]), end),
-    heardAt: z.number().default(0),
-    quiet: z.object({ foundAt: z.number(), heardAt: z.number(), as: quietStatus }).nullable().default(null),
-  }),
-  fields: z.record(z.string(), instant.extend({ value: z.json() })),
 });
 
 const items = z.object({
@@ -62,10 +44,6 @@ export type SentState = z.output<typeof sentState>;
 
 export function readFacts(text: string | null): Facts | null {
   return text === null ? null : facts.parse(JSON.parse(text));
-}
-
-export function readCore(text: string | null): Core {
-  return text === null ? emptyCore : core.parse(JSON.parse(text));
 }
 
 export function readItems(text: string): Items {

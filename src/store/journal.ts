@@ -1,3 +1,4 @@
+import { isRelays } from "../domain/status.ts";
 import type { JournalEvent, StreamRef } from "../domain/types.ts";
 import {
   COUNT_COPIES,
@@ -163,13 +164,18 @@ function streamsOf(events: readonly JournalEvent[]): StreamRef[] {
   return [...streams.values()];
 }
 
+/** Whether it is the trainer's voice, or says for it that it goes on: then silence begins anew. */
+function isHeard(event: JournalEvent): boolean {
+  return !isRelays(event) || event.facts?.resumes === true;
+}
+
 /** Each stream once: urgent when any of its events is, heard when any is the trainer's. */
 function dirtyOf(events: readonly JournalEvent[]): [key: string, urgent: number, heard: number][] {
   const flags = new Map<string, { urgent: boolean; heard: boolean }>();
   for (const event of events) {
     const known = flags.get(event.stream.key);
     const urgent = isUrgent(event) || known?.urgent === true;
-    flags.set(event.stream.key, { urgent, heard: !event.type.startsWith("relay.") || known?.heard === true });
+    flags.set(event.stream.key, { urgent, heard: isHeard(event) || known?.heard === true });
   }
   return [...flags].map(([key, { urgent, heard }]) => [key, Number(urgent), Number(heard)]);
 }

@@ -1,7 +1,8 @@
 import { and, asc, eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { Disputed, Side } from "../domain/resolution.ts";
-import { readCore } from "./columns.ts";
+import { statusSaidAt } from "../domain/status.ts";
+import { readCore } from "./core-column.ts";
 import { type ConflictFilter, conflictCondition } from "./read-conflicts.ts";
 import { conflicts, mlflowRuns, modelRuns, streams, tags, trials } from "./schema.ts";
 
@@ -73,7 +74,7 @@ export async function openConflicts(
     const { fields, lifecycle } = readCore(core);
     const saidAt = {
       name: fields.run_name?.at ?? null,
-      status: Math.max(lifecycle.resumedAt ?? 0, ...Object.values(lifecycle.ends).map(({ at }) => at)),
+      status: statusSaidAt(lifecycle),
     };
     return {
       ...conflict,

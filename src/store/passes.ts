@@ -9,6 +9,7 @@ export type PassReport = {
   settledCreates: number;
   deletedDoubles: number;
   quietTrials: number;
+  orphanedTrials: number;
   retiredTrials: number;
   prunedRows: number;
   pokedJobs: number;
@@ -32,6 +33,7 @@ export const NOTHING_DONE: PassReport = {
   settledCreates: 0,
   deletedDoubles: 0,
   quietTrials: 0,
+  orphanedTrials: 0,
   retiredTrials: 0,
   prunedRows: 0,
   pokedJobs: 0,
@@ -53,6 +55,7 @@ const report: z.ZodType<PassReport> = z.object({
   settledCreates: z.number(),
   deletedDoubles: z.number(),
   quietTrials: z.number(),
+  orphanedTrials: z.number().default(0),
   retiredTrials: z.number(),
   prunedRows: z.number(),
   // A report that an older build stored lacks these.
@@ -104,6 +107,7 @@ export async function listPasses(db: D1Database, limit: number) {
       settled_creates: pass.settledCreates,
       deleted_doubles: pass.deletedDoubles,
       quiet_trials: pass.quietTrials,
+      orphaned_trials: pass.orphanedTrials,
       retired_trials: pass.retiredTrials,
       pruned_rows: pass.prunedRows,
       poked_jobs: pass.pokedJobs,

@@ -3,7 +3,7 @@ import { drizzle } from "drizzle-orm/d1";
 import { fold, type State } from "../domain/fold.ts";
 import type { Summary } from "../domain/summary.ts";
 import { toWire } from "../domain/values.ts";
-import { readCore } from "./columns.ts";
+import { readCore } from "./core-column.ts";
 import { metricSummaries, modelRuns, params, streams, tags, trials } from "./schema.ts";
 import { loadUnfolded, summaryOf, tagOf } from "./unfolded.ts";
 

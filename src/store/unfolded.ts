@@ -3,7 +3,8 @@ import { drizzle } from "drizzle-orm/d1";
 import type { State, StoredPoint, Tag } from "../domain/fold.ts";
 import type { StoredEvent } from "../domain/types.ts";
 import { fromWire } from "../domain/values.ts";
-import { readCore, readFacts } from "./columns.ts";
+import { readFacts } from "./columns.ts";
+import { readCore } from "./core-column.ts";
 import { events, metricPoints, metricSummaries, modelRuns, params, tags, trials } from "./schema.ts";
 
 /** One helping of a fold: enough to be worth the trip, little enough for a Worker's memory. */

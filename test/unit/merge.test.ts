@@ -136,7 +136,7 @@ class World {
     const merged = merge(sides, policies, this.#clock);
     this.conflicts += merged.conflicts.length;
     const at = acceptedAt(sides, merged, policies, this.#state.core, this.#clock);
-    for (const facts of factsOf(merged, this.#clock)) this.#tell(facts, at, "relay.mlflow");
+    for (const facts of factsOf(merged, this.#seq, this.#clock)) this.#tell(facts, at, "relay.mlflow");
     for (const [key, value] of agreedTags(sides, merged))
       if (value === null) this.#agreed.delete(key);
       else this.#agreed.set(key, value);
@@ -281,6 +281,33 @@ describe("any course of edits on both sides", () => {
         expect(relay).toMatchObject({ name, status: MLFLOW_STATUS[status] });
         expect(relay.tags.get("a") ?? null).toBe(tag);
       }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test("the trainer's next end stands on both sides, whatever its rank and its clock", () => {
+    fc.assert(
+      fc.property(
+        fc.array(act, { maxLength: 15 }),
+        policies,
+        ended,
+        ended,
+        fc.integer({ min: -5_000, max: 5_000 }),
+        (acts, chosen, edited, said, ahead) => {
+          const world = new World();
+          for (const each of acts) each(world, chosen);
+          world.pull(chosen);
+          world.deliver();
+          world.run.status = MLFLOW_STATUS[edited];
+          fc.pre(world.pull(chosen));
+          world.deliver();
+          world.say({ ends: said }, ahead);
+          world.deliver();
+          world.pull(chosen);
+          const { relay, mlflow } = world.views();
+          expect([relay.status, mlflow.status]).toEqual([MLFLOW_STATUS[said], MLFLOW_STATUS[said]]);
+        },
+      ),
       { numRuns: 1_000 },
     );
   });

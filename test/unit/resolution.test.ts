@@ -73,10 +73,14 @@ describe("a status", () => {
   });
 
   it("of the relay's is the trainer's own end, though the policy has put MLflow's in its place", () => {
-    const ends = { skipped: { at: 7, id: "e" }, failed: { at: 9, id: "f" } };
+    const says = { status: "failed" as const, endedAt: 9 };
     const about = status("KILLED", "FAILED", {
       now: { status: "failed", endedAt: 9 },
-      lifecycle: { ...noLifecycle, resumedAt: 9, ends },
+      lifecycle: {
+        ...noLifecycle,
+        reset: { seq: 2, over: 1, at: 9, resumed: null, says },
+        ends: { skipped: [{ seq: 1, acceptedAt: 7, at: 7, id: "e" }] },
+      },
     });
     expect(resolutionOf(about, "relay")).toEqual({
       kind: "say",
@@ -89,7 +93,10 @@ describe("a status", () => {
       now: { status: "skipped", endedAt: 4 },
       lifecycle: {
         ...noLifecycle,
-        ends: { skipped: { at: 6, id: "e", endedAt: 4 }, cancelled: { at: 8, id: "f" } },
+        ends: {
+          skipped: [{ seq: 1, acceptedAt: 6, at: 6, id: "e", endedAt: 4 }],
+          cancelled: [{ seq: 2, acceptedAt: 8, at: 8, id: "f" }],
+        },
       },
     });
     expect(resolutionOf(about, "relay")).toEqual({

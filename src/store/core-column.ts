@@ -1,0 +1,64 @@
+import * as z from "zod";
+import { type Core, emptyCore } from "../domain/fold.ts";
+import type { Lifecycle } from "../domain/status.ts";
+
+/** The JSON column of a folded state, checked as it is read. */
+
+const instant = z.object({ at: z.number(), id: z.string() });
+const terminal = z.enum(["succeeded", "failed", "skipped", "cancelled"]);
+const quietStatus = z.enum(["left", "failed", "cancelled"]);
+
+const lifecycle: z.ZodType<Lifecycle> = z.object({
+  reset: z
+    .object({
+      seq: z.number(),
+      over: z.number(),
+      at: z.number(),
+      resumed: z.object({ acceptedAt: z.number(), at: z.number() }).nullable(),
+      says: z.object({ status: terminal, endedAt: z.number() }).nullable(),
+    })
+    .nullable(),
+  ends: z.partialRecord(
+    terminal,
+    z.array(instant.extend({ seq: z.number(), acceptedAt: z.number(), endedAt: z.number().optional() })),
+  ),
+  heardSeq: z.number(),
+  quiet: z.object({ seq: z.number(), over: z.number(), heardAt: z.number(), as: quietStatus }).nullable(),
+});
+
+/** As an older build stored it, which knew of times only. */
+const olderLifecycle = z
+  .object({
+    resumedAt: z.number().nullable(),
+    ends: z.partialRecord(terminal, instant.extend({ endedAt: z.number().optional() })),
+    heardAt: z.number().default(0),
+    quiet: z.object({ foundAt: z.number(), heardAt: z.number(), as: quietStatus }).nullable().default(null),
+  })
+  .transform(({ resumedAt, ends, heardAt, quiet }): Lifecycle => {
+    const before = { seq: 0, over: 0 };
+    return {
+      reset:
+        resumedAt === null
+          ? null
+          : { ...before, at: resumedAt, resumed: { acceptedAt: 0, at: resumedAt }, says: null },
+      ends: Object.fromEntries(
+        Object.entries(ends).map(([status, end]) => [status, [{ ...end, seq: 0, acceptedAt: 0 }]]),
+      ),
+      heardSeq: 0,
+      quiet: quiet && quiet.foundAt > heardAt ? { ...before, heardAt: quiet.heardAt, as: quiet.as } : null,
+    };
+  });
+
+const core = z.object({
+  announced: z.boolean(),
+  // A state that an older build stored lacks what a newer one added.
+  started: z.boolean().default(false),
+  startedAt: z.number().nullable(),
+  maxStep: z.number().nullable(),
+  lifecycle: z.union([lifecycle, olderLifecycle]),
+  fields: z.record(z.string(), instant.extend({ value: z.json() })),
+});
+
+export function readCore(text: string | null): Core {
+  return text === null ? emptyCore : core.parse(JSON.parse(text));
+}
