@@ -1,4 +1,5 @@
 import { type Bar, type End, isNewsTo, withEnd } from "./ends.ts";
+import type { QuietStatus } from "./facts-schema.ts";
 import type { StoredEvent, TerminalStatus, TrialStatus } from "./types.ts";
 
 /**
@@ -24,9 +25,6 @@ type Reset = Bar & {
 
 /** `over`: the last event that the finding knew of. `heardAt`: when the trainer was last heard, to be shown. */
 type Quiet = { seq: number; over: number; heardAt: number; as: QuietStatus };
-
-/** What the policy makes of a trial whose trainer fell silent: `left` changes nothing but a tag. */
-export type QuietStatus = "left" | "failed" | "cancelled";
 
 export const noLifecycle: Lifecycle = { reset: null, ends: {}, heardSeq: 0, quiet: null };
 

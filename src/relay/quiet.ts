@@ -1,4 +1,4 @@
-import type { QuietStatus } from "../domain/status.ts";
+import type { QuietStatus } from "../domain/facts-schema.ts";
 import type { JournalEvent, RelayEventType } from "../domain/types.ts";
 import { orphanedTrials, type Silent, silentTrials } from "../store/quiet.ts";
 import type { Deps } from "./deps.ts";

@@ -1,12 +1,13 @@
 import * as z from "zod";
+import { QUIET_STATUSES, TERMINAL_STATUSES } from "../domain/facts-schema.ts";
 import { type Core, emptyCore } from "../domain/fold.ts";
 import type { Lifecycle } from "../domain/status.ts";
 
 /** The JSON column of a folded state, checked as it is read. */
 
 const instant = z.object({ at: z.number(), id: z.string() });
-const terminal = z.enum(["succeeded", "failed", "skipped", "cancelled"]);
-const quietStatus = z.enum(["left", "failed", "cancelled"]);
+const terminal = z.enum(TERMINAL_STATUSES);
+const quietStatus = z.enum(QUIET_STATUSES);
 
 const lifecycle: z.ZodType<Lifecycle> = z.object({
   reset: z

@@ -8,6 +8,7 @@ import {
   text,
   uniqueIndex,
 } from "drizzle-orm/sqlite-core";
+import { TERMINAL_STATUSES } from "../domain/facts-schema.ts";
 
 /**
  * The tables. Times are epoch milliseconds. `seq` is the order of acceptance, given by the database.
@@ -195,7 +196,7 @@ export const trials = sqliteTable(
     key: text().notNull().unique(),
     modelRunId: text("model_run_id"),
     trialId: text("trial_id").notNull(),
-    status: text({ enum: ["running", "succeeded", "failed", "skipped", "cancelled"] })
+    status: text({ enum: ["running", ...TERMINAL_STATUSES] })
       .notNull()
       .default("running"),
     /** When the trainer was last heard before contact was found lost; null while it is heard. */
