@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { BLOCKED_KINDS } from "../domain/blocked.ts";
 import { UNBLOCK_ACTIONS } from "../relay/unblock.ts";
 import { streams } from "../store/schema.ts";
 import { component } from "./components.ts";
@@ -16,6 +17,12 @@ import {
   wordFilter,
 } from "./parts.ts";
 
+const block = {
+  blocked_kind: z.enum(BLOCKED_KINDS),
+  blocked_on: maybeText.describe("What it waits for: an experiment's name, or a run's id."),
+  blocked_reason: z.string().describe("The same in words."),
+};
+
 const blockedList = component(
   "BlockedList",
   z.object({
@@ -23,7 +30,7 @@ const blockedList = component(
       z.object({
         kind: z.enum(streams.kind.enumValues),
         ...owner,
-        blocked_reason: z.string(),
+        ...block,
         forgotten: z.boolean(),
         experiment_name: maybeText,
         mlflow_experiment_id: maybeText,
@@ -68,7 +75,7 @@ const unblocked = component(
     ...owner,
     action: z.enum(UNBLOCK_ACTIONS),
     dry_run: z.boolean(),
-    blocked_reason: z.string().describe("Why it was blocked."),
+    ...block,
     changes: z.array(change).describe("What was, or would be, done, in this order."),
   }),
 );

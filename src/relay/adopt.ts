@@ -5,7 +5,7 @@ import { streams } from "../store/schema.ts";
 import { mirrorExperiment } from "./experiment.ts";
 import { link } from "./link.ts";
 import type { Wanted } from "./run.ts";
-import type { Step, Turn } from "./turn.ts";
+import { blocked, type Step, type Turn } from "./turn.ts";
 
 /** Takes the trainer's own run; false when it was refused, such as to a second trial, which is a recorded conflict. */
 export async function adopt(turn: Turn, runId: string, wanted: Wanted): Promise<Step<boolean>> {
@@ -28,13 +28,14 @@ export async function adopt(turn: Turn, runId: string, wanted: Wanted): Promise<
   }
   const found = await turn.call(() => mlflow.getRun(runId));
   if (!found.ok && found.failure?.kind === "gone")
-    return {
-      ok: false,
-      end: { kind: "blocked", reason: `gone: the trial names MLflow run ${runId}, which does not exist` },
-    };
+    return blocked({
+      kind: "gone_run",
+      on: runId,
+      reason: `gone: the trial names MLflow run ${runId}, which does not exist`,
+    });
   if (!found.ok) return turn.stop(found.failure);
   if (found.value.info.lifecycleStage === "deleted")
-    return { ok: false, end: { kind: "blocked", reason: `gone: MLflow run ${runId} is deleted` } };
+    return blocked({ kind: "gone_run", on: runId, reason: `gone: MLflow run ${runId} is deleted` });
   const have = new Set(found.value.data.tags.map((tag) => tag.key));
   const tags = wanted.tags.filter((tag) => !have.has(tag.key) || tag.key.startsWith("thunderline_"));
   const tagged = await turn.call(() => mlflow.logBatch({ runId, metrics: [], params: [], tags }));

@@ -1,10 +1,10 @@
 import { eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import type { Block } from "../domain/blocked.ts";
 import type { Result } from "../mlflow/failure.ts";
-import { FORGOTTEN, freeHeldUp, startAnew } from "../store/blocked.ts";
+import { forgotten, freeHeldUp, NOT_BLOCKED, startAnew } from "../store/blocked.ts";
 import { recordConflicts } from "../store/conflicts.ts";
 import { mlflowExperiments, mlflowRuns } from "../store/schema.ts";
-import { deletedReason } from "./experiment.ts";
 import { sendPokes } from "./ingest.ts";
 import type { Turn } from "./turn.ts";
 import type { Change } from "./unblock.ts";
@@ -15,7 +15,7 @@ const LOST = "Another turn has taken it over; look at it again.";
  * Does one of the changes that unblock a stream.
  * @returns why it was not done, or null
  */
-export async function applyChange(turn: Turn, change: Change, reason: string): Promise<string | null> {
+export async function applyChange(turn: Turn, change: Change, block: Block): Promise<string | null> {
   const { stream, deps } = turn;
   switch (change.change) {
     case "restore_experiment":
@@ -41,11 +41,11 @@ export async function applyChange(turn: Turn, change: Change, reason: string): P
       return change.instead_of === null || (await startAnew(deps.db, turn.lease)) ? null : LOST;
     case "deliver": {
       const rested = { attempts: 0, nextAttemptAt: 0, waitingFor: null };
-      const free = { ...rested, blockedReason: null, lastError: null, forced: true };
+      const free = { ...rested, ...NOT_BLOCKED, lastError: null, forced: true };
       return (await turn.update(free)) ? null : LOST;
     }
     case "forget":
-      return (await turn.update({ blockedReason: `${FORGOTTEN}${reason}` })) ? null : LOST;
+      return (await turn.update(forgotten(block))) ? null : LOST;
   }
 }
 
@@ -58,7 +58,7 @@ async function restoreExperiment(turn: Turn, experimentId: string, name: string)
     .update(mlflowExperiments)
     .set({ lifecycleStage: "active", syncedAt: deps.now() })
     .where(eq(mlflowExperiments.mlflowExperimentId, experimentId));
-  const held = { streamId: stream.id, experimentId, reason: deletedReason(name) };
+  const held = { streamId: stream.id, experimentId, name };
   const freed = await freeHeldUp(deps.db, held);
   await sendPokes(
     deps,

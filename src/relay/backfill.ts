@@ -50,7 +50,7 @@ export async function planBackfill(
   if (opened.kind === "no run") return { kind: "impossible", reason: "it has no run in MLflow yet" };
   if (opened.kind === "gone" || opened.run.info.lifecycleStage === "deleted")
     return { kind: "impossible", reason: "its run is deleted in MLflow: restore or recreate it first" };
-  if (opened.before.blockedReason !== null)
+  if (opened.before.blockedKind !== null)
     return { kind: "impossible", reason: `it is blocked: ${opened.before.blockedReason}` };
   if (opened.kept.stream.prunedAt !== null)
     return { kind: "impossible", reason: "its points were pruned here, once MLflow was seen to have them" };

@@ -1,4 +1,5 @@
 import { errorText } from "../log.ts";
+import { blockValues } from "../store/blocked.ts";
 import { type Claim, claim, release, type StreamRow } from "../store/leases.ts";
 import type { streams } from "../store/schema.ts";
 import { backoffMs } from "./backoff.ts";
@@ -67,7 +68,7 @@ async function endOf(turn: Turn): Promise<End> {
     const step = await deliver(turn);
     if (step.ok) return { kind: "done" };
     const { end } = step;
-    return end.kind === "blocked" && (await restoredByPolicy(turn, end.reason)) ? { kind: "more" } : end;
+    return end.kind === "blocked" && (await restoredByPolicy(turn, end.block)) ? { kind: "more" } : end;
   } catch (error) {
     const { deps, stream } = turn;
     deps.log.error("delivery failed in the relay itself", { error: errorText(error) });
@@ -86,7 +87,7 @@ type Values = Partial<typeof streams.$inferInsert>;
 function whyIdle(deps: Deps, stream: StreamRow, breakerOpen: boolean): Values | null {
   const { config, now } = deps;
   if (stream.deliveredSeq >= stream.lastSeq) return { forced: false, waitingFor: null };
-  if (!config.enabled || !(config.autoSync || stream.forced) || stream.blockedReason !== null) return {};
+  if (!config.enabled || !(config.autoSync || stream.forced) || stream.blockedKind !== null) return {};
   if (breakerOpen) return { waitingFor: "breaker" };
   // A stream that waits for an announcement may just have got it; another has its own poke on the way.
   return stream.waitingFor !== "grace" && stream.nextAttemptAt > now() ? {} : null;
@@ -100,8 +101,8 @@ function valuesAfter({ deps, stream }: Turn, end: End): Values {
     case "more":
       return { ...rested, lastError: null };
     case "blocked":
-      deps.log.error("trial blocked", { reason: end.reason });
-      return { ...rested, blockedReason: end.reason, lastError: end.reason };
+      deps.log.error("trial blocked", { reason: end.block.reason });
+      return { ...rested, ...blockValues(end.block), lastError: end.block.reason };
     case "wait":
       return {
         waitingFor: end.for,

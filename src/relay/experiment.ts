@@ -1,9 +1,10 @@
 import { and, desc, eq, or, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import { type Block, isGone } from "../domain/blocked.ts";
 import type { Experiment } from "../mlflow/types.ts";
 import * as store from "../store/mirror-experiments.ts";
 import { mlflowExperiments } from "../store/schema.ts";
-import type { Step, Turn } from "./turn.ts";
+import { blocked, type Step, type Turn } from "./turn.ts";
 
 /**
  * The id of the experiment of this name: known, also by a name that it had before, else found by name, else created.
@@ -65,33 +66,28 @@ async function findByName(turn: Turn, name: string): Promise<Step<Experiment | n
 
 async function use(turn: Turn, experiment: Experiment): Promise<Step<string>> {
   if (experiment.lifecycleStage === "deleted") {
-    if (turn.deps.config.deletedExperiment === "block")
-      return { ok: false, end: { kind: "blocked", reason: deletedReason(experiment.name) } };
+    if (turn.deps.config.deletedExperiment === "block") return blocked(deletedExperiment(experiment.name));
     const restored = await turn.call(() => turn.deps.mlflow.restoreExperiment(experiment.experimentId));
-    if (!restored.ok) return turn.stop(restored.failure);
+    // One that another has restored meanwhile is "gone" to MLflow.
+    if (!restored.ok && restored.failure?.kind !== "gone") return turn.stop(restored.failure);
   }
   await mirrorExperiment(turn, { ...experiment, lifecycleStage: "active" });
   return { ok: true, value: experiment.experimentId };
 }
 
-/** Why a stream is blocked that is to have its run in a deleted experiment. */
-export function deletedReason(name: string): string {
-  return `gone: experiment "${name}" is deleted in MLflow`;
-}
-
-/** The name of the experiment in such a reason; null where the reason is another. */
-export function deletedExperiment(reason: string): string | null {
-  return /^gone: experiment "(.*)" is deleted in MLflow$/s.exec(reason)?.[1] ?? null;
+/** Blocks a stream that is to have its run in a deleted experiment. */
+function deletedExperiment(name: string): Block {
+  return { kind: "gone_experiment", on: name, reason: `gone: experiment "${name}" is deleted in MLflow` };
 }
 
 /**
  * By the policy to restore deleted experiments, has a stream that was stopped go on if its experiment was deleted with
  * its run in it, or has just been restored for another stream. A run that was deleted by itself stays deleted.
  */
-export async function restoredByPolicy(turn: Turn, reason: string): Promise<boolean> {
+export async function restoredByPolicy(turn: Turn, { kind }: Block): Promise<boolean> {
   const { mlflow, config } = turn.deps;
   const { mlflowExperimentId, mlflowRunId } = turn.stream;
-  if (config.deletedExperiment !== "restore" || !reason.startsWith("gone: ")) return false;
+  if (config.deletedExperiment !== "restore" || !isGone(kind)) return false;
   if (mlflowExperimentId === null || mlflowRunId === null) return false;
   const found = await turn.call(() => mlflow.getExperiment(mlflowExperimentId));
   if (!found.ok) return false;

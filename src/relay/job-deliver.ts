@@ -1,5 +1,6 @@
+import type { BlockedKind } from "../domain/blocked.ts";
 import { errorText } from "../log.ts";
-import type { Failure } from "../mlflow/failure.ts";
+import type { FailureKind } from "../mlflow/failure.ts";
 import type { StreamRow } from "../store/leases.ts";
 import { countEvents, force, streamByKey } from "../store/streams.ts";
 import type { Deps } from "./deps.ts";
@@ -49,10 +50,10 @@ type Arrived = (before: StreamRow, after: StreamRow) => Promise<JobStep | null>;
 async function deliverNow(deps: Deps, key: string, arrived: Arrived): Promise<JobStep> {
   const before = await streamByKey(deps.db, key);
   if (!before) return { kind: "cancel", reason: NO_STREAM };
-  const already = before.blockedReason === null ? await arrived(before, before) : null;
+  const already = before.blockedKind === null ? await arrived(before, before) : null;
   if (already) return already;
   // Only once: the stream's own backoff is to hold while the job waits.
-  if (!before.forced || before.blockedReason !== null) await force(deps.db, before.id);
+  if (!before.forced || before.blockedKind !== null) await force(deps.db, before.id);
   const driven = await drive(deps, before.id);
   const after = (await streamByKey(deps.db, key)) ?? before;
   const step = (await arrived(before, after)) ?? unfinished(after, driven);
@@ -62,8 +63,12 @@ async function deliverNow(deps: Deps, key: string, arrived: Arrived): Promise<Jo
 
 function unfinished(stream: StreamRow, driven: Driven): JobStep {
   if ("busy" in driven) return { kind: "snooze", ms: Math.min(driven.busy, BUSY_SNOOZE_MS), error: BUSY };
-  const { blockedReason, waitingFor, lastError } = stream;
-  if (blockedReason !== null) return { kind: "failed", failure: failureOf(blockedReason) };
+  const { blockedKind, blockedReason, waitingFor, lastError } = stream;
+  if (blockedKind !== null)
+    return {
+      kind: "failed",
+      failure: { kind: FAILURES[blockedKind], message: blockedReason ?? blockedKind },
+    };
   if (driven.poke === 0) {
     const { deliveredSeq, plannedSeq, lastSeq } = stream;
     const progress = { delivered_seq: deliveredSeq, planned_seq: plannedSeq, last_seq: lastSeq };
@@ -74,11 +79,18 @@ function unfinished(stream: StreamRow, driven: Driven): JobStep {
   return { kind: "snooze", ms: driven.poke ?? BREAKER_SNOOZE_MS, error: why };
 }
 
-/** A reason to be blocked begins with the kind of the failure behind it. */
-function failureOf(reason: string): Pick<Failure, "kind" | "message"> {
-  const kinds = ["gone", "conflict", "exists", "missing"] as const;
-  return { kind: kinds.find((kind) => reason.startsWith(`${kind}: `)) ?? "invalid", message: reason };
-}
+/** The failure behind what blocks a stream. A job spends an attempt on it, and so it is nothing that passes. */
+const FAILURES: Record<BlockedKind, Exclude<FailureKind, "transient" | "ambiguous" | "misconfigured">> = {
+  gone_experiment: "gone",
+  gone_run: "gone",
+  invalid: "invalid",
+  conflict: "conflict",
+  exists: "exists",
+  missing: "missing",
+  misconfigured: "invalid",
+  forgotten: "invalid",
+  unreadable: "invalid",
+};
 
 /** The turn may have spent a poke of live delivery, which must not depend on what becomes of the job. */
 async function pokeFor(deps: Deps, streamId: number, driven: Driven): Promise<void> {

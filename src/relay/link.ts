@@ -30,6 +30,7 @@ export async function link(turn: Turn, run: Run, runName: string, adopted: boole
     startTime: info.startTime,
     endTime: info.endTime,
     lifecycleStage: info.lifecycleStage,
+    goneAt: null,
     artifactUri: info.artifactUri,
     syncedAt: turn.deps.now(),
   };

@@ -4,7 +4,6 @@ import { countHeldUp, isForgotten } from "../store/blocked.ts";
 import { hasRefusedRun } from "../store/conflicts.ts";
 import { readCore } from "../store/core-column.ts";
 import { coreOf, modelRunStream } from "../store/parents.ts";
-import { deletedReason } from "./experiment.ts";
 import { text } from "./targets.ts";
 import type { Turn } from "./turn.ts";
 import type { Change, UnblockAction, Unblocked } from "./unblock.ts";
@@ -87,7 +86,7 @@ async function recreate(turn: Turn): Promise<Planned> {
 async function restoring(turn: Turn, experiment: Experiment | null): Promise<Change[]> {
   if (experiment?.lifecycleStage !== "deleted") return [];
   const { experimentId, name } = experiment;
-  const held = { streamId: turn.stream.id, experimentId, reason: deletedReason(name) };
+  const held = { streamId: turn.stream.id, experimentId, name };
   const others = await countHeldUp(turn.deps.db, held);
   return [{ change: "restore_experiment", experiment_id: experimentId, name, also_frees: others }];
 }

@@ -3,7 +3,6 @@ import { wakeTrialsOf } from "../store/blocked.ts";
 import { mirrorExperiment } from "../store/mirror-experiments.ts";
 import { type ToPull, unblockRestored } from "../store/to-pull.ts";
 import type { Deps } from "./deps.ts";
-import { deletedExperiment } from "./experiment.ts";
 import { COST, count, type Helping, heard, passed } from "./helping.ts";
 import { sendPokes } from "./ingest.ts";
 import type { Counts } from "./job-step.ts";
@@ -28,7 +27,7 @@ export async function followRestored(
   helping: Helping,
   counts: Counts,
 ): Promise<boolean> {
-  const blocked = page.flatMap((stream) => (stream.gone === null ? [] : { ...stream, gone: stream.gone }));
+  const blocked = page.filter(({ goneKind }) => goneKind !== null);
   const answers = new Map<string, boolean>();
   const free: typeof blocked = [];
   let isThere = true;
@@ -66,12 +65,10 @@ export async function followRestored(
   return isThere;
 }
 
-function needOf(stream: ToPull & { gone: string }, active: ReadonlySet<string>): Need {
-  if (stream.runId !== null) return { kind: "known", active: active.has(stream.runId) };
-  const name = deletedExperiment(stream.gone);
-  if (name !== null) return { kind: "experiment", name };
-  if (stream.requestedRunId !== null) return { kind: "run", runId: stream.requestedRunId };
-  return { kind: "known", active: false };
+function needOf({ runId, goneKind, goneOn }: ToPull, active: ReadonlySet<string>): Need {
+  if (runId !== null) return { kind: "known", active: active.has(runId) };
+  if (goneOn === null) return { kind: "known", active: false };
+  return goneKind === "gone_run" ? { kind: "run", runId: goneOn } : { kind: "experiment", name: goneOn };
 }
 
 async function isActive(deps: Deps, need: Need): Promise<boolean | Failure> {

@@ -1,6 +1,6 @@
 import { type Core, fieldOf } from "../domain/fold.ts";
 import { MODEL_RUN_TAG, PARENT_TAG, TRIAL_TAG } from "../mlflow/tags.ts";
-import { isForgotten } from "../store/blocked.ts";
+import { blockValues, isForgotten } from "../store/blocked.ts";
 import { readCore } from "../store/core-column.ts";
 import { claim } from "../store/leases.ts";
 import { modelRunStream, runIdOf } from "../store/parents.ts";
@@ -128,7 +128,7 @@ async function ensureParent(turn: Turn, parent: Parent): Promise<Step<string>> {
       ...(blocked === null ? {} : { error: `the model run is blocked: ${blocked}` }),
     },
   });
-  if (stream.blockedReason !== null) return wait(stream.blockedReason);
+  if (stream.blockedKind !== null) return wait(stream.blockedReason);
   // The trial's own lease rests meanwhile, so one more does not mean one more call at once.
   const claimed = await claim(
     deps.db,
@@ -142,10 +142,10 @@ async function ensureParent(turn: Turn, parent: Parent): Promise<Step<string>> {
   }
   const parentTurn = turn.branch(claimed.lease, claimed.stream);
   const made = await modelRun(parentTurn, readCore(parent.core));
-  const blocked = !made.ok && made.end.kind === "blocked" ? { blockedReason: made.end.reason } : {};
+  const blocked = !made.ok && made.end.kind === "blocked" ? blockValues(made.end.block) : {};
   // Made: what it waited for is over, and its own poke may have come while it was held here.
   await letGo(deps, claimed.lease, made.ok ? { nextAttemptAt: 0 } : blocked);
-  if (!made.ok) return made.end.kind === "blocked" ? wait(made.end.reason) : made;
+  if (!made.ok) return made.end.kind === "blocked" ? wait(made.end.block.reason) : made;
   const runId = parentTurn.stream.mlflowRunId;
   return runId === null ? wait(null) : { ok: true, value: runId };
 }

@@ -1,3 +1,4 @@
+import type { Block, BlockedKind, GoneKind } from "../domain/blocked.ts";
 import { type Failure, isAway, type Result } from "../mlflow/failure.ts";
 import { type Lease, renew, type StreamRow, updateHeld } from "../store/leases.ts";
 import type { streams } from "../store/schema.ts";
@@ -15,7 +16,7 @@ export type End =
   /** Stopped at a bound with work left. */
   | { kind: "more" }
   | { kind: "wait"; for: "grace" | "parent" | "retry" | "breaker"; ms: number; error?: string }
-  | { kind: "blocked"; reason: string }
+  | { kind: "blocked"; block: Block }
   /** Another writer has the lease; nothing more may be written. */
   | { kind: "lost" };
 
@@ -123,6 +124,20 @@ export class Turn {
       const ms = failure.retryAfterMs === null ? own : Math.min(failure.retryAfterMs, MAX_RETRY_AFTER_MS);
       return { ok: false, end: { kind: "wait", for: "retry", ms, error } };
     }
-    return { ok: false, end: { kind: "blocked", reason: error } };
+    return blocked({ ...lostOr(failure.kind, stream), reason: error });
   }
+}
+
+/** What is gone is the stream's run, or while it has none, the experiment that it is to be in. */
+function lostOr(kind: Exclude<BlockedKind, GoneKind> | "gone", stream: StreamRow): Omit<Block, "reason"> {
+  if (kind !== "gone") return { kind, on: null };
+  const { mlflowRunId, experimentName } = stream;
+  return mlflowRunId === null
+    ? { kind: "gone_experiment", on: experimentName }
+    : { kind: "gone_run", on: mlflowRunId };
+}
+
+/** Ends the turn: the stream stands still until somebody acts. */
+export function blocked(block: Block): { ok: false; end: End } {
+  return { ok: false, end: { kind: "blocked", block } };
 }

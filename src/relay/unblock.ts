@@ -1,3 +1,4 @@
+import type { Block } from "../domain/blocked.ts";
 import { wakeTrialsOf } from "../store/blocked.ts";
 import { claim } from "../store/leases.ts";
 import { applyChange } from "./apply-change.ts";
@@ -27,7 +28,7 @@ export type Change =
   | { change: "forget" };
 
 export type Unblocked =
-  | { kind: "done"; reason: string; changes: Change[] }
+  | { kind: "done"; block: Block; changes: Change[] }
   /** It cannot be done as things stand. */
   | { kind: "refused"; detail: string }
   /** It may be done later: the stream is in other hands, or MLflow does not answer. */
@@ -62,13 +63,14 @@ export async function unblock(
 }
 
 async function settle(turn: Turn, action: UnblockAction, dryRun: boolean): Promise<Unblocked> {
-  const reason = turn.stream.blockedReason;
-  if (reason === null) return { kind: "refused", detail: "It is not blocked." };
+  const { blockedKind, blockedOn, blockedReason } = turn.stream;
+  if (blockedKind === null) return { kind: "refused", detail: "It is not blocked." };
+  const block = { kind: blockedKind, on: blockedOn, reason: blockedReason ?? blockedKind };
   const planned = await planUnblock(turn, action);
   if (!("changes" in planned)) return planned;
   for (const change of dryRun ? [] : planned.changes) {
-    const problem = await applyChange(turn, change, reason);
+    const problem = await applyChange(turn, change, block);
     if (problem !== null) return { kind: "later", detail: problem };
   }
-  return { kind: "done", reason, ...planned };
+  return { kind: "done", block, ...planned };
 }

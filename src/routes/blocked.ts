@@ -52,9 +52,17 @@ type Owner = { trial: string | null; trial_id: string | null; model_run_id: stri
 async function settle(c: Context<AppEnv>, streamId: number, owner: Owner): Promise<Response> {
   const { action, dry_run } = await readJsonBody(c, unblockBody);
   const { relay } = c.var;
-  const { reason, changes } = doneOrThrow(await unblock(relay, streamId, action, dry_run));
+  const { block, changes } = doneOrThrow(await unblock(relay, streamId, action, dry_run));
   if (!dry_run) relay.log.info("unblocked by an operator", { ...owner, action });
-  return c.json({ ...owner, action, dry_run, blocked_reason: reason, changes });
+  return c.json({
+    ...owner,
+    action,
+    dry_run,
+    blocked_kind: block.kind,
+    blocked_on: block.on,
+    blocked_reason: block.reason,
+    changes,
+  });
 }
 
 function doneOrThrow(outcome: Unblocked): Extract<Unblocked, { kind: "done" }> {

@@ -1,16 +1,30 @@
-import { and, desc, eq, isNotNull, like, lt, not, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, isNotNull, lt, ne, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import { type Block, type BlockedKind, GONE_KINDS } from "../domain/blocked.ts";
 import { HELD, type Lease } from "./leases.ts";
 import { owner, ownerView } from "./read-ops.ts";
 import type { Position } from "./read-order.ts";
 import { streams } from "./schema.ts";
 
-/** Begins the reason of a stream that an operator has given up: it is not delivered, and nobody needs to look. */
-export const FORGOTTEN = "forgotten: ";
+/** What a stream's row says when nothing blocks it, as columns and in SQL. */
+export const NOT_BLOCKED = { blockedKind: null, blockedOn: null, blockedReason: null };
+export const UNBLOCK = "blocked_kind = null, blocked_on = null, blocked_reason = null";
+/** Whether `blocked_kind` says that something was deleted in MLflow. */
+export const IS_GONE = `blocked_kind in (${GONE_KINDS.map((kind) => `'${kind}'`).join(", ")})`;
+
+/** What the row of a blocked stream says of it. */
+export function blockValues({ kind, on, reason }: Block) {
+  return { blockedKind: kind, blockedOn: on, blockedReason: reason };
+}
+
+/** The same once an operator has given the stream up, for whatever it was blocked. */
+export function forgotten({ reason }: Block) {
+  return blockValues({ kind: "forgotten", on: null, reason: `forgotten: ${reason}` });
+}
 
 /** Whether an operator has given this stream up. */
-export function isForgotten({ blockedReason }: { blockedReason: string | null }): boolean {
-  return blockedReason?.startsWith(FORGOTTEN) ?? false;
+export function isForgotten({ blockedKind }: { blockedKind: BlockedKind | null }): boolean {
+  return blockedKind === "forgotten";
 }
 
 export type BlockedFilter = {
@@ -26,12 +40,13 @@ export async function listBlocked(
   after: Position | null,
   limit: number,
 ) {
-  const forgotten = like(streams.blockedReason, `${FORGOTTEN}%`);
   const given = <T>(value: T | undefined, condition: (value: T) => SQL) =>
     value === undefined ? undefined : condition(value);
   const rows = await drizzle(db)
     .select({
       id: streams.id,
+      blockedKind: streams.blockedKind,
+      blockedOn: streams.blockedOn,
       reason: streams.blockedReason,
       experimentName: streams.experimentName,
       mlflowExperimentId: streams.mlflowExperimentId,
@@ -42,8 +57,8 @@ export async function listBlocked(
     .from(streams)
     .where(
       and(
-        isNotNull(streams.blockedReason),
-        filter.forgotten ? forgotten : not(forgotten),
+        isNotNull(streams.blockedKind),
+        filter.forgotten ? eq(streams.blockedKind, "forgotten") : ne(streams.blockedKind, "forgotten"),
         given(filter.kind, (kind) => eq(streams.kind, kind)),
         given(filter.model_run_id, (id) => eq(streams.modelRunId, id)),
         after === null ? undefined : lt(streams.id, Number(after.id)),
@@ -54,6 +69,8 @@ export async function listBlocked(
   return rows.map((row) => ({
     kind: row.streamKind,
     ...ownerView(row),
+    blocked_kind: row.blockedKind,
+    blocked_on: row.blockedOn,
     blocked_reason: row.reason,
     forgotten: filter.forgotten,
     experiment_name: row.experimentName,
@@ -95,24 +112,24 @@ export async function startAnew(db: D1Database, { streamId, token }: Lease): Pro
 /** The other streams that stand still because this experiment is deleted, or the runs in it with it. */
 const HELD_UP = `
   from streams where id <> ?1
-    and (blocked_reason = ?3 or (mlflow_experiment_id = ?2 and blocked_reason like 'gone: %'))`;
+    and ((blocked_kind = 'gone_experiment' and blocked_on = ?3) or (mlflow_experiment_id = ?2 and ${IS_GONE}))`;
 
-type HeldUp = { streamId: number; experimentId: string; reason: string };
+type HeldUp = { streamId: number; experimentId: string; name: string };
 
 /** How many other streams an experiment's restoring sets free. */
-export async function countHeldUp(db: D1Database, { streamId, experimentId, reason }: HeldUp) {
-  const query = db.prepare(`select count(*) as n ${HELD_UP}`).bind(streamId, experimentId, reason);
+export async function countHeldUp(db: D1Database, { streamId, experimentId, name }: HeldUp) {
+  const query = db.prepare(`select count(*) as n ${HELD_UP}`).bind(streamId, experimentId, name);
   return (await query.first<number>("n")) ?? 0;
 }
 
 /** Sets them free; their ids, to be poked. What is gone for a reason of its own is blocked again. */
-export async function freeHeldUp(db: D1Database, { streamId, experimentId, reason }: HeldUp) {
+export async function freeHeldUp(db: D1Database, { streamId, experimentId, name }: HeldUp) {
   const { results } = await db
     .prepare(
-      `update streams set blocked_reason = null, attempts = 0, next_attempt_at = 0, waiting_for = null
+      `update streams set ${UNBLOCK}, attempts = 0, next_attempt_at = 0, waiting_for = null
        where id in (select id ${HELD_UP}) returning id`,
     )
-    .bind(streamId, experimentId, reason)
+    .bind(streamId, experimentId, name)
     .all<{ id: number }>();
   return results.map((row) => row.id);
 }

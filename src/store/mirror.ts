@@ -1,17 +1,13 @@
 import { MODEL_RUN_TAG, PARENT_TAG, TRIAL_TAG } from "../mlflow/tags.ts";
 import type { Run } from "../mlflow/types.ts";
-import { differsApart, hashOf, toMirrored } from "./mirrored.ts";
+import { type Hashes, hashesOf, toMirrored } from "./mirrored.ts";
 import { overRows } from "./sql.ts";
 
-/** Before the hash of a linked run whose changes were written down but are still to be merged. */
-const UNMERGED = "!";
-/** In place of the hash of a run that MLflow does not know any more. */
-const GONE = "gone";
 /** Of a run that MLflow did not lose; `r` is its row in the mirror. */
-export const NOT_GONE = `r.hash is not '${GONE}'`;
+export const NOT_GONE = "r.gone_at is null";
 
 /** A linked run whose changes, other than of metrics, are to be merged into its stream. */
-export type ToMerge = { streamId: number; run: Run; hash: string };
+export type ToMerge = { streamId: number; run: Run; hashes: Hashes };
 
 /** What a look at some runs brought. `deleted` of them were active when they were last seen. */
 export type Mirrored = {
@@ -25,6 +21,9 @@ export type Mirrored = {
 type Known = {
   id: string;
   hash: string | null;
+  metricsHash: string | null;
+  unmerged: 0 | 1;
+  goneAt: number | null;
   runName: string | null;
   status: string;
   endTime: number | null;
@@ -49,46 +48,43 @@ export async function mirrorRuns(
 ): Promise<Mirrored> {
   const mirrored: Mirrored = { created: 0, updated: 0, unchanged: 0, deleted: 0, toMerge: [] };
   if (runs.length === 0) return mirrored;
-  const [known, hashes] = await Promise.all([knownRuns(db, runs), Promise.all(runs.map(hashOf))]);
+  const [known, hashed] = await Promise.all([knownRuns(db, runs), Promise.all(runs.map(hashesOf))]);
   const rows: object[] = [];
-  for (const [i, run] of runs.entries()) {
-    const hash = hashes[i] ?? "";
+  for (const { run, hashes } of hashed) {
     const before = known.get(run.info.runId);
-    const news = newsOf(before, run, hash);
+    const news = newsOf(before, run, hashes);
     mirrored[before ? (news.isSame ? "unchanged" : "updated") : "created"]++;
     if (before?.lifecycleStage === "active" && run.info.lifecycleStage === "deleted") mirrored.deleted++;
     if (before && before.streamId !== null && news.toMerge)
-      mirrored.toMerge.push({ streamId: before.streamId, run, hash });
+      mirrored.toMerge.push({ streamId: before.streamId, run, hashes });
     if (!news.isSame || news.sentSince || (news.wasUnmerged && !mergeLater))
-      rows.push(rowOf(run, news.toMerge && mergeLater ? UNMERGED + hash : hash, seenAt));
+      rows.push({ ...rowOf(run, seenAt), ...hashes, unmerged: Number(news.toMerge && mergeLater) });
   }
   if (rows.length > 0) await db.batch(overRows(db, UPSERT, rows));
   return mirrored;
 }
 
 /** What a look at a run brought, against what the mirror had. */
-function newsOf(before: Known | undefined, run: Run, hash: string) {
+function newsOf(before: Known | undefined, run: Run, { hash, metricsHash }: Hashes) {
   if (!before) return { isSame: false, sentSince: false, wasUnmerged: false, toMerge: false };
-  const wasUnmerged = before.hash?.startsWith(UNMERGED) === true;
-  const stored = wasUnmerged ? (before.hash?.slice(UNMERGED.length) ?? null) : before.hash;
-  const asSeen = hasColumns(before, run);
+  const wasUnmerged = before.unmerged === 1;
+  const asSeen = before.goneAt === null && hasColumns(before, run) && before.hash === hash;
   // What was sent since the last look may have been taken back in MLflow: that looks as if nothing had changed.
   const sentSince = before.streamId !== null && (before.deliveredAt ?? 0) >= before.syncedAt;
-  const changedApart = !asSeen || differsApart(stored, hash);
-  const toMerge = before.streamId !== null && (wasUnmerged || sentSince || changedApart);
-  return { isSame: asSeen && stored === hash, sentSince, wasUnmerged, toMerge };
+  const toMerge = before.streamId !== null && (wasUnmerged || sentSince || !asSeen);
+  return { isSame: asSeen && before.metricsHash === metricsHash, sentSince, wasUnmerged, toMerge };
 }
 
 /** Notes that these changes are merged; one that has changed again meanwhile is not. */
 export async function settleMerged(db: D1Database, merged: readonly ToMerge[]): Promise<void> {
   if (merged.length === 0) return;
-  const rows = merged.map(({ run, hash }) => ({ id: run.info.runId, hash }));
-  await db.batch(overRows(db, SETTLE, rows, UNMERGED));
+  const rows = merged.map(({ run, hashes }) => ({ id: run.info.runId, ...hashes }));
+  await db.batch(overRows(db, SETTLE, rows));
 }
 
 /** Notes that MLflow does not know these runs any more: they were deleted for good. */
 export async function markGone(db: D1Database, runIds: readonly string[], now: number): Promise<void> {
-  if (runIds.length > 0) await db.prepare(MARK_GONE).bind(JSON.stringify(runIds), now, GONE).run();
+  if (runIds.length > 0) await db.prepare(MARK_GONE).bind(JSON.stringify(runIds), now).run();
 }
 
 /** How many runs of an experiment the mirror has that MLflow did not lose. */
@@ -131,7 +127,7 @@ function hasColumns(row: Known, { info }: Run): boolean {
   );
 }
 
-function rowOf(run: Run, hash: string, seenAt: number) {
+function rowOf(run: Run, seenAt: number) {
   const { info, data } = run;
   const tag = (key: string) => data.tags.find((tag) => tag.key === key)?.value ?? null;
   const trialId = tag(TRIAL_TAG);
@@ -140,7 +136,6 @@ function rowOf(run: Run, hash: string, seenAt: number) {
   return {
     ...info,
     data: toMirrored(run),
-    hash,
     seenAt,
     trialId,
     modelRunId: isNestedStranger ? null : tag(MODEL_RUN_TAG),
@@ -148,7 +143,7 @@ function rowOf(run: Run, hash: string, seenAt: number) {
 }
 
 const KNOWN = `
-  select r.mlflow_run_id as id, r.hash, r.run_name as runName, r.status, r.end_time as endTime,
+  select r.mlflow_run_id as id, r.hash, r.metrics_hash as metricsHash, r.unmerged, r.gone_at as goneAt, r.run_name as runName, r.status, r.end_time as endTime,
     r.lifecycle_stage as lifecycleStage, r.synced_at as syncedAt, r.stream_id as streamId,
     s.delivered_at as deliveredAt
   from json_each(?1) given
@@ -157,25 +152,30 @@ const KNOWN = `
 
 const UPSERT = `
   insert into mlflow_runs (mlflow_run_id, mlflow_experiment_id, run_name, status, start_time, end_time,
-    lifecycle_stage, artifact_uri, user_id, data, hash, synced_at, tagged_trial_id, tagged_model_run_id)
+    lifecycle_stage, artifact_uri, user_id, data, hash, metrics_hash, unmerged, synced_at, tagged_trial_id,
+    tagged_model_run_id)
   select value ->> 'runId', value ->> 'experimentId', value ->> 'runName', value ->> 'status',
     value ->> 'startTime', value ->> 'endTime', value ->> 'lifecycleStage', value ->> 'artifactUri',
-    value ->> 'userId', value -> 'data', value ->> 'hash', value ->> 'seenAt', value ->> 'trialId',
-    value ->> 'modelRunId'
+    value ->> 'userId', value -> 'data', value ->> 'hash', value ->> 'metricsHash', value ->> 'unmerged',
+    value ->> 'seenAt', value ->> 'trialId', value ->> 'modelRunId'
   from json_each(?1) where true
   on conflict (mlflow_run_id) do update set
     mlflow_experiment_id = excluded.mlflow_experiment_id, run_name = excluded.run_name,
     status = excluded.status, start_time = excluded.start_time, end_time = excluded.end_time,
     lifecycle_stage = excluded.lifecycle_stage, artifact_uri = excluded.artifact_uri,
-    user_id = excluded.user_id, data = excluded.data, hash = excluded.hash, synced_at = excluded.synced_at,
+    user_id = excluded.user_id, data = excluded.data, hash = excluded.hash,
+    metrics_hash = excluded.metrics_hash, unmerged = excluded.unmerged, gone_at = null,
+    synced_at = excluded.synced_at,
     tagged_trial_id = excluded.tagged_trial_id, tagged_model_run_id = excluded.tagged_model_run_id
   where excluded.synced_at >= mlflow_runs.synced_at`;
 
 const SETTLE = `
-  update mlflow_runs set hash = given.hash
-  from (select value ->> 'id' as id, value ->> 'hash' as hash from json_each(?1)) as given
-  where mlflow_runs.mlflow_run_id = given.id and mlflow_runs.hash = ?2 || given.hash`;
+  update mlflow_runs set unmerged = 0
+  from (select value ->> 'id' as id, value ->> 'hash' as hash, value ->> 'metricsHash' as metricsHash
+    from json_each(?1)) as given
+  where mlflow_runs.mlflow_run_id = given.id and mlflow_runs.hash = given.hash
+    and mlflow_runs.metrics_hash = given.metricsHash`;
 
 const MARK_GONE = `
-  update mlflow_runs set lifecycle_stage = 'deleted', hash = ?3, synced_at = ?2
-  where mlflow_run_id in (select value from json_each(?1)) and hash is not ?3`;
+  update mlflow_runs set lifecycle_stage = 'deleted', gone_at = ?2, synced_at = ?2
+  where mlflow_run_id in (select value from json_each(?1)) and gone_at is null`;

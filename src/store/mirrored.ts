@@ -93,11 +93,14 @@ function truncate({ params, tags, metrics, inputs }: MirroredData): MirroredData
 
 const HASH_CHARS = 32;
 
+export type Hashes = { hash: string; metricsHash: string };
+
 /**
- * The hash of everything that was pulled of a run, the same in whatever order MLflow lists it: 32 hex digits of all
- * but the metrics, then 32 of the metrics. The tag of the last batch goes with the metrics that it came with.
+ * The hashes of everything that was pulled of a run, the same in whatever order MLflow lists it: of all but the
+ * metrics, and of the metrics. The tag of the last batch goes with the metrics that it came with.
  */
-export async function hashOf({ info, data, inputs }: Run): Promise<string> {
+export async function hashesOf(run: Run): Promise<{ run: Run; hashes: Hashes }> {
+  const { info, data, inputs } = run;
   const isOfBatch = ({ key }: { key: string }) => key === BATCH_TAG;
   const apart = {
     info,
@@ -111,13 +114,11 @@ export async function hashOf({ info, data, inputs }: Run): Promise<string> {
     points: data.metrics.toSorted(byKey).map((metric) => ({ key: metric.key, ...latest(metric) })),
     batch: data.tags.filter(isOfBatch),
   };
-  const halves = await Promise.all([digest(canonicalJson(apart)), digest(canonicalJson(metrics))]);
-  return halves.join("");
-}
-
-/** Whether two hashes differ in more than the metrics. */
-export function differsApart(a: string | null, b: string): boolean {
-  return a === null || a.slice(0, HASH_CHARS) !== b.slice(0, HASH_CHARS);
+  const [hash, metricsHash] = await Promise.all([
+    digest(canonicalJson(apart)),
+    digest(canonicalJson(metrics)),
+  ]);
+  return { run, hashes: { hash, metricsHash } };
 }
 
 async function digest(text: string): Promise<string> {

@@ -7,7 +7,7 @@ export type SyncState = (typeof SYNC_STATES)[number];
 
 /** The same from the stream's row. */
 export const syncState: SQL<SyncState> = sql`case
-  when ${streams.blockedReason} is not null then 'blocked'
+  when ${streams.blockedKind} is not null then 'blocked'
   when ${streams.deliveredSeq} >= ${streams.lastSeq} then 'synced'
   when ${streams.waitingFor} is not null then 'waiting'
   else 'pending' end`;

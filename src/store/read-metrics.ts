@@ -1,6 +1,5 @@
 import { sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { FORGOTTEN } from "./blocked.ts";
 import type { Counts } from "./counters.ts";
 import { syncState } from "./read-common.ts";
 import { streams } from "./schema.ts";
@@ -95,7 +94,7 @@ const JOBS = `
   select state as label, count(*) as value from jobs where state in ('queued', 'running') group by state`;
 
 /** What an operator has given up is not behind. */
-const IS_BEHIND = `s.delivered_seq < s.last_seq and coalesce(s.blocked_reason, '') not like '${FORGOTTEN}%'`;
+const IS_BEHIND = `s.delivered_seq < s.last_seq and s.blocked_kind is not 'forgotten'`;
 
 /** Only streams that are behind are looked at, and of the oldest events only the first of each. */
 const BACKLOG = `

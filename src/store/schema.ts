@@ -8,6 +8,7 @@ import {
   text,
   uniqueIndex,
 } from "drizzle-orm/sqlite-core";
+import { BLOCKED_KINDS } from "../domain/blocked.ts";
 import { TERMINAL_STATUSES } from "../domain/facts-schema.ts";
 
 /**
@@ -47,6 +48,9 @@ export const streams = sqliteTable(
     attempts: integer().notNull().default(0),
     nextAttemptAt: integer("next_attempt_at").notNull().default(0),
     waitingFor: text("waiting_for", { enum: ["grace", "parent", "retry", "breaker"] }),
+    /** Why it stands still, what it waits for, and the same in words for people: all null while it does not. */
+    blockedKind: text("blocked_kind", { enum: BLOCKED_KINDS }),
+    blockedOn: text("blocked_on"),
     blockedReason: text("blocked_reason"),
     lastError: text("last_error"),
     /** Set by an operator's request; delivers this stream although automatic delivery is off. */
@@ -67,7 +71,7 @@ export const streams = sqliteTable(
   (t) => [
     index("streams_behind").on(t.nextAttemptAt).where(sql`${t.deliveredSeq} < ${t.lastSeq}`),
     index("streams_leased").on(t.leaseUntil).where(sql`${t.leaseToken} is not null`),
-    index("streams_blocked").on(t.id).where(sql`${t.blockedReason} is not null`),
+    index("streams_blocked").on(t.id).where(sql`${t.blockedKind} is not null`),
     index("streams_recheck").on(t.recheckAt).where(sql`${t.recheckAt} is not null`),
     uniqueIndex("streams_mlflow_run").on(t.mlflowRunId).where(sql`${t.mlflowRunId} is not null`),
   ],
@@ -286,8 +290,13 @@ export const mlflowRuns = sqliteTable(
     userId: text("user_id"),
     /** JSON of `MirroredData`: parameters, tags, latest metrics and inputs; null until the run was pulled. */
     data: text(),
-    /** Of everything that was pulled: a run that did not change is not written again. */
+    /** Of all that was pulled but the metrics, and of the metrics: a run that did not change is not written again. */
     hash: text(),
+    metricsHash: text("metrics_hash"),
+    /** Linked, and its changes were written down here but are still to be merged. */
+    unmerged: integer({ mode: "boolean" }).notNull().default(false),
+    /** When MLflow was seen not to know it any more: it was deleted for good. */
+    goneAt: integer("gone_at"),
     /** The ids in Thunderline's tags, by which a run is linked to its trial. */
     taggedTrialId: text("tagged_trial_id"),
     taggedModelRunId: text("tagged_model_run_id"),

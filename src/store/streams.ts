@@ -1,5 +1,6 @@
 import { and, asc, eq, gt, isNull, lt, lte, or, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import { NOT_BLOCKED } from "./blocked.ts";
 import type { StreamRow } from "./leases.ts";
 import { events, streams } from "./schema.ts";
 import { NOW_MS } from "./sql.ts";
@@ -15,7 +16,7 @@ export async function streamByKey(db: D1Database, key: string): Promise<StreamRo
 export async function force(db: D1Database, streamId: number): Promise<void> {
   await drizzle(db)
     .update(streams)
-    .set({ forced: true, blockedReason: null, nextAttemptAt: 0, attempts: 0, waitingFor: null })
+    .set({ forced: true, ...NOT_BLOCKED, nextAttemptAt: 0, attempts: 0, waitingFor: null })
     .where(eq(streams.id, streamId));
 }
 
@@ -24,7 +25,7 @@ export async function waitingForBreaker(db: D1Database, limit: number): Promise<
   const rows = await drizzle(db)
     .select({ id: streams.id })
     .from(streams)
-    .where(and(behind, eq(streams.waitingFor, "breaker"), isNull(streams.blockedReason)))
+    .where(and(behind, eq(streams.waitingFor, "breaker"), isNull(streams.blockedKind)))
     .orderBy(asc(streams.id))
     .limit(limit);
   return rows.map((row) => row.id);
@@ -40,7 +41,7 @@ export async function behindStreams(
   options: { afterId: number; limit: number; deliver: "all" | "forced" | "none" },
 ): Promise<{ id: number; dueInMs: number }[]> {
   const unfolded = lt(streams.foldedSeq, streams.lastSeq);
-  const deliverable = and(behind, isNull(streams.blockedReason), sql`${streams.waitingFor} is not 'breaker'`);
+  const deliverable = and(behind, isNull(streams.blockedKind), sql`${streams.waitingFor} is not 'breaker'`);
   const wanted = {
     all: or(unfolded, deliverable),
     forced: or(unfolded, and(deliverable, eq(streams.forced, true))),

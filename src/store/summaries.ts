@@ -38,7 +38,7 @@ const STALE = `
     from touched join trials t on t.model_run_id = touched.id group by t.model_run_id)
   select s.key, m.model_run_id as modelRunId, c.total, c.running, c.succeeded, c.failed, c.skipped, c.cancelled
   from counts c join model_runs m on m.model_run_id = c.id join streams s on s.id = m.id
-  where m.announced = 1 and s.blocked_reason is null and s.folded_seq >= s.last_seq
+  where m.announced = 1 and s.blocked_kind is null and s.folded_seq >= s.last_seq
     and (select count(*) from tags g where g.stream_id = s.id and g.removed_at is null and (${WORDS.map(
       ([word, tag]) => `g.key = '${tag}' and g.value = cast(c.${word} as text)`,
     ).join(" or ")})) < ${WORDS.length}

@@ -1,3 +1,4 @@
+import type { BlockedKind } from "../domain/blocked.ts";
 import { NOT_GONE } from "./mirror.ts";
 
 /** The runs that carry Thunderline's tags and belong to no trial or model run yet. */
@@ -16,7 +17,7 @@ export type Claimant = {
   key: string;
   mlflowRunId: string | null;
   createSentAt: number | null;
-  blockedReason: string | null;
+  blockedKind: BlockedKind | null;
   /** The run that the trainer itself named. */
   requestedRunId: string | null;
   /** Of the run that it has. */
@@ -93,7 +94,7 @@ const FREE_TAGGED = `
 
 const CLAIMANTS = `
   select s.id, s.key, s.mlflow_run_id as mlflowRunId, s.create_sent_at as createSentAt,
-    s.blocked_reason as blockedReason, t.requested_run_id as requestedRunId, own.lifecycle_stage as lifecycleStage
+    s.blocked_kind as blockedKind, t.requested_run_id as requestedRunId, own.lifecycle_stage as lifecycleStage
   from json_each(?1) given join streams s on s.key = given.value
   left join trials t on t.id = s.id
   left join mlflow_runs own on own.mlflow_run_id = s.mlflow_run_id`;

@@ -57,6 +57,8 @@ const list = z.object({
       kind: z.string(),
       trial: z.string().nullable(),
       trial_id: z.string().nullable(),
+      blocked_kind: z.string(),
+      blocked_on: z.string().nullable(),
       blocked_reason: z.string(),
     }),
   ),
@@ -99,7 +101,7 @@ async function deletedMidTrial(modelRunId: string) {
   unwrap(await lab.mlflow.client.deleteRun(runId));
   await lab.relay.send([...t.metrics(20, 40), t.complete()]);
   const [row] = await blocked(modelRunId);
-  expect(row).toMatchObject({ kind: "trial", trial_id: "t" });
+  expect(row).toMatchObject({ kind: "trial", trial_id: "t", blocked_kind: "gone_run", blocked_on: runId });
   expect(row?.blocked_reason).toContain("must be in the 'active' state");
   return { runId, trial: row?.trial };
 }
@@ -191,7 +193,7 @@ test("a trial that names a run that is not there gets its own, and the conflict 
   const mlflow_run_id = "0123456789abcdef0123456789abcdef";
   await lab.relay.send([announcement("not there"), t.start({ mlflow_run_id }), ...t.metrics(0, 5)]);
   const [row] = await blocked("not there");
-  expect(row?.blocked_reason).toContain(mlflow_run_id);
+  expect(row).toMatchObject({ blocked_kind: "gone_run", blocked_on: mlflow_run_id });
   expect(await unblock(row?.trial, { action: "restore" })).toMatchObject({
     status: 409,
     body: { detail: expect.stringContaining("does not exist") },

@@ -11,8 +11,14 @@ const start = (trial_id: string) => ({
   spectral_norm: true,
 });
 
-const block = (condition: string, reason: string | null = REASON) =>
-  env.DB.prepare(`update streams set blocked_reason = ?1 where ${condition}`).bind(reason).run();
+const BLOCK = { blocked_kind: "gone_run", blocked_on: "abc", blocked_reason: REASON };
+
+const block = (condition: string) =>
+  env.DB.prepare(
+    `update streams set blocked_kind = ?1, blocked_on = ?2, blocked_reason = ?3 where ${condition}`,
+  )
+    .bind(...Object.values(BLOCK))
+    .run();
 
 const unblock = (id: string, body: unknown, of = "trials") =>
   request(`/api/ops/${of}/${id}/unblock`, { method: "POST", body: JSON.stringify(body) });
@@ -20,7 +26,9 @@ const unblock = (id: string, body: unknown, of = "trials") =>
 beforeEach(async () => {
   await post([start("b1"), start("b2")]);
   await foldAll();
-  await block("1", null);
+  await env.DB.prepare(
+    "update streams set blocked_kind = null, blocked_on = null, blocked_reason = null",
+  ).run();
 });
 
 afterEach(() => {
@@ -35,7 +43,7 @@ describe("blocked", () => {
       trial: await idOf("b1"),
       trial_id: "b1",
       model_run_id: "study",
-      blocked_reason: REASON,
+      ...BLOCK,
       forgotten: false,
       experiment_name: null,
       mlflow_experiment_id: null,
@@ -66,13 +74,15 @@ describe("blocked", () => {
         model_run_id: "study",
         action: "forget",
         dry_run: false,
-        blocked_reason: REASON,
+        ...BLOCK,
         changes: [{ change: "forget" }],
       },
     ]);
     expect((await request("/api/ops/blocked")).body).toMatchObject({ blocked: [] });
     expect((await request("/api/ops/blocked?forgotten=true")).body).toMatchObject({
-      blocked: [{ trial: id, forgotten: true, blocked_reason: `forgotten: ${REASON}` }],
+      blocked: [
+        { trial: id, forgotten: true, blocked_kind: "forgotten", blocked_reason: `forgotten: ${REASON}` },
+      ],
     });
     expect((await request(`/api/trials/${id}`)).body).toMatchObject({ sync_state: "blocked" });
     expect(await unblock(id, { action: "forget" })).toMatchObject({

@@ -180,9 +180,7 @@ describe("a run that cannot be followed", () => {
     const { deps, afterId } = await world(new TrackingServer(), "f10", 1);
     await trial("f10-lost");
     await db
-      .prepare(
-        `update streams set blocked_reason = 'gone: experiment "lost" is deleted in MLflow' where trial_id = ?1`,
-      )
+      .prepare(`update streams set blocked_kind = 'gone_experiment', blocked_on = 'lost' where trial_id = ?1`)
       .bind("f10-lost")
       .run();
     const broken = { ...deps, mlflow: { ...deps.mlflow, getExperimentByName: async () => failed } };
@@ -251,10 +249,7 @@ describe("a second run, where the policy is to delete it", () => {
     await syncAll(deps, "f9");
     before.info.lifecycle_stage = "deleted";
     const id = await streamOf("anew");
-    await db
-      .prepare("update streams set blocked_reason = 'gone: it was deleted' where id = ?1")
-      .bind(id)
-      .run();
+    await db.prepare("update streams set blocked_kind = 'gone_run' where id = ?1").bind(id).run();
     expect(await unblock(deps, id, "recreate", false)).toMatchObject({ kind: "done" });
     const after = server.run("f9", tagged("anew"));
     await syncAll(deps, "f9");

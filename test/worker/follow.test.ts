@@ -221,17 +221,20 @@ describe("the cron's pull", () => {
     const [back, gone] = ["g1", "g2"].map((id) => server.run("9", tagged(id)));
     const deps = server.deps();
     await syncAll(deps, "9");
-    const block = (id: string, reason: string) =>
-      db.prepare("update streams set blocked_reason = ?2 where trial_id = ?1").bind(id, reason).run();
-    await block("g1", "gone: The run must be in the 'active' state");
-    await block("g2", "gone: The run must be in the 'active' state");
-    await block("g3", 'gone: experiment "restored" is deleted in MLflow');
-    await block("g4", 'gone: experiment "none" is deleted in MLflow');
     if (!back || !gone) throw new Error("two runs were made");
+    const block = (id: string, kind: string, on: string) =>
+      db
+        .prepare("update streams set blocked_kind = ?2, blocked_on = ?3 where trial_id = ?1")
+        .bind(id, kind, on)
+        .run();
+    await block("g1", "gone_run", back.info.run_id);
+    await block("g2", "gone_run", gone.info.run_id);
+    await block("g3", "gone_experiment", "restored");
+    await block("g4", "gone_experiment", "none");
     gone.info.lifecycle_stage = "deleted";
     expect(await pullRunning(deps, budget)).toMatchObject({ unblocked: 2, next_id: 0 });
     const { results } = await db
-      .prepare("select trial_id from streams where blocked_reason like 'gone%' order by trial_id")
+      .prepare("select trial_id from streams where blocked_kind is not null order by trial_id")
       .all();
     expect(results).toEqual([{ trial_id: "g2" }, { trial_id: "g4" }]);
   });

@@ -69,7 +69,7 @@ describe("/metrics", () => {
   it("counts nothing as behind that an operator has given up", async () => {
     await post([{ event: "ml.trial.start", ...trial, trial_id: "t2", spectral_norm: true }]);
     expect((await scrape())("relay_events_backlog")).toBe(1);
-    await env.DB.prepare("update streams set blocked_reason = 'forgotten: gone' where trial_id = 't2'").run();
+    await env.DB.prepare("update streams set blocked_kind = 'forgotten' where trial_id = 't2'").run();
     const sample = await scrape();
     expect(sample("relay_events_backlog")).toBe(0);
     expect(sample("relay_events_oldest_undelivered_age_seconds")).toBe(0);

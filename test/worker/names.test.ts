@@ -70,9 +70,9 @@ describe("the summary tags of a model run", () => {
     await post([start("u2", { model_run_id: "stopped" }), start("u3", { model_run_id: "plain" })]);
     await foldAll();
     const block = env.DB.prepare(
-      "update streams set blocked_reason = ?2 where model_run_id = ?1 and kind = 'model_run'",
+      "update streams set blocked_kind = ?2 where model_run_id = ?1 and kind = 'model_run'",
     );
-    await block.bind("stopped", "gone: deleted").run();
+    await block.bind("stopped", "gone_run").run();
     expect(await summarized({ RELAY_PARENT_RUNS: "false" })).toBe(0);
     expect(await summarized()).toBe(1);
     expect(await tagsOf("plain")).toMatchObject({ thunderline_trials_total: "1" });

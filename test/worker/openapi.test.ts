@@ -292,7 +292,9 @@ describe("/docs", () => {
 });
 
 function block() {
-  return env.DB.prepare("update streams set blocked_reason = 'gone: deleted'").run();
+  return env.DB.prepare(
+    "update streams set blocked_kind = 'gone_run', blocked_reason = 'gone: deleted'",
+  ).run();
 }
 
 async function made(scopes: string[]) {

@@ -111,7 +111,7 @@ describe("model runs", () => {
 
   it("show everything of one, with its trials counted, and what was not folded yet", async () => {
     await post(STOP);
-    await env.DB.prepare("update streams set blocked_reason = 'gone' where trial_id = 't3'").run();
+    await env.DB.prepare("update streams set blocked_kind = 'gone_run' where trial_id = 't3'").run();
     const { status, body } = await request(`/api/model-runs/${RUN}`);
     expect(status).toBe(200);
     expect(body).toMatchObject({

@@ -163,8 +163,8 @@ describe("the list of trials", () => {
     await env.DB.batch([
       set("a", "delivered_seq = last_seq, delivered_at = 5000, mlflow_run_id = 'run-a'"),
       set("b", "waiting_for = 'retry', last_error = 'transient: 503'"),
-      set("c", "blocked_reason = 'gone: the run is deleted', waiting_for = 'retry'"),
-      set("d", "blocked_reason = 'gone: the run is deleted', delivered_seq = last_seq"),
+      set("c", "blocked_kind = 'gone_run', waiting_for = 'retry'"),
+      set("d", "blocked_kind = 'gone_run', delivered_seq = last_seq"),
     ]);
     expect(await walk("sync_state=synced", 2)).toEqual(["a"]);
     expect(await walk("sync_state=waiting", 2)).toEqual(["b"]);
