@@ -1,28 +1,51 @@
-/** Strings are matched first, so that a bare NaN inside one is left alone. */
-const STRING_OR_PYTHON_TOKEN = /"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/g;
+import { scanJson } from "./json-scan.ts";
+import { MAX_JSON_DEPTH, MAX_PARAM_VALUE_CHARS } from "./limits.ts";
+
 const LONG_DIGITS = /\d{16}/;
 
 /** V8 hands the source text of a primitive to the reviver (TC39 "JSON.parse source text access"). */
 type Reviver = (this: unknown, key: string, value: unknown, context?: { source?: string }) => unknown;
 
-/** An integer that a double cannot hold becomes a bigint, so that a 64-bit seed is not silently changed. */
-const keepLongIntegers: Reviver = (_key, value, context) =>
-  typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source ?? "")
-    ? BigInt(context?.source ?? "")
-    : value;
+/**
+ * An integer that a double cannot hold becomes a bigint, so that a 64-bit seed is not silently changed. Reading digits
+ * costs more than their number, so there is an end to it where nothing could hold them anyway.
+ */
+const keepLongIntegers: Reviver = (_key, value, context) => {
+  if (typeof value !== "number" || Number.isSafeInteger(value)) return value;
+  const source = context?.source ?? "";
+  return source.length <= MAX_PARAM_VALUE_CHARS && /^-?\d+$/.test(source) ? BigInt(source) : value;
+};
+
+/** Thrown for a value that nests too deep for a database or a stack. */
+export class TooDeep extends Error {
+  override readonly name = "TooDeep";
+  readonly field: string;
+  constructor(field: string) {
+    super(TOO_DEEP_RULE);
+    this.field = field;
+  }
+}
+
+export const TOO_DEEP_RULE = `must nest at most ${MAX_JSON_DEPTH} deep`;
 
 /**
  * Parses JSON as Python writes it: bare NaN, Infinity and -Infinity become strings of that name, and integers
  * beyond a double's exact range become bigints.
  * @throws SyntaxError when the text is not JSON even so.
+ * @throws TooDeep
  */
 export function parseJson(text: string): unknown {
-  const reviver = LONG_DIGITS.test(text) ? keepLongIntegers : undefined;
-  try {
-    return JSON.parse(text, reviver);
-  } catch (error) {
-    const quoted = text.replace(STRING_OR_PYTHON_TOKEN, (token) => (token[0] === '"' ? token : `"${token}"`));
-    if (quoted === text) throw error;
-    return JSON.parse(quoted, reviver);
-  }
+  const { value, deep } = parseItems(text);
+  for (const field of deep.values()) throw new TooDeep(field);
+  return value;
+}
+
+/**
+ * Parses JSON as `parseJson` does, but a list's good items are there beside those that nest too deep.
+ * @returns the value, in which null stands for what nests too deep, and which items that was (0 where the value is no
+ * list), each with its field
+ */
+export function parseItems(text: string): { value: unknown; deep: ReadonlyMap<number, string> } {
+  const { text: scanned, deep } = scanJson(text);
+  return { value: JSON.parse(scanned, LONG_DIGITS.test(scanned) ? keepLongIntegers : undefined), deep };
 }

@@ -4,6 +4,10 @@
  */
 export const MAX_REQUEST_BYTES = 5_000_000;
 export const MAX_REQUEST_EVENTS = 5_000;
+/** What is parsed at once must fit into a Worker's 128 MB beside everything else: so many numbers, texts, lists, objects. */
+export const MAX_REQUEST_VALUES = 500_000;
+/** How deep JSON may nest anywhere: well under SQLite's 1,000 levels and any stack. */
+export const MAX_JSON_DEPTH = 100;
 /** One event, without its metrics, is one row and part of one statement: well below D1's 1 MB of JSON. */
 export const MAX_EVENT_BYTES = 256_000;
 
