@@ -9,9 +9,10 @@ export type Failure =
   | { kind: "not_found"; detail: string }
   | { kind: "method_not_allowed"; detail: string }
   | { kind: "payload_too_large"; detail: string }
-  | { kind: "unsupported_media_type"; detail: string }
+  | { kind: "unsupported_media_type"; detail: string; acceptEncoding?: string }
   | { kind: "invalid_request"; problems: FieldProblem[] }
   | { kind: "invalid_item"; problems: FieldProblem[] }
+  | { kind: "too_deep"; problems: FieldProblem[] }
   | { kind: "conflict"; detail: string }
   | { kind: "rejected"; rejection: Rejection; index?: number }
   | { kind: "rate_limited"; detail: string; retryAfterSeconds: number }
@@ -38,6 +39,7 @@ const STATUS = {
   unsupported_media_type: 415,
   invalid_request: 400,
   invalid_item: 422,
+  too_deep: 422,
   conflict: 409,
   rate_limited: 429,
   unavailable: 503,
@@ -54,6 +56,7 @@ const TITLE: Record<string, string> = {
   unsupported_media_type: "The body is of a type that is not taken",
   invalid_request: "The request is not valid",
   invalid_item: "MLflow would not take this item",
+  too_deep: "The body nests too deep",
   conflict: "This cannot be done as things stand",
   rate_limited: "Too many requests",
   unavailable: "Nothing can be taken just now",
@@ -135,6 +138,8 @@ export function problemResponse(failure: Failure, requestId: string): Response {
   const problem: ProblemBody = { ...problemBody(failure), request_id: requestId };
   const headers = new Headers({ "content-type": "application/problem+json" });
   if ("retryAfterSeconds" in failure) headers.set("retry-after", String(failure.retryAfterSeconds));
+  if ("acceptEncoding" in failure && failure.acceptEncoding)
+    headers.set("accept-encoding", failure.acceptEncoding);
   if (failure.kind === "unauthenticated") headers.set("www-authenticate", 'Bearer realm="trial-relay"');
   return new Response(JSON.stringify(problem), { status: problem.status, headers });
 }

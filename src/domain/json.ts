@@ -1,4 +1,4 @@
-import { scanJson } from "./json-scan.ts";
+import { type Scan, scanJson } from "./json-scan.ts";
 import { MAX_JSON_DEPTH, MAX_PARAM_VALUE_CHARS } from "./limits.ts";
 
 const LONG_DIGITS = /\d{16}/;
@@ -40,12 +40,18 @@ export function parseJson(text: string): unknown {
   return value;
 }
 
+export type ParsedItems = {
+  /** What was parsed; null stands for what nests too deep. */
+  value: unknown;
+  /** Which items nest too deep, by index in a list (0 where the value is no list), each with its field. */
+  deep: ReadonlyMap<number, string>;
+};
+
 /**
  * Parses JSON as `parseJson` does, but a list's good items are there beside those that nest too deep.
- * @returns the value, in which null stands for what nests too deep, and which items that was (0 where the value is no
- * list), each with its field
+ * @throws SyntaxError
  */
-export function parseItems(text: string): { value: unknown; deep: ReadonlyMap<number, string> } {
-  const { text: scanned, deep } = scanJson(text);
+export function parseItems(text: string | Scan): ParsedItems {
+  const { text: scanned, deep } = typeof text === "string" ? scanJson(text) : text;
   return { value: JSON.parse(scanned, LONG_DIGITS.test(scanned) ? keepLongIntegers : undefined), deep };
 }

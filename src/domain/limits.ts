@@ -5,7 +5,11 @@
 export const MAX_REQUEST_BYTES = 5_000_000;
 export const MAX_REQUEST_EVENTS = 5_000;
 /** What is parsed at once must fit into a Worker's 128 MB beside everything else: so many numbers, texts, lists, objects. */
-export const MAX_REQUEST_VALUES = 500_000;
+export const MAX_REQUEST_VALUES = 250_000;
+/** What a request's events come to once their names are flattened, metrics included: D1 must take it within seconds. */
+export const MAX_REQUEST_FLAT_BYTES = 10_000_000;
+/** The metrics with a step of one event, flattened: about ten thousand, which one delivery can hold. */
+export const MAX_EVENT_POINT_BYTES = 1_000_000;
 /** How deep JSON may nest anywhere: well under SQLite's 1,000 levels and any stack. */
 export const MAX_JSON_DEPTH = 100;
 /** One event, without its metrics, is one row and part of one statement: well below D1's 1 MB of JSON. */

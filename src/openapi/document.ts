@@ -107,7 +107,7 @@ function pathsOf(resources: readonly Resource[]): Record<string, Record<string, 
 }
 
 function operationObject(tag: string, operation: Operation): OperationObject {
-  const { id, summary, description, scope, parameters, body, answers, refusals = [] } = operation;
+  const { id, summary, description, scope, parameters, body, answers } = operation;
   return {
     operationId: id,
     tags: [tag],
@@ -128,12 +128,19 @@ function operationObject(tag: string, operation: Operation): OperationObject {
         ]),
       ),
       ...Object.fromEntries(
-        [...refusals, ...(scope === null ? [] : [401, 403]), 500]
-          .sort()
-          .map((status) => [status, { $ref: `#/components/responses/Refusal${status}` }]),
+        refusalsOf(operation).map((status) => [status, { $ref: `#/components/responses/Refusal${status}` }]),
       ),
     },
   };
+}
+
+/** The statuses of problem bodies that have no answer of their own. */
+function refusalsOf({ scope, body, answers, refusals = [] }: Operation): number[] {
+  const ofToken = scope === null ? [] : [401, 403];
+  const ofBody = body === undefined ? [] : [413, 415, 422];
+  return [...new Set([...refusals, ...ofToken, ...ofBody, 500])]
+    .filter((status) => !(status in answers))
+    .sort();
 }
 
 function mediaOf(contents: readonly Content[]): Record<string, Media> {

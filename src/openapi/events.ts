@@ -68,7 +68,8 @@ export const eventsResource: Resource = {
         },
       ],
       body: {
-        description: "The events. NaN and infinities are taken as text, or bare as Python writes them.",
+        description:
+          "The events, in UTF-8, with `Content-Encoding: gzip` or `deflate` if you like. NaN and infinities are taken as text, or bare as Python writes them.",
         contents: [
           {
             schema: eventRequest,

@@ -33,7 +33,7 @@ export type Body = { description: string; contents: readonly Content[] };
 
 export type Answer = { description: string } & Content;
 
-export type RefusalStatus = 400 | 404 | 409 | 415 | 422 | 429 | 503;
+export type RefusalStatus = 400 | 404 | 409 | 413 | 415 | 422 | 429 | 503;
 
 /** `GET /api/trials/{id}`: the method and the path, with parameters in braces. */
 export type Address = `${"GET" | "POST" | "PUT" | "PATCH" | "DELETE"} /${string}`;

@@ -62,15 +62,19 @@ const SAMPLES: Record<RefusalStatus | 401 | 403 | 500, { description: string; fa
     description: "It cannot be done as things stand.",
     failure: { kind: "conflict", detail: "Dead letter 1 is replayed and cannot be dropped." },
   },
+  413: {
+    description: "The body is too large.",
+    failure: { kind: "payload_too_large", detail: "A request may hold at most 1000000 bytes." },
+  },
   415: {
-    description: "The body is of a type that is not taken.",
+    description: "The body is of a type, a charset or a content coding that is not taken.",
     failure: {
       kind: "unsupported_media_type",
       detail: "Content-Type must be application/json or application/x-ndjson, got text/plain.",
     },
   },
   422: {
-    description: "MLflow would not take this item.",
+    description: "MLflow would not take this item, or the body nests too deep.",
     failure: {
       kind: "invalid_item",
       problems: [{ field: "item.step", rule: "must be an integer", value: '"three"' }],

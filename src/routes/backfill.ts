@@ -1,7 +1,6 @@
 import { Hono } from "hono";
 import * as z from "zod";
 import { identifier, flag as isFlag, step, time } from "../domain/fields.ts";
-import { isMap } from "../domain/flatten.ts";
 import { invalid } from "../domain/problems.ts";
 import { HELPING_POINTS, isEmptyPlan, type Planned, planBackfill, planView } from "../relay/backfill.ts";
 import type { Deps } from "../relay/deps.ts";
@@ -9,6 +8,7 @@ import { sendAgain } from "../relay/send-again.ts";
 import { type SelectedStream, selectStreams } from "../store/verdicts.ts";
 import { requireScope } from "./auth.ts";
 import type { AppEnv } from "./context.ts";
+import { readJsonObject } from "./json-body.ts";
 import { found, readQuery, refusal } from "./query.ts";
 import { unreachable } from "./verify.ts";
 
@@ -49,7 +49,7 @@ type Request = z.output<typeof request>;
 /** `/api/ops/backfill`: sends again what MLflow lost, or says what would be sent. */
 export const backfill = new Hono<AppEnv>().post("/backfill", requireScope("admin"), async (c) => {
   readQuery(c, {});
-  const asked = readRequest(await c.req.text());
+  const asked = readRequest(await readJsonObject(c));
   const { relay } = c.var;
   const startedAt = relay.now();
   const { id, model_run_id, trial_id } = asked;
@@ -115,8 +115,7 @@ function wantedOf({ from_time, to_time, from_step, to_step, only_missing }: Requ
   };
 }
 
-function readRequest(text: string): Request {
-  const body = parseBody(text);
+function readRequest(body: Record<string, unknown>): Request {
   const parsed = request.safeParse(body);
   if (!parsed.success)
     throw refusal(
@@ -131,14 +130,4 @@ function readRequest(text: string): Request {
   if (selects.every((one) => one === undefined || one === null))
     throw refusal([invalid(["body"], SELECTION_RULE, body)]);
   return parsed.data;
-}
-
-function parseBody(text: string): Record<string, unknown> {
-  try {
-    const body: unknown = JSON.parse(text);
-    if (isMap(body)) return body;
-  } catch {
-    // Said below, in the same words.
-  }
-  throw refusal([invalid(["body"], "must be a JSON object", text)]);
 }

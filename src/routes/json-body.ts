@@ -1,16 +1,22 @@
 import type { Context } from "hono";
 import * as z from "zod";
 import { isMap } from "../domain/flatten.ts";
+import { parseJson, TooDeep } from "../domain/json.ts";
 import { invalid, missing } from "../domain/problems.ts";
+import { HttpFailure } from "../errors.ts";
 import type { AppEnv } from "./context.ts";
 import { refusal } from "./query.ts";
+import { readBytes, readType, utf8 } from "./request-bytes.ts";
+
+/** Well above the largest dead letter, which is what an operator may send back. */
+const MAX_BODY_BYTES = 1_000_000;
 
 /**
  * The fields of a request's JSON object by a strict schema; no body is an empty object.
- * @throws HttpFailure invalid_request naming each field, its value and the rule
+ * @throws HttpFailure naming each field, its value and the rule; 413, 415 for a body that is too large or no JSON
  */
 export async function readJsonBody<S extends z.ZodRawShape>(c: Context<AppEnv>, shape: S) {
-  const body = parseBody(await c.req.text());
+  const body = await readJsonObject(c);
   const parsed = z.strictObject(shape).safeParse(body);
   if (parsed.success) return parsed.data;
   throw refusal(
@@ -28,12 +34,35 @@ export async function readJsonBody<S extends z.ZodRawShape>(c: Context<AppEnv>, 
   );
 }
 
-function parseBody(text: string): Record<string, unknown> {
+/**
+ * A request's JSON object; no body is an empty one.
+ * @throws HttpFailure
+ */
+export async function readJsonObject(c: Context<AppEnv>): Promise<Record<string, unknown>> {
+  const bytes = await readBytes(c, MAX_BODY_BYTES);
+  const text = utf8(bytes);
+  if (text === null) throw refusal([invalid(["body"], "must be UTF-8", "other bytes")]);
   if (text.trim() === "") return {};
+  readType(c, ["application/json"]);
+  return parseBody(text);
+}
+
+function parseBody(text: string): Record<string, unknown> {
   try {
-    const body: unknown = JSON.parse(text);
+    const body = parseJson(text);
     if (isMap(body)) return body;
-  } catch {
+  } catch (error) {
+    if (error instanceof TooDeep)
+      throw new HttpFailure({
+        kind: "too_deep",
+        problems: [
+          {
+            field: error.field === "" ? "body" : error.field,
+            rule: error.message,
+            value: "something deeper",
+          },
+        ],
+      });
     // Said below, in the same words.
   }
   throw refusal([invalid(["body"], "must be a JSON object", text)]);

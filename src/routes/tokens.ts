@@ -1,10 +1,10 @@
 import { Hono } from "hono";
 import * as z from "zod";
-import { isMap } from "../domain/flatten.ts";
 import { invalid, missing } from "../domain/problems.ts";
 import { createToken, listTokens, revokeToken, SCOPES } from "../store/tokens.ts";
 import { requireScope } from "./auth.ts";
 import type { AppEnv } from "./context.ts";
+import { readJsonObject } from "./json-body.ts";
 import { found, readQuery, refusal } from "./query.ts";
 
 const MAX_NAME_CHARS = 100;
@@ -30,7 +30,7 @@ export const tokens = new Hono<AppEnv>()
   .use(requireScope("admin"))
   .post("/", async (c) => {
     const { db, now } = c.var.relay;
-    const { name, scopes, expires_at } = readTokenRequest(await c.req.text(), now());
+    const { name, scopes, expires_at } = readTokenRequest(await readJsonObject(c), now());
     const unique = SCOPES.filter((scope) => scopes.includes(scope));
     return c.json(await createToken(db, { name, scopes: unique, expiresAt: expires_at }, now()), 201);
   })
@@ -44,8 +44,7 @@ export const tokens = new Hono<AppEnv>()
     return c.json(found(await revokeToken(db, id, now()), `token ${id}`));
   });
 
-function readTokenRequest(text: string, now: number) {
-  const body = parseBody(text);
+function readTokenRequest(body: Record<string, unknown>, now: number) {
   const parsed = tokenRequest(now).safeParse(body);
   if (parsed.success) return parsed.data;
   throw refusal(
@@ -57,14 +56,4 @@ function readTokenRequest(text: string, now: number) {
       return [value === undefined ? missing(String(name)) : invalid([String(name)], issue.message, value)];
     }),
   );
-}
-
-function parseBody(text: string): Record<string, unknown> {
-  try {
-    const body: unknown = JSON.parse(text);
-    if (isMap(body)) return body;
-  } catch {
-    // Said below, in the same words.
-  }
-  throw refusal([invalid(["body"], "must be a JSON object", text)]);
 }

@@ -123,7 +123,9 @@ export class Relay {
 
   /** Any request with the admin's token, and its answer as it comes. */
   fetch(path: string, init: { method?: string; body?: string } = {}): Promise<Response> {
-    return fetch(this.#process.url + path, { ...init, headers: { authorization: `Bearer ${ADMIN_TOKEN}` } });
+    const type = init.body === undefined ? {} : { "content-type": "application/json" };
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, ...type };
+    return fetch(this.#process.url + path, { ...init, headers });
   }
 
   /** What an operator asks for. */

@@ -15,9 +15,10 @@ const queues = {
 
 type Init = RequestInit & { token?: string | null; bindings?: object };
 
-/** A request to the relay, with the admin token unless another is given. */
+/** A request to the relay, with the admin token unless another is given, and its body as JSON unless it says otherwise. */
 export async function request(path: string, { token = ADMIN, bindings, ...init }: Init = {}) {
   const headers = new Headers(init.headers);
+  if (init.body && !headers.has("content-type")) headers.set("content-type", "application/json");
   if (token !== null) headers.set("authorization", `Bearer ${token}`);
   const response = await app.request(
     path,

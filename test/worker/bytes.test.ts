@@ -1,0 +1,216 @@
+import { describe, expect, it } from "vitest";
+import { MAX_JSON_DEPTH, MAX_REQUEST_BYTES } from "../../src/domain/limits.ts";
+import { request } from "./api.ts";
+import { metric, start } from "./payloads.ts";
+
+const JSON_TYPE = "application/json";
+const NDJSON = "application/x-ndjson";
+
+const send = (body: BodyInit, headers: Record<string, string> = {}) =>
+  request("/api/events/ml", { method: "POST", body, headers: { "content-type": JSON_TYPE, ...headers } });
+
+const utf8 = (text: string) => new TextEncoder().encode(text);
+const latin1 = (text: string) => Uint8Array.from(text, (char) => char.charCodeAt(0));
+
+async function packed(bytes: Uint8Array | string, format: CompressionFormat): Promise<Uint8Array> {
+  const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream(format));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+type CompressionFormat = "gzip" | "deflate" | "deflate-raw";
+
+describe("a body's bytes", () => {
+  it.each([
+    ["Latin-1", latin1('{"event":"ml.trial.start","model_run_id":"m","trial_id":"é"}')],
+    ["UTF-16", new Uint8Array([0xff, 0xfe, 0x7b, 0, 0x7d, 0])],
+    ["a surrogate in UTF-8", new Uint8Array([0x22, 0xed, 0xa0, 0x80, 0x22])],
+    ["an overlong slash", new Uint8Array([0x22, 0xc0, 0xaf, 0x22])],
+    ["a character that is cut off", utf8('{"a":"é').slice(0, -1)],
+  ])("are refused when they are %s", async (_, bytes) => {
+    const { status, body } = await send(bytes);
+    expect([status, body]).toMatchObject([
+      400,
+      { error: "invalid_json", errors: [{ field: "body", rule: "must be UTF-8" }] },
+    ]);
+  });
+
+  it("make no two ids of one where they are escaped halves of a character", async () => {
+    for (const id of ["\\ud800", "\\udc00", "x\\ud83dx", "a\\u0000b"]) {
+      const { status, body } = await send(
+        `{"event":"ml.trial.start","model_run_id":"m","trial_id":"${id}","spectral_norm":true}`,
+      );
+      expect([status, body]).toMatchObject([422, { errors: [{ field: "trial_id" }] }]);
+    }
+    expect((await send(JSON.stringify(start("🏃")))).status).toBe(202);
+  });
+
+  it("may begin with a byte order mark", async () => {
+    expect((await send(`\ufeff${JSON.stringify(start("bom"))}`)).status).toBe(202);
+  });
+
+  it("are judged line by line in NDJSON", async () => {
+    const lines = [
+      ...utf8(`${JSON.stringify(start("n1"))}\n`),
+      ...latin1('{"trial_id":"é"}\r\n'),
+      ...utf8(`${"[".repeat(3_500)}${"]".repeat(3_500)}\n\n  \t\n`),
+      ...utf8(JSON.stringify(start("n2"))),
+    ];
+    const { body } = await send(new Uint8Array(lines), { "content-type": NDJSON });
+    expect(body).toMatchObject({
+      accepted: 2,
+      rejected: 2,
+      results: [
+        { success: true },
+        { status: 400, error: "invalid_json", errors: [{ index: 1, rule: "must be UTF-8" }] },
+        { status: 422, error: "event_construction_failed" },
+        { success: true },
+      ],
+    });
+  });
+
+  it.each([
+    "application/json; charset=utf-8",
+    'APPLICATION/JSON;Charset="UTF-8"',
+    "application/json; charset=us-ascii; v=1",
+  ])("may be announced as %s", async (type) => {
+    expect((await send(JSON.stringify(start("typed")), { "content-type": type })).status).toBe(202);
+  });
+
+  it.each([
+    ["application/json; charset=latin-1", "the charset latin-1"],
+    ["application/json;charset=utf-16", "the charset utf-16"],
+    ["application/x-ndjson; charset=iso-8859-1", "the charset iso-8859-1"],
+    ["application/json; charset=", "the charset"],
+    ["text/json", "got text/json"],
+    ["application/jsonx", "got application/jsonx"],
+  ])("may not be announced as %s", async (type, detail) => {
+    const { status, body } = await send(JSON.stringify(start("typed")), { "content-type": type });
+    expect([status, body]).toMatchObject([
+      415,
+      { error: "unsupported_media_type", detail: expect.stringContaining(detail) },
+    ]);
+  });
+});
+
+describe("a packed body", () => {
+  const lines = Array.from({ length: 2_000 }, (_, step) =>
+    metric("packed", { step, metrics: { loss: 1 / (step + 1) } }),
+  );
+
+  it.each([
+    ["gzip", "gzip"],
+    ["x-gzip", "gzip"],
+    ["GZip", "gzip"],
+    ["deflate", "deflate"],
+    ["deflate", "deflate-raw"],
+  ] as const)("is taken as %s (%s)", async (coding, format) => {
+    const events = lines.map((line) => ({ ...line, trial_id: `packed ${coding} ${format}` }));
+    for (const body of [JSON.stringify(events), events.map((event) => JSON.stringify(event)).join("\n")]) {
+      const type = body.startsWith("[") ? JSON_TYPE : NDJSON;
+      const answer = await send(await packed(body, format), {
+        "content-encoding": coding,
+        "content-type": type,
+      });
+      expect([answer.status, answer.body]).toMatchObject([202, { rejected: 0 }]);
+    }
+  });
+
+  it("is taken as it is where the coding is identity", async () => {
+    expect((await send(JSON.stringify(start("as it is")), { "content-encoding": "identity" })).status).toBe(
+      202,
+    );
+  });
+
+  it.each(["br", "zstd", "compress", "gzip, gzip", "gzip, identity", "*"])(
+    "is refused as %s",
+    async (coding) => {
+      const { status, headers, body } = await send(JSON.stringify(start("x")), {
+        "content-encoding": coding,
+      });
+      expect([status, headers.get("accept-encoding"), body]).toMatchObject([
+        415,
+        "gzip, deflate, identity",
+        { error: "unsupported_media_type", detail: expect.stringContaining(coding) },
+      ]);
+    },
+  );
+
+  it.each([
+    ["cut short", (bytes: Uint8Array) => bytes.slice(0, -5)],
+    ["followed by something", (bytes: Uint8Array) => new Uint8Array([...bytes, 7])],
+    ["damaged", (bytes: Uint8Array) => bytes.map((byte, i) => (i === 20 ? byte ^ 0xff : byte))],
+    ["not packed at all", () => utf8(JSON.stringify(start("x")))],
+    ["empty", () => new Uint8Array()],
+  ])("is refused when it is %s", async (_, change) => {
+    const bytes = await packed(JSON.stringify(lines), "gzip");
+    const { status, body } = await send(change(bytes), { "content-encoding": "gzip" });
+    expect([status, body]).toMatchObject([
+      400,
+      { errors: [{ field: "body", rule: expect.stringContaining("gzip") }] },
+    ]);
+  });
+
+  it.each(["gzip", "deflate", "deflate-raw"] as const)(
+    "that is a bomb (%s) is refused before it has all come",
+    async (format) => {
+      const bomb = await packed(new Uint8Array(20 * MAX_REQUEST_BYTES), format);
+      let sent = 0;
+      const endless = new ReadableStream<Uint8Array>({
+        pull(controller) {
+          controller.enqueue(bomb.slice(sent, sent + 4_096));
+          sent += 4_096;
+        },
+      });
+      const coding = format === "gzip" ? "gzip" : "deflate";
+      const { status, body } = await send(endless, { "content-encoding": coding });
+      expect([status, body]).toMatchObject([413, { error: "payload_too_large" }]);
+      expect(sent).toBeLessThan(bomb.length / 5);
+    },
+  );
+});
+
+describe("what nests too deep", () => {
+  const nested = (levels: number) => `${"[".repeat(levels)}${"]".repeat(levels)}`;
+  const event = (levels: number) =>
+    `{"event":"ml.trial.start","model_run_id":"m","trial_id":"deep","spectral_norm":true,"metadata":{"x":${nested(levels)}}}`;
+
+  it("is taken up to the bound, and folds", async () => {
+    expect((await send(event(MAX_JSON_DEPTH - 2))).status).toBe(202);
+  });
+
+  it.each([MAX_JSON_DEPTH - 1, 2_500, 3_500, 200_000])(
+    "is refused at %d levels, by itself",
+    async (levels) => {
+      const alone = await send(event(levels));
+      expect([alone.status, alone.body]).toMatchObject([
+        422,
+        {
+          error: "event_construction_failed",
+          errors: [{ field: "metadata", rule: `must nest at most ${MAX_JSON_DEPTH} deep` }],
+        },
+      ]);
+      const good = JSON.stringify(start(`beside ${levels}`));
+      expect((await send(`[${good},${event(levels)}]`)).body).toMatchObject({ accepted: 1, rejected: 1 });
+    },
+  );
+
+  it.each([
+    ["POST", "/api/ops/tokens"],
+    ["POST", "/api/ops/backfill"],
+    ["POST", "/api/ops/dead-letters/replay"],
+    ["POST", "/api/ops/dead-letters/drop"],
+    ["POST", "/api/ops/conflicts/resolve"],
+    ["POST", "/api/sync/watches"],
+    ["POST", "/api/sync/experiments"],
+  ])("is refused by %s %s, as are a wrong type and too many bytes", async (method, path) => {
+    const ask = (body: string, type = JSON_TYPE) =>
+      request(path, { method, body, headers: { "content-type": type } });
+    expect(await ask(`{"filter":${nested(3_500)}}`)).toMatchObject({
+      status: 422,
+      body: { error: "too_deep", errors: [{ field: "filter" }] },
+    });
+    expect(await ask("{}", "application/x-www-form-urlencoded")).toMatchObject({ status: 415 });
+    expect(await ask("{}", "application/json; charset=utf-16")).toMatchObject({ status: 415 });
+    expect(await ask(`{"name":"${"x".repeat(1_000_000)}"}`)).toMatchObject({ status: 413 });
+    expect(await ask("x".repeat(100))).toMatchObject({ status: 400, body: { error: "invalid_request" } });
+  });
+});
