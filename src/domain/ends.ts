@@ -21,10 +21,15 @@ const MAX_ENDS = 16;
  */
 export function withEnd(ends: readonly End[], end: End): readonly End[] {
   if (ends.some((one) => covers(one, end))) return ends;
-  const sorted = [...ends.filter((one) => !covers(end, one)), end].sort((a, b) =>
-    isSaidBefore(a, b) ? 1 : -1,
-  );
+  const sorted = [...ends.filter((one) => !covers(end, one)), end].sort(latestFirst);
   return sorted.length <= MAX_ENDS ? sorted : [...sorted.slice(0, 1), ...sorted.slice(1 - MAX_ENDS)];
+}
+
+/** Of some ends the one that was said last and the one that was accepted last, which may be the same. */
+export function outermost<E extends End>(ends: readonly E[]): readonly E[] {
+  const [latest] = ends.toSorted(latestFirst);
+  const [last] = ends.toSorted((a, b) => b.seq - a.seq);
+  return [...new Set([latest, last])].flatMap((end) => end ?? []);
 }
 
 /** Whether an end is news to what was said over everything before. */
@@ -47,4 +52,8 @@ function isAcceptedBefore(a: Accepted, b: Accepted): boolean {
 /** By event time, ties broken by event id. */
 function isSaidBefore(a: End, b: End): boolean {
   return a.at < b.at || (a.at === b.at && a.id < b.id);
+}
+
+function latestFirst(a: End, b: End): number {
+  return isSaidBefore(a, b) ? 1 : -1;
 }

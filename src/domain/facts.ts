@@ -143,7 +143,7 @@ function asText(value: unknown): string {
 }
 
 /** Tags are for people: what a database of MLflow's cannot hold is cut or replaced there, and whole in the journal. */
-function tagValue(value: unknown): string {
+export function tagValue(value: unknown): string {
   return cut(asText(value).toWellFormed().replaceAll("\0", "\ufffd"), MAX_TAG_VALUE_CHARS);
 }
 

@@ -1,15 +1,26 @@
-import { endedAt, isRelays, type Lifecycle, lifecycleWith, noLifecycle } from "./status.ts";
+import { tagValue } from "./facts.ts";
+import { fieldPath, type Note, olderThan, outweighed, tagPath, tooLarge, withoutRoom } from "./notes.ts";
+import {
+  noReasons,
+  type Reason,
+  type Reasons,
+  reasonIn,
+  reasonsWith,
+  standingReason,
+  withoutReason,
+} from "./reasons.ts";
+import { type Fields, isLater, type Register } from "./registers.ts";
+import { allRoom, bounded, type Room, rowBytes, takes } from "./room.ts";
+import { endedAt, isRelays, type Lifecycle, lifecycleWith, noLifecycle, whyOutweighed } from "./status.ts";
 import { type Summary, summaryWith } from "./summary.ts";
 import type { Json, StoredEvent } from "./types.ts";
 import { fromWire, sameMeaning, type WireNumber } from "./values.ts";
 
 /**
- * The fold: a stream's events in, its state out. Pure, and the one place where events meet. Where no
- * parameter conflicts, any order and any duplicates of the same events give the same state.
+ * The fold: a stream's events in, its state out. Pure, and the one place where events meet. Where no parameter
+ * conflicts and nobody resumes, any order of acceptance and any duplicates of the same events give the same state; a
+ * resume comes after what was accepted before it.
  */
-
-/** The latest value by event time, then event id. */
-export type Register<T> = { value: T; at: number; id: string };
 
 export type Param = { value: string; seq: number };
 /** A value of null: it was taken away. */
@@ -24,7 +35,9 @@ export type Core = {
   startedAt: number | null;
   maxStep: number | null;
   lifecycle: Lifecycle;
-  fields: Record<string, Register<Json>>;
+  fields: Fields;
+  reasons: Reasons;
+  room: Room;
 };
 
 /** A stream's state. The maps hold at least the keys that the events to come touch. */
@@ -38,6 +51,9 @@ export type State = {
 /** A point as stored: unique, with the `seq` of the event that brought it first. */
 export type StoredPoint = { seq: number; key: string; value: WireNumber; step: number; timestamp: number };
 
+/** The state after some events, the conflicts that were met, and what of the events did not come into it. */
+export type Folded = { state: State; conflicts: ParamConflict[]; notes: Note[] };
+
 export const emptyCore: Core = {
   announced: false,
   started: false,
@@ -45,44 +61,70 @@ export const emptyCore: Core = {
   maxStep: null,
   lifecycle: noLifecycle,
   fields: {},
+  reasons: noReasons,
+  room: allRoom,
 };
 
-/** The state after `events` (in order of `seq`) and their `points`, with the conflicts that were met. */
-export function fold(
-  before: State,
-  events: readonly StoredEvent[],
-  points: readonly StoredPoint[],
-): { state: State; conflicts: ParamConflict[] } {
+/** The state after `events` (in order of `seq`) and their `points`. */
+export function fold(before: State, events: readonly StoredEvent[], points: readonly StoredPoint[]): Folded {
+  const room = { ...before.core.room };
+  const notes: Note[] = [];
+  const conflicts: ParamConflict[] = [];
   const params = new Map(before.params);
   const tags = new Map(before.tags);
   const metrics = new Map(before.metrics);
-  const conflicts: ParamConflict[] = [];
   let core = before.core;
-  for (const event of events) {
-    core = coreWith(core, event);
+
+  const foldParams = (event: StoredEvent) => {
     for (const [key, value] of Object.entries(event.facts?.params ?? {})) {
       const kept = params.get(key);
-      if (!kept) params.set(key, { value, seq: event.seq });
-      else if (!sameMeaning(kept.value, value))
+      if (kept && !sameMeaning(kept.value, value))
         conflicts.push({ key, kept: kept.value, refused: value, eventId: event.id });
+      if (kept) continue;
+      if (takes(room, "params", rowBytes(key, value))) params.set(key, { value, seq: event.seq });
+      else notes.push(withoutRoom(event.seq, ["parameters", key], value));
     }
     for (const [key, value] of Object.entries(event.facts?.corrections ?? {}))
       params.set(key, { value, seq: event.seq });
+  };
+  const foldTags = (event: StoredEvent) => {
     for (const [key, value] of tagChanges(event)) {
       const tag = { value, at: event.occurredAt, id: event.id, seq: event.seq };
-      if (isLater(tag, tags.get(key))) tags.set(key, tag);
+      const known = tags.get(key);
+      if (isLater(tag, known)) {
+        const more = rowBytes(key, value) - (known ? rowBytes(key, known.value) : 0);
+        if (takes(room, "tags", more)) tags.set(key, tag);
+        else notes.push(withoutRoom(event.seq, tagPath(event, key), value));
+      } else if (known && known.value !== value && !Object.hasOwn(event.facts?.fields ?? {}, key))
+        notes.push(olderThan(event, tagPath(event, key), value, known.at));
     }
+  };
+  const observe = (seq: number, key: string, point: Parameters<typeof summaryWith>[1]) => {
+    const known = metrics.get(key);
+    if (known || takes(room, "metrics", rowBytes(key))) metrics.set(key, summaryWith(known, point));
+    else notes.push(withoutRoom(seq, ["metrics", key], point.value));
+  };
+
+  for (const told of events) {
+    const reason = reasonIn(told);
+    const event = reason ? { ...told, facts: withoutReason(told.facts ?? {}, reason) } : told;
+    core = coreWith(core, event, notes);
+    if (reason && event.facts?.ends) {
+      const reasons = reasonsWith(core.reasons, event.facts.ends, boundedReason(reason, event, notes));
+      core = { ...core, reasons };
+    }
+    foldParams(event);
+    foldTags(event);
     for (const [key, value] of Object.entries(event.facts?.finals ?? {}))
-      metrics.set(
-        key,
-        summaryWith(metrics.get(key), { value: fromWire(value), step: null, timestamp: event.occurredAt }),
-      );
+      observe(event.seq, key, { value: fromWire(value), step: null, timestamp: event.occurredAt });
   }
-  for (const { key, value, step, timestamp } of points) {
-    metrics.set(key, summaryWith(metrics.get(key), { value: fromWire(value), step, timestamp }));
+  for (const { seq, key, value, step, timestamp } of points) {
+    observe(seq, key, { value: fromWire(value), step, timestamp });
     if (core.maxStep === null || step > core.maxStep) core = { ...core, maxStep: step };
   }
-  return { state: { core, params, tags, metrics }, conflicts };
+  const seq = events.reduce((last, event) => Math.max(last, event.seq), 0);
+  for (const [key, tag] of reasonTags(core, tags, seq)) tags.set(key, tag);
+  return { state: { core: { ...core, room }, params, tags, metrics }, conflicts, notes };
 }
 
 /** The tags that an event sets, and those that it takes away (null). */
@@ -93,15 +135,51 @@ function tagChanges({ facts }: StoredEvent): [string, string | null][] {
   ];
 }
 
-function coreWith(core: Core, event: StoredEvent): Core {
+/** The tags of the reason that stands, and those of others taken away; where they are not so yet. */
+function reasonTags(core: Core, tags: ReadonlyMap<string, Tag>, seq: number): [string, Tag][] {
+  const reason = standingReason(core);
+  return core.reasons.named.flatMap((key): [string, Tag][] => {
+    const known = tags.get(key);
+    const text = reason?.texts[key];
+    if (reason && text !== undefined) {
+      const value = tagValue(text);
+      return known?.value === value && known.id === reason.id
+        ? []
+        : [[key, { value, at: reason.at, id: reason.id, seq }]];
+    }
+    return known && known.value !== null ? [[key, { ...known, value: null, seq }]] : [];
+  });
+}
+
+function boundedReason(reason: Reason, event: StoredEvent, notes: Note[]): Reason {
+  const texts = Object.entries(reason.texts).map(([name, value]) => [
+    name,
+    boundedField(event, name, value, notes),
+  ]);
+  return { ...reason, texts: Object.fromEntries(texts) };
+}
+
+function boundedField(event: StoredEvent, name: string, sent: Json, notes: Note[]): Json {
+  const { value, action } = bounded(sent);
+  if (action) notes.push(tooLarge(event, name, sent, action));
+  return value;
+}
+
+function coreWith(core: Core, event: StoredEvent, notes: Note[]): Core {
   const facts = event.facts ?? {};
   const lifecycle = lifecycleWith(core.lifecycle, event);
   // The relay's own findings are no news of the trainer's.
   if (facts.quiet) return { ...core, lifecycle };
+  const why = whyOutweighed(lifecycle, event);
+  if (why !== null) notes.push(outweighed(event, ["event"], event.type, why));
   const fields = { ...core.fields };
   for (const [name, value] of Object.entries(facts.fields ?? {})) {
+    const known = fields[name];
     const register = { value, at: event.occurredAt, id: event.id };
-    if (isLater(register, fields[name])) fields[name] = register;
+    if (isLater(register, known))
+      fields[name] = { ...register, value: boundedField(event, name, value, notes) };
+    else if (known && JSON.stringify(known.value) !== JSON.stringify(bounded(value).value))
+      notes.push(olderThan(event, fieldPath(name), value, known.at));
   }
   return {
     ...core,
@@ -116,14 +194,15 @@ function coreWith(core: Core, event: StoredEvent): Core {
   };
 }
 
-/** Whether `a` comes after `b` in event time, ties broken by event id. */
-function isLater(a: { at: number; id: string }, b: { at: number; id: string } | undefined): boolean {
-  return !b || a.at > b.at || (a.at === b.at && a.id > b.id);
-}
-
 /** The value of a field, or null. */
 export function fieldOf(core: Core, name: string): Json {
   return core.fields[name]?.value ?? null;
+}
+
+/** Every field, with the reason of the end that stands. */
+export function fieldsOf(core: Core): Record<string, Json> {
+  const fields = Object.entries(core.fields).map(([name, { value }]) => [name, value]);
+  return { ...Object.fromEntries(fields), ...standingReason(core)?.texts };
 }
 
 /** When the stream ended, or null while it runs. */

@@ -90,6 +90,23 @@ function winner(lifecycle: Lifecycle) {
   return first ?? null;
 }
 
+/** Why a trainer's end does not decide the status, once it was folded; null where it does, or is none. */
+export function whyOutweighed(lifecycle: Lifecycle, event: StoredEvent): string | null {
+  if (!event.facts?.ends || event.facts.resumes || isRelays(event)) return null;
+  const first = winner(lifecycle);
+  if (first?.id === event.id) return null;
+  if (first) return `does not change the status: ${first.status}, said for ${timeOf(first.at)}, stands`;
+  const { reset } = lifecycle;
+  const said = timeOf(reset?.resumed?.at ?? reset?.at ?? 0);
+  return reset?.says
+    ? `does not change the status: ${reset.says.status}, taken from MLflow later, stands`
+    : `does not change the status: it is from before the resume of ${said}, after which the trial goes on`;
+}
+
+function timeOf(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
 /** The finding that contact was lost, while it stands: no end, and nothing heard since. */
 function standingQuiet(lifecycle: Lifecycle) {
   const { quiet, heardSeq, reset } = lifecycle;

@@ -13,6 +13,8 @@ export const WARNING_ACTIONS = [
   "renamed",
   /** Kept in the journal only, since MLflow has no place for it. */
   "not_sent",
+  /** Kept in the journal, and changes nothing: something later stands. */
+  "outweighed",
 ] as const;
 
 /** One thing of an accepted event that was not taken as sent: which field, what it held, the rule, what was done. */

@@ -5,6 +5,7 @@ import type { JournalEvent } from "../domain/types.ts";
 import { type Failure, HttpFailure, problemBody } from "../errors.ts";
 import { identify } from "../relay/identify.ts";
 import { ingest } from "../relay/ingest.ts";
+import { sayOutweighed } from "../relay/say-outweighed.ts";
 import type { Outcome } from "../store/journal.ts";
 import { requireScope } from "./auth.ts";
 import { type Item, readItems } from "./body.ts";
@@ -97,11 +98,13 @@ async function keep(
       retryAfterSeconds: RETRY_AFTER_SECONDS,
     });
   const outcomes = ingested.kept === "journal" ? ingested.outcomes.values() : null;
+  const outweighed = await sayOutweighed(relay, outcomes ? good : []);
   return identified.map((item): Verdict => {
     if (!item.ok) return { ok: false, failure: { kind: "rejected", rejection: item.rejection } };
     const outcome = outcomes?.next().value ?? "accepted";
     if (outcome === "conflict") return { ok: false, failure: conflict(item.event.id) };
-    return { ok: true, event: item.event, outcome };
+    const warnings = [...(item.event.warnings ?? []), ...outweighed(item.event)];
+    return { ok: true, event: { ...item.event, ...(warnings.length > 0 ? { warnings } : {}) }, outcome };
   });
 }
 

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { type Facts, factsSchema, wireNumber } from "../domain/facts-schema.ts";
+import { type Warning, warningSchema } from "../domain/warnings.ts";
 import type { Items } from "../mlflow/plan.ts";
 
 /** The JSON columns, checked as they are read. */
@@ -23,6 +24,10 @@ export type SentState = z.output<typeof sentState>;
 
 export function readFacts(text: string | null): Facts | null {
   return text === null ? null : factsSchema.parse(JSON.parse(text));
+}
+
+export function readWarnings(text: string): Warning[] {
+  return z.array(warningSchema).parse(JSON.parse(text));
 }
 
 export function readItems(text: string): Items {

@@ -1,12 +1,14 @@
 import * as z from "zod";
 import { QUIET_STATUSES, TERMINAL_STATUSES } from "../domain/facts-schema.ts";
 import { type Core, emptyCore } from "../domain/fold.ts";
-import type { Lifecycle } from "../domain/status.ts";
+import { allRoom } from "../domain/room.ts";
+import { type Lifecycle, noLifecycle } from "../domain/status.ts";
 
 /** The JSON column of a folded state, checked as it is read. */
 
 const instant = z.object({ at: z.number(), id: z.string() });
 const terminal = z.enum(TERMINAL_STATUSES);
+const end = instant.extend({ seq: z.number(), acceptedAt: z.number(), endedAt: z.number().optional() });
 const quietStatus = z.enum(QUIET_STATUSES);
 
 const lifecycle: z.ZodType<Lifecycle> = z.object({
@@ -19,10 +21,7 @@ const lifecycle: z.ZodType<Lifecycle> = z.object({
       says: z.object({ status: terminal, endedAt: z.number() }).nullable(),
     })
     .nullable(),
-  ends: z.partialRecord(
-    terminal,
-    z.array(instant.extend({ seq: z.number(), acceptedAt: z.number(), endedAt: z.number().optional() })),
-  ),
+  ends: z.partialRecord(terminal, z.array(end)),
   heardSeq: z.number(),
   quiet: z.object({ seq: z.number(), over: z.number(), heardAt: z.number(), as: quietStatus }).nullable(),
 });
@@ -58,7 +57,19 @@ const core = z.object({
   maxStep: z.number().nullable(),
   lifecycle: z.union([lifecycle, olderLifecycle]),
   fields: z.record(z.string(), instant.extend({ value: z.json() })),
+  reasons: z
+    .object({
+      named: z.array(z.string()),
+      said: z.partialRecord(terminal, z.array(end.extend({ texts: z.record(z.string(), z.json()) }))),
+    })
+    .default({ named: [], said: {} }),
+  room: z.object({ params: z.number(), tags: z.number(), metrics: z.number() }).default(allRoom),
 });
+
+/** The part of it that tells the status; null: nothing is folded yet. */
+export function readLifecycle(text: string | null): Lifecycle {
+  return text === null ? noLifecycle : z.union([lifecycle, olderLifecycle]).parse(JSON.parse(text));
+}
 
 export function readCore(text: string | null): Core {
   return text === null ? emptyCore : core.parse(JSON.parse(text));

@@ -1,4 +1,5 @@
-import { type Core, endOf, fieldOf, type ParamConflict, type State } from "../domain/fold.ts";
+import { type Core, endOf, type Folded, fieldOf } from "../domain/fold.ts";
+import type { Note } from "../domain/notes.ts";
 import { lostContactAt, statusOf } from "../domain/status.ts";
 import type { Json, ModelRunState } from "../domain/types.ts";
 import { toWire } from "../domain/values.ts";
@@ -16,11 +17,11 @@ export async function storeFold(
   db: D1Database,
   stream: { id: number; kind: "trial" | "model_run"; foldedSeq: number },
   helping: Unfolded,
-  after: { state: State; conflicts: ParamConflict[] },
+  after: Folded,
   now: number,
 ): Promise<boolean> {
   const { before, upto } = helping;
-  const { state, conflicts } = after;
+  const { state, conflicts, notes } = after;
   const changed = <T>(a: Map<string, T>, b: Map<string, T>) =>
     [...b].filter(([key, value]) => a.get(key) !== value);
   const rows = (query: string, list: readonly unknown[]) =>
@@ -60,11 +61,22 @@ export async function storeFold(
       CONFLICTS,
       conflicts.map((c) => [c.key, c.kept, c.refused, c.eventId, now]),
     ),
+    ...rows(NOTES, notesBySeq(notes)),
     db
       .prepare("update streams set folded_seq = ?1 where id = ?2 and folded_seq = ?3")
       .bind(upto, stream.id, stream.foldedSeq),
   ]);
   return (results.at(-1)?.meta.changes ?? 0) > 0;
+}
+
+/** Of one event so many are kept: the rest is of the same kind. */
+const MAX_NOTES = 100;
+
+function notesBySeq(notes: Folded["notes"]): [seq: number, warnings: Note["warning"][]][] {
+  return [...Map.groupBy(notes, (note) => note.seq)].map(([seq, own]) => [
+    seq,
+    own.slice(0, MAX_NOTES).map((note) => note.warning),
+  ]);
 }
 
 function trialRow(db: D1Database, stream: { id: number; foldedSeq: number }, core: Core, now: number) {
@@ -153,6 +165,12 @@ const METRICS = `
   from json_each(?1) where ${UNMOVED}
   on conflict do update set last = excluded.last, last_step = excluded.last_step,
     last_timestamp = excluded.last_timestamp, min = excluded.min, max = excluded.max, count = excluded.count`;
+
+/** What the door said of the event comes first. Both lists hold something, so that they are joined as text. */
+const NOTES = `
+  update events set warnings = iif(warnings is null, j.notes, substr(warnings, 1, length(warnings) - 1) || ',' || substr(j.notes, 2))
+  from (select value ->> 0 as seq, value -> 1 as notes from json_each(?1)) j
+  where events.seq = j.seq and events.stream_id = ?2 and ${UNMOVED}`;
 
 const CONFLICTS = `
   insert into conflicts (stream_id, kind, field, kept, refused, source, event_id, created_at)

@@ -1,6 +1,6 @@
 import { and, eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { fold, type State } from "../domain/fold.ts";
+import { fieldsOf, fold, type State } from "../domain/fold.ts";
 import type { Summary } from "../domain/summary.ts";
 import { toWire } from "../domain/values.ts";
 import { readCore } from "./core-column.ts";
@@ -59,7 +59,7 @@ export function stateView({ core, params, tags, metrics }: State) {
   return {
     parameters: sorted(params),
     tags: sorted(new Map([...tags].filter(([, { value }]) => value !== null))),
-    fields: sorted(new Map(Object.entries(core.fields))),
+    fields: Object.fromEntries(Object.entries(fieldsOf(core)).sort(([a], [b]) => (a < b ? -1 : 1))),
     metrics: summaryViews(metrics),
   };
 }

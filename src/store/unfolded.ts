@@ -1,6 +1,7 @@
 import { and, asc, eq, gt, lte, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { State, StoredPoint, Tag } from "../domain/fold.ts";
+import { REASON_KEYS } from "../domain/reasons.ts";
 import type { StoredEvent } from "../domain/types.ts";
 import { fromWire } from "../domain/values.ts";
 import { readFacts } from "./columns.ts";
@@ -113,6 +114,8 @@ async function loadState(
   const tagKeys = new Set([
     ...touched((event) => event.facts?.tags),
     ...stored.flatMap((event) => event.facts?.untags ?? []),
+    // They come and go with the end that they belong to, whatever event changes it.
+    ...REASON_KEYS,
   ]);
   const orm = drizzle(db);
   const [paramRows, tagRows, metricRows] = await orm.batch([

@@ -1,6 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { emptyCore, endOf, fold, type State, type StoredPoint } from "../../src/domain/fold.ts";
+import {
+  emptyCore,
+  endOf,
+  fieldOf,
+  fieldsOf,
+  fold,
+  type State,
+  type StoredPoint,
+} from "../../src/domain/fold.ts";
+import { REASON_KEYS } from "../../src/domain/reasons.ts";
+import { MAX_FIELD_BYTES, MAX_ROOM_BYTES } from "../../src/domain/room.ts";
+import { schemas } from "../../src/domain/schemas.ts";
 import { statusOf } from "../../src/domain/status.ts";
 import type { Facts, StoredEvent } from "../../src/domain/types.ts";
 
@@ -51,7 +62,7 @@ function foldedIn({ events, points }: ReturnType<typeof journal>, cuts: readonly
 
 /** What must not depend on the order of acceptance: `seq` is that order, and the lifecycle is made of it. */
 function essence({ core, params, tags, metrics }: State) {
-  const { lifecycle, ...rest } = core;
+  const { lifecycle, reasons: _, ...rest } = core;
   const withoutSeq = <T extends object>(map: Map<string, T>) =>
     Object.fromEntries(
       [...map].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, value]) => [key, { ...value, seq: 0 }]),
@@ -61,7 +72,8 @@ function essence({ core, params, tags, metrics }: State) {
     status: statusOf(lifecycle),
     end: endOf(core),
     params: withoutSeq(params),
-    tags: withoutSeq(tags),
+    fields: fieldsOf(core),
+    tags: withoutSeq(shownTags(tags)),
     metrics: withoutSeq(metrics),
   };
 }
@@ -72,7 +84,10 @@ const facts: fc.Arbitrary<Facts> = fc.record(
   {
     announces: fc.constant(true as const),
     ends: fc.constantFrom("succeeded" as const, "failed" as const, "skipped" as const, "cancelled" as const),
-    fields: fc.dictionary(fc.constantFrom("rank", "run_name"), fc.integer({ min: 0, max: 3 })),
+    fields: fc.dictionary(
+      fc.constantFrom("rank", "run_name", "error_message", "stacktrace"),
+      fc.integer({ min: 0, max: 3 }),
+    ),
     // A parameter's value follows from its key, so that none conflicts.
     params: fc
       .subarray(["lr", "depth"])
@@ -141,6 +156,11 @@ const anything = toldOf(
   types,
 );
 
+/** A reason's tag that was taken away, and one that was never there, are the same to everybody. */
+const shownTags = (tags: State["tags"]) =>
+  new Map(
+    [...tags].filter(([key, { value }]) => value !== null || !REASON_KEYS.some((name) => name === key)),
+  );
 const sorted = <T>(map: ReadonlyMap<string, T>) => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
 
 describe("the fold", () => {
@@ -173,7 +193,10 @@ describe("the fold", () => {
         const once = foldedIn({ ...inOrder, points: [] }, []);
         // Summaries count what the journal holds once, and a parameter's first value is told by its order.
         const { core, tags } = fold(empty, mixed, []).state;
-        expect({ core, tags: sorted(tags) }).toEqual({ core: once.core, tags: sorted(once.tags) });
+        expect({ ...core, room: null }).toEqual({ ...once.core, room: null });
+        expect(sorted(shownTags(tags)).map(([key, { value }]) => [key, value])).toEqual(
+          sorted(shownTags(once.tags)).map(([key, { value }]) => [key, value]),
+        );
       }),
       { numRuns: 2_000 },
     );
@@ -191,5 +214,174 @@ describe("the fold", () => {
     const { state, conflicts } = fold(empty, [event(1, "0.1"), event(2, "0.2"), event(3, "0.10")], []);
     expect(state.params.get("lr")).toEqual({ value: "0.1", seq: 1 });
     expect(conflicts).toEqual([{ key: "lr", kept: "0.1", refused: "0.2", eventId: "e2" }]);
+  });
+});
+
+describe("why a trial ended", () => {
+  const told = (facts: Facts, at: number, type = "ml.trial"): Told => ({
+    id: `e${at}`,
+    type,
+    occurredAt: at,
+    acceptedAt: at,
+    facts,
+    points: [],
+  });
+  const failed = (at: number, error_message: string) =>
+    told({ ends: "failed", fields: { error_message }, tags: { error_message } }, at);
+  const ended = (ends: "succeeded" | "cancelled", at: number) => told({ ends }, at);
+  const resume = (at: number) => told({ resumes: true }, at);
+  const edited = (facts: Facts, at: number) => told(facts, at, "relay.mlflow");
+
+  test.each<[string, Told[], string | null]>([
+    ["is shown", [failed(1, "a")], "a"],
+    ["is gone while the trial goes on", [failed(1, "a"), resume(2)], null],
+    ["is gone from what finished after a resume", [failed(1, "a"), resume(2), ended("succeeded", 3)], null],
+    [
+      "is gone from what was cancelled after a resume",
+      [failed(1, "a"), resume(2), ended("cancelled", 3)],
+      null,
+    ],
+    ["is that of the new failure", [failed(1, "a"), resume(2), failed(3, "b")], "b"],
+    ["is not brought back by an old end", [resume(2), failed(1, "a")], null],
+    ["is gone from what succeeded without a word of resuming", [failed(1, "a"), ended("succeeded", 3)], null],
+    ["stays on a failure that was cancelled later", [failed(1, "a"), ended("cancelled", 3)], "a"],
+    ["is gone where MLflow's end stands", [failed(1, "a"), edited({ ends: "succeeded" }, 2)], null],
+    ["is gone where MLflow's run goes on", [failed(1, "a"), edited({ resumes: true }, 2)], null],
+  ])("%s, as a field and as a tag, in whatever helpings", (_, events, expected) => {
+    for (const cuts of [[], [1], [1, 2], [2]]) {
+      const { core, tags } = folded(events, cuts);
+      expect(fieldsOf(core).error_message ?? null).toBe(expected);
+      expect(tags.get("error_message")?.value ?? null).toBe(expected);
+    }
+  });
+});
+
+describe("what changes nothing", () => {
+  const notesOf = (events: readonly Told[]) =>
+    fold(empty, journal(events).events, []).notes.map(({ seq, warning: { field, action } }) => [
+      seq,
+      field,
+      action,
+    ]);
+  const told = (facts: Facts, at: number, accepted = at): Told => ({
+    id: `e${at} ${accepted}`,
+    type: "ml.trial",
+    occurredAt: at,
+    acceptedAt: accepted,
+    facts,
+    points: [],
+  });
+
+  test.each<[string, Told[], unknown[]]>([
+    [
+      "an end that is outranked",
+      [told({ ends: "succeeded" }, 1), told({ ends: "failed" }, 2)],
+      [[2, "event", "outweighed"]],
+    ],
+    [
+      "an end from before the resume",
+      [told({ resumes: true }, 5), told({ ends: "failed" }, 2, 6)],
+      [[2, "event", "outweighed"]],
+    ],
+    [
+      "an older tag",
+      [told({ tags: { a: "x" } }, 5), told({ tags: { a: "y" } }, 2, 6)],
+      [[2, "tags.a", "outweighed"]],
+    ],
+    [
+      "an older field, which is a tag as well",
+      [
+        told({ fields: { rank: 1 }, tags: { rank: "1" } }, 5),
+        told({ fields: { rank: 2 }, tags: { rank: "2" } }, 2, 6),
+      ],
+      [[2, "rank", "outweighed"]],
+    ],
+    [
+      "older metadata of an end",
+      [told({ fields: { end_metadata: { a: 1 } } }, 5), told({ fields: { end_metadata: { a: 2 } } }, 2, 6)],
+      [[2, "metadata", "outweighed"]],
+    ],
+  ])("%s says so", (_, events, expected) => {
+    expect(notesOf(events)).toEqual(expected);
+  });
+
+  test.each<[string, Told[]]>([
+    ["an end", [told({ ends: "succeeded" }, 1)]],
+    [
+      "an end after a resume",
+      [told({ ends: "failed" }, 1), told({ resumes: true }, 2), told({ ends: "cancelled" }, 3)],
+    ],
+    ["a stronger end", [told({ ends: "failed" }, 2), told({ ends: "succeeded" }, 1, 3)]],
+    ["an older tag of the same value", [told({ tags: { a: "x" } }, 5), told({ tags: { a: "x" } }, 2, 6)]],
+    ["a newer tag", [told({ tags: { a: "x" } }, 5), told({ tags: { a: "y" } }, 6)]],
+  ])("%s that does change something says nothing", (_, events) => {
+    expect(notesOf(events)).toEqual([]);
+  });
+});
+
+describe("a state that is too large", () => {
+  const event = (seq: number, facts: Facts): StoredEvent => ({
+    seq,
+    id: `e${seq}`,
+    type: "ml.trial",
+    occurredAt: seq,
+    acceptedAt: seq,
+    facts,
+  });
+  const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value)).length;
+
+  test.each([
+    ["\u8a18", "cut"],
+    ["\ud83d\ude00", "cut"],
+    ["\u0001", "cut"],
+    ["a", "cut"],
+  ])("keeps a long text of %j in part", (char) => {
+    const { state, notes } = fold(empty, [event(1, { fields: { artifact_uri: char.repeat(250_000) } })], []);
+    const kept = fieldOf(state.core, "artifact_uri");
+    expect(bytes(kept)).toBeLessThanOrEqual(MAX_FIELD_BYTES);
+    expect(String(kept).length).toBeGreaterThan(1_000);
+    expect(String(kept).isWellFormed()).toBe(true);
+    expect(notes).toMatchObject([{ seq: 1, warning: { field: "artifact_uri", action: "cut" } }]);
+  });
+
+  test("leaves out what cannot be cut, and takes the next value", () => {
+    const large = event(1, { fields: { metadata: { list: Array(100_000).fill(1) } } });
+    const { state, notes } = fold(empty, [large], []);
+    expect(fieldOf(state.core, "metadata")).toBeNull();
+    expect(notes).toMatchObject([{ warning: { field: "metadata", action: "left_out" } }]);
+    const after = fold(state, [event(2, { fields: { metadata: { a: 1 } } })], []);
+    expect(fieldOf(after.state.core, "metadata")).toEqual({ a: 1 });
+  });
+
+  test("fits into a row of the database with everything that a trial's events can hold", () => {
+    const names = new Set(Object.values(schemas).flatMap((schema) => Object.keys(schema.shape)));
+    const texts = (prefix: string) =>
+      Object.fromEntries([...names].map((name) => [name, prefix + "x".repeat(MAX_FIELD_BYTES)]));
+    const ends = ["failed", "cancelled", "skipped"] as const;
+    const events = [1, 2, 3, 4].flatMap((n) =>
+      ends.map((kind, i) => ({
+        ...event(n * 10 + i, { ends: kind, fields: { ...texts(kind), end_metadata: "x", user: "y" } }),
+        occurredAt: 100 - n * 10 - i,
+      })),
+    );
+    // Without the short ones, which the door bounds itself.
+    expect(bytes(fold(empty, events, []).state.core)).toBeLessThan(4_000_000);
+  });
+
+  test("has room for so many parameters, tags and metrics, and leaves out the rest", () => {
+    const many = (prefix: string) =>
+      Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`${prefix}${n}`, "x".repeat(6_000)]));
+    let state = empty;
+    let left = 0;
+    for (let n = 1; n <= 60; n++) {
+      const folded = fold(state, [event(n, { params: many(`p${n}.`), tags: many(`t${n}.`) })], []);
+      state = folded.state;
+      left += folded.notes.length;
+    }
+    expect(left).toBeGreaterThan(0);
+    expect(state.params.size + state.tags.size + left).toBe(2 * 30 * 60);
+    for (const map of [state.params, state.tags]) expect(bytes([...map])).toBeLessThan(1.1 * MAX_ROOM_BYTES);
+    const again = fold(state, [event(61, { tags: { "t1.0": "y" } })], []);
+    expect(again.state.tags.get("t1.0")?.value).toBe("y");
   });
 });

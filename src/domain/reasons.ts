@@ -1,0 +1,57 @@
+import { type End, isNewsTo, outermost } from "./ends.ts";
+import { type Lifecycle, statusOf } from "./status.ts";
+import type { Facts, Json, StoredEvent, TerminalStatus } from "./types.ts";
+
+/**
+ * Why a trial ended as it did. The texts belong to that end: they are shown while it stands, and gone from a trial that
+ * goes on, or that succeeded after all.
+ */
+export const REASON_KEYS = ["error_message", "error_type", "stacktrace"] as const;
+
+export type Reason = End & { texts: Record<string, Json> };
+export type Reasons = {
+  /** The texts that any end has ever given. */
+  named: readonly string[];
+  /** By kind of end: the reason that was said last, and that which was accepted last. */
+  said: Partial<Record<TerminalStatus, readonly Reason[]>>;
+};
+export const noReasons: Reasons = { named: [], said: {} };
+
+/** The reason that an event gives for the end that it speaks of; null where it gives none. */
+export function reasonIn({ seq, id, occurredAt: at, acceptedAt, facts }: StoredEvent): Reason | null {
+  const { ends, fields = {} } = facts ?? {};
+  const texts = Object.fromEntries(
+    REASON_KEYS.flatMap((key) => (fields[key] === undefined ? [] : [[key, fields[key]]])),
+  );
+  return ends === undefined || Object.keys(texts).length === 0 ? null : { seq, acceptedAt, at, id, texts };
+}
+
+/** The reasons with one more, of an end of this kind. */
+export function reasonsWith({ named, said }: Reasons, status: TerminalStatus, reason: Reason): Reasons {
+  const others = (said[status] ?? []).filter(({ id }) => id !== reason.id);
+  return {
+    named: [...new Set([...named, ...Object.keys(reason.texts)])].sort(),
+    said: { ...said, [status]: outermost([...others, reason]) },
+  };
+}
+
+/** The reason to be shown, or null. */
+export function standingReason({
+  lifecycle,
+  reasons,
+}: {
+  lifecycle: Lifecycle;
+  reasons: Reasons;
+}): Reason | null {
+  const status = statusOf(lifecycle);
+  const said = status === "running" ? [] : (reasons.said[status] ?? []);
+  const { reset } = lifecycle;
+  return said.find((reason) => !reset || isNewsTo(reason, reset)) ?? null;
+}
+
+/** The facts without what they say of the reason. */
+export function withoutReason(facts: Facts, { texts }: Reason): Facts {
+  const others = <T>(map: Record<string, T> = {}) =>
+    Object.fromEntries(Object.entries(map).filter(([key]) => !Object.hasOwn(texts, key)));
+  return { ...facts, fields: others(facts.fields), tags: others(facts.tags) };
+}
