@@ -56,6 +56,11 @@ export type JournalEvent = {
   correlationId: string;
   facts: Facts | null;
   points: Point[];
+  /**
+   * It has a step, and neither an id nor a time: the same body again brings no points, and says something new only
+   * if something else was said in between. Absent: its id tells.
+   */
+  byContent?: boolean;
   /** What was not taken as the trainer sent it; absent when all was. */
   warnings?: Warning[];
 };

@@ -21,7 +21,8 @@ export type Received = {
 
 /**
  * Fixes who an event is, once, before any store is tried. Its id is its `event_id`; else the request's
- * Idempotency-Key and the index; else, if the body carries a time or step of its own, the body's hash; else fresh.
+ * Idempotency-Key and the index; else, if the body carries a time of its own or is a metric's with a step, the body's
+ * hash; else fresh. An end with a step is known by its content all the same, as far as nothing came between.
  * @param acceptedAt epoch milliseconds; the event's time where the trainer gave none.
  */
 export async function identify(
@@ -37,6 +38,7 @@ export async function identify(
     digest(streamIdentity(event.modelRunId, null)),
   ]);
   const occurredAt = event.occurredAt ?? acceptedAt;
+  const id = event.eventId ?? derivedId(event, hash, idempotencyKey, index);
   return {
     stream: {
       key,
@@ -45,7 +47,7 @@ export async function identify(
       trialId: event.trialId,
       parentKey: event.trialId === null ? null : parentKey,
     },
-    id: event.eventId ?? derivedId(event, hash, idempotencyKey, index),
+    id: id ?? uuidv7(),
     type: event.type,
     hash,
     occurredAt,
@@ -53,11 +55,19 @@ export async function identify(
     correlationId: event.correlationId ?? uuidv7(),
     facts: event.facts,
     points: event.points.map((point) => ({ ...point, timestamp: occurredAt })),
+    ...(id === null && event.hasStep ? { byContent: true } : {}),
     ...(event.warnings.length > 0 ? { warnings: event.warnings } : {}),
   };
 }
 
-function derivedId(event: CheckedEvent, hash: string, idempotencyKey: string | null, index: number): string {
+/** Null: nothing tells it for good from the same thing said anew. */
+function derivedId(
+  event: CheckedEvent,
+  hash: string,
+  idempotencyKey: string | null,
+  index: number,
+): string | null {
   if (idempotencyKey !== null) return `key:${idempotencyKey}:${index}`;
-  return event.occurredAt !== null || event.hasStep ? `sha256:${hash}` : uuidv7();
+  const isKnown = event.occurredAt !== null || (event.hasStep && event.type === "ml.run.metric");
+  return isKnown ? `sha256:${hash}` : null;
 }

@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import {
+  blob,
   customType,
   index,
   integer,
@@ -43,6 +44,12 @@ export const streams = sqliteTable(
     heardAt: integer("heard_at").notNull().default(0),
     /** When the points were pruned here, because MLflow was seen to have them all. */
     prunedAt: integer("pruned_at"),
+    /** Up to where it is being pruned; null when nothing of that is left to do. */
+    pruningSeq: integer("pruning_seq"),
+    /** When pruning it is tried again, after it could not be read back. */
+    pruneAt: integer("prune_at"),
+    /** When the identities of what was pruned are forgotten. */
+    forgetAt: integer("forget_at"),
     leaseToken: text("lease_token"),
     leaseUntil: integer("lease_until").notNull().default(0),
     attempts: integer().notNull().default(0),
@@ -72,6 +79,8 @@ export const streams = sqliteTable(
     index("streams_behind").on(t.nextAttemptAt).where(sql`${t.deliveredSeq} < ${t.lastSeq}`),
     index("streams_leased").on(t.leaseUntil).where(sql`${t.leaseToken} is not null`),
     index("streams_blocked").on(t.id).where(sql`${t.blockedKind} is not null`),
+    index("streams_pruning").on(t.id).where(sql`${t.pruningSeq} is not null`),
+    index("streams_forget").on(t.forgetAt).where(sql`${t.forgetAt} is not null`),
     index("streams_recheck").on(t.recheckAt).where(sql`${t.recheckAt} is not null`),
     uniqueIndex("streams_mlflow_run").on(t.mlflowRunId).where(sql`${t.mlflowRunId} is not null`),
   ],
@@ -96,8 +105,37 @@ export const events = sqliteTable(
     repeats: integer().notNull().default(0),
     /** JSON of what was not taken as the trainer sent it; null when all was. */
     warnings: text(),
+    /** When it was last said again without anything new in between, of what is known by its content only. */
+    saidAgainAt: integer("said_again_at"),
   },
-  (t) => [uniqueIndex("events_identity").on(t.streamId, t.eventId), index("events_stream").on(t.streamId)],
+  (t) => [
+    uniqueIndex("events_identity").on(t.streamId, t.eventId),
+    index("events_stream").on(t.streamId),
+    // What a trial says of itself, in order of acceptance; its metrics are by far the most.
+    index("events_said").on(t.streamId, t.acceptedAt).where(sql`${t.type} <> 'ml.run.metric'`),
+  ],
+);
+
+/**
+ * What a repeat is known by where its event's row does not tell: ids of events that were pruned, and contents whose
+ * points were taken (`sha256:` and the body's hash). They grow old with their stream. WITHOUT ROWID.
+ */
+export const identities = sqliteTable(
+  "identities",
+  {
+    streamId: integer("stream_id").notNull(),
+    eventId: text("event_id").notNull(),
+    /** Of the body, 16 bytes; null where the id says it, or the relay itself said it. */
+    hash: blob(),
+    /** Of a content: the event that brought its points. */
+    seq: integer(),
+    /** Of a pruned event that was no metric's: when it was accepted. */
+    saidAt: integer("said_at"),
+  },
+  (t) => [
+    primaryKey({ columns: [t.streamId, t.eventId] }),
+    index("identities_said").on(t.streamId, t.saidAt).where(sql`${t.saidAt} is not null`),
+  ],
 );
 
 /** Every metric point once, in order of acceptance. WITHOUT ROWID. NaN and infinities are text. */
