@@ -47,7 +47,7 @@ async function handle(deps: Deps, message: RelayMessage, attempts: number): Prom
       return poke(deps, message.streamId, attempts);
     case "journal": {
       const { outcomes, pokes } = await journal(deps.db, message.events, deps.now());
-      for (const outcome of outcomes) deps.tally.add(`relay_events_total{outcome="${outcome}"}`);
+      for (const { kind } of outcomes) deps.tally.add(`relay_events_total{outcome="${kind}"}`);
       return sendPokes(deps, pokes);
     }
     case "probe":

@@ -33,7 +33,7 @@ export async function ingest(deps: IngestDeps, events: readonly JournalEvent[]):
       journal(deps.db, events, deps.now()),
     );
     noteSize(databaseBytes, deps.now());
-    for (const outcome of outcomes) deps.tally.add(`relay_events_total{outcome="${outcome}"}`);
+    for (const { kind } of outcomes) deps.tally.add(`relay_events_total{outcome="${kind}"}`);
     await sendPokes(deps, pokes);
     return { kept: "journal", outcomes };
   } catch (error) {

@@ -52,7 +52,7 @@ async function say(
     silent.map((trial) => finding(trial, type, as, deps.now())),
   );
   return ingested.kept === "journal"
-    ? ingested.outcomes.filter((outcome) => outcome === "accepted").length
+    ? ingested.outcomes.filter((outcome) => outcome.kind === "accepted").length
     : 0;
 }
 

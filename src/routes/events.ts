@@ -35,15 +35,15 @@ export const events = new Hono<AppEnv>().post("/ml", requireScope("ingest"), asy
   const [first] = verdicts;
   const taken = verdicts.filter((verdict) => verdict.ok);
   if (single && first && !first.ok) throw new HttpFailure(first.failure);
-  if (taken.length > 0 && taken.every((verdict) => verdict.outcome === "duplicate"))
+  if (taken.length > 0 && taken.every((verdict) => verdict.outcome.kind === "duplicate"))
     c.header("idempotent-replayed", "true");
   if (single && first?.ok) return c.json(kept(first), 202);
   const results = verdicts.map((verdict, index) =>
     verdict.ok ? { index, ...kept(verdict) } : { index, ...problemBody(withIndex(verdict.failure, index)) },
   );
   const counts = {
-    accepted: taken.filter((verdict) => verdict.outcome === "accepted").length,
-    duplicates: taken.filter((verdict) => verdict.outcome === "duplicate").length,
+    accepted: taken.filter((verdict) => verdict.outcome.kind === "accepted").length,
+    duplicates: taken.filter((verdict) => verdict.outcome.kind === "duplicate").length,
     rejected: verdicts.length - taken.length,
   };
   if (first && !first.ok && taken.length === 0) {
@@ -101,8 +101,8 @@ async function keep(
   const outweighed = await sayOutweighed(relay, outcomes ? good : []);
   return identified.map((item): Verdict => {
     if (!item.ok) return { ok: false, failure: { kind: "rejected", rejection: item.rejection } };
-    const outcome = outcomes?.next().value ?? "accepted";
-    if (outcome === "conflict") return { ok: false, failure: conflict(item.event.id) };
+    const outcome = outcomes?.next().value ?? { kind: "accepted", eventId: item.event.id };
+    if (outcome.kind === "conflict") return { ok: false, failure: conflict(item.event.id) };
     const warnings = [...(item.event.warnings ?? []), ...outweighed(item.event)];
     return { ok: true, event: { ...item.event, ...(warnings.length > 0 ? { warnings } : {}) }, outcome };
   });
@@ -121,11 +121,11 @@ function withIndex(failure: Failure, index: number): Failure {
 function kept({ event, outcome }: Extract<Verdict, { ok: true }>) {
   return {
     success: true,
-    event_id: event.id,
+    event_id: outcome.eventId,
     event_name: event.type,
     correlation_id: event.correlationId,
     message: "Event accepted for processing",
-    ...(outcome === "duplicate" ? { duplicate: true } : {}),
+    ...(outcome.kind === "duplicate" ? { duplicate: true } : {}),
     ...(event.warnings ? { warnings: event.warnings } : {}),
   };
 }

@@ -52,16 +52,33 @@ export const INSERT_EVENTS = `
   insert into events (stream_id, event_id, type, hash, occurred_at, accepted_at, correlation_id, facts, points, warnings)
   select s.id, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6, j.value ->> 7, j.value ->> 8, j.value ->> 9
   from json_each(?1) j join streams s on s.key = j.value ->> 0
-  where true on conflict (stream_id, event_id) do update set repeats = repeats + (hash = excluded.hash)
+  where s.pruned_at is null
+    or not exists (select 1 from identities i where i.stream_id = s.id and i.event_id = j.value ->> 1)
+  on conflict (stream_id, event_id) do update set repeats = repeats + (hash = excluded.hash)
   returning (select key from streams where id = stream_id) as key, event_id, hash, repeats`;
 
-/** Nothing is taken from a repeat, nor from another body under the same id: only an event that was just stored has no repeats. */
-export const INSERT_POINTS = `
+const insertPoints = (condition: string) => `
   insert into metric_points (stream_id, seq, n, key, step, timestamp, value)
   select e.stream_id, e.seq, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6, j.value ->> 7
   from json_each(?1) j join streams s on s.key = j.value ->> 0
   join events e on e.stream_id = s.id and e.event_id = j.value ->> 1 and e.hash = j.value ->> 2
-  where e.repeats = 0 on conflict do nothing`;
+  where e.repeats = 0 ${condition} on conflict do nothing`;
+
+/** Nothing is taken from a repeat, nor from another body under the same id: only an event that was just stored has no repeats. */
+export const INSERT_POINTS = insertPoints("");
+
+/** The points of what is known by its content are so too: nothing is taken from the same again. */
+export const INSERT_CONTENT_POINTS = insertPoints(`
+  and exists (select 1 from identities i
+    where i.stream_id = s.id and i.event_id = 'sha256:' || e.hash and i.seq = e.seq)
+  and not exists (select 1 from metric_points p
+    where p.stream_id = s.id and p.key = j.value ->> 4 and p.step = j.value ->> 5 and p.value = j.value ->> 7)`);
+
+/** The ids of events that were pruned. */
+export const FIND_PRUNED = `
+  select s.key, i.event_id, lower(hex(i.hash)) as hash
+  from json_each(?1) j join streams s on s.key = j.value ->> 0
+  join identities i on i.stream_id = s.id and i.event_id = j.value ->> 1`;
 
 /** What a request itself holds more than once. */
 export const COUNT_COPIES = `

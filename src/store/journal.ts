@@ -1,26 +1,15 @@
-import { isRelays } from "../domain/status.ts";
 import type { JournalEvent, StreamRef } from "../domain/types.ts";
-import {
-  COUNT_COPIES,
-  eventRow,
-  INSERT_EVENTS,
-  INSERT_MODEL_RUNS,
-  INSERT_POINTS,
-  INSERT_STREAMS,
-  INSERT_TRIALS,
-  MARK_DIRTY,
-  pointRows,
-} from "./journal-sql.ts";
-import { POKE_TRUST_MS } from "./leases.ts";
+import { FIND_PRUNED } from "./journal-sql.ts";
+import { type First, identityOf, type Poke, type Written, write } from "./journal-write.ts";
 import { overRows } from "./sql.ts";
 
-export type Outcome = "accepted" | "duplicate" | "conflict";
+/** What became of an event, and under which id it is known: a repeat's may be that of the first. */
+export type Outcome = { kind: "accepted" | "duplicate" | "conflict"; eventId: string };
 
 export type Journalled = {
   /** One outcome an event, in the order given. */
   outcomes: Outcome[];
-  /** Ids of the streams that need a poke; `urgent` ones at once, the others after the gather window. */
-  pokes: { streamId: number; urgent: boolean }[];
+  pokes: Poke[];
   /** The database's size after the write. */
   databaseBytes: number;
 };
@@ -40,95 +29,73 @@ export async function journal(
   events: readonly JournalEvent[],
   now: number,
 ): Promise<Journalled> {
-  const firsts = new Map<string, First>();
-  for (const event of events) {
-    const identity = identityOf(event.stream.key, event.id);
-    const first = firsts.get(identity);
-    if (!first) firsts.set(identity, { event, copies: 0 });
-    else if (first.event.hash === event.hash) first.copies++;
-  }
-  const unique = [...firsts.values()];
+  const { unique, firstOf } = firstsOf(events);
   const streams = streamsOf(events);
   const unknown = streams.filter((stream) => !knownStreams.has(stream.key));
   const written = await write(db, unique, unknown, now);
+  await addPruned(db, written, missing(unique, written));
   // A database that was emptied under us: the stubs are not there after all.
-  const lost = unique.filter(({ event }) => !written.stored.has(identityOf(event.stream.key, event.id)));
-  const stored = lost.length === 0 ? written : join(written, await write(db, lost, streams, now));
+  const lost = missing(unique, written);
+  const { stored, pokes, databaseBytes } =
+    lost.length === 0 ? written : join(written, await write(db, lost, streams, now));
   if (knownStreams.size > MAX_KNOWN_STREAMS) knownStreams.clear();
   for (const stream of streams) knownStreams.add(stream.key);
 
   const outcomes = events.map((event): Outcome => {
-    const identity = identityOf(event.stream.key, event.id);
-    const known = stored.stored.get(identity);
+    const first = firstOf.get(event)?.event ?? event;
+    const known = stored.get(identityOf(first.stream.key, first.id));
     if (!known) throw new Error(`the journal did not return event ${event.id}`);
-    if (known.hash !== event.hash) return "conflict";
-    return known.isNew && firsts.get(identity)?.event === event ? "accepted" : "duplicate";
+    if (known.hash !== event.hash) return { kind: "conflict", eventId: event.id };
+    return { kind: known.isNew && first === event ? "accepted" : "duplicate", eventId: known.eventId };
   });
-  return { outcomes, pokes: stored.pokes, databaseBytes: stored.databaseBytes };
+  return { outcomes, pokes, databaseBytes };
 }
 
-/** An event, and how often the same request holds it again. */
-type First = { event: JournalEvent; copies: number };
+/** Each event once. What is known by its content is the same as the word before it, if that has the same content. */
+function firstsOf(events: readonly JournalEvent[]) {
+  const firsts = new Map<string, First>();
+  const lastWords = new Map<string, First>();
+  const firstOf = new Map<JournalEvent, First>();
+  for (const event of events) {
+    const { key } = event.stream;
+    const word = lastWords.get(key);
+    const isSaidAgain = event.byContent && word?.event.byContent && word.event.hash === event.hash;
+    const first = isSaidAgain ? word : firsts.get(identityOf(key, event.id));
+    if (first?.event.hash === event.hash) first.copies++;
+    const own = first ?? { event, copies: 0 };
+    if (!first) firsts.set(identityOf(key, event.id), own);
+    if (event.type !== "ml.run.metric") lastWords.set(key, own);
+    firstOf.set(event, own);
+  }
+  return { unique: [...firsts.values()], firstOf };
+}
 
-type Written = {
-  stored: Map<string, { hash: string; isNew: boolean }>;
-  pokes: Journalled["pokes"];
-  databaseBytes: number;
-};
+function missing(unique: readonly First[], { stored }: Written): First[] {
+  return unique.filter(({ event }) => !stored.has(identityOf(event.stream.key, event.id)));
+}
 
-/** One transaction; `stubs` are the streams that may not be there yet. */
-async function write(
-  db: D1Database,
-  firsts: readonly First[],
-  stubs: readonly StreamRef[],
-  now: number,
-): Promise<Written> {
-  const mark = now + POKE_TRUST_MS;
-  const unique = firsts.map(({ event }) => event);
-  const keys = (kind: StreamRef["kind"]) =>
-    stubs.filter((stream) => stream.kind === kind).map((stream) => stream.key);
-  const stubRows = [
-    ...overRows(
+/** What was pruned is known by its identity alone. */
+async function addPruned(db: D1Database, written: Written, missed: readonly First[]): Promise<void> {
+  if (missed.length === 0) return;
+  const results = await db.batch<{ key: string; event_id: string; hash: string | null }>(
+    overRows(
       db,
-      INSERT_STREAMS,
-      stubs.map((s) => [s.key, s.kind, s.modelRunId, s.trialId]),
-      now,
-    ),
-    ...overRows(db, INSERT_MODEL_RUNS, keys("model_run"), now),
-    ...overRows(db, INSERT_TRIALS, keys("trial"), now),
-  ];
-  const eventRows = overRows(db, INSERT_EVENTS, unique.map(eventRow));
-  const points = overRows(db, INSERT_POINTS, unique.flatMap(pointRows));
-  const copies = overRows(
-    db,
-    COUNT_COPIES,
-    firsts.flatMap(({ event, copies }) =>
-      copies === 0 ? [] : [[event.stream.key, event.id, event.hash, copies]],
+      FIND_PRUNED,
+      missed.map(({ event }) => [event.stream.key, event.id]),
     ),
   );
-  const dirty = overRows(db, MARK_DIRTY, dirtyOf(unique), now, mark);
-  const results = await db.batch<Record<string, unknown>>([
-    ...stubRows,
-    ...eventRows,
-    ...points,
-    ...copies,
-    ...dirty,
-  ]);
-
-  const afterStubs = results.slice(stubRows.length);
-  const stored: Written["stored"] = new Map();
-  for (const row of afterStubs.slice(0, eventRows.length).flatMap((result) => result.results))
-    stored.set(identityOf(String(row.key), String(row.event_id)), {
-      hash: String(row.hash),
-      isNew: row.repeats === 0,
-    });
-  const urgent = new Set(unique.filter(isUrgent).map((event) => event.stream.key));
-  const pokes = afterStubs
-    .slice(eventRows.length + points.length + copies.length)
-    .flatMap((result) => result.results)
-    .filter((row) => row.poked_until === mark)
-    .map((row) => ({ streamId: Number(row.id), urgent: urgent.has(String(row.key)) }));
-  return { stored, pokes, databaseBytes: results.at(-1)?.meta.size_after ?? 0 };
+  const hashes = new Map(
+    results.flatMap(({ results: rows }) =>
+      rows.map((row) => [identityOf(row.key, row.event_id), row.hash] as const),
+    ),
+  );
+  for (const { event } of missed) {
+    const identity = identityOf(event.stream.key, event.id);
+    if (!hashes.has(identity)) continue;
+    // Without a hash the id itself says what it is.
+    const hash = hashes.get(identity) || event.hash;
+    written.stored.set(identity, { hash, isNew: false, eventId: event.id });
+  }
 }
 
 function join(a: Written, b: Written): Written {
@@ -137,15 +104,6 @@ function join(a: Written, b: Written): Written {
     pokes: [...a.pokes, ...b.pokes],
     databaseBytes: b.databaseBytes,
   };
-}
-
-/** An end is worth an immediate delivery; so is a start, which makes the run appear. */
-function isUrgent(event: JournalEvent): boolean {
-  return event.facts?.announces === true;
-}
-
-function identityOf(streamKey: string, eventId: string): string {
-  return `${streamKey}:${eventId}`;
 }
 
 function streamsOf(events: readonly JournalEvent[]): StreamRef[] {
@@ -162,20 +120,4 @@ function streamsOf(events: readonly JournalEvent[]): StreamRef[] {
     streams.set(stream.key, stream);
   }
   return [...streams.values()];
-}
-
-/** Whether it is the trainer's voice, or says for it that it goes on: then silence begins anew. */
-function isHeard(event: JournalEvent): boolean {
-  return !isRelays(event) || event.facts?.resumes === true;
-}
-
-/** Each stream once: urgent when any of its events is, heard when any is the trainer's. */
-function dirtyOf(events: readonly JournalEvent[]): [key: string, urgent: number, heard: number][] {
-  const flags = new Map<string, { urgent: boolean; heard: boolean }>();
-  for (const event of events) {
-    const known = flags.get(event.stream.key);
-    const urgent = isUrgent(event) || known?.urgent === true;
-    flags.set(event.stream.key, { urgent, heard: isHeard(event) || known?.heard === true });
-  }
-  return [...flags].map(([key, { urgent, heard }]) => [key, Number(urgent), Number(heard)]);
 }

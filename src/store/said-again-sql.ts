@@ -1,0 +1,60 @@
+/**
+ * The journal's statements on events that are known by their content only (an end with a step, and neither an id nor a
+ * time), each over `json_each(?1)` of stream key, event id and how often the request holds it again. They are stored like any other; then those that say
+ * nothing new are taken back, so that what came between is judged by the journal itself.
+ */
+
+const GIVEN = "json_each(?1) j join streams s on s.key = j.value ->> 0";
+const given = (e: string) =>
+  `${GIVEN} join events ${e} on ${e}.stream_id = s.id and ${e}.event_id = j.value ->> 1`;
+
+/** What the trial said of itself before an event, in order of acceptance; its metrics are no word of that kind. */
+const wordBefore = (x: string, condition = "") => `(
+  select p.seq from events p
+  where p.stream_id = ${x}.stream_id and p.type <> 'ml.run.metric' and p.accepted_at <= ${x}.accepted_at
+    and (p.accepted_at, p.seq) < (${x}.accepted_at, ${x}.seq) ${condition}
+  order by p.accepted_at desc, p.seq desc limit 1)`;
+
+/** The last word of a trial whose journal was pruned up to here. */
+const isPrunedWord = (x: string) => `coalesce((
+  select i.hash = unhex(${x}.hash) or i.event_id = 'sha256:' || ${x}.hash from identities i
+  where i.stream_id = ${x}.stream_id and i.said_at <= ${x}.accepted_at order by i.said_at desc limit 1), 0)`;
+
+/** The first event of a content brings its points; who that is stays known. */
+export const KEEP_CONTENTS = `
+  insert into identities (stream_id, event_id, seq)
+  select x.stream_id, 'sha256:' || x.hash, x.seq from ${given("x")} where x.repeats = 0 order by x.seq
+  on conflict do nothing`;
+
+/** Marks what was said before, and is the last word still. */
+export const MARK_SAID_AGAIN = `
+  update events set repeats = -1 where seq in (
+    select x.seq from ${given("x")}
+    join identities c on c.stream_id = x.stream_id and c.event_id = 'sha256:' || x.hash and coalesce(c.seq, 0) < x.seq
+    left join events w on w.seq = ${wordBefore("x")}
+    where x.repeats = 0 and case when w.seq is null then ${isPrunedWord("x")} else w.hash = x.hash end)`;
+
+/** Notes it with the event that said it first, for a word that is on its way and was accepted in between. */
+export const NOTE_SAID_AGAIN = `
+  update events set repeats = repeats + r.times, said_again_at = max(coalesce(said_again_at, 0), r.at)
+  from (
+    select ${wordBefore("x", "and p.repeats >= 0")} as first, sum(1 + (j.value ->> 2)) as times, max(x.accepted_at) as at
+    from ${given("x")} where x.repeats = -1 group by first) r
+  where events.seq = r.first
+  returning (select key from streams where id = stream_id) as key, hash, event_id`;
+
+export const TAKE_BACK = `
+  delete from events where seq in (select x.seq from ${given("x")} where x.repeats = -1)
+  returning (select key from streams where id = stream_id) as key, event_id, hash`;
+
+/**
+ * A word that was accepted between two that were the same, and comes after them, since it waited in the queue: the
+ * second one was no repeat after all.
+ */
+export const SAY_AFTER_ALL = `
+  insert into events (stream_id, event_id, type, hash, occurred_at, accepted_at, correlation_id, facts)
+  select w.stream_id, w.event_id || ':' || w.said_again_at, w.type, w.hash, w.said_again_at, w.said_again_at,
+    w.correlation_id, w.facts
+  from ${given("e")} join events w on w.seq = ${wordBefore("e")}
+  where e.repeats = 0 and w.said_again_at > e.accepted_at and w.hash <> e.hash
+  on conflict do nothing`;
