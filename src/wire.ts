@@ -1,7 +1,9 @@
 import { configOf } from "./config.ts";
 import { consoleLog, type LogFields } from "./log.ts";
 import { createMlflowClient } from "./mlflow/client.ts";
+import type { MlflowDeps } from "./mlflow/http.ts";
 import type { Deps } from "./relay/deps.ts";
+import { Guard } from "./relay/guard.ts";
 import { Tally } from "./store/counters.ts";
 
 /** One for all of an isolate's invocations: what one of them cannot write down the next one does. */
@@ -9,21 +11,28 @@ const tally = new Tally();
 
 /**
  * The real effects, put together from the Worker's environment.
+ * @param fetchMlflow what carries calls to MLflow
  * @throws ConfigError for a wrong setting
  */
-export function wire(env: Env, logFields: LogFields): Deps {
+export function wire(
+  env: Env,
+  logFields: LogFields,
+  fetchMlflow: MlflowDeps["fetch"] = (url, init) => fetch(url, init),
+): Deps {
   const config = configOf(env);
   const log = consoleLog(logFields);
   const now = () => Date.now();
+  const guard = new Guard({ db: env.DB, config, now });
+  const observe: MlflowDeps["observe"] = ({ kind }) =>
+    tally.add(`relay_mlflow_calls_total{outcome="${kind}"}`);
+  const effects = { fetch: fetchMlflow, now, observe };
   return {
     db: env.DB,
     trials: env.TRIALS,
     jobs: env.JOBS,
-    mlflow: createMlflowClient(config.mlflow, {
-      fetch: (url, init) => fetch(url, init),
-      now,
-      observe: ({ kind }) => tally.add(`relay_mlflow_calls_total{outcome="${kind}"}`),
-    }),
+    mlflow: createMlflowClient(config.mlflow, { ...effects, admit: () => guard.admit() }),
+    direct: createMlflowClient(config.mlflow, effects),
+    guard,
     config,
     now,
     random: Math.random,

@@ -19,13 +19,17 @@ export function experimentCalls(send: Send) {
 
     /** Deleted experiments too: look at `lifecycleStage`. */
     getExperiment: (experimentId: string): Promise<Result<Experiment>> =>
-      send(read("experiments/get", schemas.oneExperiment, { experiment_id: experimentId })),
+      send({
+        ...read("experiments/get", schemas.oneExperiment, { experiment_id: experimentId }),
+        isAbout: (experiment) => experiment.experimentId === experimentId,
+      }),
 
     /** Deleted experiments too. Without one of that name: "missing". */
     getExperimentByName: (name: string): Promise<Result<Experiment>> =>
       send({
         ...read("experiments/get-by-name", schemas.oneExperiment, { experiment_name: name }),
         target: "name",
+        isAbout: (experiment) => isSameName(experiment.name, name),
       }),
 
     searchExperiments: (search: Search): Promise<Result<Page<Experiment>>> =>
@@ -49,4 +53,11 @@ export function experimentCalls(send: Send) {
     restoreExperiment: (experimentId: string): Promise<Result<void>> =>
       send(write("experiments/restore", schemas.nothing, { experiment_id: experimentId })),
   };
+}
+
+const names = new Intl.Collator("und", { sensitivity: "base" });
+
+/** MySQL and SQL Server find a name whatever its case, accents and spaces at its end. */
+function isSameName(a: string, b: string): boolean {
+  return names.compare(a.trimEnd(), b.trimEnd()) === 0;
 }

@@ -1,17 +1,20 @@
+import { dataFault } from "./data-fault.ts";
 import { parseJson } from "./json.ts";
 import { parseRetryAfter } from "./retry-after.ts";
 
 /**
- * - transient: answered and over; the same call may succeed later (a log-batch may be in in part: MLflow writes
- *   params, metrics and tags in separate transactions)
+ * - transient: answered and over, for now in vain: the server's state, and the same call may succeed later. A write may
+ *   be in all the same, in part or whole: MLflow writes params, metrics and tags in separate transactions, and an error
+ *   may follow the commit
  * - ambiguous: a write of which it is unknown whether it was applied, or still will be
  * - duplicate: a UNIQUE violation, from a repeat or a lost race
  * - conflict: a parameter exists with another value
  * - exists: the name is taken, by a deleted experiment too; also MLflow's answer when the tags of a create collide
- * - invalid: this request can never succeed
+ * - invalid: MLflow refuses what was asked of it
  * - gone: the run or experiment is deleted or was never there
  * - missing: no experiment of that name, or no such tag
- * - misconfigured: wrong address, credentials, or something between that is not MLflow
+ * - misconfigured: not done, or for a read: no answer of MLflow's. A wrong address, credentials, or something between
+ * - held: not sent: the breaker is open, or calls are switched off
  */
 export type FailureKind =
   | "transient"
@@ -22,7 +25,8 @@ export type FailureKind =
   | "invalid"
   | "gone"
   | "missing"
-  | "misconfigured";
+  | "misconfigured"
+  | "held";
 
 /** `status` is null without an answer, `code` is MLflow's error_code if it gave one. Messages have at most 500 characters. */
 export type Failure = {
@@ -65,7 +69,7 @@ export function classify(
 
 /** Whether it may be the server's state; else MLflow itself spoke, and it is about what was asked of it. */
 export function isAway({ kind }: Pick<Failure, "kind">): boolean {
-  return kind === "transient" || kind === "ambiguous" || kind === "misconfigured";
+  return kind === "transient" || kind === "ambiguous" || kind === "misconfigured" || kind === "held";
 }
 
 /** The failure of a call that got no complete answer: network error, timeout, cut connection. */
@@ -73,9 +77,15 @@ export function unanswered(call: CallKind, message: string, status: number | nul
   return { kind: unknownOutcome(call), status, code: null, message: shorten(message), retryAfterMs: null };
 }
 
-/** The failure of something that no retry mends, without an MLflow error behind it. */
+/** The failure of an answer that makes no sense for its call: a write may have been done all the same. */
+export function senseless(call: CallKind, message: string, status: number): Failure {
+  const kind = call.access === "write" ? "ambiguous" : "misconfigured";
+  return { kind, status, code: null, message: shorten(message), retryAfterMs: null };
+}
+
+/** The failure of something that was found out without MLflow: by looking at the request, the settings, the breaker. */
 export function failed(
-  kind: "invalid" | "misconfigured",
+  kind: "invalid" | "misconfigured" | "held",
   message: string,
   status: number | null = null,
 ): Failure {
@@ -85,8 +95,6 @@ export function failed(
 type MlflowError = { code: string; message: string };
 
 function ofMlflow(call: CallKind, status: number, { code, message }: MlflowError): FailureKind {
-  // What follows in a message of SQLAlchemy is the statement with the caller's own values.
-  const cause = message.split("[SQL:", 1)[0] ?? "";
   if (message.startsWith("Changing param values is not allowed")) return "conflict"; // 500 on file stores
   if (/^The (run|experiment) \S+ must be in the 'active' state/.test(message)) return "gone";
   if (message.startsWith("Cannot rename a non-active experiment")) return "gone"; // answered with 500
@@ -97,38 +105,44 @@ function ofMlflow(call: CallKind, status: number, { code, message }: MlflowError
     case "RESOURCE_DOES_NOT_EXIST":
     case "NOT_FOUND":
       return call.target === "name" || message.startsWith("No tag with name") ? "missing" : "gone";
+    // The code of every error of the database but those that its driver takes for passing ones.
     case "BAD_REQUEST":
-      if (/QueuePool limit/.test(cause)) return "transient"; // overload, though answered as the caller's fault
-      return isUniqueViolation(cause) ? "duplicate" : "invalid";
-    case "UNAUTHENTICATED":
-    case "CUSTOMER_UNAUTHORIZED":
-    case "PERMISSION_DENIED":
-    case "ENDPOINT_NOT_FOUND":
-    case "NOT_IMPLEMENTED":
-      return "misconfigured";
+    case "INTERNAL_ERROR":
+    case "TEMPORARILY_UNAVAILABLE":
+      return dataFault(message) ?? "transient";
     case "ABORTED":
     case "RESOURCE_CONFLICT":
     case "CANCELLED":
       return "transient"; // lost against another request
+    case "INVALID_PARAMETER_VALUE":
+    case "MALFORMED_REQUEST":
+      return "invalid";
   }
-  if (status >= 500 || status === 429 || status === 408) return "transient";
-  return status === 401 || status === 403 || status < 400 ? "misconfigured" : "invalid";
+  // What is not known is not taken for MLflow's word on what was asked of it.
+  return status >= 500 || status === 429 || status === 408 ? "transient" : "misconfigured";
 }
+
+/**
+ * The statuses by which something between refuses a call before MLflow hears of it. After any other, such as those of
+ * a load balancer that gave up waiting, a write may have been done.
+ */
+const NOT_FORWARDED = new Set([
+  400, 401, 403, 404, 405, 406, 407, 409, 410, 411, 412, 413, 414, 415, 416, 417, 421, 422, 426, 428, 431,
+  451,
+]);
+const TOO_LARGE = 413;
 
 /** An answer that MLflow's handlers did not write: a proxy, its security middleware, a web server's error page. */
 function ofStranger(call: CallKind, status: number): FailureKind {
-  if (status >= 500) return unknownOutcome(call);
-  if (status === 429 || status === 408) return "transient";
-  return status === 413 ? "invalid" : "misconfigured"; // too large for a proxy: a smaller batch passes
+  if (status === 429) return "transient";
+  if (status === TOO_LARGE) return "invalid"; // a smaller batch passes
+  if (NOT_FORWARDED.has(status)) return "misconfigured";
+  if (call.access === "write") return "ambiguous";
+  return status >= 400 ? "transient" : "misconfigured";
 }
 
 function unknownOutcome(call: CallKind): FailureKind {
   return call.access === "write" ? "ambiguous" : "transient";
-}
-
-/** The words of SQLite, PostgreSQL (its driver's class and its text) and MySQL. */
-function isUniqueViolation(cause: string): boolean {
-  return /UNIQUE constraint failed|UniqueViolation|duplicate key value|Duplicate entry/.test(cause);
 }
 
 function readError(body: string): MlflowError | null {

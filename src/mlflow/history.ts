@@ -1,5 +1,5 @@
 import { read } from "./calls.ts";
-import { failed, type Result } from "./failure.ts";
+import { type Failure, failed, type Result } from "./failure.ts";
 import type { Send } from "./http.ts";
 import { metricPage } from "./schemas.ts";
 import type { Metric, Page } from "./types.ts";
@@ -15,14 +15,15 @@ export function historyCalls(send: Send) {
    * MLflow 2 gives all points at once, whatever `maxResults` says.
    */
   function getMetricHistory(history: HistoryQuery): Promise<Result<Page<Metric>>> {
-    return send(
-      read("metrics/get-history", metricPage, {
+    return send({
+      ...read("metrics/get-history", metricPage, {
         run_id: history.runId,
         metric_key: history.key,
         max_results: String(history.maxResults ?? HISTORY_PAGE),
         ...(history.pageToken !== undefined && { page_token: history.pageToken }),
       }),
-    );
+      isAbout: ({ items }) => items.every(({ key }) => key === history.key),
+    });
   }
 
   /**
@@ -34,27 +35,33 @@ export function historyCalls(send: Send) {
     key: string,
     maxResults = HISTORY_PAGE,
   ): AsyncGenerator<Result<Metric[]>> {
-    const seen = new Set<string>();
-    let pageToken: string | undefined;
-    do {
-      const page = await getMetricHistory({
-        runId,
-        key,
-        maxResults,
-        ...(pageToken !== undefined && { pageToken }),
-      });
-      if (!page.ok) return yield page;
-      yield { ok: true, value: page.value.items };
-      pageToken = page.value.nextPageToken ?? undefined;
-      if (pageToken !== undefined && seen.has(pageToken)) {
-        return yield {
-          ok: false,
-          failure: failed("misconfigured", "The server repeats a page of the metric history"),
-        };
-      }
-      if (pageToken !== undefined) seen.add(pageToken);
-    } while (pageToken !== undefined);
+    yield* historyPages((pageToken) =>
+      getMetricHistory({ runId, key, maxResults, ...(pageToken !== undefined && { pageToken }) }),
+    );
   }
 
   return { getMetricHistory, metricHistory };
+}
+
+type Answered<T, F> = { ok: true; value: T } | { ok: false; failure: F };
+
+/** The points of all pages of a metric's history; `F` is what else than a failure may keep a page from being read. */
+export async function* historyPages<F>(
+  read: (pageToken: string | undefined) => Promise<Answered<Page<Metric>, F>>,
+): AsyncGenerator<Answered<Metric[], F | Failure>> {
+  const seen = new Set<string>();
+  let pageToken: string | undefined;
+  do {
+    const page = await read(pageToken);
+    if (!page.ok) return yield page;
+    yield { ok: true, value: page.value.items };
+    pageToken = page.value.nextPageToken ?? undefined;
+    if (pageToken !== undefined && seen.has(pageToken)) {
+      return yield {
+        ok: false,
+        failure: failed("misconfigured", "The server repeats a page of the metric history"),
+      };
+    }
+    if (pageToken !== undefined) seen.add(pageToken);
+  } while (pageToken !== undefined);
 }

@@ -1,5 +1,13 @@
 import type * as z from "zod";
-import { type CallKind, classify, type FailureKind, failed, type Result, unanswered } from "./failure.ts";
+import {
+  type CallKind,
+  classify,
+  type Failure,
+  type FailureKind,
+  type Result,
+  senseless,
+  unanswered,
+} from "./failure.ts";
 import { parseJson, stringifyJson } from "./json.ts";
 import type { Target } from "./target.ts";
 
@@ -18,13 +26,19 @@ export type MlflowDeps = {
   /** ms since 1970 */
   now: () => number;
   observe?: (observation: Observation) => void;
+  /** Asked before each call: why it must not be sent, or null. It may take its time, until the call's place has come. */
+  admit?: () => Promise<Failure | null>;
 };
 
-/** A call to `/api/2.0/mlflow/<endpoint>`: GET with a query, or POST with a JSON body. */
-export type Call<T> = CallKind & { endpoint: string; schema: z.ZodType<T> } & (
-    | { method: "GET"; query: Record<string, string> }
-    | { method: "POST"; body: object }
-  );
+/**
+ * A call to `/api/2.0/mlflow/<endpoint>`: GET with a query, or POST with a JSON body.
+ * `isAbout` tells whether an answer of the right shape speaks of what was asked, and not of something else.
+ */
+export type Call<T> = CallKind & {
+  endpoint: string;
+  schema: z.ZodType<T>;
+  isAbout?: (answer: T) => boolean;
+} & ({ method: "GET"; query: Record<string, string> } | { method: "POST"; body: object });
 
 export type Send = <T>(call: Call<T>) => Promise<Result<T>>;
 
@@ -37,16 +51,21 @@ export function createSend(target: Result<Target>, timeoutMs: number, deps: Mlfl
     observed(deps, call.endpoint, target, (reached) => attempt(call, reached, timeoutMs, deps));
 }
 
+/** MLflow answers every call that succeeds with exactly this. */
+const OK = 200;
+
 /** What came of one attempt; `status` is null if nothing was answered. */
 export type Outcome<T> = { result: Result<T>; status: number | null };
 
 /** Makes one attempt, unless the settings are wrong, and tells of it. */
 export async function observed<T>(
-  { now, observe }: MlflowDeps,
+  { now, observe, admit }: MlflowDeps,
   endpoint: string,
   target: Result<Target>,
   attempted: (target: Target) => Promise<Outcome<T>>,
 ): Promise<Result<T>> {
+  const refusal = (await admit?.()) ?? null;
+  if (refusal) return { ok: false, failure: refusal };
   const started = now();
   const { result, status } = target.ok ? await attempted(target.value) : { result: target, status: null };
   const kind = result.ok ? "ok" : result.failure.kind;
@@ -72,7 +91,7 @@ async function attempt<T>(
     });
     status = response.status;
     const body = await response.text();
-    if (response.ok) return { result: read(call, response.headers, body, status), status };
+    if (status === OK) return { result: read(call, response.headers, body), status };
     const failure = classify(call, { status, headers: response.headers, body }, now(), clean);
     return { result: { ok: false, failure }, status };
   } catch (error) {
@@ -88,26 +107,21 @@ function toRequest<T>(call: Call<T>, common: Headers): RequestInit {
   return { method: "POST", headers, body: stringifyJson(call.body) };
 }
 
-function read<T>(call: Call<T>, headers: Headers, body: string, status: number): Result<T> {
+function read<T>(call: Call<T>, headers: Headers, body: string): Result<T> {
   const contentType = headers.get("content-type") ?? "";
   const json = parseJson(body);
   if (json === undefined) {
     // JSON by its header but not by its text was cut off on the way; anything else is not MLflow.
     const failure = contentType.includes("json")
-      ? unanswered(call, "The answer was cut off", status)
-      : failed(
-          "misconfigured",
-          `Not an MLflow server: ${call.endpoint} answered ${contentType || "no JSON"}`,
-          status,
-        );
+      ? unanswered(call, "The answer was cut off", OK)
+      : senseless(call, `Not an MLflow server: ${call.endpoint} answered ${contentType || "no JSON"}`, OK);
     return { ok: false, failure };
   }
   const parsed = call.schema.safeParse(json);
-  if (parsed.success) return { ok: true, value: parsed.data };
-  const issue = parsed.error.issues[0];
-  const where = issue ? `: ${issue.path.join(".")} ${issue.message}` : "";
-  const failure = failed("misconfigured", `Not an answer of MLflow's ${call.endpoint}${where}`, status);
-  return { ok: false, failure };
+  if (parsed.success && call.isAbout?.(parsed.data) !== false) return { ok: true, value: parsed.data };
+  const issue = parsed.error?.issues[0];
+  const where = issue ? `: ${issue.path.join(".")} ${issue.message}` : ": it speaks of something else";
+  return { ok: false, failure: senseless(call, `Not an answer of MLflow's ${call.endpoint}${where}`, OK) };
 }
 
 /** What went wrong with a call that was not answered, in words. */

@@ -137,19 +137,29 @@ const nextPageToken = z
   .nullish()
   .transform((token) => token || null);
 
-export const nothing = z.object({}).transform((): void => undefined);
-export const createdExperiment = z.object({ experiment_id: z.string() }).transform((r) => r.experiment_id);
+/** A page of a list; one without the list but with something else is another call's answer. */
+function pageOf(list: string) {
+  const isPage = (answer: object) =>
+    list in answer || Object.keys(answer).every((field) => field === "next_page_token");
+  return z.looseObject({}).refine(isPage, `has no ${list}`);
+}
+
+/** The whole answer of a call that gives nothing back, exactly. */
+export const nothing = z.strictObject({}).transform((): void => undefined);
+export const createdExperiment = z
+  .object({ experiment_id: z.string().min(1) })
+  .transform((r) => r.experiment_id);
 export const oneExperiment = z.object({ experiment: experimentRecord }).transform((r) => r.experiment);
 export const oneRun = z.object({ run: runRecord }).transform((r) => r.run);
 export const updatedRun = z.object({ run_info: runInfoRecord }).transform((r) => r.run_info);
-export const experimentPage = z
-  .object({ experiments: listOf(experimentRecord), next_page_token: nextPageToken })
+export const experimentPage = pageOf("experiments")
+  .pipe(z.object({ experiments: listOf(experimentRecord), next_page_token: nextPageToken }))
   .transform((r): Page<Experiment> => ({ items: r.experiments, nextPageToken: r.next_page_token }));
-export const runPage = z
-  .object({ runs: listOf(runRecord), next_page_token: nextPageToken })
+export const runPage = pageOf("runs")
+  .pipe(z.object({ runs: listOf(runRecord), next_page_token: nextPageToken }))
   .transform((r): Page<Run> => ({ items: r.runs, nextPageToken: r.next_page_token }));
-export const metricPage = z
-  .object({ metrics: listOf(metric), next_page_token: nextPageToken })
+export const metricPage = pageOf("metrics")
+  .pipe(z.object({ metrics: listOf(metric), next_page_token: nextPageToken }))
   .transform((r): Page<Metric> => ({ items: r.metrics, nextPageToken: r.next_page_token }));
 
 const artifactRecord = z
@@ -162,5 +172,5 @@ const artifactRecord = z
     }),
   );
 export const artifactPage = z
-  .object({ files: listOf(artifactRecord), next_page_token: nextPageToken })
+  .object({ root_uri: z.string(), files: listOf(artifactRecord), next_page_token: nextPageToken })
   .transform((r): Page<Artifact> => ({ items: r.files, nextPageToken: r.next_page_token }));

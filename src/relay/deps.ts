@@ -3,6 +3,7 @@ import type { JournalEvent } from "../domain/types.ts";
 import type { Log } from "../log.ts";
 import type { MlflowClient } from "../mlflow/client.ts";
 import type { Tally } from "../store/counters.ts";
+import type { Guard } from "./guard.ts";
 
 /**
  * What the queues carry: a reference to a stream that is behind, events on their way round a database that refuses,
@@ -19,7 +20,11 @@ export type Deps = {
   db: D1Database;
   trials: Queue<RelayMessage>;
   jobs: Queue<RelayMessage>;
+  /** Every call goes through the guard: it is paced, and not sent while the breaker is open. */
   mlflow: MlflowClient;
+  /** The same without the guard, for the breaker's probe, and for turns, which ask it before they renew their lease. */
+  direct: MlflowClient;
+  guard: Guard;
   config: Config;
   /** Epoch milliseconds. */
   now: () => number;

@@ -3,7 +3,6 @@ import { blockValues } from "../store/blocked.ts";
 import { type Claim, claim, release, type StreamRow } from "../store/leases.ts";
 import type { streams } from "../store/schema.ts";
 import { backoffMs } from "./backoff.ts";
-import { readBreaker } from "./breaker.ts";
 import { deliver } from "./deliver.ts";
 import type { Deps } from "./deps.ts";
 import { restoredByPolicy } from "./experiment.ts";
@@ -25,7 +24,7 @@ export type Driven = { poke: number | null } | { busy: number };
  * is thrown, for the queue to retry.
  */
 export async function drive(deps: Deps, streamId: number): Promise<Driven> {
-  const [claimed, breaker] = await Promise.all([claimInTurn(deps, streamId), readBreaker(deps)]);
+  const [claimed, breaker] = await Promise.all([claimInTurn(deps, streamId), deps.guard.breaker()]);
   if (claimed.kind === "unknown") return { poke: null };
   if (claimed.kind === "busy") return { busy: claimed.ms };
   if (claimed.kind === "full") return { poke: FULL_RETRY_MS };

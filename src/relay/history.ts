@@ -9,9 +9,7 @@ import {
   storeHistory,
 } from "../store/history.ts";
 import type { SeriesPoint, StepRange } from "../store/read-points.ts";
-import { readBreaker } from "./breaker.ts";
 import type { Deps } from "./deps.ts";
-import { pace } from "./pace.ts";
 
 /** How long a history of a run that may still grow is shown without asking MLflow again. */
 const FRESH_MS = 30_000;
@@ -30,7 +28,7 @@ export type History =
  * or the page is pruned; for others a short while. While MLflow is away an older one is shown.
  */
 export async function readHistory(
-  deps: Pick<Deps, "db" | "mlflow" | "config" | "now">,
+  deps: Pick<Deps, "db" | "mlflow" | "now">,
   runId: string,
   key: string,
   range: StepRange,
@@ -83,15 +81,7 @@ function within({ from, to }: StepRange): (step: number) => boolean {
 
 type Asked = { ok: true; points: SeriesPoint[]; readAt: number } | { ok: false; reason: string };
 
-async function askMlflow(
-  deps: Pick<Deps, "db" | "mlflow" | "config" | "now">,
-  runId: string,
-  key: string,
-): Promise<Asked> {
-  if (!deps.config.enabled) return { ok: false, reason: "MLFLOW_ENABLED is false" };
-  const breaker = await readBreaker(deps);
-  if (breaker?.state === "open") return { ok: false, reason: breaker.lastError ?? "MLflow is away" };
-  await pace(deps);
+async function askMlflow(deps: Pick<Deps, "mlflow" | "now">, runId: string, key: string): Promise<Asked> {
   const readAt = deps.now();
   const points: SeriesPoint[] = [];
   for await (const page of deps.mlflow.metricHistory(runId, key)) {

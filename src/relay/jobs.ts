@@ -1,7 +1,6 @@
 import { errorText } from "../log.ts";
 import { type JobRow, type JobState, readJobCounts } from "../store/job-columns.ts";
 import { claimJob, createJob, type NewJob, overdueJobs, storeJob } from "../store/jobs.ts";
-import { readBreaker } from "./breaker.ts";
 import type { Deps } from "./deps.ts";
 import { createRun, syncTrialToMlflow } from "./job-deliver.ts";
 import { syncMlflowToTrial } from "./job-pull.ts";
@@ -115,7 +114,7 @@ async function outcomeOf(deps: Deps, job: JobRow): Promise<Outcome> {
 async function whyAway(deps: Deps): Promise<Outcome | null> {
   if (!deps.config.enabled)
     return { kind: "snooze", ms: DISABLED_SNOOZE_MS, error: "MLFLOW_ENABLED is false" };
-  const breaker = await readBreaker(deps);
+  const breaker = await deps.guard.breaker();
   if (breaker?.state !== "open") return null;
   const untilProbeMs = Math.max(0, breaker.probeAt - deps.now());
   return {

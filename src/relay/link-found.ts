@@ -26,7 +26,7 @@ export async function linkFound(deps: Deps, streamId: number, runId: string): Pr
     async (turn) => {
       if (turn.stream.mlflowRunId !== null || turn.stream.createSentAt !== null)
         return { kind: "not needed" };
-      const found = await turn.call(() => deps.mlflow.getRun(runId));
+      const found = await turn.call(() => turn.deps.mlflow.getRun(runId));
       if (!found.ok) return stopped(found.failure);
       const { info } = found.value;
       if (info.lifecycleStage === "deleted") return { kind: "not needed" };
@@ -70,9 +70,9 @@ export async function deleteSpare(
     () => "busy",
     async (turn) => {
       if (turn.stream.mlflowRunId !== linkedRunId) return "busy";
-      const linked = await turn.call(() => deps.mlflow.getRun(linkedRunId));
+      const linked = await turn.call(() => turn.deps.mlflow.getRun(linkedRunId));
       if (!linked.ok) return linked.failure ?? "busy";
-      const other = await turn.call(() => deps.mlflow.getRun(runId));
+      const other = await turn.call(() => turn.deps.mlflow.getRun(runId));
       if (!other.ok) return other.failure ?? "busy";
       const isSpare = linked.value.info.lifecycleStage === "active" && addsNothing(other.value, linked.value);
       return isSpare ? deleted(turn, runId) : "kept";
@@ -88,7 +88,7 @@ function addsNothing({ data }: Run, linked: Run): boolean {
 
 async function deleted(turn: Turn, runId: string): Promise<"deleted" | "busy" | Failure> {
   const { deps, stream } = turn;
-  const gone = await turn.call(() => deps.mlflow.deleteRun(runId));
+  const gone = await turn.call(() => turn.deps.mlflow.deleteRun(runId));
   if (!gone.ok && gone.failure?.kind !== "gone") return gone.failure ?? "busy";
   deps.log.warn("a second run of one trial was deleted", { trial_id: stream.trialId, run: runId });
   return "deleted";

@@ -6,7 +6,6 @@ import type { Deps } from "./deps.ts";
 import { count, type Helping, heard, newHelping, takesPage } from "./helping.ts";
 import type { Counts } from "./job-step.ts";
 import { type Followed, followRuns } from "./mirror.ts";
-import { pace } from "./pace.ts";
 import { followRestored } from "./restored.ts";
 
 /** MLflow takes so many ids in a filter at ease, and answers them on one page. */
@@ -85,7 +84,6 @@ async function followLinked(
 ): Promise<(Followed & { shown: ReadonlyMap<string, Run> }) | null> {
   const ids = page.flatMap(({ runId }) => runId ?? []);
   if (ids.length === 0) return { outcome: { kind: "done" }, left: [], shown: new Map() };
-  await pace(deps);
   const seenAt = deps.now();
   const found = await deps.mlflow.searchRuns({
     experimentIds: [...new Set(page.flatMap(({ experimentId }) => experimentId ?? []))],

@@ -13,9 +13,7 @@ import {
 } from "../store/kept.ts";
 import type { StreamRow } from "../store/leases.ts";
 import { accountFor } from "./account.ts";
-import { readBreaker } from "./breaker.ts";
 import type { Deps } from "./deps.ts";
-import { pace } from "./pace.ts";
 
 /**
  * Reading MLflow back. It takes no lease, so delivery may go on meanwhile: the watermark is taken before MLflow is
@@ -29,7 +27,7 @@ const GROUP_KEYS = 200;
 /** A Worker has six connections at once; delivery wants some too. */
 const PARALLEL = 4;
 
-export type ReadDeps = Pick<Deps, "db" | "config" | "mlflow" | "now">;
+export type ReadDeps = Pick<Deps, "db" | "mlflow" | "now">;
 
 /** A run and what it must hold. `before` is the stream as it was before the run was read. */
 export type Opened = {
@@ -51,14 +49,9 @@ export type Opening =
  * @param upto the watermark to compare by, from an earlier helping; null for the present one
  */
 export async function openRun(deps: ReadDeps, streamId: number, upto: number | null): Promise<Opening> {
-  if (!deps.config.enabled)
-    return { kind: "unreachable", failure: { message: "calls to MLflow are switched off (MLFLOW_ENABLED)" } };
-  const [before, breaker] = await Promise.all([streamRow(deps.db, streamId), readBreaker(deps)]);
+  const before = await streamRow(deps.db, streamId);
   if (!before || before.mlflowRunId === null) return { kind: "no run" };
-  if (breaker?.state === "open")
-    return { kind: "unreachable", failure: { message: "MLflow is away: the circuit breaker is open" } };
   const runId = before.mlflowRunId;
-  await pace(deps);
   const run = await deps.mlflow.getRun(runId);
   if (!run.ok)
     return run.failure.kind === "gone"
@@ -153,7 +146,6 @@ async function readHistories(
   const failures: Failure[] = [];
   const reader = async () => {
     for (let key = waiting.shift(); key !== undefined && failures.length === 0; key = waiting.shift()) {
-      await pace(deps);
       const pages: Metric[][] = [];
       for await (const page of deps.mlflow.metricHistory(runId, key)) {
         if (page.ok) pages.push(page.value.filter((point) => isWithin(point, window)));

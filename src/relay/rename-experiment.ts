@@ -1,7 +1,6 @@
 import type { Failure } from "../mlflow/failure.ts";
 import { mirrorExperiment } from "../store/mirror-experiments.ts";
 import type { Deps } from "./deps.ts";
-import { pace } from "./pace.ts";
 
 export type Renamed =
   | { kind: "renamed" }
@@ -19,7 +18,6 @@ export async function renameExperiment(deps: Deps, experimentId: string, name: s
   if (!before.ok) return stopped(before.failure);
   if (before.value.lifecycleStage === "deleted")
     return refused(`Experiment ${experimentId} is deleted in MLflow.`);
-  await pace(deps);
   const renamed = await deps.mlflow.updateExperiment({ experimentId, newName: name });
   if (!renamed.ok && renamed.failure.kind !== "ambiguous") {
     const { kind } = renamed.failure;
@@ -35,7 +33,6 @@ export async function renameExperiment(deps: Deps, experimentId: string, name: s
 }
 
 async function asked(deps: Deps, experimentId: string) {
-  await pace(deps);
   return deps.mlflow.getExperiment(experimentId);
 }
 

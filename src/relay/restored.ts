@@ -6,7 +6,6 @@ import type { Deps } from "./deps.ts";
 import { COST, count, type Helping, heard, passed } from "./helping.ts";
 import { sendPokes } from "./ingest.ts";
 import type { Counts } from "./job-step.ts";
-import { pace } from "./pace.ts";
 
 /** What a blocked stream needs to be active in MLflow before it can go on. */
 type Need =
@@ -73,7 +72,6 @@ function needOf({ runId, goneKind, goneOn }: ToPull, active: ReadonlySet<string>
 
 async function isActive(deps: Deps, need: Need): Promise<boolean | Failure> {
   if (need.kind === "known") return need.active;
-  await pace(deps);
   if (need.kind === "run") {
     const run = await deps.mlflow.getRun(need.runId);
     if (run.ok) return run.value.info.lifecycleStage === "active";

@@ -8,7 +8,6 @@ import { count, type Helping, heard, newHelping, takesPage } from "./helping.ts"
 import { rest } from "./job-rest.ts";
 import type { Counts, Job, JobHandler, JobStep } from "./job-step.ts";
 import { followRuns } from "./mirror.ts";
-import { pace } from "./pace.ts";
 
 /** In front of an experiment's name, where a job's target is not MLflow's id. */
 export const NAME_TARGET = "name:";
@@ -84,7 +83,6 @@ async function findExperiment(deps: Deps, target: string): Promise<Experiment | 
   const name = target.startsWith(NAME_TARGET) ? target.slice(NAME_TARGET.length) : null;
   let id = target;
   if (name !== null) {
-    await pace(deps);
     const named = await deps.mlflow.getExperimentByName(name);
     if (named.ok) return named.value;
     if (named.failure.kind !== "missing" && named.failure.kind !== "gone") return heard(deps, named.failure);
@@ -93,7 +91,6 @@ async function findExperiment(deps: Deps, target: string): Promise<Experiment | 
     if (known === null) return { kind: "cancel", reason: `MLflow has no experiment "${name}"` };
     id = known;
   }
-  await pace(deps);
   const found = await deps.mlflow.getExperiment(id);
   if (found.ok) return found.value;
   if (found.failure.kind !== "gone" && found.failure.kind !== "missing") return heard(deps, found.failure);
@@ -110,7 +107,6 @@ async function followPage(
   helping: Helping,
   counts: Counts,
 ): Promise<Progress | JobStep | null> {
-  await pace(deps);
   const seenAt = deps.now();
   const page = await deps.mlflow.searchRuns({
     experimentIds: [at.experimentId],
@@ -147,7 +143,6 @@ async function lookFor(deps: Deps, at: Progress, counts: Counts): Promise<Progre
   const ids = await mirroredIds(deps.db, at.experimentId, at.after, PAGE_IDS);
   const last = ids.at(-1);
   if (last === undefined) return null;
-  await pace(deps);
   const askedAt = deps.now();
   const found = await deps.mlflow.searchRuns({
     experimentIds: [at.experimentId],

@@ -10,6 +10,9 @@ import { pace } from "./pace.ts";
 /** The longest from renewing the lease to sending the call that it covers; whoever is later counts it as lost. */
 const MAX_START_MS = 10_000;
 
+/** Between reads the lease is renewed so often, well within the time for which it holds. */
+const KEEP_MS = 5_000;
+
 /** How a turn with a stream ended. */
 export type End =
   | { kind: "done" }
@@ -49,9 +52,10 @@ export class Turn {
   stream: StreamRow;
   #calls = 0;
   #failuresBefore: boolean;
+  #renewedAt = 0;
 
   constructor(deps: Deps, lease: Lease, stream: StreamRow, failuresBefore: boolean) {
-    this.deps = deps;
+    this.deps = { ...deps, mlflow: deps.direct };
     this.lease = lease;
     this.stream = stream;
     this.#failuresBefore = failuresBefore;
@@ -61,11 +65,20 @@ export class Turn {
     return this.#calls >= MAX_CALLS;
   }
 
-  /** Calls MLflow under a renewed lease; the breaker hears how it went. */
+  /** Calls MLflow under a renewed lease, if the guard lets it. */
   async call<T>(request: () => Promise<Result<T>>): Promise<Answered<T>> {
+    const held = await this.deps.guard.held();
+    if (held) return { ok: false, failure: held };
     const since = await this.pace();
-    if (!(await renew(this.deps.db, this.lease))) return { ok: false, failure: null };
-    return this.callUnderLease(since, request);
+    if (!(await this.#renew())) return { ok: false, failure: null };
+    return this.#send(since, request);
+  }
+
+  /** The same for one of many reads, among which the lease is kept, but not renewed for each. */
+  async read<T>(request: () => Promise<Result<T>>): Promise<Answered<T>> {
+    if (this.deps.now() - this.#renewedAt > KEEP_MS) return this.call(request);
+    const held = await this.deps.guard.admit();
+    return held ? { ok: false, failure: held } : this.#send(this.deps.now(), request);
   }
 
   /** Waits for a call's place in the row; answers when it may begin, in epoch milliseconds. */
@@ -80,19 +93,29 @@ export class Turn {
   }
 
   /**
-   * The same, where the statement before has just renewed the lease. Its answer may have been so long on the way that
-   * another has the lease by now, and MLflow cannot tell the two apart: such a call is not made.
+   * A write, where the statement before has just renewed the lease. Its answer may have been so long on the way that
+   * another has the lease by now, and MLflow cannot tell the two apart: such a call is not made. The breaker hears how
+   * it went: only a write tells that MLflow is well, since one that is read only still answers what is read.
    * @param since when `pace` let it begin, before that statement
    */
   async callUnderLease<T>(since: number, request: () => Promise<Result<T>>): Promise<Answered<T>> {
-    if (this.deps.now() - since > MAX_START_MS) return { ok: false, failure: null };
-    this.#calls++;
-    const result = await request();
-    if (this.#failuresBefore && (result.ok || !isAway(result.failure))) {
+    const result = await this.#send(since, request);
+    if (this.#failuresBefore && result.ok) {
       await recordSuccess(this.deps);
       this.#failuresBefore = false;
     }
     return result;
+  }
+
+  async #send<T>(since: number, request: () => Promise<Result<T>>): Promise<Answered<T>> {
+    if (this.deps.now() - since > MAX_START_MS) return { ok: false, failure: null };
+    this.#calls++;
+    return request();
+  }
+
+  async #renew(): Promise<boolean> {
+    this.#renewedAt = this.deps.now();
+    return renew(this.deps.db, this.lease);
   }
 
   /** Writes to the stream while the lease is held. */

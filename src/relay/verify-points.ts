@@ -1,4 +1,5 @@
 import { fromWire } from "../domain/values.ts";
+import { historyPages } from "../mlflow/history.ts";
 import { storedValue } from "../mlflow/json.ts";
 import type { Items } from "../mlflow/plan.ts";
 import type { Step, Turn } from "./turn.ts";
@@ -10,7 +11,10 @@ import type { Step, Turn } from "./turn.ts";
 export async function unstored(turn: Turn, runId: string, items: Items): Promise<Step<Items>> {
   const stored = new Set<string>();
   for (const key of new Set(items.metrics.map((metric) => metric.key))) {
-    for await (const page of turn.deps.mlflow.metricHistory(runId, key)) {
+    const pages = historyPages((pageToken) =>
+      turn.read(() => turn.deps.mlflow.getMetricHistory({ runId, key, ...(pageToken && { pageToken }) })),
+    );
+    for await (const page of pages) {
       if (!page.ok) return turn.stop(page.failure);
       for (const point of page.value)
         stored.add(identity(point.key, point.value, point.timestamp, point.step));

@@ -13,7 +13,6 @@ import { streamRow } from "../store/kept.ts";
 import type { StreamRow } from "../store/leases.ts";
 import { storeVerdict, type Verdict } from "../store/verdicts.ts";
 import { accountFor } from "./account.ts";
-import { pace } from "./pace.ts";
 import { compareKeys, type Opened, openRun, type ReadDeps } from "./read-back.ts";
 import { statusTagOf } from "./status-tag.ts";
 
@@ -132,7 +131,6 @@ async function doubleRuns(deps: ReadDeps, stream: StreamRow): Promise<Result<str
         ]
       : [tagEquals("relay.nonce", createNonce ?? "")];
   if (mlflowExperimentId === null || clauses.includes(null)) return { ok: true, value: null };
-  await pace(deps);
   const found = await deps.mlflow.searchRuns({
     experimentIds: [mlflowExperimentId],
     filter: clauses.join(" AND "),

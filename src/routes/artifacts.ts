@@ -2,7 +2,6 @@ import { Hono } from "hono";
 import { invalid } from "../domain/problems.ts";
 import { HttpFailure } from "../errors.ts";
 import type { Failure } from "../mlflow/failure.ts";
-import { pace } from "../relay/pace.ts";
 import { readRun } from "../store/read-runs.ts";
 import { requireScope } from "./auth.ts";
 import type { AppEnv } from "./context.ts";
@@ -19,7 +18,6 @@ export const artifacts = new Hono<AppEnv>()
     const { relay } = c.var;
     const runId = c.req.param("id");
     found(await readRun(relay.db, runId), `run ${runId}`);
-    await pace(relay);
     const listed = await relay.mlflow.listArtifacts({
       runId,
       ...(path === undefined ? {} : { path }),
@@ -34,7 +32,6 @@ export const artifacts = new Hono<AppEnv>()
     const { relay } = c.var;
     const { id: runId, path } = c.req.param();
     found(await readRun(relay.db, runId), `run ${runId}`);
-    await pace(relay);
     const opened = await relay.mlflow.openArtifact({ runId, path });
     if (!opened.ok) throw refusedBy(opened.failure, path, `artifact ${path} of run ${runId}`);
     const { body, bytes } = opened.value;

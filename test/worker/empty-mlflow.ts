@@ -15,7 +15,7 @@ export function emptyMlflow(runId: string, experimentId: string): typeof fetch {
     "artifacts/list": { root_uri: "mlflow-artifacts:/1" },
   });
   return async (request, init) => {
-    const { pathname } = new URL(request instanceof Request ? request.url : request);
+    const { pathname, searchParams } = new URL(request instanceof Request ? request.url : request);
     if (pathname === "/get-artifact")
       return new Response("weights", {
         headers: { "content-disposition": "attachment; filename=weights.bin" },
@@ -25,6 +25,8 @@ export function emptyMlflow(runId: string, experimentId: string): typeof fetch {
       const { new_name } = z.object({ new_name: z.string() }).parse(JSON.parse(String(init?.body)));
       experiment = { ...experiment, name: new_name };
     }
+    if (endpoint === "experiments/get-by-name")
+      experiment = { ...experiment, name: searchParams.get("experiment_name") ?? "" };
     const answer = answers()[endpoint];
     return Response.json(answer ?? { error_code: "ENDPOINT_NOT_FOUND" }, { status: answer ? 200 : 404 });
   };

@@ -1,6 +1,5 @@
 import { env } from "cloudflare:workers";
 import * as z from "zod";
-import { createMlflowClient } from "../../src/mlflow/client.ts";
 import type { Deps } from "../../src/relay/deps.ts";
 import { wire } from "../../src/wire.ts";
 import { recordingQueue } from "./job-tools.ts";
@@ -76,8 +75,7 @@ export class FakeMlflow {
       MLFLOW_REQUEST_TIMEOUT: "100",
     };
     const queues = { TRIALS: recordingQueue().queue, JOBS: recordingQueue().queue };
-    const deps = wire({ ...env, ...queues, ...quick, ...vars }, {});
-    return { ...deps, mlflow: createMlflowClient(deps.config.mlflow, { fetch: this.#fetch, now: Date.now }) };
+    return wire({ ...env, ...queues, ...quick, ...vars }, {}, this.#fetch);
   }
 
   /** A run that somebody else made; its id. */
@@ -100,6 +98,7 @@ export class FakeMlflow {
     const answer = this.#answer(endpoint, {
       ...body,
       run_id: body.run_id ?? url.searchParams.get("run_id") ?? "",
+      name: url.searchParams.get("experiment_name") ?? "e",
     });
     if (trouble === "unanswered") throw new Error("connection reset");
     return answer === null
@@ -107,7 +106,7 @@ export class FakeMlflow {
       : Response.json(answer);
   };
 
-  #answer(endpoint: string, body: Asked & { run_id: string }): object | null {
+  #answer(endpoint: string, body: Asked & { run_id: string; name: string }): object | null {
     if (endpoint === "runs/create") {
       const id = crypto.randomUUID().replaceAll("-", "");
       const made = new FakeRun(body);
@@ -116,7 +115,7 @@ export class FakeMlflow {
     }
     if (endpoint === "experiments/search") return {};
     if (endpoint.startsWith("experiments/"))
-      return { experiment: { experiment_id: "1", name: "e", lifecycle_stage: "active" } };
+      return { experiment: { experiment_id: "1", name: body.name, lifecycle_stage: "active" } };
     const run = this.runs.get(body.run_id);
     if (!run) return null;
     switch (endpoint) {

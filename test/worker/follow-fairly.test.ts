@@ -76,7 +76,7 @@ function readingOf(deps: Deps, run: MlflowRun | undefined, getRun: Deps["mlflow"
   const isIt = (id: string) => id === run?.info.run_id;
   return {
     ...deps,
-    mlflow: { ...deps.mlflow, getRun: (id) => (isIt(id) ? getRun(id) : deps.mlflow.getRun(id)) },
+    direct: { ...deps.direct, getRun: (id) => (isIt(id) ? getRun(id) : deps.direct.getRun(id)) },
   };
 }
 

@@ -1,8 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
-import { parseConfig } from "../../src/config.ts";
-import { createMlflowClient } from "../../src/mlflow/client.ts";
 import { compareKeys, openRun, type Position } from "../../src/relay/read-back.ts";
+import { wire } from "../../src/wire.ts";
 import { foldAll, post } from "./api.ts";
 
 const AT = 1_700_000_000_000;
@@ -27,15 +26,9 @@ const MLFLOW = [...POINTS.filter(({ step }) => !isLost(step)), ...STRANGERS];
 const PAGE = 11;
 
 /** An MLflow with one run, whose histories come in small pages. */
-const config = parseConfig({
-  ADMIN_TOKEN: "a-token-for-these-tests",
-  MLFLOW_TRACKING_URI: "http://mlflow.test",
-});
-const mlflow = createMlflowClient(config.mlflow, {
-  fetch: async (url) => Response.json(answer(new URL(url))),
-  now: Date.now,
-});
-const deps = { db: env.DB, config, mlflow, now: Date.now };
+const withVars = (vars: object) =>
+  wire({ ...env, ...vars }, {}, async (url) => Response.json(answer(new URL(url))));
+const deps = withVars({});
 
 function answer({ pathname, searchParams }: URL): object {
   if (pathname.endsWith("runs/get")) {
@@ -116,7 +109,8 @@ describe("a history is compared the same", () => {
 });
 
 it("while delivery or MLflow is off nothing is read", async () => {
-  const off = { ...deps, config: { ...config, enabled: false } };
-  expect(await openRun(off, 1, null)).toMatchObject({ kind: "unreachable" });
+  const { before } = await open();
+  const off = withVars({ MLFLOW_ENABLED: "false" });
+  expect(await openRun(off, before.id, null)).toMatchObject({ kind: "unreachable" });
   expect(await openRun(deps, 999_999, null)).toEqual({ kind: "no run" });
 });

@@ -1,6 +1,5 @@
 import { env } from "cloudflare:workers";
 import * as z from "zod";
-import { createMlflowClient } from "../../src/mlflow/client.ts";
 import type { Deps } from "../../src/relay/deps.ts";
 import { wire } from "../../src/wire.ts";
 import { recordingQueue } from "./job-tools.ts";
@@ -61,8 +60,7 @@ export class TrackingServer {
   /** What the relay works with, this server in MLflow's place. */
   deps(vars: object = {}): Deps {
     const bindings = { ...env, TRIALS: recordingQueue().queue, JOBS: recordingQueue().queue, ...vars };
-    const deps = wire(bindings, {});
-    return { ...deps, mlflow: createMlflowClient(deps.config.mlflow, { fetch: this.fetch, now: Date.now }) };
+    return wire(bindings, {}, this.fetch);
   }
 
   readonly fetch = async (address: string, init: RequestInit): Promise<Response> => {
