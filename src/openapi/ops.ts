@@ -33,16 +33,27 @@ const cronPasses = component(
   }),
 );
 
-const breaker = component(
-  "Breaker",
+const breakerFields = {
+  server: z.string(),
+  state: z.enum(["closed", "open"]),
+  failures: count.describe("In a row."),
+  alarm: z.boolean().describe("Whether it looks like a wrong configuration."),
+  opened_at: maybeTime,
+  next_probe_at: maybeTime,
+  last_error: maybeText,
+};
+
+const breaker = component("Breaker", z.object(breakerFields));
+
+const probed = component(
+  "ProbedBreaker",
   z.object({
-    server: z.string(),
-    state: z.enum(["closed", "open"]),
-    failures: count.describe("In a row."),
-    alarm: z.boolean().describe("Whether it looks like a wrong configuration."),
-    opened_at: maybeTime,
-    next_probe_at: maybeTime,
-    last_error: maybeText,
+    ...breakerFields,
+    reads: z.enum(["ok", "failed"]).describe("Whether MLflow answered a search."),
+    writes: z
+      .enum(["ok", "failed", "untold", "not tried"])
+      .describe("Whether it took a tag on a run of the relay's; untold where there is no such run yet."),
+    error: maybeText.describe("What it said where it did not."),
   }),
 );
 
@@ -66,6 +77,15 @@ export const opsResource: Resource = {
       scope: "admin",
       answers: { 200: { description: "Its state.", schema: breaker } },
       refusals: [400],
+    },
+    "POST /api/ops/breaker/probe": {
+      id: "probeBreaker",
+      summary: "Probe MLflow now",
+      description:
+        "Asks MLflow at once, whether or not a probe is due: one search, and one write that changes nothing of anybody's. Where both go well an open breaker is closed, and the trials that wait are woken.",
+      scope: "admin",
+      answers: { 200: { description: "The breaker after it, and what was found.", schema: probed } },
+      refusals: [400, 409],
     },
   },
 };

@@ -1,8 +1,9 @@
-import { and, eq, gt, lte, ne, sql } from "drizzle-orm";
+import { and, eq, gt, lte, ne, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { withoutCredentials } from "../config.ts";
 import type { Failure } from "../mlflow/failure.ts";
 import { breakers } from "../store/schema.ts";
+import { MAX_CONTROL_RUNS, writesAtAll } from "./control.ts";
 import type { Deps } from "./deps.ts";
 
 /**
@@ -11,12 +12,12 @@ import type { Deps } from "./deps.ts";
  */
 export type Breaker = typeof breakers.$inferSelect;
 
-type BreakerDeps = Pick<Deps, "db" | "config" | "now" | "mlflow" | "trials" | "log">;
+type BreakerDeps = Pick<Deps, "db" | "config" | "now" | "direct" | "trials" | "log">;
 
 /** One prober at a time: another may try so long after the first one's call must have ended. */
 const PROBE_SLACK_MS = 2_000;
-/** A server that asks for more is asked again after this. */
-export const MAX_RETRY_AFTER_MS = 600_000;
+/** One to read, and one to write to each run that is tried. */
+const PROBE_CALLS = 1 + MAX_CONTROL_RUNS;
 
 /** The breaker's key: the tracking server, without credentials. */
 export function serverOf(deps: Pick<Deps, "config">): string {
@@ -48,10 +49,11 @@ export async function recordSuccess(deps: Pick<Deps, "db" | "config" | "now">): 
  */
 export async function recordFailure(deps: BreakerDeps, failure: Failure): Promise<boolean> {
   const now = deps.now();
+  if (failure.kind === "held") return true;
   if (failure.kind === "misconfigured") {
-    const probe = await probeServer(deps);
-    if (probe.ok) return false;
-    return open(deps, probe.failure, true);
+    const found = await look(deps);
+    if (found.ok) return false;
+    return open(deps, found.failure, true);
   }
   const [row] = await drizzle(deps.db)
     .insert(breakers)
@@ -69,7 +71,8 @@ export async function recordFailure(deps: BreakerDeps, failure: Failure): Promis
 
 async function open(deps: BreakerDeps, failure: Failure, alarm: boolean): Promise<true> {
   const now = deps.now();
-  const waitMs = probeWaitMs(deps.config.breaker.probeMs, failure);
+  const { probeMs, probeMaxMs } = deps.config.breaker;
+  const waitMs = probeWaitMs(probeMs, probeMaxMs, failure);
   const probeAt = now + waitMs;
   const opened = {
     state: "open" as const,
@@ -95,14 +98,26 @@ async function open(deps: BreakerDeps, failure: Failure, alarm: boolean): Promis
   return true;
 }
 
-/** How long to leave the server alone: as long as it asked for, if that is longer. */
-function probeWaitMs(ownMs: number, failure: Failure): number {
-  return Math.max(ownMs, Math.min(failure.retryAfterMs ?? 0, MAX_RETRY_AFTER_MS));
+/** How long to leave the server alone: as long as it asked for if that is longer, but never beyond the slowest probe. */
+function probeWaitMs(ownMs: number, mostMs: number, failure: Failure): number {
+  return Math.max(ownMs, Math.min(failure.retryAfterMs ?? 0, mostMs));
 }
 
-/** The cheapest call that reaches MLflow's database: `/health` answers 200 with the database down. */
-function probeServer(deps: Pick<Deps, "mlflow">) {
-  return deps.mlflow.searchExperiments({ maxResults: 1 });
+/** What a probe found. `writes` is "untold" where the relay has no run yet to write to. */
+export type Found =
+  | { ok: true; writes: "ok" | "untold" }
+  | { ok: false; failed: "reading" | "writing"; failure: Failure };
+
+/**
+ * The cheapest call that reaches MLflow's database, since `/health` answers 200 with the database down; then a write
+ * that changes nothing of anybody's, since a database that is read only still answers what is read.
+ */
+async function look(deps: Pick<Deps, "db" | "direct" | "now">): Promise<Found> {
+  const read = await deps.direct.searchExperiments({ maxResults: 1 });
+  if (!read.ok) return { ok: false, failed: "reading", failure: read.failure };
+  const wrote = await writesAtAll(deps);
+  if (wrote.kind === "failed") return { ok: false, failed: "writing", failure: wrote.failure };
+  return { ok: true, writes: wrote.kind === "taken" ? "ok" : "untold" };
 }
 
 /**
@@ -110,35 +125,45 @@ function probeServer(deps: Pick<Deps, "mlflow">) {
  * @returns "closed" when it has just closed; the caller then wakes the trials that wait
  */
 export async function probe(deps: BreakerDeps): Promise<"closed" | "open" | "not due"> {
-  const now = deps.now();
-  const due = and(
-    eq(breakers.server, serverOf(deps)),
-    eq(breakers.state, "open"),
-    lte(breakers.probeAt, now),
-  );
+  const claimed = await claimProbe(deps, lte(breakers.probeAt, deps.now()));
+  if (claimed === null) return "not due";
+  const found = await look(deps);
+  await settle(deps, claimed, found);
+  return found.ok ? "closed" : "open";
+}
+
+/** Probes at once, whether or not the breaker is open or due, for an operator. `closed`: it was open and is not now. */
+export async function probeNow(deps: BreakerDeps): Promise<Found & { closed: boolean }> {
+  const claimed = await claimProbe(deps);
+  const found = await look(deps);
+  if (claimed !== null) await settle(deps, claimed, found);
+  return { ...found, closed: found.ok && claimed !== null };
+}
+
+/** Takes the probe of an open breaker for as long as its calls may take; null where it is not open, or not due. */
+async function claimProbe(deps: BreakerDeps, due?: SQL): Promise<Breaker | null> {
   const [claimed] = await drizzle(deps.db)
     .update(breakers)
     .set({
-      probeAt: now + deps.config.mlflow.timeoutMs + PROBE_SLACK_MS,
+      probeAt: deps.now() + PROBE_CALLS * deps.config.mlflow.timeoutMs + PROBE_SLACK_MS,
       probes: sql`${breakers.probes} + 1`,
     })
-    .where(due)
+    .where(and(eq(breakers.server, serverOf(deps)), eq(breakers.state, "open"), due))
     .returning();
-  if (!claimed) return "not due";
-  const result = await probeServer(deps);
-  if (result.ok) {
-    await close(deps);
-    return "closed";
-  }
+  return claimed ?? null;
+}
+
+async function settle(deps: BreakerDeps, { probes }: Breaker, found: Found): Promise<void> {
+  if (found.ok) return close(deps);
+  const { failure } = found;
   const { probeMs, probeMaxMs } = deps.config.breaker;
-  const wait = probeWaitMs(Math.min(probeMaxMs, probeMs * 2 ** Math.min(claimed.probes, 20)), result.failure);
-  const alarm = result.failure.kind === "misconfigured";
+  const wait = probeWaitMs(Math.min(probeMaxMs, probeMs * 2 ** Math.min(probes, 20)), probeMaxMs, failure);
+  const alarm = failure.kind === "misconfigured";
   await drizzle(deps.db)
     .update(breakers)
-    .set({ probeAt: deps.now() + wait, alarm, lastError: result.failure.message, updatedAt: deps.now() })
-    .where(eq(breakers.server, serverOf(deps)));
+    .set({ probeAt: deps.now() + wait, alarm, lastError: failure.message, updatedAt: deps.now() })
+    .where(and(eq(breakers.server, serverOf(deps)), eq(breakers.state, "open")));
   await scheduleProbe(deps, wait);
-  return "open";
 }
 
 async function close(deps: BreakerDeps): Promise<void> {

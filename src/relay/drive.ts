@@ -1,5 +1,6 @@
+import { isRetried } from "../domain/blocked.ts";
 import { errorText } from "../log.ts";
-import { blockValues } from "../store/blocked.ts";
+import { NOT_BLOCKED } from "../store/blocked.ts";
 import { type Claim, claim, release, type StreamRow } from "../store/leases.ts";
 import type { streams } from "../store/schema.ts";
 import { backoffMs } from "./backoff.ts";
@@ -7,6 +8,7 @@ import { deliver } from "./deliver.ts";
 import type { Deps } from "./deps.ts";
 import { restoredByPolicy } from "./experiment.ts";
 import { foldStream } from "./fold-stream.ts";
+import { blockedValues } from "./stop.ts";
 import { type End, leaseMs, Turn } from "./turn.ts";
 
 const FULL_POLL_MS = 250;
@@ -80,20 +82,25 @@ async function endOf(turn: Turn): Promise<End> {
   }
 }
 
+/** Whether it waits for somebody to act. */
+function isStopped({ blockedKind }: StreamRow): boolean {
+  return blockedKind !== null && !isRetried(blockedKind);
+}
+
 type Values = Partial<typeof streams.$inferInsert>;
 
 /** Null when the stream is to be delivered now; else what the row should say of why not. */
 function whyIdle(deps: Deps, stream: StreamRow, breakerOpen: boolean): Values | null {
   const { config, now } = deps;
   if (stream.deliveredSeq >= stream.lastSeq) return { forced: false, waitingFor: null };
-  if (!config.enabled || !(config.autoSync || stream.forced) || stream.blockedKind !== null) return {};
+  if (!config.enabled || !(config.autoSync || stream.forced) || isStopped(stream)) return {};
   if (breakerOpen) return { waitingFor: "breaker" };
   // A stream that waits for an announcement may just have got it; another has its own poke on the way.
   return stream.waitingFor !== "grace" && stream.nextAttemptAt > now() ? {} : null;
 }
 
 function valuesAfter({ deps, stream }: Turn, end: End): Values {
-  const rested: Values = { attempts: 0, nextAttemptAt: 0, waitingFor: null };
+  const rested: Values = { ...NOT_BLOCKED, attempts: 0, nextAttemptAt: 0, waitingFor: null };
   switch (end.kind) {
     case "done":
       return { ...rested, lastError: null, forced: stream.forced && stream.deliveredSeq < stream.lastSeq };
@@ -101,7 +108,7 @@ function valuesAfter({ deps, stream }: Turn, end: End): Values {
       return { ...rested, lastError: null };
     case "blocked":
       deps.log.error("trial blocked", { reason: end.block.reason });
-      return { ...rested, ...blockValues(end.block), lastError: end.block.reason };
+      return blockedValues(deps, stream, end.block);
     case "wait":
       return {
         waitingFor: end.for,

@@ -2,13 +2,13 @@ import { fromWire } from "../domain/values.ts";
 import type { Failure } from "../mlflow/failure.ts";
 import { countOf, type Items, pieces } from "../mlflow/plan.ts";
 import { bury } from "../store/dead-letters.ts";
+import { control } from "./control.ts";
 import { unconflicted } from "./params.ts";
 import type { Step, Turn } from "./turn.ts";
 import { unstored } from "./verify-points.ts";
 
-const CONTROL_TAG = "relay.control";
-/** A batch that a server answers with "internal error" so often, while it answers others, holds something bad. */
-const MAX_INTERNAL_ERRORS = 8;
+/** What a database says of a value is sure when it says so twice; MLflow's "internal error" says nothing of itself. */
+const TRIES = { refused: 1, internal: 5 };
 
 export type Sent =
   | { ok: true; value: undefined }
@@ -20,16 +20,22 @@ export async function sendItems(turn: Turn, runId: string, items: Items, attempt
   const result = await turn.call(() => turn.deps.mlflow.logBatch(payload(runId, items)));
   if (result.ok) return { ok: true, value: undefined };
   const { failure } = result;
-  const poisoned =
-    failure?.code === "INTERNAL_ERROR" && attempts >= MAX_INTERNAL_ERRORS && (await takesWrites(turn, runId));
-  if (failure && (isAboutItems(failure) || poisoned)) return settle(turn, runId, items, failure, attempts);
-  const stopped = await turn.stop(failure);
-  return { ...stopped, over: failure !== null && failure.kind !== "ambiguous" };
+  if (failure && isAboutItems(failure)) return settle(turn, runId, items, failure, attempts);
+  if (failure && isInternal(failure) && attempts > 0) {
+    const controlled = await control(turn, runId, "trusting");
+    if (controlled.kind === "taken") return settle(turn, runId, items, failure, attempts);
+  }
+  return stopped(turn, failure);
 }
 
-/** Whether the server takes a write to this run that holds nothing new: then an error is about the items. */
-async function takesWrites(turn: Turn, runId: string): Promise<boolean> {
-  return (await turn.call(() => turn.deps.mlflow.setTag({ runId, key: CONTROL_TAG, value: "ok" }))).ok;
+async function stopped(turn: Turn, failure: Failure | null): Promise<Extract<Sent, { ok: false }>> {
+  const over = failure !== null && failure.kind !== "ambiguous";
+  return { ...(await turn.stop(failure)), over };
+}
+
+/** An answer that may be about what was sent, if it comes again while the server takes other writes. */
+function isInternal({ kind, code }: Failure): boolean {
+  return kind === "transient" && code === "INTERNAL_ERROR";
 }
 
 /** The failures that are about what was sent and not about the server or the run. */
@@ -53,14 +59,32 @@ export async function settle(
         : ({ ok: true, value: items } as const);
   if (!rest.ok) return { ...rest, over: true };
   if (countOf(rest.value) < countOf(items)) return sendItems(turn, runId, rest.value, attempts);
-  if (countOf(items) === 1) {
-    await setAside(turn, items, failure);
-    return { ok: true, value: undefined };
-  }
+  if (countOf(items) === 1) return lastTries(turn, runId, items, failure);
   for (const half of pieces(items, Math.ceil(countOf(items) / 2))) {
     const sent = await sendItems(turn, runId, half, attempts);
     if (!sent.ok) return sent;
   }
+  return { ok: true, value: undefined };
+}
+
+/** Sets an item aside that is refused whenever it is sent, while the server takes another write to the run each time. */
+async function lastTries(turn: Turn, runId: string, items: Items, failure: Failure): Promise<Sent> {
+  // What stands between refuses by size, and may be set otherwise.
+  if (failure.code === null) return stopped(turn, failure);
+  const [tries, how] = isInternal(failure)
+    ? ([TRIES.internal, "afresh"] as const)
+    : ([TRIES.refused, "trusting"] as const);
+  for (let i = 0; i < tries; i++) {
+    const controlled = await control(turn, runId, how);
+    if (controlled.kind !== "taken")
+      return stopped(turn, controlled.kind === "failed" ? controlled.failure : null);
+    const sent = await turn.call(() => turn.deps.mlflow.logBatch(payload(runId, items)));
+    if (sent.ok) return { ok: true, value: undefined };
+    if (sent.failure?.kind !== failure.kind || sent.failure.code !== failure.code)
+      return stopped(turn, sent.failure);
+  }
+  turn.trust--;
+  await setAside(turn, items, failure);
   return { ok: true, value: undefined };
 }
 

@@ -1,6 +1,7 @@
+import { isRetried } from "../domain/blocked.ts";
 import { type Core, fieldOf } from "../domain/fold.ts";
 import { MODEL_RUN_TAG, PARENT_TAG, TRIAL_TAG } from "../mlflow/tags.ts";
-import { blockValues, isForgotten } from "../store/blocked.ts";
+import { isForgotten, NOT_BLOCKED } from "../store/blocked.ts";
 import { readCore } from "../store/core-column.ts";
 import { claim } from "../store/leases.ts";
 import { modelRunStream, runIdOf } from "../store/parents.ts";
@@ -10,6 +11,7 @@ import { foldStream } from "./fold-stream.ts";
 import { letGo } from "./let-go.ts";
 import { renest } from "./renest.ts";
 import { ensureRun, type Wanted } from "./run.ts";
+import { blockedValues } from "./stop.ts";
 import { type End, leaseMs, type Step, type Turn } from "./turn.ts";
 
 const PARENT_LOOK_MS = 100;
@@ -128,7 +130,9 @@ async function ensureParent(turn: Turn, parent: Parent): Promise<Step<string>> {
       ...(blocked === null ? {} : { error: `the model run is blocked: ${blocked}` }),
     },
   });
-  if (stream.blockedKind !== null) return wait(stream.blockedReason);
+  const { blockedKind, nextAttemptAt } = stream;
+  if (blockedKind !== null && (!isRetried(blockedKind) || nextAttemptAt > deps.now()))
+    return wait(stream.blockedReason);
   // The trial's own lease rests meanwhile, so one more does not mean one more call at once.
   const claimed = await claim(
     deps.db,
@@ -142,9 +146,10 @@ async function ensureParent(turn: Turn, parent: Parent): Promise<Step<string>> {
   }
   const parentTurn = turn.branch(claimed.lease, claimed.stream);
   const made = await modelRun(parentTurn, readCore(parent.core));
-  const blocked = !made.ok && made.end.kind === "blocked" ? blockValues(made.end.block) : {};
+  const blocked =
+    !made.ok && made.end.kind === "blocked" ? blockedValues(deps, claimed.stream, made.end.block) : {};
   // Made: what it waited for is over, and its own poke may have come while it was held here.
-  await letGo(deps, claimed.lease, made.ok ? { nextAttemptAt: 0 } : blocked);
+  await letGo(deps, claimed.lease, made.ok ? { ...NOT_BLOCKED, nextAttemptAt: 0 } : blocked);
   if (!made.ok) return made.end.kind === "blocked" ? wait(made.end.block.reason) : made;
   const runId = parentTurn.stream.mlflowRunId;
   return runId === null ? wait(null) : { ok: true, value: runId };

@@ -1,11 +1,11 @@
-import type { Block, BlockedKind, GoneKind } from "../domain/blocked.ts";
-import { type Failure, isAway, type Result } from "../mlflow/failure.ts";
+import type { Block } from "../domain/blocked.ts";
+import type { Failure, Result } from "../mlflow/failure.ts";
 import { type Lease, renew, type StreamRow, updateHeld } from "../store/leases.ts";
 import type { streams } from "../store/schema.ts";
-import { backoffMs } from "./backoff.ts";
-import { MAX_RETRY_AFTER_MS, recordFailure, recordSuccess } from "./breaker.ts";
+import { recordSuccess } from "./breaker.ts";
 import type { Deps } from "./deps.ts";
 import { pace } from "./pace.ts";
+import { endAfter } from "./stop.ts";
 
 /** The longest from renewing the lease to sending the call that it covers; whoever is later counts it as lost. */
 const MAX_START_MS = 10_000;
@@ -50,6 +50,8 @@ export class Turn {
   readonly deps: Deps;
   readonly lease: Lease;
   stream: StreamRow;
+  /** How many items may be set aside before the server has to take another control write. */
+  trust = 0;
   #calls = 0;
   #failuresBefore: boolean;
   #renewedAt = 0;
@@ -128,36 +130,14 @@ export class Turn {
   /** What a failure that this stage cannot settle means for the turn. Null: the lease was lost. */
   async stop(failure: Failure | null): Promise<{ ok: false; end: End }> {
     if (failure === null) return { ok: false, end: { kind: "lost" } };
-    const { deps, stream } = this;
-    deps.log.warn("MLflow call failed", {
-      stream: stream.key,
+    this.deps.log.warn("MLflow call failed", {
+      stream: this.stream.key,
       kind: failure.kind,
       status: failure.status,
       error: failure.message,
     });
-    const error = `${failure.kind}: ${failure.message}`;
-    if (isAway(failure)) {
-      const opened = await recordFailure(deps, failure);
-      if (opened) return { ok: false, end: { kind: "wait", for: "breaker", ms: 0, error } };
-    }
-    // A duplicate where none was looked for is a race lost against another writer, and over.
-    if (failure.kind === "transient" || failure.kind === "ambiguous" || failure.kind === "duplicate") {
-      deps.tally.add("relay_retries_total");
-      const own = backoffMs(stream.attempts, deps.config.retry, deps.random);
-      const ms = failure.retryAfterMs === null ? own : Math.min(failure.retryAfterMs, MAX_RETRY_AFTER_MS);
-      return { ok: false, end: { kind: "wait", for: "retry", ms, error } };
-    }
-    return blocked({ ...lostOr(failure.kind, stream), reason: error });
+    return { ok: false, end: await endAfter(this, failure) };
   }
-}
-
-/** What is gone is the stream's run, or while it has none, the experiment that it is to be in. */
-function lostOr(kind: Exclude<BlockedKind, GoneKind> | "gone", stream: StreamRow): Omit<Block, "reason"> {
-  if (kind !== "gone") return { kind, on: null };
-  const { mlflowRunId, experimentName } = stream;
-  return mlflowRunId === null
-    ? { kind: "gone_experiment", on: experimentName }
-    : { kind: "gone_run", on: mlflowRunId };
 }
 
 /** Ends the turn: the stream stands still until somebody acts. */

@@ -1,6 +1,9 @@
 import { Hono } from "hono";
 import { withoutCredentials } from "../config.ts";
-import { type Breaker, readBreaker } from "../relay/breaker.ts";
+import { HttpFailure } from "../errors.ts";
+import { type Found, probeNow, readBreaker } from "../relay/breaker.ts";
+import type { Deps } from "../relay/deps.ts";
+import { wake } from "../relay/wake.ts";
 import { listPasses } from "../store/passes.ts";
 import { iso } from "../store/read-common.ts";
 import { requireScope } from "./auth.ts";
@@ -16,15 +19,27 @@ export const ops = new Hono<AppEnv>()
   })
   .get("/breaker", async (c) => {
     readQuery(c, {});
+    return c.json(await breakerView(c.var.relay));
+  })
+  .post("/breaker/probe", async (c) => {
+    readQuery(c, {});
     const { relay } = c.var;
-    const server = withoutCredentials(relay.config.mlflow.trackingUri);
-    return c.json({ server, ...breakerView(await readBreaker(relay)) });
+    if (!relay.config.enabled)
+      throw new HttpFailure({
+        kind: "conflict",
+        detail: "Calls to MLflow are switched off (MLFLOW_ENABLED).",
+      });
+    const found = await probeNow(relay);
+    if (found.closed) await wake(relay);
+    return c.json({ ...(await breakerView(relay)), ...foundView(found) });
   });
 
 /** Without a row nothing ever went wrong, and the breaker is closed. */
-function breakerView(breaker: Breaker | null) {
+async function breakerView(relay: Deps) {
+  const breaker = await readBreaker(relay);
   const isOpen = breaker?.state === "open";
   return {
+    server: withoutCredentials(relay.config.mlflow.trackingUri),
     state: breaker?.state ?? "closed",
     failures: breaker?.failures ?? 0,
     alarm: breaker?.alarm ?? false,
@@ -32,4 +47,12 @@ function breakerView(breaker: Breaker | null) {
     next_probe_at: isOpen ? iso(breaker.probeAt) : null,
     last_error: breaker?.lastError ?? null,
   };
+}
+
+function foundView(found: Found) {
+  if (found.ok) return { reads: "ok", writes: found.writes, error: null };
+  const { failed, failure } = found;
+  return failed === "reading"
+    ? { reads: "failed", writes: "not tried", error: failure.message }
+    : { reads: "ok", writes: "failed", error: failure.message };
 }

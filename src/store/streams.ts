@@ -1,11 +1,14 @@
-import { and, asc, eq, gt, isNull, lt, lte, or, sql } from "drizzle-orm";
+import { and, asc, eq, gt, inArray, isNull, lt, lte, or, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import { RETRIED_KINDS } from "../domain/blocked.ts";
 import { NOT_BLOCKED } from "./blocked.ts";
 import type { StreamRow } from "./leases.ts";
 import { events, streams } from "./schema.ts";
 import { NOW_MS } from "./sql.ts";
 
 const behind = lt(streams.deliveredSeq, streams.lastSeq);
+/** Not blocked, or by something that may pass. */
+const goesOn = or(isNull(streams.blockedKind), inArray(streams.blockedKind, [...RETRIED_KINDS]));
 
 /** A trial's or model run's stream, by its public id. */
 export async function streamByKey(db: D1Database, key: string): Promise<StreamRow | null> {
@@ -25,7 +28,7 @@ export async function waitingForBreaker(db: D1Database, limit: number): Promise<
   const rows = await drizzle(db)
     .select({ id: streams.id })
     .from(streams)
-    .where(and(behind, eq(streams.waitingFor, "breaker"), isNull(streams.blockedKind)))
+    .where(and(behind, eq(streams.waitingFor, "breaker"), goesOn))
     .orderBy(asc(streams.id))
     .limit(limit);
   return rows.map((row) => row.id);
@@ -41,7 +44,7 @@ export async function behindStreams(
   options: { afterId: number; limit: number; deliver: "all" | "forced" | "none" },
 ): Promise<{ id: number; dueInMs: number }[]> {
   const unfolded = lt(streams.foldedSeq, streams.lastSeq);
-  const deliverable = and(behind, isNull(streams.blockedKind), sql`${streams.waitingFor} is not 'breaker'`);
+  const deliverable = and(behind, goesOn, sql`${streams.waitingFor} is not 'breaker'`);
   const wanted = {
     all: or(unfolded, deliverable),
     forced: or(unfolded, and(deliverable, eq(streams.forced, true))),

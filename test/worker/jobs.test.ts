@@ -41,7 +41,8 @@ describe("a job", () => {
 
   it("that MLflow refuses has five attempts, each with its error, and begins anew by hand", async () => {
     const { job_id } = await ask(`trials/${await trial("b3")}`);
-    mlflow({});
+    // A refusal counts while the server takes other writes, such as a tag on a run that was made before.
+    mlflow({ "runs/set-tag": () => ({}) });
     const state = (name: string, attempts: number) => ({ state: name, attempts, snoozes: 0 });
     for (let attempt = 1; attempt < 5; attempt++) {
       expect(await deliver(job_id)).toMatchObject([{ body: { kind: "job", jobId: job_id } }]);
