@@ -1,14 +1,16 @@
 import type * as z from "zod";
+import { inDocumentedWords, typeMeant } from "./aliases.ts";
 import { Findings } from "./facts.ts";
 import { isMap } from "./flatten.ts";
 import { type FieldProblem, invalid, missing } from "./problems.ts";
 import type { Body, Read } from "./reading.ts";
 import { readRunMetric, readRunStart, readRunStop } from "./run-events.ts";
 import { schemas } from "./schemas.ts";
+import { clockProblem } from "./times.ts";
 import { readTrialComplete, readTrialFailed, readTrialStart, readTrialStopped } from "./trial-events.ts";
 import { EVENT_TYPES, type EventType, type Facts } from "./types.ts";
 import type { WireNumber } from "./values.ts";
-import { type Warning, warning } from "./warnings.ts";
+import type { Warning } from "./warnings.ts";
 
 /** A body that was found good. `occurredAt` is null when the trainer gave no time of its own. */
 export type CheckedEvent = {
@@ -24,6 +26,8 @@ export type CheckedEvent = {
   hasStep: boolean;
   /** What was not taken as it was sent. */
   warnings: Warning[];
+  /** How many more there were. */
+  unsaid: number;
 };
 
 /** Why a body was refused, with the original's error names (reference: MLEventsController). */
@@ -42,8 +46,11 @@ export type Rejection = {
 
 export type Checked = { ok: true; event: CheckedEvent } | { ok: false; rejection: Rejection };
 
-/** Checks one flat event body and normalises it. Pure. */
-export function checkEvent(input: unknown): Checked {
+/**
+ * Checks one flat event body and normalises it. Pure.
+ * @param now epoch milliseconds, for what is a plausible time
+ */
+export function checkEvent(input: unknown, now: number): Checked {
   if (!isMap(input))
     return refuse(400, "validation_failed", [invalid(["event"], "must be a JSON object", input)]);
   // A null says as little as an absent field; Python clients send None for what they do not have.
@@ -51,7 +58,8 @@ export function checkEvent(input: unknown): Checked {
   if (body.event === undefined) return refuse(400, "validation_failed", [missing("event")]);
   if (typeof body.event !== "string")
     return refuse(400, "validation_failed", [invalid(["event"], "must be a string", body.event)]);
-  const type = EVENT_TYPES.find((known) => known === body.event);
+  const word = body.event;
+  const type = EVENT_TYPES.find((known) => known === word) ?? typeMeant(word);
   if (!type) {
     const problem = invalid(["event"], `must be one of ${EVENT_TYPES.join(", ")}`, body.event);
     return {
@@ -60,16 +68,15 @@ export function checkEvent(input: unknown): Checked {
     };
   }
   const findings = new Findings();
-  const read = readers[type](body, findings);
-  if (!read.ok) return refuseIssues(read.issues, body);
+  if (word !== type) findings.warn(["event"], word, `is written ${type}`, "renamed");
+  const said = inDocumentedWords(body, type, schemas[type].shape, findings);
+  const read = readers[type](said, findings);
+  if (!read.ok) return refuseIssues(read.issues, said);
+  const { occurredAt } = read.event;
+  const clock = occurredAt === null ? null : clockProblem(occurredAt, now);
+  if (clock !== null) findings.problems.push(invalid(["occurred_at"], clock, said.occurred_at));
   if (findings.problems.length > 0) return refuse(422, "event_construction_failed", findings.problems);
-  const known = new Set(Object.keys(schemas[type].shape));
-  const unknown = Object.keys(body).filter((name) => !known.has(name));
-  const warnings = [
-    ...unknown.map((name) => warning([name], body[name], `is not a field of ${type}`, "left_out")),
-    ...findings.warnings,
-  ];
-  return { ok: true, event: { ...read.event, type, warnings } };
+  return { ok: true, event: { ...read.event, type, warnings: findings.warnings, unsaid: findings.unsaid } };
 }
 
 const readers: Record<EventType, (body: Body, findings: Findings) => Read> = {

@@ -1,119 +1,145 @@
-import type * as z from "zod";
+import { toNumber } from "./coerce.ts";
 import { metricValue } from "./fields.ts";
 import { flatten, isMap } from "./flatten.ts";
-import { chars, cut, keyProblem, MAX_PARAM_VALUE_CHARS, MAX_TAG_VALUE_CHARS } from "./limits.ts";
+import { keyProblem, MAX_PARAM_VALUE_CHARS, MAX_TAG_VALUE_CHARS } from "./limits.ts";
 import { DESCRIPTION_TAG } from "./merge.ts";
-import { type FieldProblem, invalid } from "./problems.ts";
+import type { FieldProblem } from "./problems.ts";
+import { readText } from "./text.ts";
 import type { Facts, Json } from "./types.ts";
 import { canonicalJson, toWire, type WireNumber } from "./values.ts";
-import { type Warning, warning } from "./warnings.ts";
+import { MAX_WARNINGS, type Warning, warning } from "./warnings.ts";
 
-/** Collects what a checked body says, item by item, with the problems and the harmless oddities it meets. */
+type Map = Record<string, unknown>;
+
+/**
+ * Collects what a checked body says. Each leaf of its maps is judged alone: it is taken, taken in another form, cut, or
+ * left out, and all but the first is a warning, so that one bad detail never costs the event.
+ */
 export class Findings {
   readonly problems: FieldProblem[] = [];
   readonly warnings: Warning[] = [];
+  /** How many warnings there were beyond those. */
+  unsaid = 0;
+
+  /** What is over the limit is done all the same, and not said. */
+  warn(path: readonly PropertyKey[], value: unknown, rule: string, action: Warning["action"]): void {
+    if (this.isFull) this.unsaid++;
+    else this.warnings.push(warning(path, value, rule, action));
+  }
+
+  get isFull(): boolean {
+    return this.warnings.length >= MAX_WARNINGS;
+  }
 
   /** Nested numbers as flat metrics. */
-  metrics(field: string, map: Record<string, unknown> | undefined): Record<string, WireNumber> {
+  metrics(map: Map | undefined): Record<string, WireNumber> {
     const metrics: Record<string, WireNumber> = {};
-    for (const { path, key, value } of this.#leaves(field, map)) {
-      const problem = keyProblem(key);
-      const parsed = metricValue.safeParse(value);
-      if (problem) this.problems.push(invalid([field, ...path], `has a name that ${problem}`, key));
-      else if (parsed.success) metrics[key] = toWire(parsed.data);
-      else this.problems.push(invalid([field, ...path], rule(parsed.error), value));
+    for (const { path, key, value, problem } of flatten(map ?? {})) {
+      const refused = problem ?? nameProblem(key);
+      if (refused !== null) this.warn(["metrics", ...path], value, refused, "left_out");
+      else {
+        const number = this.metric(["metrics", ...path], value);
+        if (number !== undefined) metrics[key] = number;
+      }
     }
     return metrics;
   }
 
+  /** One metric's value; undefined where it is left out. */
+  metric(path: readonly string[], value: unknown): WireNumber | undefined {
+    const parsed = metricValue.safeParse(value);
+    if (parsed.success) {
+      if (typeof value === "bigint" && BigInt(parsed.data) !== value)
+        this.warn(path, value, "must be a number that a 64-bit float holds exactly", "converted");
+      return toWire(parsed.data);
+    }
+    const rule = parsed.error.issues[0]?.message ?? "must be a number";
+    const number = toNumber(value);
+    this.warn(path, value, rule, number === undefined ? "left_out" : "converted");
+    return number === undefined ? undefined : toWire(number);
+  }
+
   /** Nested parameters as flat text. */
-  params(map: Record<string, unknown> | undefined): Record<string, string> {
+  params(map: Map | undefined): Record<string, string> {
     const params: Record<string, string> = {};
-    for (const { path, key, value } of this.#leaves("parameters", map)) {
-      const problem = keyProblem(key);
-      const text = asText(value);
-      if (problem) this.problems.push(invalid(["parameters", ...path], `has a name that ${problem}`, key));
-      else if (chars(text) > MAX_PARAM_VALUE_CHARS)
-        this.problems.push(
-          invalid(
-            ["parameters", ...path],
-            `must have at most ${MAX_PARAM_VALUE_CHARS} characters as text`,
-            value,
-          ),
-        );
-      else if (!text.isWellFormed() || text.includes("\0"))
-        this.problems.push(
-          invalid(["parameters", ...path], "must be well-formed text without NUL characters", value),
-        );
-      else params[key] = text;
+    for (const { path, key, value, problem } of flatten(map ?? {})) {
+      const refused = problem ?? nameProblem(key);
+      if (refused !== null) this.warn(["parameters", ...path], value, refused, "left_out");
+      else params[key] = this.#text(["parameters", ...path], value, MAX_PARAM_VALUE_CHARS);
     }
     return params;
   }
 
-  /**
-   * Metadata as tags `metadata.<key>`. MLflow is no judge of metadata: what it could not take as a tag stays
-   * in the journal, and the answer says so.
-   */
-  metadataTags(map: Record<string, unknown> | undefined): Record<string, string> {
-    if (!map) return {};
-    const flat = flatten(map);
-    if ("rule" in flat) {
-      this.warnings.push(warning(["metadata", ...flat.path], map, flat.rule, "not_sent"));
-      return {};
-    }
+  /** Metadata as tags `metadata.<key>`. It is whole in the journal, whatever MLflow could not take as a tag. */
+  metadataTags(map: Map | undefined): Record<string, string> {
     const tags: Record<string, string> = {};
-    for (const { path, key, value } of flat.leaves) {
+    for (const { path, key, value, problem } of flatten(map ?? {})) {
       const name = `metadata.${key}`;
-      const problem = keyProblem(name);
-      if (problem)
-        this.warnings.push(warning(["metadata", ...path], value, `has a name that ${problem}`, "not_sent"));
-      else tags[name] = tagValue(value);
+      const refused = problem ?? nameProblem(name);
+      if (refused !== null) this.warn(["metadata", ...path], value, refused, "not_sent");
+      else tags[name] = this.#text(["metadata", ...path], value, MAX_TAG_VALUE_CHARS);
     }
     return tags;
   }
 
-  /** The trainer's own tags and the description, which is a tag too. They are sent as they are. */
-  ownTags(event: {
-    tags?: Record<string, unknown> | undefined;
-    description?: string | undefined;
-  }): Record<string, string> {
+  /** The trainer's own tags and the description, which is a tag too. */
+  ownTags(event: { tags?: Map | undefined; description?: string | undefined }): Record<string, string> {
     const tags: Record<string, string> = {};
     for (const [key, value] of Object.entries(event.tags ?? {})) {
-      const problem = keyProblem(key) ?? ownerProblem(key);
-      if (problem) this.problems.push(invalid(["tags", key], `has a name that ${problem}`, key));
+      const refused = nameProblem(key) ?? ownerProblem(key);
+      if (refused !== null) this.warn(["tags", key], value, refused, "left_out");
       else if (!TAG_TYPES.has(typeof value))
-        this.problems.push(invalid(["tags", key], "must be a string, a number, true or false", value));
-      else tags[key] = tagValue(value);
+        this.warn(["tags", key], value, "must be a string, a number, true or false", "left_out");
+      else tags[key] = this.#text(["tags", key], value, MAX_TAG_VALUE_CHARS);
     }
     return event.description === undefined ? tags : { ...tags, [DESCRIPTION_TAG]: event.description };
   }
 
-  #leaves(field: string, map: Record<string, unknown> | undefined) {
-    if (!map) return [];
-    const flat = flatten(map);
-    if ("leaves" in flat) return flat.leaves;
-    this.problems.push(invalid([field, ...flat.path], flat.rule, map));
-    return [];
+  /** Tags of the fields that are there. They are whole in the journal. */
+  fieldTags(fields: Map): Record<string, string> {
+    return Object.fromEntries(
+      Object.entries(fields)
+        .filter(([, value]) => value !== undefined)
+        .map(([name, value]) => [name, this.#text([name], value, MAX_TAG_VALUE_CHARS)]),
+    );
+  }
+
+  /** For an event that says nothing else: what was left out of these fields is what is wrong with it. */
+  refuse(fields: RegExp): void {
+    for (const { field, value, rule, action } of this.warnings)
+      if (action === "left_out" && fields.test(field)) this.problems.push({ field, value, rule });
+  }
+
+  #text(path: readonly string[], value: unknown, max: number): string {
+    const { text, change } = readText(asText(value), max);
+    if (change) this.warn(path, value, change.rule, change.action);
+    return text;
   }
 }
 
 const TAG_TYPES = new Set(["string", "number", "bigint", "boolean"]);
 const OWNED = ["mlflow.", "relay.", "thunderline_"];
+/** MLflow's own tags that only say where a run comes from: trainers know better than the relay. */
+const GIVEN = [DESCRIPTION_TAG, "mlflow.user", "mlflow.source.", "mlflow.project."];
+
+function nameProblem(key: string): string | null {
+  const problem = keyProblem(key);
+  return problem === null ? null : `has a name that ${problem}`;
+}
 
 /** Why a tag of this name is not a trainer's to set, or null: MLflow and the relay keep their own state in theirs. */
 function ownerProblem(key: string): string | null {
-  const owner = key === DESCRIPTION_TAG ? undefined : OWNED.find((prefix) => key.startsWith(prefix));
+  if (GIVEN.some((given) => (given.endsWith(".") ? key.startsWith(given) : key === given))) return null;
+  const owner = OWNED.find((prefix) => key.startsWith(prefix));
   return owner === undefined
     ? null
-    : `must not begin with ${owner}, except ${DESCRIPTION_TAG}: such tags are MLflow's and the relay's own`;
+    : `has a name that must not begin with ${owner}: such tags are MLflow's and the relay's own, except ${GIVEN.join(", ")}`;
 }
 
-/** Tags of the values that are there. */
-export function presentTags(values: Record<string, unknown>): Record<string, string> {
+/** Text of the numbers that are there. */
+export function presentTexts(values: Record<string, number | undefined>): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(values)
-      .filter(([, value]) => value !== undefined)
-      .map(([key, value]) => [key, tagValue(value)]),
+    Object.entries(values).flatMap(([key, value]) => (value === undefined ? [] : [[key, String(value)]])),
   );
 }
 
@@ -134,17 +160,13 @@ export function compact(facts: Facts): Facts | null {
   return kept.length === 0 ? null : Object.fromEntries(kept);
 }
 
-function rule(error: z.ZodError): string {
-  return error.issues[0]?.message ?? "is not valid";
-}
-
 function asText(value: unknown): string {
   return typeof value === "string" ? value : canonicalJson(value);
 }
 
-/** Tags are for people: what a database of MLflow's cannot hold is cut or replaced there, and whole in the journal. */
+/** A value as a tag in MLflow. */
 export function tagValue(value: unknown): string {
-  return cut(asText(value).toWellFormed().replaceAll("\0", "\ufffd"), MAX_TAG_VALUE_CHARS);
+  return readText(asText(value), MAX_TAG_VALUE_CHARS).text;
 }
 
 /** Bigints as text: JSON for D1 has no room for them, and nothing computes with them. */

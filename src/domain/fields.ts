@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { isMap } from "./flatten.ts";
 import {
   chars,
   MAX_EVENT_ID_CHARS,
@@ -10,11 +11,11 @@ import {
   MAX_TIME_MS,
   MIN_STEP,
 } from "./limits.ts";
+import { readMoment } from "./times.ts";
 import { fromWire } from "./values.ts";
 
 /** The fields of the events, one schema each. Messages are rules: they read on from the field's name. */
 
-const RFC_3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)$/;
 const SPECIAL_NUMBERS = new Set(["NaN", "Infinity", "-Infinity", "nan", "inf", "-inf"]);
 const SPECIAL_SPELLINGS: Record<string, number> = { nan: Number.NaN, inf: Infinity, "-inf": -Infinity };
 
@@ -47,17 +48,11 @@ export const eventId = z.preprocess(
 export const correlationId = text(MAX_EVENT_ID_CHARS);
 export const freeText = z.string("must be a string");
 export const flag = z.boolean("must be true or false");
-/** zod drops a key `__proto__` without a word, so it is refused before zod sees it. */
-export const map = z.preprocess(
-  (value, context) => {
-    if (typeof value === "object" && value !== null && Object.hasOwn(value, "__proto__"))
-      context.addIssue({ code: "custom", message: "must not hold the name __proto__" });
-    return value;
-  },
-  z.record(z.string(), z.unknown(), "must be an object"),
-);
+/** As it is: zod's record would be a copy of all of it, and without a word drop a key `__proto__`. */
+export const map = z.custom<Record<string, unknown>>(isMap, "must be an object");
 export const nonNegative = integer(0, MAX_STEP, "must be an integer of 0 or more");
 export const positive = integer(1, MAX_STEP, "must be an integer above 0");
+export const duration = integer(0, MAX_STEP, "must be an integer of 0 or more");
 export const anyInteger = integer(MIN_STEP, MAX_STEP, "must be an integer");
 export const step = integer(MIN_STEP, MAX_STEP, `must be an integer between ${MIN_STEP} and ${MAX_STEP}`);
 export const experimentName = text(MAX_EXPERIMENT_NAME_CHARS);
@@ -83,6 +78,9 @@ export const runState = z.enum(
 export const warnings = z.array(z.string("must be a string"), "must be a list of strings");
 export const actor = z.looseObject({ id: z.union([z.string(), z.number()]).optional() }, "must be an object");
 
+/** A metric's value, which is judged as one of its event's leaves. */
+export const leaf = z.unknown();
+
 /** A double, or the text of one that JSON lacks. A literal beyond a double's range parses to Infinity: refused. */
 export const metricValue = z.unknown().transform((value, context) => {
   if (typeof value === "number" && Number.isFinite(value)) return value;
@@ -97,13 +95,16 @@ export const metricValue = z.unknown().transform((value, context) => {
   return z.NEVER;
 });
 
-const TIME_RULE =
-  "must be an ISO 8601 time with a zone (2026-01-31T12:00:00Z) or epoch milliseconds, from 1970 to 9999";
-
-/** ISO 8601 with a zone, or integer epoch milliseconds; gives epoch milliseconds. */
-export const time = z.unknown().transform((value, context) => {
-  const ms = typeof value === "string" && RFC_3339.test(value) ? Date.parse(value) : value;
-  if (typeof ms === "number" && Number.isInteger(ms) && ms >= 0 && ms <= MAX_TIME_MS) return ms;
-  context.addIssue({ code: "custom", message: TIME_RULE });
+/** ISO 8601 with a zone, or integer epoch milliseconds; gives epoch milliseconds, of whatever century. */
+export const moment = z.unknown().transform((value, context) => {
+  const read = readMoment(value);
+  if ("ms" in read) return read.ms;
+  context.addIssue({ code: "custom", message: read.rule });
   return z.NEVER;
 });
+
+/** The same from 1970 to 9999. */
+export const time = moment.refine(
+  (ms) => ms >= 0 && ms <= MAX_TIME_MS,
+  "must be an ISO 8601 time with a zone (2026-01-31T12:00:00Z) or epoch milliseconds, from 1970 to 9999",
+);

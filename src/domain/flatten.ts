@@ -1,31 +1,38 @@
-import { MAX_DEPTH } from "./limits.ts";
+import { MAX_DEPTH, MAX_KEY_CHARS } from "./limits.ts";
 
-export type Leaf = { path: string[]; key: string; value: unknown };
+/** `holder` is the object that holds the value under the last name of `path`; `problem` says why it cannot be taken. */
+export type Leaf = { path: string[]; key: string; value: unknown; holder: object; problem: string | null };
+
+/** Beyond this no key can be taken, and what is below it is one leaf: else a long name would cost once a leaf. */
+const MAX_PREFIX_UNITS = 2 * MAX_KEY_CHARS;
 
 /**
- * Flattens nested maps with dots: `{train: {loss: 1}}` gives `train.loss`. Lists are leaves.
- * @returns the leaves in order, or the first key that occurs twice or nests deeper than `MAX_DEPTH`.
+ * Flattens nested maps with dots: `{train: {loss: 1}}` gives `train.loss`. Lists are leaves, and so are empty maps and
+ * what nests deeper than `MAX_DEPTH`. Of two leaves that would have one key the first stands.
  */
-export function flatten(map: Record<string, unknown>): { leaves: Leaf[] } | { path: string[]; rule: string } {
+export function flatten(map: Record<string, unknown>): Leaf[] {
   const leaves: Leaf[] = [];
   const seen = new Set<string>();
-  const walk = (node: Record<string, unknown>, path: string[]): { path: string[]; rule: string } | null => {
-    for (const [name, value] of Object.entries(node)) {
+  const walk = (holder: Record<string, unknown>, path: string[], prefix: string): void => {
+    for (const [name, value] of Object.entries(holder)) {
       const here = [...path, name];
-      if (here.length > MAX_DEPTH) return { path: here, rule: `must nest at most ${MAX_DEPTH} deep` };
-      if (isMap(value)) {
-        const problem = walk(value, here);
-        if (problem) return problem;
+      const key = prefix + name;
+      if (isMap(value) && hasEntries(value) && here.length < MAX_DEPTH && key.length < MAX_PREFIX_UNITS) {
+        walk(value, here, `${key}.`);
         continue;
       }
-      const key = here.join(".");
-      if (seen.has(key)) return { path: here, rule: `must not give "${key}" twice once flattened with dots` };
+      const problem = seen.has(key) ? "must not have a name that another has once flattened with dots" : null;
       seen.add(key);
-      leaves.push({ path: here, key, value });
+      leaves.push({ path: here, key, value, holder, problem });
     }
-    return null;
   };
-  return walk(map, []) ?? { leaves };
+  walk(map, [], "");
+  return leaves;
+}
+
+function hasEntries(map: Record<string, unknown>): boolean {
+  for (const name in map) if (Object.hasOwn(map, name)) return true;
+  return false;
 }
 
 /** A JSON object, not a list. */

@@ -25,6 +25,8 @@ export const MAX_RUN_NAME_CHARS = 250;
 /** MLflow's client and database take int64 steps; JSON from most trainers is exact only up to here. */
 export const MAX_STEP = Number.MAX_SAFE_INTEGER;
 export const MIN_STEP = Number.MIN_SAFE_INTEGER;
+/** 2000-01-01: no trainer is older, but many a clock that was never set. */
+export const MIN_TIME_MS = 946_684_800_000;
 /** The year 9999: beyond it ISO 8601 has no four-digit year, and a time is a mistake. */
 export const MAX_TIME_MS = 253_402_300_799_999;
 /** How deep metrics and parameters may nest before they are flattened. */

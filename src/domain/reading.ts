@@ -2,20 +2,21 @@ import type * as z from "zod";
 import type { CheckedEvent } from "./events.ts";
 import type { Findings } from "./facts.ts";
 import { cut, MAX_RUN_NAME_CHARS } from "./limits.ts";
+import { withGoodSides } from "./side-fields.ts";
 import type { WireNumber } from "./values.ts";
 
 export type Read =
-  | { ok: true; event: Omit<CheckedEvent, "type" | "warnings"> }
+  | { ok: true; event: Omit<CheckedEvent, "type" | "warnings" | "unsaid"> }
   | { ok: false; issues: z.core.$ZodIssue[] };
 export type Body = Record<string, unknown>;
 
 /** Makes a reader: parses by the schema, then says what the event means. */
 export function reader<S extends z.ZodObject>(
   shape: S,
-  meaning: (event: z.output<S>, findings: Findings) => Omit<CheckedEvent, "type" | "warnings">,
+  meaning: (event: z.output<S>, findings: Findings) => Omit<CheckedEvent, "type" | "warnings" | "unsaid">,
 ): (body: Body, findings: Findings) => Read {
   return (body, findings) => {
-    const parsed = shape.safeParse(body);
+    const parsed = shape.safeParse(withGoodSides(body, shape.shape, findings));
     if (!parsed.success) return { ok: false, issues: parsed.error.issues };
     return { ok: true, event: meaning(parsed.data, findings) };
   };

@@ -1,9 +1,10 @@
-import { compact, presentFields, presentTags } from "./facts.ts";
+import type * as z from "zod";
+import { compact, type Findings, presentFields, presentTexts } from "./facts.ts";
 import { keyProblem } from "./limits.ts";
 import { invalid, missing } from "./problems.ts";
 import { envelope, reader, toPoints, user } from "./reading.ts";
 import * as schema from "./schemas.ts";
-import { toWire } from "./values.ts";
+import { toWire, type WireNumber } from "./values.ts";
 
 /** What the ml.run.* events mean. */
 
@@ -26,7 +27,7 @@ export const readRunStart = reader(schema.runStart, (event, findings) => {
         metadata: event.metadata,
         user: user(event),
       }),
-      params: presentTags(counts),
+      params: presentTexts(counts),
       tags: { ...findings.ownTags(event), ...findings.metadataTags(event.metadata) },
     }),
   };
@@ -51,7 +52,7 @@ export const readRunStop = reader(schema.runStop, (event, findings) => {
       }),
       tags: {
         ...findings.ownTags(event),
-        ...presentTags({
+        ...findings.fieldTags({
           completed_trials: event.completed_trials,
           best_trial_id: event.best_trial_id,
           error_message: event.error_message,
@@ -63,29 +64,43 @@ export const readRunStop = reader(schema.runStop, (event, findings) => {
   };
 });
 
-export const readRunMetric = reader(schema.runMetric, (event, findings) => {
-  const single = event.metric_name !== undefined || event.metric_value !== undefined;
-  if (single || !event.metrics) {
-    if (event.metric_name === undefined) findings.problems.push(missing("metric_name"));
-    if (event.metric_value === undefined) findings.problems.push(missing("metric_value"));
+export const readRunMetric = reader(schema.runMetric, (event, findings) => ({
+  ...envelope(event),
+  points: toPoints(metricsOf(event, findings), event.step ?? 0),
+  facts: compact({
+    tags: findings.fieldTags({ spectral_norm: event.spectral_norm }),
+    fields: presentFields({ spectral_norm: event.spectral_norm }),
+    ...(event.metadata ? { about: presentFields(event.metadata) } : {}),
+  }),
+}));
+
+/** All metrics of the event, by either way of naming them. There is at least one, or a problem. */
+function metricsOf(
+  event: Pick<z.output<typeof schema.runMetric>, "metrics" | "metric_name" | "metric_value">,
+  findings: Findings,
+): Record<string, WireNumber> {
+  const { metric_name: name, metric_value: value } = event;
+  const metrics = findings.metrics(event.metrics);
+  if (name !== undefined && value !== undefined) {
+    const problem = Object.hasOwn(metrics, name) ? "is given twice, in metrics as well" : keyProblem(name);
+    if (problem !== null) findings.warn(["metric_name"], name, problem, "left_out");
+    const number = problem === null ? findings.metric(["metric_value"], value) : undefined;
+    if (number !== undefined) metrics[name] = number;
   }
-  const metrics = findings.metrics("metrics", event.metrics);
-  if (event.metrics && Object.keys(event.metrics).length === 0)
+  if (Object.keys(metrics).length > 0) {
+    if (value === undefined && name !== undefined)
+      findings.warn(["metric_name"], name, "must have a metric_value", "left_out");
+    if (name === undefined && value !== undefined)
+      findings.warn(["metric_value"], value, "must have a metric_name", "left_out");
+    return metrics;
+  }
+  findings.refuse(/^(metrics|metric_name|metric_value)(\.|$)/);
+  if (findings.problems.length > 0) return metrics;
+  if (event.metrics !== undefined)
     findings.problems.push(invalid(["metrics"], "must hold at least one metric", event.metrics));
-  if (event.metric_name !== undefined && event.metric_value !== undefined) {
-    const problem = Object.hasOwn(metrics, event.metric_name)
-      ? "is given twice, in metrics as well"
-      : keyProblem(event.metric_name);
-    if (problem) findings.problems.push(invalid(["metric_name"], problem, event.metric_name));
-    metrics[event.metric_name] = toWire(event.metric_value);
+  else {
+    if (name === undefined) findings.problems.push(missing("metric_name"));
+    if (value === undefined) findings.problems.push(missing("metric_value"));
   }
-  return {
-    ...envelope(event),
-    points: toPoints(metrics, event.step ?? 0),
-    facts: compact({
-      tags: presentTags({ spectral_norm: event.spectral_norm }),
-      fields: presentFields({ spectral_norm: event.spectral_norm }),
-      ...(event.metadata ? { about: presentFields(event.metadata) } : {}),
-    }),
-  };
-});
+  return metrics;
+}

@@ -7,7 +7,7 @@ import type { EventType } from "./types.ts";
 const envelope = {
   event: z.string(),
   event_id: field.eventId.optional(),
-  occurred_at: field.time.optional(),
+  occurred_at: field.moment.optional(),
   correlation_id: field.correlationId.optional(),
   actor: field.actor.optional(),
   metadata: field.map.optional(),
@@ -26,7 +26,7 @@ const trialEnd = {
   parameters: field.map.optional(),
   metrics: field.map.optional(),
   step: field.step.optional(),
-  duration_ms: field.nonNegative.optional(),
+  duration_ms: field.duration.optional(),
   candidate_id: field.freeText.optional(),
   pulse_id: field.freeText.optional(),
 };
@@ -60,7 +60,7 @@ export const runStop = z.object({
 export const runMetric = z.object({
   ...trial,
   metric_name: field.freeText.optional(),
-  metric_value: field.metricValue.optional(),
+  metric_value: field.leaf.optional(),
   metrics: field.map.optional(),
   step: field.step.optional(),
   spectral_norm: field.flag.optional(),

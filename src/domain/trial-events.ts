@@ -1,4 +1,4 @@
-import { compact, type Findings, presentFields, presentTags } from "./facts.ts";
+import { compact, type Findings, presentFields } from "./facts.ts";
 import { type Envelope, envelope, reader, toPoints, user } from "./reading.ts";
 import * as schema from "./schemas.ts";
 import type { TerminalStatus } from "./types.ts";
@@ -24,7 +24,7 @@ export const readTrialStart = reader(schema.trialStart, (event, findings) => ({
     params: findings.params(event.parameters),
     tags: {
       ...findings.ownTags(event),
-      ...presentTags({ spectral_norm: event.spectral_norm, candidate_id: event.candidate_id }),
+      ...findings.fieldTags({ spectral_norm: event.spectral_norm, candidate_id: event.candidate_id }),
       ...findings.metadataTags(event.metadata),
     },
   }),
@@ -52,7 +52,7 @@ function trialEnd(
 ) {
   const { spectral_norm, candidate_id, pulse_id, duration_ms } = event;
   const allTagged = { spectral_norm, candidate_id, pulse_id, duration_ms, ...tagged };
-  const metrics = findings.metrics("metrics", event.metrics);
+  const metrics = findings.metrics(event.metrics);
   return {
     ...envelope(event),
     points: event.step === undefined ? [] : toPoints(metrics, event.step),
@@ -68,7 +68,7 @@ function trialEnd(
       params: findings.params(event.parameters),
       tags: {
         ...findings.ownTags(event),
-        ...presentTags(allTagged),
+        ...findings.fieldTags(allTagged),
         ...findings.metadataTags(event.metadata),
       },
       ...(event.step === undefined ? { finals: metrics } : {}),

@@ -1,6 +1,9 @@
 import * as z from "zod";
 import { shown } from "./problems.ts";
 
+/** So many of one event are said; an event may be wrong in a hundred thousand places. */
+export const MAX_WARNINGS = 100;
+
 /** What was done with something that was not taken as it was sent. */
 export const WARNING_ACTIONS = [
   /** Not taken at all; the rest of the event was. */

@@ -9,6 +9,7 @@ import {
   MAX_TAG_VALUE_CHARS,
   MAX_TIME_MS,
   MIN_STEP,
+  MIN_TIME_MS,
 } from "../domain/limits.ts";
 
 /** The named schemas of the document. Each is in it once, and everything else refers to it. */
@@ -83,7 +84,9 @@ const BY_RULE = new Map<z.core.$ZodType, object>([
   [field.experimentName, { maxLength: MAX_EXPERIMENT_NAME_CHARS }],
   [field.runName, { maxLength: MAX_RUN_NAME_CHARS }],
   [field.description, { maxLength: MAX_TAG_VALUE_CHARS }],
+  [field.map, { type: "object" }],
   [field.nonNegative, integer(0, MAX_STEP)],
+  [field.duration, integer(0, MAX_STEP)],
   [field.positive, integer(1, MAX_STEP)],
   [field.anyInteger, integer(MIN_STEP, MAX_STEP)],
   [field.step, integer(MIN_STEP, MAX_STEP)],
@@ -91,5 +94,10 @@ const BY_RULE = new Map<z.core.$ZodType, object>([
     field.metricValue,
     { anyOf: [{ type: "number" }, { enum: ["NaN", "Infinity", "-Infinity", "nan", "inf", "-inf"] }] },
   ],
+  [
+    field.leaf,
+    { anyOf: [{ type: "number" }, { enum: ["NaN", "Infinity", "-Infinity", "nan", "inf", "-inf"] }] },
+  ],
+  [field.moment, { anyOf: [{ type: "string", format: "date-time" }, integer(MIN_TIME_MS, MAX_TIME_MS)] }],
   [field.time, { anyOf: [{ type: "string", format: "date-time" }, integer(0, MAX_TIME_MS)] }],
 ]);

@@ -32,12 +32,13 @@ const SAYS: Record<EventType, string> = {
 const FIELDS: Record<string, string> = {
   event: "The type of the event.",
   event_id: "Makes sending again safe: unique within the trial or model run.",
-  occurred_at: "ISO 8601 with a zone, or epoch milliseconds. Without it, the time of acceptance.",
+  occurred_at:
+    "ISO 8601 with a zone, or epoch milliseconds, from 2000 to a day from now. Without it, the time of acceptance.",
   correlation_id: "Comes back in the answer. Without it the relay makes one.",
   actor: "Who reports; `id` becomes mlflow.user.",
   metadata: "Anything further. In MLflow the tags `metadata.<key>`, except on metrics.",
   description: "What MLflow shows as the run's description: its tag `mlflow.note.content`.",
-  tags: "Tags by name, as they are: text, numbers, true or false. Not those of MLflow's and the relay's own.",
+  tags: "Tags by name, as they are: text, numbers, true or false. Of MLflow's own only mlflow.user, mlflow.source.…, mlflow.project.… and mlflow.note.content, of the relay's own none.",
   model_run_id: "The trainer's own id of the model run.",
   trial_id: "The trainer's own id of the trial, unique within its model run.",
   requested_trials: "How many trials are planned.",
@@ -82,7 +83,7 @@ export const event = component(
   "Event",
   z.union(EVENT_TYPES.map(bodyOf)).meta({
     description:
-      "One event, by its `event`. A null counts as absent; an unknown field is ignored with a warning.",
+      "One event, by its `event`. A null counts as absent. Where a field that is not required, or a leaf of metrics, parameters, tags or metadata, holds something else than is said here, it is taken in the right form, cut or left out with a warning, and so is an unknown field.",
   }),
 );
 

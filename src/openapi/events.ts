@@ -16,6 +16,7 @@ const taken = {
   message: z.string(),
   duplicate: z.literal(true).optional().describe("The same event was taken before."),
   warnings: warnings.optional().describe("What was not taken as it was sent."),
+  more_warnings: count.optional().describe("How many more there were than are said."),
 };
 
 const eventTaken = component("EventTaken", z.object(taken).describe("The answer to a single event."));
@@ -57,7 +58,7 @@ export const eventsResource: Resource = {
     "POST /api/events/ml": {
       id: "postEvents",
       summary: "Send events",
-      description: `One event, a JSON array, or NDJSON: up to ${MAX_REQUEST_EVENTS.toLocaleString("en")} events or ${MAX_REQUEST_BYTES / 1e6} MB, and ${MAX_EVENT_BYTES / 1000} kB an event, not counting metrics with a step. 202 means that what was taken is kept. A bad item loses nothing beside it; when none was taken, the status is the first item's own. Sending again is safe for events with an \`event_id\`, a time or a step of their own, or under an \`Idempotency-Key\`.`,
+      description: `One event, a JSON array, or NDJSON: up to ${MAX_REQUEST_EVENTS.toLocaleString("en")} events or ${MAX_REQUEST_BYTES / 1e6} MB, and ${MAX_EVENT_BYTES / 1000} kB an event, not counting metrics with a step. 202 means that what was taken is kept. A bad item loses nothing beside it, nor does a bad detail within one: what was not taken as it was sent is in \`warnings\`. When none was taken, the status is the first item's own. Sending again is safe for events with an \`event_id\`, a time or a step of their own, or under an \`Idempotency-Key\`.`,
       scope: "ingest",
       parameters: [
         {
@@ -112,7 +113,9 @@ export const eventsResource: Resource = {
         400: refused("Not JSON, no such event type, or a required field is missing."),
         409: refused("An `event_id` that was used before with another body."),
         413: refused("The request, or an event in it, is too large."),
-        422: refused("A field does not hold what it must, or MLflow would refuse a name or value."),
+        422: refused(
+          "A field that gives the event its meaning does not hold what it must, or nothing of its content can be taken.",
+        ),
       },
       refusals: [415, 429, 503],
     },

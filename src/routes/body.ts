@@ -33,9 +33,10 @@ export async function readItems(c: Context<AppEnv>): Promise<{ single: boolean; 
       problems: [invalid(["body"], "must hold at least one event", [])],
     });
   if (parsed.length > MAX_REQUEST_EVENTS) throw tooMany(parsed.length);
+  const now = c.var.relay.now();
   let flatBytes = 0;
   const items = parsed.map((one) => {
-    const { item, bytes } = toItem(one);
+    const { item, bytes } = toItem(one, now);
     flatBytes += bytes;
     if (flatBytes > MAX_REQUEST_FLAT_BYTES)
       throw new HttpFailure({
@@ -48,9 +49,9 @@ export async function readItems(c: Context<AppEnv>): Promise<{ single: boolean; 
 }
 
 /** The item, and the bytes that the journal would take for it. */
-function toItem({ value, rejection }: Parsed): { item: Item; bytes: number } {
+function toItem({ value, rejection }: Parsed, now: number): { item: Item; bytes: number } {
   const body = isMap(value) ? value : {};
-  const checked: Checked = rejection === null ? checkEvent(value) : { ok: false, rejection };
+  const checked: Checked = rejection === null ? checkEvent(value, now) : { ok: false, rejection };
   if (!checked.ok) return { item: { body, checked }, bytes: 0 };
   const { facts, points } = flatSize(checked.event);
   if (facts > MAX_EVENT_BYTES)

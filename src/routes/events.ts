@@ -16,7 +16,9 @@ const RETRY_WHEN_FULL_SECONDS = 60;
 const RATE_PERIOD_SECONDS = 60;
 
 /** What is said of one item: it is kept (or was before), or why not. */
-type Verdict = { ok: true; event: JournalEvent; outcome: Outcome } | { ok: false; failure: Failure };
+type Verdict =
+  | { ok: true; event: JournalEvent; unsaid: number; outcome: Outcome }
+  | { ok: false; failure: Failure };
 
 /** `POST /api/events/ml`: one event, an array of them, or NDJSON. */
 export const events = new Hono<AppEnv>().post("/ml", requireScope("ingest"), async (c) => {
@@ -104,7 +106,8 @@ async function keep(
     const outcome = outcomes?.next().value ?? { kind: "accepted", eventId: item.event.id };
     if (outcome.kind === "conflict") return { ok: false, failure: conflict(item.event.id) };
     const warnings = [...(item.event.warnings ?? []), ...outweighed(item.event)];
-    return { ok: true, event: { ...item.event, ...(warnings.length > 0 ? { warnings } : {}) }, outcome };
+    const event = { ...item.event, ...(warnings.length > 0 ? { warnings } : {}) };
+    return { ok: true, event, unsaid: item.checked.event.unsaid, outcome };
   });
 }
 
@@ -118,7 +121,7 @@ function withIndex(failure: Failure, index: number): Failure {
 }
 
 /** The original's answer for an event, and what it did not say. */
-function kept({ event, outcome }: Extract<Verdict, { ok: true }>) {
+function kept({ event, unsaid, outcome }: Extract<Verdict, { ok: true }>) {
   return {
     success: true,
     event_id: outcome.eventId,
@@ -127,5 +130,6 @@ function kept({ event, outcome }: Extract<Verdict, { ok: true }>) {
     message: "Event accepted for processing",
     ...(outcome.kind === "duplicate" ? { duplicate: true } : {}),
     ...(event.warnings ? { warnings: event.warnings } : {}),
+    ...(unsaid > 0 ? { more_warnings: unsaid } : {}),
   };
 }

@@ -88,14 +88,33 @@ test.each([
   else expect(keyProblem(key)).toContain(problem);
 });
 
-test("flattening joins with dots, keeps lists, and refuses a name that comes twice", () => {
-  expect(flatten({ a: { b: 1, c: { d: [1, { e: 2 }] } }, f: {} })).toEqual({
-    leaves: [
-      { path: ["a", "b"], key: "a.b", value: 1 },
-      { path: ["a", "c", "d"], key: "a.c.d", value: [1, { e: 2 }] },
-    ],
+describe("flattening", () => {
+  const flat = (map: Record<string, unknown>) =>
+    flatten(map).map(({ key, value, problem }) => [key, value, problem === null]);
+
+  test("joins with dots, and keeps lists and what is empty", () => {
+    expect(flat({ a: { b: 1, c: { d: [1, { e: 2 }] } }, f: {} })).toEqual([
+      ["a.b", 1, true],
+      ["a.c.d", [1, { e: 2 }], true],
+      ["f", {}, true],
+    ]);
   });
-  expect(flatten({ "a.b": 1, a: { b: 2 } })).toMatchObject({ path: ["a", "b"] });
+
+  test("lets the first of two leaves of one name stand", () => {
+    expect(flat({ "a.b": 1, a: { b: 2, c: 3 } })).toEqual([
+      ["a.b", 1, true],
+      ["a.b", 2, false],
+      ["a.c", 3, true],
+    ]);
+  });
+
+  test("takes as one leaf what nests deeper than 16, or lies below a name too long to be a key", () => {
+    const deep = Array.from({ length: 20 }).reduce<Record<string, unknown>>((inner) => ({ n: inner }), {
+      x: 1,
+    });
+    expect(flatten(deep)).toMatchObject([{ key: Array(16).fill("n").join("."), value: { n: { n: {} } } }]);
+    expect(flatten({ ["x".repeat(600)]: { a: 1, b: 2 } })).toMatchObject([{ value: { a: 1, b: 2 } }]);
+  });
 });
 
 test("canonical JSON does not depend on the order of keys", () => {

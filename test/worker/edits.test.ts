@@ -36,16 +36,17 @@ it("a further start edits a trial that runs or has ended, and only a resume chan
   expect((await request(path)).body).toMatchObject({ status: "running", run_name: "three" });
 });
 
-it("a tag of MLflow's own is refused, with its name and the rule", async () => {
+it("a tag of MLflow's own is left out, with its name and the rule, and its event is taken", async () => {
   const { status, body } = await post(start("owned", { tags: { "mlflow.parentRunId": "x", team: "a" } }));
   expect([status, body]).toMatchObject([
-    422,
+    202,
     {
-      error: "event_construction_failed",
-      errors: [
+      warnings: [
         {
           field: "tags.mlflow.parentRunId",
-          rule: expect.stringContaining("must not begin with mlflow., except mlflow.note.content"),
+          value: '"x"',
+          rule: expect.stringContaining("must not begin with mlflow."),
+          action: "left_out",
         },
       ],
     },

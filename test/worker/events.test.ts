@@ -150,15 +150,18 @@ describe("one event", () => {
     expect(await trial("own")).toMatchObject({ started_at: "2026-01-31T11:00:00.000Z" });
   });
 
-  it("is warned of what is not a field of it", async () => {
-    const { status, body } = await post(start("typo", { paramters: { lr: 1 }, metadata: { "bad key!": 1 } }));
+  it("is warned of what was not taken as it was sent, and loses nothing else", async () => {
+    const { status, body } = await post(
+      start("typo", { paramters: { lr: 1 }, params: { lr: 2 }, metadata: { "bad key!": 1 } }),
+    );
     expect(status).toBe(202);
     expect(body).toMatchObject({
       warnings: [
+        { field: "params", value: '{"lr":2}', rule: "is written parameters", action: "renamed" },
         {
           field: "paramters",
           value: '{"lr":1}',
-          rule: "is not a field of ml.trial.start",
+          rule: "is not a field of ml.trial.start, which has parameters as well",
           action: "left_out",
         },
         {
@@ -168,6 +171,23 @@ describe("one event", () => {
           action: "not_sent",
         },
       ],
+    });
+    const end = await post({
+      ...start("typo"),
+      event: "ml.trial.complete",
+      metrics: { loss: 0.4, "acc@5": 0.9, host: "n1", x: null, auc: "0.52" },
+      duration_ms: 1234.567,
+      rank: "1",
+      candidate_id: 7,
+    });
+    expect(end).toMatchObject({ status: 202, body: { warnings: expect.any(Array) } });
+    expect(await trial("typo")).toMatchObject({
+      status: "succeeded",
+      metrics: { loss: { last: 0.4 }, auc: { last: 0.52 } },
+      parameters: { lr: "2" },
+      rank: 1,
+      duration_ms: 1235,
+      fields: { candidate_id: "7" },
     });
   });
 
@@ -418,7 +438,7 @@ describe("an event that comes again", () => {
 
   it("without an id is known by its own time or step; without either it is another event", async () => {
     const stepped = metric("unnamed", { metrics: { x: 1 }, step: 3 });
-    const timed = metric("unnamed", { metrics: { x: 1 }, occurred_at: 1000 });
+    const timed = metric("unnamed", { metrics: { x: 1 }, occurred_at: 1_700_000_000_000 });
     const neither = metric("unnamed", { metrics: { x: 1 } });
     const twice = [stepped, timed, neither, stepped, timed, neither];
     expect((await post(twice)).body).toMatchObject({ accepted: 4, duplicates: 2 });

@@ -217,7 +217,7 @@ describe("an event that was not taken as it was sent", () => {
     const warning = {
       field: "paramters",
       value: '{"lr":1}',
-      rule: "is not a field of ml.trial.start",
+      rule: "is not a field of ml.trial.start, which has parameters as well",
       action: "left_out",
     };
     expect(body).toMatchObject({ results: [{ warnings: [warning] }, { success: true }] });

@@ -121,7 +121,7 @@ describe("the events' schemas", () => {
   it.each([
     { ...example.metricPoints, step: 1.5 },
     { ...example.metricPoints, step: 2 ** 53 },
-    { ...example.metricPoints, metric_name: "loss2", metric_value: "many" },
+    { ...example.metricPoints, metric_name: "loss2", metric_value: "many", metrics: undefined },
     { ...example.metricPoints, occurred_at: -1 },
     { ...example.metricPoints, event_id: "x".repeat(256) },
     { ...example.runStart, requested_trials: 0 },

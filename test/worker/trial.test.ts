@@ -191,6 +191,7 @@ describe("one trial", () => {
 
 describe("the history of a metric", () => {
   const LONG = 5_000;
+  const T = 1_700_000_000_000;
   const wave = (step: number) => (step === 1234 ? -50 : step === 4321 ? 50 : Math.sin(step / 100));
 
   beforeAll(async () => {
@@ -201,18 +202,18 @@ describe("the history of a metric", () => {
 
   it("comes in order of step, then time, whatever order it was sent in", async () => {
     const sent = [
-      metric("h2", 2, { x: 5 }, 20),
-      metric("h2", 1, { x: 3 }, 40),
-      metric("h2", 1, { x: 4 }, 30),
+      metric("h2", 2, { x: 5 }, T + 20),
+      metric("h2", 1, { x: 3 }, T + 40),
+      metric("h2", 1, { x: 4 }, T + 30),
     ];
-    await post([...sent, metric("h2", -7, { x: "-Infinity" }, 50), ...sent]);
+    await post([...sent, metric("h2", -7, { x: "-Infinity" }, T + 50), ...sent]);
     expect(await history("h2", "x")).toEqual({
       key: "x",
       points: [
-        { step: -7, timestamp: 50, value: "-Infinity" },
-        { step: 1, timestamp: 30, value: 4 },
-        { step: 1, timestamp: 40, value: 3 },
-        { step: 2, timestamp: 20, value: 5 },
+        { step: -7, timestamp: T + 50, value: "-Infinity" },
+        { step: 1, timestamp: T + 30, value: 4 },
+        { step: 1, timestamp: T + 40, value: 3 },
+        { step: 2, timestamp: T + 20, value: 5 },
       ],
       total: 4,
       downsampled: false,
@@ -267,7 +268,7 @@ describe("the history of a metric", () => {
   });
 
   it("of more points than a page is thinned evenly and keeps its extremes", async () => {
-    await post(metric("h3", 0, { huge: 0 }, 0));
+    await post(metric("h3", 0, { huge: 0 }));
     await env.DB.prepare(
       `insert into metric_points (stream_id, seq, n, key, step, timestamp, value)
        with recursive n(i) as (select 1 union all select i + 1 from n where i < 119999)

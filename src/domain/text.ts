@@ -1,0 +1,20 @@
+import { chars, cut } from "./limits.ts";
+
+/** A text as MLflow can hold it, and what was done to it; `change` is null where nothing was. */
+export type ReadText = { text: string; change: { rule: string; action: "cut" | "converted" } | null };
+
+/** What a database of MLflow's cannot hold is replaced, and what is too long is cut, in characters as MLflow counts. */
+export function readText(text: string, max: number): ReadText {
+  const held =
+    text.isWellFormed() && !text.includes("\0") ? text : text.toWellFormed().replaceAll("\0", "\ufffd");
+  if (chars(held) > max)
+    return {
+      text: cut(held, max),
+      change: { rule: `must have at most ${max} characters as text`, action: "cut" },
+    };
+  if (held === text) return { text, change: null };
+  return {
+    text: held,
+    change: { rule: "must be well-formed text without NUL characters", action: "converted" },
+  };
+}
