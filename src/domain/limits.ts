@@ -1,3 +1,5 @@
+import { isPythonWord } from "./python-word.ts";
+
 /**
  * Limits that are checked before the acknowledgement, so that nothing acknowledged can be refused later.
  * MLflow's are those of its validation and of the narrowest supported database column (PostgreSQL).
@@ -39,8 +41,9 @@ export const BATCH_MAX_TAGS = 100;
 /** MLflow documents 1 MB; the rest is left for the envelope. */
 export const BATCH_MAX_BYTES = 900_000;
 
-/** Python's `\w` (letters, numbers, underscore), then MLflow's other allowed characters. */
-const KEY_CHARACTERS = /^[\p{L}\p{N}_\-./: ]+$/u;
+/** Python's `\w` (letters, numbers, underscore) and MLflow's other allowed characters, as far as ASCII goes. */
+const ASCII_KEY = /^[\w\-./: ]+$/;
+const BESIDE_WORDS = "-./: ";
 
 /** Length as MLflow counts it: in code points. */
 export function chars(text: string): number {
@@ -60,10 +63,17 @@ export function keyProblem(key: string): string | null {
   if (key === "") return "must not be empty";
   if (key === "__proto__") return "must not be __proto__";
   if (chars(key) > MAX_KEY_CHARS) return `must have at most ${MAX_KEY_CHARS} characters`;
-  if (!KEY_CHARACTERS.test(key))
+  if (!hasKeyCharacters(key))
     return "may only contain letters, digits, underscores, dashes, dots, slashes, colons and spaces";
   const parts = key.split("/");
   if (key.startsWith("..") || parts.some((part) => part === "" || part === "." || part === ".."))
     return "must be a normal path: no leading, trailing or double slash, no '.' or '..' between slashes, no leading '..'";
   return null;
+}
+
+function hasKeyCharacters(key: string): boolean {
+  return (
+    ASCII_KEY.test(key) ||
+    [...key].every((character) => BESIDE_WORDS.includes(character) || isPythonWord(character))
+  );
 }
