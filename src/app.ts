@@ -2,7 +2,8 @@ import { Hono } from "hono";
 import { requestId } from "hono/request-id";
 import { secureHeaders } from "hono/secure-headers";
 import { ConfigError } from "./config.ts";
-import { HttpFailure, problemResponse } from "./errors.ts";
+import { shortened } from "./domain/shown.ts";
+import { type Failure, HttpFailure, problemResponse } from "./errors.ts";
 import { consoleLog, errorText } from "./log.ts";
 import { flushTally } from "./relay/flush-tally.ts";
 import { artifacts } from "./routes/artifacts.ts";
@@ -17,6 +18,7 @@ import { experiments } from "./routes/experiments.ts";
 import { health } from "./routes/health.ts";
 import { jobs } from "./routes/jobs.ts";
 import { ledger } from "./routes/ledger.ts";
+import { methodsOf } from "./routes/methods.ts";
 import { metrics } from "./routes/metrics.ts";
 import { modelRuns } from "./routes/model-runs.ts";
 import { ops } from "./routes/ops.ts";
@@ -29,18 +31,24 @@ import { verdicts, verify } from "./routes/verify.ts";
 import { watches } from "./routes/watches.ts";
 import { wire } from "./wire.ts";
 
+const SHOWN_PATH_CHARS = 200;
+
 /** The HTTP side: middleware in order, one sub-app a resource, one place where failures become answers. */
-export const app = new Hono<AppEnv>();
+export const app = new Hono<AppEnv>({ strict: false });
 
 app.use(requestId());
 app.use(secureHeaders());
 app.use(async (c, next) => {
   c.set("relay", wire(c.env, { request_id: c.var.requestId }));
   await next();
+  // Once more: an answer that a handler made by itself does not have it yet.
+  c.header("x-request-id", c.var.requestId);
   // Counts may wait and may even be lost; nothing that was acknowledged is ever left to this.
   if (c.var.relay.tally.isDue(c.var.relay.now())) c.executionCtx.waitUntil(flushTally(c.var.relay));
-  if (c.res.status >= 400)
-    c.var.relay.log.warn("request refused", { method: c.req.method, path: c.req.path, status: c.res.status });
+  if (c.res.status >= 400) {
+    const path = shortened(c.req.path, SHOWN_PATH_CHARS);
+    c.var.relay.log.warn("request refused", { method: c.req.method, path, status: c.res.status });
+  }
 });
 
 app.route("/", health);
@@ -66,12 +74,18 @@ app.route("/api/ops", verify);
 app.route("/api/ops", backfill);
 app.route("/api/ops", ops);
 
-app.notFound((c) =>
-  problemResponse(
-    { kind: "not_found", detail: `There is nothing at ${c.req.method} ${c.req.path}.` },
-    c.var.requestId,
-  ),
-);
+const allowedAt = methodsOf(app.routes);
+
+app.notFound((c) => {
+  const { method, path } = c.req;
+  const allow = allowedAt(path);
+  if (allow !== null && method === "OPTIONS") return new Response(null, { status: 204, headers: { allow } });
+  const failure: Failure =
+    allow === null
+      ? { kind: "not_found", detail: `There is nothing at ${method} ${shortened(path, SHOWN_PATH_CHARS)}.` }
+      : { kind: "method_not_allowed", detail: `This address takes ${allow}, not ${method}.`, allow };
+  return problemResponse(failure, c.var.requestId);
+});
 
 app.onError((error, c) => {
   if (error instanceof HttpFailure) return problemResponse(error.failure, c.var.requestId);

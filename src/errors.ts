@@ -1,5 +1,6 @@
 import type { Rejection } from "./domain/events.ts";
-import { type FieldProblem, sentence } from "./domain/problems.ts";
+import { type FieldProblem, MAX_SAID, sentence } from "./domain/problems.ts";
+import { shortened } from "./domain/shown.ts";
 import { EVENT_TYPES } from "./domain/types.ts";
 
 /** Every way in which a request can fail, and its one mapping to HTTP. */
@@ -7,7 +8,7 @@ export type Failure =
   | { kind: "unauthenticated"; detail: string }
   | { kind: "forbidden"; detail: string }
   | { kind: "not_found"; detail: string }
-  | { kind: "method_not_allowed"; detail: string }
+  | { kind: "method_not_allowed"; detail: string; allow: string }
   | { kind: "payload_too_large"; detail: string }
   | { kind: "unsupported_media_type"; detail: string; acceptEncoding?: string }
   | { kind: "invalid_request"; problems: FieldProblem[] }
@@ -80,38 +81,51 @@ export type ProblemBody = {
   status: number;
   detail: string;
   errors?: (FieldProblem & { index?: number })[];
-  received?: unknown;
+  /** How many more problems there were than `errors` holds. */
+  more_errors?: number;
+  received?: string;
   request_id?: string;
 };
 
-/** The body for a failure; `index` says which item of the request it is about. */
-export function problemBody(failure: Failure): ProblemBody {
-  if (failure.kind === "rejected") return rejectionBody(failure.rejection, failure.index);
+/** The body for a failure, with the first `most` of its problems; its `index` says which item of the request it is about. */
+export function problemBody(failure: Failure, most = MAX_SAID): ProblemBody {
+  if (failure.kind === "rejected") return rejectionBody(failure.rejection, failure.index, most);
   const problems = "problems" in failure ? failure.problems : [];
   const detail =
     failure.kind === "internal"
       ? "The error was logged with this request's id."
       : "problems" in failure
-        ? problems.map(sentence).join("; ")
-        : failure.detail;
-  return body(failure.kind, STATUS[failure.kind], detail, detail, problems);
+        ? summary(problems)
+        : shortened(failure.detail, MAX_DETAIL_CHARS);
+  return body(failure.kind, STATUS[failure.kind], detail, detail, problems.slice(0, most), problems.length);
 }
 
-function rejectionBody({ status, error, problems, received }: Rejection, index?: number): ProblemBody {
-  const sentences = problems.map(sentence);
-  // The original lists what is missing and describes what is wrong.
-  const details = error === "validation_failed" ? sentences : detailsOf(error, sentences);
+const MAX_DETAIL_CHARS = 1_000;
+const MAX_RECEIVED_CHARS = 100;
+
+function rejectionBody(rejection: Rejection, index: number | undefined, most: number): ProblemBody {
+  const { status, error, received } = rejection;
+  const problems = rejection.problems.slice(0, most);
+  const total = rejection.problems.length + (rejection.more ?? 0);
+  const detail = summary(problems, total);
   const where = index === undefined ? problems : problems.map((problem) => ({ index, ...problem }));
   return {
-    ...body(error, status, details, sentences.join("; "), where),
-    ...(received === undefined ? {} : { received }),
+    ...body(error, status, detailsOf(error, problems, detail), detail, where, total),
+    ...(received === undefined ? {} : { received: shortened(received, MAX_RECEIVED_CHARS) }),
   };
 }
 
-function detailsOf(error: Rejection["error"], sentences: string[]): string {
-  return error === "unknown_event_type"
-    ? `Supported events: ${EVENT_TYPES.join(", ")}`
-    : sentences.join("; ");
+/** The first problem for people; the others are in `errors`. */
+function summary(problems: readonly FieldProblem[], total = problems.length): string {
+  const [first] = problems;
+  if (!first) return "";
+  return total === 1 ? sentence(first) : `${sentence(first)}; and ${total - 1} more, see errors`;
+}
+
+/** The original lists what is missing and describes what is wrong. */
+function detailsOf(error: Rejection["error"], problems: readonly FieldProblem[], detail: string) {
+  if (error === "unknown_event_type") return `Supported events: ${EVENT_TYPES.join(", ")}`;
+  return error === "validation_failed" ? problems.map(sentence) : detail;
 }
 
 function body(
@@ -119,7 +133,8 @@ function body(
   status: number,
   details: string | string[],
   detail: string,
-  errors: ProblemBody["errors"],
+  errors: NonNullable<ProblemBody["errors"]>,
+  total: number,
 ) {
   return {
     success: false as const,
@@ -129,14 +144,16 @@ function body(
     title: TITLE[error] ?? error,
     status,
     detail,
-    ...(errors && errors.length > 0 ? { errors } : {}),
+    ...(errors.length > 0 ? { errors } : {}),
+    ...(total > errors.length ? { more_errors: total - errors.length } : {}),
   };
 }
 
 /** The response for a failure, with `Retry-After` and `WWW-Authenticate` where they belong. */
 export function problemResponse(failure: Failure, requestId: string): Response {
   const problem: ProblemBody = { ...problemBody(failure), request_id: requestId };
-  const headers = new Headers({ "content-type": "application/problem+json" });
+  const headers = new Headers({ "content-type": "application/problem+json", "x-request-id": requestId });
+  if (failure.kind === "method_not_allowed") headers.set("allow", failure.allow);
   if ("retryAfterSeconds" in failure) headers.set("retry-after", String(failure.retryAfterSeconds));
   if ("acceptEncoding" in failure && failure.acceptEncoding)
     headers.set("accept-encoding", failure.acceptEncoding);

@@ -7,10 +7,13 @@ import { canonicalJson, fromWire } from "./values.ts";
  * the value in the field's own form, or undefined where none has the same meaning.
  */
 
-const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+/** No digit can be read in two ways, so that a long text that is no number is soon given up. */
+const DECIMAL = /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i;
 const SPECIAL = /^([+-]?)(nan|inf(?:inity)?)$/i;
 /** How NumPy 2 prints a scalar. */
 const NUMPY_SCALAR = /^(?:np|numpy)\.[a-z]+\d*\((.*)\)$/;
+/** Longer than any double is written; each level of NumPy's names in it would be looked at again. */
+const MAX_NUMBER_CHARS = 1_000;
 const WORDS: Record<string, boolean> = {
   true: true,
   false: false,
@@ -23,7 +26,7 @@ const WORDS: Record<string, boolean> = {
 /** A number from its text as Python's `float` reads it, or from true or false. Never beyond a double's range. */
 export function toNumber(value: unknown): number | undefined {
   if (typeof value === "boolean") return Number(value);
-  if (typeof value !== "string") return undefined;
+  if (typeof value !== "string" || value.length > MAX_NUMBER_CHARS) return undefined;
   const text = value.trim();
   const special = SPECIAL.exec(text);
   if (special) {

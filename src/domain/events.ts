@@ -2,7 +2,7 @@ import type * as z from "zod";
 import { inDocumentedWords, typeMeant } from "./aliases.ts";
 import { Findings } from "./facts.ts";
 import { isMap } from "./flatten.ts";
-import { type FieldProblem, invalid, missing } from "./problems.ts";
+import { type FieldProblem, invalid, MAX_SAID, missing } from "./problems.ts";
 import type { Body, Read } from "./reading.ts";
 import { readRunMetric, readRunStart, readRunStop } from "./run-events.ts";
 import { schemas } from "./schemas.ts";
@@ -41,7 +41,9 @@ export type Rejection = {
     | "event_too_large"
     | "event_id_conflict";
   problems: FieldProblem[];
-  received?: unknown;
+  /** How many more problems there were. */
+  more?: number;
+  received?: string;
 };
 
 export type Checked = { ok: true; event: CheckedEvent } | { ok: false; rejection: Rejection };
@@ -75,7 +77,8 @@ export function checkEvent(input: unknown, now: number): Checked {
   const { occurredAt } = read.event;
   const clock = occurredAt === null ? null : clockProblem(occurredAt, now);
   if (clock !== null) findings.problems.push(invalid(["occurred_at"], clock, said.occurred_at));
-  if (findings.problems.length > 0) return refuse(422, "event_construction_failed", findings.problems);
+  if (findings.problems.length > 0)
+    return refuse(422, "event_construction_failed", findings.problems, findings.moreProblems);
   return { ok: true, event: { ...read.event, type, warnings: findings.warnings, unsaid: findings.unsaid } };
 }
 
@@ -90,12 +93,19 @@ const readers: Record<EventType, (body: Body, findings: Findings) => Read> = {
   "ml.trial.cancelled": readTrialStopped("cancelled"),
 };
 
-function refuse(status: 400 | 422, error: Rejection["error"], problems: FieldProblem[]): Checked {
+function refuse(
+  status: 400 | 422,
+  error: Rejection["error"],
+  problems: readonly FieldProblem[],
+  unsaid = 0,
+): Checked {
   // The original answers 400 for what is absent and 422 for what is wrong; absence is said first.
   const absent = problems.filter((problem) => problem.missing);
   if (absent.length > 0)
     return { ok: false, rejection: { status: 400, error: "validation_failed", problems: absent } };
-  return { ok: false, rejection: { status, error, problems } };
+  const more = unsaid + Math.max(0, problems.length - MAX_SAID);
+  const said = problems.slice(0, MAX_SAID);
+  return { ok: false, rejection: { status, error, problems: said, ...(more > 0 ? { more } : {}) } };
 }
 
 function refuseIssues(issues: z.core.$ZodIssue[], body: Body): Checked {

@@ -3,11 +3,11 @@ import { metricValue } from "./fields.ts";
 import { flatten, isMap } from "./flatten.ts";
 import { keyProblem, MAX_PARAM_VALUE_CHARS, MAX_TAG_VALUE_CHARS } from "./limits.ts";
 import { DESCRIPTION_TAG } from "./merge.ts";
-import type { FieldProblem } from "./problems.ts";
+import { type FieldProblem, MAX_SAID } from "./problems.ts";
 import { readText } from "./text.ts";
 import type { Facts, Json } from "./types.ts";
 import { canonicalJson, toWire, type WireNumber } from "./values.ts";
-import { MAX_WARNINGS, type Warning, warning } from "./warnings.ts";
+import { type Warning, warning } from "./warnings.ts";
 
 type Map = Record<string, unknown>;
 
@@ -18,8 +18,9 @@ type Map = Record<string, unknown>;
 export class Findings {
   readonly problems: FieldProblem[] = [];
   readonly warnings: Warning[] = [];
-  /** How many warnings there were beyond those. */
+  /** How many warnings there were beyond those, and problems beyond `problems`. */
   unsaid = 0;
+  moreProblems = 0;
 
   /** What is over the limit is done all the same, and not said. */
   warn(path: readonly PropertyKey[], value: unknown, rule: string, action: Warning["action"]): void {
@@ -28,7 +29,7 @@ export class Findings {
   }
 
   get isFull(): boolean {
-    return this.warnings.length >= MAX_WARNINGS;
+    return this.warnings.length >= MAX_SAID;
   }
 
   /** Nested numbers as flat metrics. */
@@ -106,6 +107,7 @@ export class Findings {
 
   /** For an event that says nothing else: what was left out of these fields is what is wrong with it. */
   refuse(fields: RegExp): void {
+    this.moreProblems = this.unsaid;
     for (const { field, value, rule, action } of this.warnings)
       if (action === "left_out" && fields.test(field)) this.problems.push({ field, value, rule });
   }

@@ -75,7 +75,11 @@ export const runState = z.enum(
   ["completed", "failed", "cancelled"],
   "must be completed, failed, or cancelled",
 );
-export const warnings = z.array(z.string("must be a string"), "must be a list of strings");
+/** Judged as a whole: a problem for each of a million items would be a million problems. */
+export const warnings = z.custom<string[]>(
+  (value) => Array.isArray(value) && value.every((item) => typeof item === "string"),
+  "must be a list of strings",
+);
 export const actor = z.looseObject({ id: z.union([z.string(), z.number()]).optional() }, "must be an object");
 
 /** A metric's value, which is judged as one of its event's leaves. */

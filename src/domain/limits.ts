@@ -47,12 +47,17 @@ const BESIDE_WORDS = "-./: ";
 
 /** Length as MLflow counts it: in code points. */
 export function chars(text: string): number {
-  return text.length <= 125 ? text.length : [...text].length;
+  if (text.length <= 125) return text.length;
+  let count = 0;
+  for (const _ of text) count++;
+  return count;
 }
 
 /** Cuts to at most `max` code points. */
 export function cut(text: string, max: number): string {
-  return chars(text) <= max ? text : [...text].slice(0, max).join("");
+  // No character takes more than two units, so that what is far longer need not be gone through.
+  if (chars(text.slice(0, 2 * max + 1)) <= max) return text;
+  return [...text.slice(0, 2 * max)].slice(0, max).join("");
 }
 
 /**

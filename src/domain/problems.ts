@@ -1,25 +1,11 @@
-import { cut } from "./limits.ts";
+import { shown, shownPath } from "./shown.ts";
 
 /** One thing wrong with one field: which, what it held, and the rule it broke. */
 export type FieldProblem = { field: string; rule: string; value?: string; missing?: true };
 
-const SHOWN_VALUE_CHARS = 100;
-
-/** A field's value for an error message: short, and never the whole of something large. */
-export function shown(value: unknown): string {
-  const text =
-    typeof value === "bigint" ? value.toString() : (JSON.stringify(value, bigintAsText) ?? "nothing");
-  const short = cut(text, SHOWN_VALUE_CHARS);
-  return short === text ? text : `${short}…`;
-}
-
-function bigintAsText(_key: string, value: unknown): unknown {
-  return typeof value === "bigint" ? value.toString() : value;
-}
-
 /** A problem with a field that is there. */
 export function invalid(path: readonly PropertyKey[], rule: string, value: unknown): FieldProblem {
-  return { field: path.map(String).join("."), rule, value: shown(value) };
+  return { field: shownPath(path), rule, value: shown(value) };
 }
 
 /** A problem with a required field that is not there. */
@@ -35,3 +21,6 @@ export function sentence(problem: FieldProblem): string {
     ? `missing required field: ${problem.field}`
     : `${problem.field} ${problem.rule}, got ${problem.value ?? "nothing"}`;
 }
+
+/** What is said of one event at most. */
+export const MAX_SAID = 100;

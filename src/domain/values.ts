@@ -29,7 +29,8 @@ const WORDS: Record<string, string> = {
   "-inf": "-Infinity",
 };
 
-const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+/** No digit can be read in two ways, so that a long text that is no number is soon given up. */
+const DECIMAL = /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i;
 
 /** What a parameter's text means, so that Python's and JSON's spelling of one value can be compared. */
 function meaning(text: string): string {

@@ -1,8 +1,5 @@
 import * as z from "zod";
-import { shown } from "./problems.ts";
-
-/** So many of one event are said; an event may be wrong in a hundred thousand places. */
-export const MAX_WARNINGS = 100;
+import { shown, shownPath } from "./shown.ts";
 
 /** What was done with something that was not taken as it was sent. */
 export const WARNING_ACTIONS = [
@@ -37,16 +34,4 @@ export function warning(
   action: Warning["action"],
 ): Warning {
   return { field: shownPath(path), value: shown(value), rule, action };
-}
-
-const SHOWN_PATH_CHARS = 300;
-
-/** A path with dots, never longer than is good for an answer: a name may be as long as the body. */
-function shownPath(path: readonly PropertyKey[]): string {
-  const text = path.map((part) => shortened(String(part), SHOWN_PATH_CHARS)).join(".");
-  return shortened(text, SHOWN_PATH_CHARS);
-}
-
-function shortened(text: string, chars: number): string {
-  return text.length <= chars ? text : `${text.slice(0, chars).toWellFormed()}…`;
 }

@@ -80,6 +80,7 @@ const integer = (minimum: number, maximum: number) => ({ type: "integer", minimu
 const BY_RULE = new Map<z.core.$ZodType, object>([
   [field.identifier, id(MAX_ID_CHARS)],
   [field.eventId, id(MAX_EVENT_ID_CHARS)],
+  [field.warnings, { type: "array", items: { type: "string" } }],
   [field.correlationId, { maxLength: MAX_EVENT_ID_CHARS }],
   [field.experimentName, { maxLength: MAX_EXPERIMENT_NAME_CHARS }],
   [field.runName, { maxLength: MAX_RUN_NAME_CHARS }],

@@ -15,7 +15,7 @@ const taken = {
   correlation_id: z.string(),
   message: z.string(),
   duplicate: z.literal(true).optional().describe("The same event was taken before."),
-  warnings: warnings.optional().describe("What was not taken as it was sent."),
+  warnings: warnings.optional().describe("What was not taken as it was sent, the first hundred."),
   more_warnings: count.optional().describe("How many more there were than are said."),
 };
 

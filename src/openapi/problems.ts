@@ -26,8 +26,10 @@ export const problem = component(
           missing: z.literal(true).optional(),
         }),
       )
-      .optional(),
-    received: z.unknown().optional().describe("The event type that is not known."),
+      .optional()
+      .describe("Each problem once, the first hundred."),
+    more_errors: count.optional().describe("How many more problems there were."),
+    received: z.string().optional().describe("The event type that is not known, cut short."),
     request_id: z.string().optional().describe("Finds the request in the log."),
   }),
 );

@@ -31,9 +31,10 @@ export async function identify(
   acceptedAt: number,
 ): Promise<JournalEvent> {
   const { event, body, index } = received;
-  const { event_id: _, ...rest } = body;
+  // A null says as little as an absent field, so that with it the body is the same.
+  const said = Object.entries(body).filter(([name, value]) => name !== "event_id" && value !== null);
   const [hash, key, parentKey] = await Promise.all([
-    digest(canonicalJson(rest)),
+    digest(canonicalJson(Object.fromEntries(said))),
     digest(streamIdentity(event.modelRunId, event.trialId)),
     digest(streamIdentity(event.modelRunId, null)),
   ]);

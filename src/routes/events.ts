@@ -1,68 +1,56 @@
 import { Hono } from "hono";
 import { MAX_EVENT_ID_CHARS } from "../domain/limits.ts";
 import { invalid } from "../domain/problems.ts";
-import type { JournalEvent } from "../domain/types.ts";
 import { type Failure, HttpFailure, problemBody } from "../errors.ts";
 import { identify } from "../relay/identify.ts";
 import { ingest } from "../relay/ingest.ts";
 import { sayOutweighed } from "../relay/say-outweighed.ts";
-import type { Outcome } from "../store/journal.ts";
 import { requireScope } from "./auth.ts";
 import { type Item, readItems } from "./body.ts";
 import type { AppEnv } from "./context.ts";
+import { eventAnswer, eventResults, type Verdict } from "./event-answer.ts";
 
 const RETRY_AFTER_SECONDS = 5;
 const RETRY_WHEN_FULL_SECONDS = 60;
 const RATE_PERIOD_SECONDS = 60;
-
-/** What is said of one item: it is kept (or was before), or why not. */
-type Verdict =
-  | { ok: true; event: JournalEvent; unsaid: number; outcome: Outcome }
-  | { ok: false; failure: Failure };
+/** Headers have no charset: of other bytes two keys might become one. */
+const IDEMPOTENCY_KEY = new RegExp(`^[\\x20-\\x7e]{1,${MAX_EVENT_ID_CHARS}}$`);
 
 /** `POST /api/events/ml`: one event, an array of them, or NDJSON. */
 export const events = new Hono<AppEnv>().post("/ml", requireScope("ingest"), async (c) => {
   const idempotencyKey = readIdempotencyKey(c.req.header("idempotency-key"));
-  const [{ success }, { single, items }] = await Promise.all([
-    c.env.INGEST_LIMIT.limit({ key: c.var.caller.tokenId }),
-    readItems(c),
-  ]);
+  const { success } = await c.env.INGEST_LIMIT.limit({ key: c.var.caller.tokenId });
   if (!success)
     throw new HttpFailure({
       kind: "rate_limited",
       detail: "This token has sent more requests than it may in a minute. Send more events in each request.",
       retryAfterSeconds: RATE_PERIOD_SECONDS,
     });
+  const { single, items } = await readItems(c);
   const verdicts = await keep(c.var.relay, items, idempotencyKey);
   const [first] = verdicts;
   const taken = verdicts.filter((verdict) => verdict.ok);
   if (single && first && !first.ok) throw new HttpFailure(first.failure);
   if (taken.length > 0 && taken.every((verdict) => verdict.outcome.kind === "duplicate"))
     c.header("idempotent-replayed", "true");
-  if (single && first?.ok) return c.json(kept(first), 202);
-  const results = verdicts.map((verdict, index) =>
-    verdict.ok ? { index, ...kept(verdict) } : { index, ...problemBody(withIndex(verdict.failure, index)) },
-  );
-  const counts = {
-    accepted: taken.filter((verdict) => verdict.outcome.kind === "accepted").length,
-    duplicates: taken.filter((verdict) => verdict.outcome.kind === "duplicate").length,
-    rejected: verdicts.length - taken.length,
-  };
+  if (single && first?.ok) return c.json(eventAnswer(first), 202);
+  const results = eventResults(verdicts);
   if (first && !first.ok && taken.length === 0) {
-    const problem = problemBody(withIndex(first.failure, 0));
-    const body = { ...problem, ...counts, results, request_id: c.var.requestId };
+    // What is wrong with each is said in its result.
+    const { errors: _, more_errors: __, ...problem } = problemBody(first.failure);
+    const body = { ...problem, ...results, request_id: c.var.requestId };
     return new Response(JSON.stringify(body), {
       status: problem.status,
       headers: { "content-type": "application/problem+json" },
     });
   }
-  return c.json({ success: true, ...counts, message: "Events accepted for processing", results }, 202);
+  return c.json({ success: true, message: "Events accepted for processing", ...results }, 202);
 });
 
 function readIdempotencyKey(key: string | undefined): string | null {
   if (key === undefined) return null;
-  if (key !== "" && key.length <= MAX_EVENT_ID_CHARS) return key;
-  const rule = `must have 1 to ${MAX_EVENT_ID_CHARS} characters`;
+  if (IDEMPOTENCY_KEY.test(key)) return key;
+  const rule = `must have 1 to ${MAX_EVENT_ID_CHARS} printable ASCII characters`;
   throw new HttpFailure({ kind: "invalid_request", problems: [invalid(["Idempotency-Key"], rule, key)] });
 }
 
@@ -114,22 +102,4 @@ async function keep(
 function conflict(id: string): Failure {
   const problem = invalid(["event_id"], "was used before with another body", id);
   return { kind: "rejected", rejection: { status: 409, error: "event_id_conflict", problems: [problem] } };
-}
-
-function withIndex(failure: Failure, index: number): Failure {
-  return failure.kind === "rejected" ? { ...failure, index } : failure;
-}
-
-/** The original's answer for an event, and what it did not say. */
-function kept({ event, unsaid, outcome }: Extract<Verdict, { ok: true }>) {
-  return {
-    success: true,
-    event_id: outcome.eventId,
-    event_name: event.type,
-    correlation_id: event.correlationId,
-    message: "Event accepted for processing",
-    ...(outcome.kind === "duplicate" ? { duplicate: true } : {}),
-    ...(event.warnings ? { warnings: event.warnings } : {}),
-    ...(unsaid > 0 ? { more_warnings: unsaid } : {}),
-  };
 }
