@@ -80,6 +80,7 @@ const variables = z
     RELAY_ORPHANS: z.enum(["leave", "close"], "must be leave or close").default("close"),
     RELAY_MAX_DATABASE_MB: whole(1, 10_000).default(9_000),
     RELAY_RETENTION_DAYS: whole(0, 3_650).default(30),
+    RELAY_REPEATS_KNOWN_DAYS: whole(0, 3_650).default(14),
     RELAY_RETRY_BASE_MS: whole(10, 60_000).default(1_000),
     RELAY_RETRY_MAX_MS: whole(100, 3_600_000).default(60_000),
     RELAY_DEAD_LETTER_QUEUES: names.default(["trial-relay-trials-dlq", "trial-relay-jobs-dlq"]),
@@ -131,6 +132,7 @@ function toConfig(env: z.output<typeof variables>) {
     orphans: env.RELAY_ORPHANS,
     maxDatabaseBytes: env.RELAY_MAX_DATABASE_MB * 1_000_000,
     retentionMs: env.RELAY_RETENTION_DAYS * 86_400_000,
+    identitiesMs: env.RELAY_REPEATS_KNOWN_DAYS * 86_400_000,
     retry: { baseMs: env.RELAY_RETRY_BASE_MS, maxMs: env.RELAY_RETRY_MAX_MS },
     breaker: {
       failures: env.RELAY_BREAKER_FAILURES,

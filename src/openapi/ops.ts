@@ -17,6 +17,9 @@ const cronPasses = component(
         orphaned_trials: count.describe("Closed, since their model run had ended and they were silent."),
         retired_trials: count,
         pruned_rows: count,
+        forgotten_rows: count.describe(
+          "Identities of what was pruned long ago, and old settled dead letters.",
+        ),
         poked_jobs: count,
         summarized_model_runs: count,
         pruned_history_pages: count,

@@ -8,7 +8,7 @@ import { deleteDoubles } from "./doubles.ts";
 import { flushTally } from "./flush-tally.ts";
 import { follow } from "./follow.ts";
 import { closeOrphans, findQuiet } from "./quiet.ts";
-import { retire } from "./retire.ts";
+import { forgetOld, retire } from "./retire.ts";
 import { pokeAll, wake } from "./wake.ts";
 
 const LOCK = "reconcile";
@@ -29,32 +29,53 @@ export async function reconcile(deps: Deps): Promise<PassReport | null> {
   if (token === null) return null;
   const startedAt = deps.now();
   const report = { ...NOTHING_DONE };
-  try {
-    // First of all: a pass that fails, or must not pull, is to leave the place where it was.
+  // Each part by itself: what goes wrong in one is no reason to leave out the others.
+  const attempt = async (part: string, work: () => Promise<void>) => {
+    try {
+      await work();
+    } catch (error) {
+      const said = `${part}: ${errorText(error)}`;
+      report.error = report.error === null ? said : `${report.error}; ${said}`;
+      deps.log.error("a part of the cron's pass failed; the next pass goes on", {
+        part,
+        error: errorText(error),
+      });
+    }
+  };
+  // First of all: a pass that fails, or must not pull, is to leave the place where it was.
+  await attempt("where it stopped", async () => {
     report.nextPullId = await lastPull(deps.db);
-    if (deps.config.enabled) {
+  });
+  const whileUp = async (part: string, work: () => Promise<void>) => {
+    if (deps.config.enabled && report.probe !== "open") await attempt(part, work);
+  };
+  if (deps.config.enabled)
+    await attempt("probe", async () => {
       report.probe = await probe(deps);
       // Not only when it closes just now: the pokes of an earlier wake may be lost, or not have been enough.
       if ((await readBreaker(deps))?.state !== "open") await wake(deps);
-    }
+    });
+  await attempt("poke", async () => {
     report.pokedTrials = await pokeBehind(deps);
-    if (deps.config.enabled && report.probe !== "open") {
-      const doubles = await deleteDoubles(deps);
-      report.settledCreates = doubles.checked;
-      report.deletedDoubles = doubles.deleted;
-    }
+  });
+  await whileUp("doubles", async () => {
+    const doubles = await deleteDoubles(deps);
+    report.settledCreates = doubles.checked;
+    report.deletedDoubles = doubles.deleted;
+  });
+  await attempt("silence", async () => {
     report.orphanedTrials = await closeOrphans(deps);
     report.quietTrials = await findQuiet(deps);
-    if (deps.config.enabled && report.probe !== "open") {
-      const retired = await retire(deps);
-      report.retiredTrials = retired.trials;
-      report.prunedRows = retired.rows;
-    }
-    await follow(deps, report);
-  } catch (error) {
-    report.error = errorText(error);
-    deps.log.error("the cron's pass failed; the next one goes on", { error: report.error });
-  }
+  });
+  await whileUp("prune", async () => {
+    const retired = await retire(deps);
+    report.retiredTrials = retired.trials;
+    report.prunedRows = retired.rows;
+  });
+  await attempt("forget", async () => {
+    report.forgottenRows = await forgetOld(deps);
+  });
+  await attempt("follow", () => follow(deps, report));
   try {
     deps.tally.add("relay_cron_passes_total");
     await flushTally(deps);

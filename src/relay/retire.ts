@@ -1,31 +1,98 @@
 import type { Report } from "../domain/report.ts";
-import { pruneStream, retirable } from "../store/retention.ts";
+import { errorText } from "../log.ts";
+import {
+  beginPruning,
+  deleteSettledLetters,
+  forget,
+  postponePruning,
+  prune,
+  type Retirable,
+  retirable,
+  unfinishedPruning,
+} from "../store/retention.ts";
 import type { Deps } from "./deps.ts";
 import { pullStream } from "./pull.ts";
 import { verifyStream } from "./verify.ts";
 
 /** Reading back is the dear part of it, and the cron's pass has a thousand statements for everything. */
 const MAX_RETIRED = 20;
+/** What one pass deletes, in some eighty statements; the next one goes on. */
+const MAX_PRUNED_ROWS = 200_000;
+const MAX_FORGOTTEN_ROWS = 100_000;
+const MAX_FORGOTTEN_LETTERS = 1_000;
+const MIN_LETTERS_KEPT_MS = 30 * 86_400_000;
+/** Streams in a row that cannot be read back: then it is not they, but MLflow. */
+const MAX_UNREACHABLE = 3;
+const UNREACHABLE_AGAIN_MS = 3_600_000;
+/** A stream of which MLflow was found to lack something, or that cannot be read, does not come up on every pass. */
+const LOOK_AGAIN_MS = 86_400_000;
+
+type Retired = { trials: number; rows: number };
 
 /**
- * Prunes the journals of trials that ended longer ago than the retention, each only after reading MLflow back has
- * confirmed that nothing of it is missing there. What is not confirmed stays, and its verdict says why.
+ * Prunes the journals of trials that ended, or were abandoned, longer ago than the retention, each only after reading
+ * MLflow back has confirmed that nothing of it is missing there. What is not confirmed stays, and its verdict says why.
+ * What an earlier pass left half-way comes first; one that cannot be read back holds nobody else up.
  */
-export async function retire(deps: Deps): Promise<{ trials: number; rows: number }> {
-  const done = { trials: 0, rows: 0 };
-  for (const streamId of await retirable(deps.db, deps.now(), deps.config.retentionMs, MAX_RETIRED)) {
-    const verified = await verifyStream(deps, streamId);
-    if (verified.kind === "unreachable") break;
-    if (verified.kind !== "checked") continue;
-    if (verified.verdict !== "confirmed") {
-      // An edit made in MLflow after the end differs until it is taken over; then a later pass finds it confirmed.
-      if (!isLoss(verified.report)) await pullStream(deps, streamId, null);
-      continue;
-    }
-    done.rows += await pruneStream(deps.db, streamId, verified.seq, deps.now());
+export async function retire(deps: Deps): Promise<Retired> {
+  const done: Retired = { trials: 0, rows: 0 };
+  for (const unfinished of await unfinishedPruning(deps.db, MAX_RETIRED)) {
+    if (done.rows >= MAX_PRUNED_ROWS) return done;
+    await pruneOn(deps, unfinished, done);
+  }
+  let unreachable = 0;
+  for (const stream of await retirable(deps.db, deps.now(), deps.config.retentionMs, MAX_RETIRED)) {
+    if (done.rows >= MAX_PRUNED_ROWS || unreachable >= MAX_UNREACHABLE) break;
+    const confirmed = await confirm(deps, stream);
+    unreachable = confirmed === "unreachable" ? unreachable + 1 : 0;
+    if (typeof confirmed === "string") continue;
+    const forgetAt = deps.now() + deps.config.identitiesMs;
+    if (!(await beginPruning(deps.db, stream.id, confirmed.seq, deps.now(), forgetAt))) continue;
     done.trials++;
+    await pruneOn(deps, { id: stream.id, seq: confirmed.seq }, done);
   }
   return done;
+}
+
+/**
+ * Forgets what nobody asks for any more: identities of what was pruned long ago, and dead letters settled as long ago
+ * whose points are pruned. Asks nothing of MLflow.
+ * @returns how many rows went
+ */
+export async function forgetOld({ db, config, now }: Pick<Deps, "db" | "config" | "now">): Promise<number> {
+  const identities = await forget(db, now(), MAX_FORGOTTEN_ROWS);
+  const before = now() - Math.max(config.retentionMs, MIN_LETTERS_KEPT_MS);
+  return identities + (await deleteSettledLetters(db, before, MAX_FORGOTTEN_LETTERS));
+}
+
+async function pruneOn(deps: Deps, stream: { id: number; seq: number }, done: Retired): Promise<void> {
+  done.rows += await prune(deps.db, stream, MAX_PRUNED_ROWS - done.rows);
+}
+
+/** Up to where MLflow was seen to have everything of a stream, or why that cannot be said now. */
+async function confirm(
+  deps: Deps,
+  stream: Retirable,
+): Promise<{ seq: number } | "not confirmed" | "unreachable"> {
+  // Where model runs are no runs, there is nothing to look for.
+  if (stream.isRunless && !deps.config.parentRuns) return { seq: stream.lastSeq };
+  const later = (ms: number) => postponePruning(deps.db, stream.id, deps.now() + ms);
+  try {
+    const verified = await verifyStream(deps, stream.id);
+    if (verified.kind === "unreachable") {
+      await later(UNREACHABLE_AGAIN_MS);
+      return "unreachable";
+    }
+    if (verified.kind === "checked" && verified.verdict === "confirmed") return { seq: verified.seq };
+    await later(LOOK_AGAIN_MS);
+    // An edit made in MLflow after the end differs until it is taken over; then a later pass finds it confirmed.
+    if (verified.kind === "checked" && !isLoss(verified.report)) await pullStream(deps, stream.id, null);
+  } catch (error) {
+    const what = { stream: stream.id, error: errorText(error) };
+    deps.log.error("a journal cannot be read back; others are pruned without it", what);
+    await later(LOOK_AGAIN_MS);
+  }
+  return "not confirmed";
 }
 
 /** Whether MLflow lacks what nobody can take away there: then its tags and state are no edits either. */

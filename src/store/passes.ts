@@ -12,6 +12,7 @@ export type PassReport = {
   orphanedTrials: number;
   retiredTrials: number;
   prunedRows: number;
+  forgottenRows: number;
   pokedJobs: number;
   summarizedModelRuns: number;
   prunedHistoryPages: number;
@@ -36,6 +37,7 @@ export const NOTHING_DONE: PassReport = {
   orphanedTrials: 0,
   retiredTrials: 0,
   prunedRows: 0,
+  forgottenRows: 0,
   pokedJobs: 0,
   summarizedModelRuns: 0,
   prunedHistoryPages: 0,
@@ -59,6 +61,7 @@ const report: z.ZodType<PassReport> = z.object({
   retiredTrials: z.number(),
   prunedRows: z.number(),
   // A report that an older build stored lacks these.
+  forgottenRows: z.number().default(0),
   pokedJobs: z.number().default(0),
   summarizedModelRuns: z.number().default(0),
   prunedHistoryPages: z.number().default(0),
@@ -110,6 +113,7 @@ export async function listPasses(db: D1Database, limit: number) {
       orphaned_trials: pass.orphanedTrials,
       retired_trials: pass.retiredTrials,
       pruned_rows: pass.prunedRows,
+      forgotten_rows: pass.forgottenRows,
       poked_jobs: pass.pokedJobs,
       summarized_model_runs: pass.summarizedModelRuns,
       pruned_history_pages: pass.prunedHistoryPages,

@@ -1,78 +1,179 @@
-import { and, asc, eq, gte, isNotNull, isNull, lt, lte, ne, or } from "drizzle-orm";
+import { and, asc, eq, gt, gte, isNotNull, isNull, lt, lte, or, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { batches, modelRuns, streams, trials, verdicts } from "./schema.ts";
+import { batches, modelRuns, streams, trials } from "./schema.ts";
 
+const MAX_FORGOTTEN_STREAMS = 100;
 /** So few rows a statement that live writes are not held up. */
-const ROWS_A_STATEMENT = 10_000;
+const ROWS_A_STATEMENT = 5_000;
 
-/** A stream of which MLflow was found to lack something is not read back again on every pass. */
-const LOOK_AGAIN_MS = 86_400_000;
+/** What never ended is pruned too, once its trainer was silent for so long; when it speaks again, nothing is amiss. */
+const ABANDONED_MS = 14 * 86_400_000;
 
-/** Ended trials and model runs that MLflow has had for longer than `ageMs`, and whose journal is still here. */
+export type Retirable = { id: number; isRunless: boolean; lastSeq: number };
+
+/**
+ * Streams that MLflow has had all of for longer than `ageMs`, that ended or were abandoned, and whose journal is still
+ * here. `isRunless`: a model run of which nothing belongs in MLflow.
+ */
 export async function retirable(
   db: D1Database,
   now: number,
   ageMs: number,
   limit: number,
-): Promise<number[]> {
-  const rows = await drizzle(db)
-    .select({ id: streams.id })
+): Promise<Retirable[]> {
+  const settledAt = sql`coalesce(${streams.deliveredAt}, ${streams.updatedAt})`;
+  return drizzle(db)
+    .select({
+      id: streams.id,
+      lastSeq: streams.lastSeq,
+      isRunless: sql`${streams.kind} = 'model_run' and ${streams.mlflowRunId} is null`.mapWith(Boolean),
+    })
     .from(streams)
     .leftJoin(trials, eq(trials.id, streams.id))
     .leftJoin(modelRuns, eq(modelRuns.id, streams.id))
-    .leftJoin(verdicts, eq(verdicts.streamId, streams.id))
     .leftJoin(batches, eq(batches.streamId, streams.id))
     .where(
       and(
+        isNull(streams.pruningSeq),
+        or(isNull(streams.pruneAt), lte(streams.pruneAt, now)),
         // What came after it was pruned is pruned in its turn.
-        or(isNull(streams.prunedAt), lt(streams.prunedAt, streams.deliveredAt)),
-        lt(streams.deliveredAt, now - ageMs),
+        or(isNull(streams.prunedAt), lt(streams.prunedAt, settledAt)),
+        lt(settledAt, now - ageMs),
+        gt(streams.lastSeq, 0),
         gte(streams.deliveredSeq, streams.lastSeq),
         isNull(batches.id),
         or(
-          isNull(verdicts.verdict),
-          ne(verdicts.verdict, "differs"),
-          lt(verdicts.checkedAt, now - LOOK_AGAIN_MS),
+          isNotNull(trials.endedAt),
+          isNotNull(modelRuns.endedAt),
+          lt(streams.heardAt, now - Math.max(ageMs, ABANDONED_MS)),
         ),
-        or(isNotNull(trials.endedAt), isNotNull(modelRuns.endedAt)),
       ),
     )
-    .orderBy(asc(streams.deliveredAt))
+    .orderBy(asc(settledAt))
     .limit(limit);
-  return rows.map((row) => row.id);
+}
+
+/** Has pruning a stream wait: it could not be read back, and others have their turn meanwhile. */
+export async function postponePruning(db: D1Database, streamId: number, until: number): Promise<void> {
+  await drizzle(db).update(streams).set({ pruneAt: until }).where(eq(streams.id, streamId));
 }
 
 /**
- * Deletes a stream's journal rows and points up to `seq`, which MLflow was seen to have. The folded state, summaries,
- * parameters and tags stay.
- * @returns how many events and points went
+ * Marks that a stream's journal is pruned up to `seq`, which MLflow was seen to have. Whoever reads the history from
+ * here on asks MLflow.
+ * @param forgetAt until when its events are known, so that a repeat is one, epoch milliseconds
+ * @returns false when more was delivered meanwhile
  */
-export async function pruneStream(
+export async function beginPruning(
   db: D1Database,
   streamId: number,
   seq: number,
   now: number,
+  forgetAt: number,
+): Promise<boolean> {
+  const rows = await drizzle(db)
+    .update(streams)
+    .set({ prunedAt: now, pruningSeq: seq, pruneAt: null, forgetAt })
+    .where(and(eq(streams.id, streamId), lte(streams.deliveredSeq, seq)))
+    .returning({ id: streams.id });
+  return rows.length > 0;
+}
+
+/** Streams whose pruning was begun and is not at its end. */
+export async function unfinishedPruning(
+  db: D1Database,
+  limit: number,
+): Promise<{ id: number; seq: number }[]> {
+  return drizzle(db)
+    .select({ id: streams.id, seq: sql<number>`${streams.pruningSeq}` })
+    .from(streams)
+    .where(isNotNull(streams.pruningSeq))
+    .orderBy(asc(streams.id))
+    .limit(limit);
+}
+
+/**
+ * Deletes journal rows and points of a stream whose pruning was begun, some at a time, and keeps the identities. The
+ * folded state, summaries, parameters and tags stay. Cut off anywhere, it goes on where it was.
+ * @param room so many rows about
+ * @returns how many events and points went
+ */
+export async function prune(
+  db: D1Database,
+  { id, seq }: { id: number; seq: number },
+  room: number,
 ): Promise<number> {
-  // Marked first: whoever reads the history from here on asks MLflow.
+  let rows = 0;
+  for (const step of [[DELETE_POINTS], [KEEP_IDENTITIES, DELETE_EVENTS]])
+    for (;;) {
+      if (rows >= room) return rows;
+      const results = await db.batch(step.map((query) => db.prepare(query).bind(id, seq, ROWS_A_STATEMENT)));
+      const changes = results.at(-1)?.meta.changes ?? 0;
+      rows += changes;
+      if (changes < ROWS_A_STATEMENT) break;
+    }
   await drizzle(db)
     .update(streams)
-    .set({ prunedAt: now })
-    .where(and(eq(streams.id, streamId), lte(streams.deliveredSeq, seq)));
-  let deleted = 0;
-  for (const statement of [DELETE_POINTS, DELETE_EVENTS]) {
-    let changes: number;
-    do {
-      const result = await db.prepare(statement).bind(streamId, seq, ROWS_A_STATEMENT).run();
-      changes = result.meta.changes;
-      deleted += changes;
-    } while (changes >= ROWS_A_STATEMENT);
-  }
-  return deleted;
+    .set({ pruningSeq: null })
+    .where(and(eq(streams.id, id), eq(streams.pruningSeq, seq)));
+  return rows;
+}
+
+/** Forgets the identities of what was pruned long ago, about `room` of them; how many went. */
+export async function forget(db: D1Database, now: number, room: number): Promise<number> {
+  const due = await drizzle(db)
+    .select({ id: streams.id })
+    .from(streams)
+    .where(and(lte(streams.forgetAt, now), isNull(streams.pruningSeq)))
+    .orderBy(asc(streams.forgetAt))
+    .limit(MAX_FORGOTTEN_STREAMS);
+  let rows = 0;
+  for (const { id } of due)
+    for (;;) {
+      if (rows >= room) return rows;
+      const { meta } = await db.prepare(FORGET).bind(id, ROWS_A_STATEMENT).run();
+      rows += meta.changes;
+      if (meta.changes >= ROWS_A_STATEMENT) continue;
+      await drizzle(db)
+        .update(streams)
+        .set({ forgetAt: null })
+        .where(and(eq(streams.id, id), lte(streams.forgetAt, now)));
+      break;
+    }
+  return rows;
+}
+
+/** Deletes dead letters that were settled before a time and explain nothing any more, at most so many. */
+export async function deleteSettledLetters(db: D1Database, before: number, limit: number): Promise<number> {
+  return (await db.prepare(DELETE_LETTERS).bind(before, limit).run()).meta.changes;
 }
 
 const DELETE_POINTS = `
   delete from metric_points where (stream_id, seq, n) in (
     select stream_id, seq, n from metric_points where stream_id = ?1 and seq <= ?2 limit ?3)`;
 
+const KEEP_IDENTITIES = `
+  insert into identities (stream_id, event_id, hash, seq, said_at)
+  select stream_id, event_id, case when event_id <> 'sha256:' || hash then unhex(hash) end,
+    case when type <> 'ml.run.metric' then seq end, case when type <> 'ml.run.metric' then accepted_at end
+  from events where stream_id = ?1 and seq <= ?2 order by seq limit ?3
+  on conflict do update set said_at = excluded.said_at`;
+
 const DELETE_EVENTS = `
-  delete from events where seq in (select seq from events where stream_id = ?1 and seq <= ?2 limit ?3)`;
+  delete from events where seq in (
+    select seq from events where stream_id = ?1 and seq <= ?2 order by seq limit ?3)`;
+
+/** But for contents whose event is still here. */
+const FORGET = `
+  delete from identities where stream_id = ?1 and event_id in (
+    select i.event_id from identities i
+    where i.stream_id = ?1 and (i.seq is null or i.seq not in (select e.seq from events e where e.stream_id = ?1))
+    limit ?2)`;
+
+/** Parameters and tags stay in the record after pruning, and so does what is said of those that MLflow refused. */
+const DELETE_LETTERS = `
+  delete from dead_letters where id in (
+    select d.id from dead_letters d left join streams s on s.id = d.stream_id
+    where d.state in ('replayed', 'dropped') and d.settled_at < ?1
+      and (d.kind in ('message', 'status') or (d.kind = 'metric' and s.pruned_at > d.settled_at))
+    order by d.id limit ?2)`;

@@ -18,7 +18,7 @@ const wordBefore = (x: string, condition = "") => `(
 /** The last word of a trial whose journal was pruned up to here. */
 const isPrunedWord = (x: string) => `coalesce((
   select i.hash = unhex(${x}.hash) or i.event_id = 'sha256:' || ${x}.hash from identities i
-  where i.stream_id = ${x}.stream_id and i.said_at <= ${x}.accepted_at order by i.said_at desc limit 1), 0)`;
+  where i.stream_id = ${x}.stream_id and i.said_at <= ${x}.accepted_at order by i.said_at desc, i.seq desc limit 1), 0)`;
 
 /** The first event of a content brings its points; who that is stays known. */
 export const KEEP_CONTENTS = `

@@ -127,7 +127,7 @@ export const identities = sqliteTable(
     eventId: text("event_id").notNull(),
     /** Of the body, 16 bytes; null where the id says it, or the relay itself said it. */
     hash: blob(),
-    /** Of a content: the event that brought its points. */
+    /** Of a content: the event that brought its points. Of a pruned event that was no metric's: its own. */
     seq: integer(),
     /** Of a pruned event that was no metric's: when it was accepted. */
     saidAt: integer("said_at"),

@@ -98,6 +98,7 @@ export class FakeMlflow {
     const answer = this.#answer(endpoint, {
       ...body,
       run_id: body.run_id ?? url.searchParams.get("run_id") ?? "",
+      key: body.key ?? url.searchParams.get("metric_key") ?? "",
       name: url.searchParams.get("experiment_name") ?? "e",
     });
     if (trouble === "unanswered") throw new Error("connection reset");
@@ -113,7 +114,7 @@ export class FakeMlflow {
       this.runs.set(id, made);
       return { run: made.json(id) };
     }
-    if (endpoint === "experiments/search") return {};
+    if (endpoint === "experiments/search" || endpoint === "runs/search") return {};
     if (endpoint.startsWith("experiments/"))
       return { experiment: { experiment_id: "1", name: body.name, lifecycle_stage: "active" } };
     const run = this.runs.get(body.run_id);
@@ -121,6 +122,8 @@ export class FakeMlflow {
     switch (endpoint) {
       case "runs/get":
         return { run: run.json(body.run_id) };
+      case "metrics/get-history":
+        return { metrics: run.metrics.filter(({ key }) => key === body.key) };
       case "runs/update":
         run.status = body.status ?? run.status;
         run.endTime = body.end_time ?? run.endTime;
