@@ -26,11 +26,13 @@ export function wire(
   const observe: MlflowDeps["observe"] = ({ kind }) =>
     tally.add(`relay_mlflow_calls_total{outcome="${kind}"}`);
   const effects = { fetch: fetchMlflow, now, observe };
+  const mlflow = createMlflowClient(config.mlflow, { ...effects, admit: () => guard.admit() });
   return {
     db: env.DB,
     trials: env.TRIALS,
     jobs: env.JOBS,
-    mlflow: createMlflowClient(config.mlflow, { ...effects, admit: () => guard.admit() }),
+    mlflow,
+    writes: mlflow,
     direct: createMlflowClient(config.mlflow, effects),
     guard,
     config,

@@ -8,6 +8,24 @@ import { readTarget } from "./target.ts";
 
 export type MlflowClient = ReturnType<typeof createMlflowClient>;
 
+/** The calls that change something in MLflow. */
+export type MlflowWrites = Pick<
+  MlflowClient,
+  | "createExperiment"
+  | "updateExperiment"
+  | "restoreExperiment"
+  | "createRun"
+  | "updateRun"
+  | "deleteRun"
+  | "restoreRun"
+  | "logMetric"
+  | "logParameter"
+  | "logBatch"
+  | "setTag"
+  | "deleteTag"
+>;
+export type MlflowReads = Omit<MlflowClient, keyof MlflowWrites>;
+
 /**
  * MLflow's tracking REST API (https://mlflow.org/docs/latest/rest-api.html), one function an endpoint. None of them
  * throws; a failure says what it means for the caller (`FailureKind`). Nothing is retried here.

@@ -38,7 +38,9 @@ export async function adopt(turn: Turn, runId: string, wanted: Wanted): Promise<
     return blocked({ kind: "gone_run", on: runId, reason: `gone: MLflow run ${runId} is deleted` });
   const have = new Set(found.value.data.tags.map((tag) => tag.key));
   const tags = wanted.tags.filter((tag) => !have.has(tag.key) || tag.key.startsWith("thunderline_"));
-  const tagged = await turn.call(() => mlflow.logBatch({ runId, metrics: [], params: [], tags }));
+  const tagged = await turn.write({ call: "runs/log-batch" }, (writes) =>
+    writes.logBatch({ runId, metrics: [], params: [], tags }),
+  );
   if (!tagged.ok) return turn.stop(tagged.failure);
   const experiment = await turn.call(() => mlflow.getExperiment(found.value.info.experimentId));
   if (!experiment.ok) return turn.stop(experiment.failure);

@@ -51,7 +51,9 @@ export async function applyChange(turn: Turn, change: Change, block: Block): Pro
 
 async function restoreExperiment(turn: Turn, experimentId: string, name: string): Promise<string | null> {
   const { deps, stream } = turn;
-  const restored = await turn.call(() => deps.mlflow.restoreExperiment(experimentId));
+  const restored = await turn.write({ call: "experiments/restore" }, (mlflow) =>
+    mlflow.restoreExperiment(experimentId),
+  );
   // An experiment that somebody else has restored meanwhile is "gone" to MLflow.
   if (!restored.ok && restored.failure?.kind !== "gone") return problemOf(restored);
   await drizzle(deps.db)
@@ -69,7 +71,7 @@ async function restoreExperiment(turn: Turn, experimentId: string, name: string)
 
 async function restoreRun(turn: Turn, runId: string): Promise<string | null> {
   const { deps } = turn;
-  const restored = await turn.call(() => deps.mlflow.restoreRun(runId));
+  const restored = await turn.write({ call: "runs/restore" }, (mlflow) => mlflow.restoreRun(runId));
   if (!restored.ok) return problemOf(restored);
   await drizzle(deps.db)
     .update(mlflowRuns)

@@ -49,9 +49,10 @@ export async function control(
   how: "trusting" | "afresh",
 ): Promise<Exclude<Control, { kind: "untold" }> | { kind: "lost" }> {
   if (how === "trusting" && turn.trust > 0) return { kind: "taken" };
-  const { mlflow, now } = turn.deps;
-  const tags = [{ key: CONTROL_TAG, value: controlValue(now()) }];
-  const taken = await turn.call(() => mlflow.logBatch({ runId, metrics: [], params: [], tags }));
+  const tags = [{ key: CONTROL_TAG, value: controlValue(turn.deps.now()) }];
+  const taken = await turn.write({ call: "runs/log-batch" }, (mlflow) =>
+    mlflow.logBatch({ runId, metrics: [], params: [], tags }),
+  );
   // Lost against a probe of the breaker: the database took that one's.
   if (taken.ok || taken.failure?.kind === "duplicate") {
     turn.trust = MAX_SET_ASIDE;

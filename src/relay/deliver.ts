@@ -3,9 +3,10 @@ import { recordConflicts } from "../store/conflicts.ts";
 import { readCore } from "../store/core-column.ts";
 import { coreOf, modelRunStream } from "../store/parents.ts";
 import { countEvents } from "../store/streams.ts";
+import { settleDoubt } from "./fence.ts";
 import { finish } from "./finish.ts";
 import { lookFirst } from "./look-first.ts";
-import { sendAll, settleUnanswered } from "./send.ts";
+import { sendAll } from "./send.ts";
 import { modelRun, text, trialRun } from "./targets.ts";
 import { proceed, type Step, type Turn } from "./turn.ts";
 
@@ -26,7 +27,7 @@ export async function deliver(turn: Turn): Promise<Step> {
   const runId = turn.stream.mlflowRunId;
   if (runId === null) throw new Error(`stream ${stream.key} has no run after one was ensured`);
   await noteLateClaims(turn, core);
-  const settled = await settleUnanswered(turn, runId);
+  const settled = await settleDoubt(turn);
   if (!settled.ok) return settled;
   const looked = await lookFirst(turn, core, runId, isNew);
   if (!looked.ok) return looked;

@@ -1,7 +1,7 @@
 import type { Config } from "../config.ts";
 import type { JournalEvent } from "../domain/types.ts";
 import type { Log } from "../log.ts";
-import type { MlflowClient } from "../mlflow/client.ts";
+import type { MlflowClient, MlflowReads, MlflowWrites } from "../mlflow/client.ts";
 import type { Tally } from "../store/counters.ts";
 import type { Guard } from "./guard.ts";
 
@@ -21,7 +21,9 @@ export type Deps = {
   trials: Queue<RelayMessage>;
   jobs: Queue<RelayMessage>;
   /** Every call goes through the guard: it is paced, and not sent while the breaker is open. */
-  mlflow: MlflowClient;
+  mlflow: MlflowReads;
+  /** What changes something: a turn writes by `Turn.write` only, which keeps late landings apart. */
+  writes: MlflowWrites;
   /** The same without the guard, for the breaker's probe, and for turns, which ask it before they renew their lease. */
   direct: MlflowClient;
   guard: Guard;

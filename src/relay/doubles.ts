@@ -4,6 +4,7 @@ import type { Run } from "../mlflow/types.ts";
 import { claim } from "../store/leases.ts";
 import { streams } from "../store/schema.ts";
 import type { Deps } from "./deps.ts";
+import { settleDoubt } from "./fence.ts";
 import { letGo } from "./let-go.ts";
 import { findByNonce, NONCE_TAG } from "./run.ts";
 import { leaseMs, Turn } from "./turn.ts";
@@ -30,7 +31,7 @@ export async function deleteDoubles(deps: Deps): Promise<{ checked: number; dele
     const turn = new Turn(deps, claimed.lease, claimed.stream, false);
     const settled = await settleDoubles(turn);
     deleted += settled ?? 0;
-    await letGo(deps, claimed.lease, settled === null ? {} : { recheckAt: null });
+    await letGo(deps, claimed.lease, { ...turn.fence, ...(settled === null ? {} : { recheckAt: null }) });
   }
   return { checked: due.length, deleted };
 }
@@ -38,6 +39,7 @@ export async function deleteDoubles(deps: Deps): Promise<{ checked: number; dele
 /** How many doubles of this stream were deleted; null when MLflow could not be asked. */
 async function settleDoubles(turn: Turn): Promise<number | null> {
   const { stream, deps } = turn;
+  if (!(await settleDoubt(turn)).ok) return null;
   if (stream.mlflowExperimentId === null) return 0;
   const runs = await findByNonce(turn, stream.mlflowExperimentId);
   if (!runs.ok) return null;
@@ -45,7 +47,7 @@ async function settleDoubles(turn: Turn): Promise<number | null> {
   for (const run of runs.value) {
     if (run.info.runId === stream.mlflowRunId || run.info.lifecycleStage === "deleted" || !isEmpty(run))
       continue;
-    const gone = await turn.call(() => deps.mlflow.deleteRun(run.info.runId));
+    const gone = await turn.write({ call: "runs/delete" }, (mlflow) => mlflow.deleteRun(run.info.runId));
     if (!gone.ok) return null;
     deps.log.warn("a second run of one trial was deleted", { trial_id: stream.trialId, run: run.info.runId });
     deleted++;

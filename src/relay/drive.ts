@@ -44,7 +44,7 @@ export async function drive(deps: Deps, streamId: number): Promise<Driven> {
   const log = deps.log.with({ model_run_id: stream.modelRunId, trial_id: stream.trialId });
   const turn = new Turn({ ...deps, log }, lease, stream, (breaker?.failures ?? 0) > 0);
   const end = await endOf(turn);
-  const released = await release(deps.db, lease, valuesAfter(turn, end), deps.now());
+  const released = await release(deps.db, lease, { ...turn.fence, ...valuesAfter(turn, end) }, deps.now());
   if (!released) return { poke: null };
   if (end.kind === "wait") return { poke: end.for === "breaker" ? null : end.ms };
   if (end.kind === "more" || folded.more) return { poke: 0 };

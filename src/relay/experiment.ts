@@ -16,8 +16,8 @@ export async function ensureExperiment(turn: Turn, name: string): Promise<Step<s
   const found = await findByName(turn, name);
   if (!found.ok) return found;
   if (found.value) return use(turn, found.value);
-  const { mlflow, config } = turn.deps;
-  const created = await turn.call(() =>
+  const { config } = turn.deps;
+  const created = await turn.write({ call: "experiments/create" }, (mlflow) =>
     mlflow.createExperiment({
       name,
       ...(config.artifactLocation ? { artifactLocation: config.artifactLocation } : {}),
@@ -28,7 +28,10 @@ export async function ensureExperiment(turn: Turn, name: string): Promise<Step<s
     return turn.stop(created.failure);
   const made = await findByName(turn, name);
   if (!made.ok) return made;
-  if (made.value) return use(turn, made.value);
+  if (made.value) {
+    turn.settled();
+    return use(turn, made.value);
+  }
   return created.ok ? { ok: true, value: created.value } : turn.stop(created.failure);
 }
 
@@ -67,7 +70,9 @@ async function findByName(turn: Turn, name: string): Promise<Step<Experiment | n
 async function use(turn: Turn, experiment: Experiment): Promise<Step<string>> {
   if (experiment.lifecycleStage === "deleted") {
     if (turn.deps.config.deletedExperiment === "block") return blocked(deletedExperiment(experiment.name));
-    const restored = await turn.call(() => turn.deps.mlflow.restoreExperiment(experiment.experimentId));
+    const restored = await turn.write({ call: "experiments/restore" }, (mlflow) =>
+      mlflow.restoreExperiment(experiment.experimentId),
+    );
     // One that another has restored meanwhile is "gone" to MLflow.
     if (!restored.ok && restored.failure?.kind !== "gone") return turn.stop(restored.failure);
   }
@@ -92,7 +97,9 @@ export async function restoredByPolicy(turn: Turn, { kind }: Block): Promise<boo
   const found = await turn.call(() => mlflow.getExperiment(mlflowExperimentId));
   if (!found.ok) return false;
   if (found.value.lifecycleStage === "deleted") {
-    const restored = await turn.call(() => mlflow.restoreExperiment(mlflowExperimentId));
+    const restored = await turn.write({ call: "experiments/restore" }, (writes) =>
+      writes.restoreExperiment(mlflowExperimentId),
+    );
     if (!restored.ok && restored.failure?.kind !== "gone") return false;
     await mirrorExperiment(turn, { ...found.value, lifecycleStage: "active" });
   }

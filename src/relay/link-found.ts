@@ -88,7 +88,7 @@ function addsNothing({ data }: Run, linked: Run): boolean {
 
 async function deleted(turn: Turn, runId: string): Promise<"deleted" | "busy" | Failure> {
   const { deps, stream } = turn;
-  const gone = await turn.call(() => turn.deps.mlflow.deleteRun(runId));
+  const gone = await turn.write({ call: "runs/delete" }, (mlflow) => mlflow.deleteRun(runId));
   if (!gone.ok && gone.failure?.kind !== "gone") return gone.failure ?? "busy";
   deps.log.warn("a second run of one trial was deleted", { trial_id: stream.trialId, run: runId });
   return "deleted";

@@ -2,7 +2,6 @@ import { isNothing } from "../domain/merge.ts";
 import type { Failure } from "../mlflow/failure.ts";
 import type { Run } from "../mlflow/types.ts";
 import { readSides } from "../store/agreed.ts";
-import { hasUnanswered } from "../store/batches.ts";
 import { mirrorRuns } from "../store/mirror.ts";
 import { runIdOf } from "../store/parents.ts";
 import type { Deps } from "./deps.ts";
@@ -36,11 +35,7 @@ export async function pullStream(deps: Deps, streamId: number, seen: Run | null)
     deps,
     streamId,
     (claim) => (claim.kind === "busy" ? { kind: "busy", ms: claim.ms } : { kind: "no run" }),
-    async (turn) => {
-      // What may still land is neither side's word yet; delivery settles it first.
-      if (await hasUnanswered(deps.db, streamId)) return { kind: "busy", ms: RETRY_SOON_MS };
-      return merged(turn, runId);
-    },
+    (turn) => merged(turn, runId),
   );
 }
 

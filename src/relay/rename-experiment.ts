@@ -18,7 +18,7 @@ export async function renameExperiment(deps: Deps, experimentId: string, name: s
   if (!before.ok) return stopped(before.failure);
   if (before.value.lifecycleStage === "deleted")
     return refused(`Experiment ${experimentId} is deleted in MLflow.`);
-  const renamed = await deps.mlflow.updateExperiment({ experimentId, newName: name });
+  const renamed = await deps.writes.updateExperiment({ experimentId, newName: name });
   if (!renamed.ok && renamed.failure.kind !== "ambiguous") {
     const { kind } = renamed.failure;
     return kind === "exists" || kind === "duplicate" ? taken(name) : stopped(renamed.failure);

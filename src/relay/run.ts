@@ -2,6 +2,7 @@ import { tagEquals } from "../mlflow/filter.ts";
 import type { Run, Tag } from "../mlflow/types.ts";
 import { adopt } from "./adopt.ts";
 import { ensureExperiment, ensureKnownExperiment, forgetExperiment } from "./experiment.ts";
+import { settleDoubt, stillLands } from "./fence.ts";
 import { link } from "./link.ts";
 import { landingMs, proceed, type Step, type Turn } from "./turn.ts";
 
@@ -28,23 +29,21 @@ const POLL_MS = 2_000;
 /** The stream's MLflow run: there already, adopted, found after an unanswered create, or made. */
 export async function ensureRun(turn: Turn, wanted: Wanted): Promise<Step> {
   if (turn.stream.mlflowRunId !== null) return proceed;
-  if (wanted.requestedRunId !== null && turn.stream.createSentAt === null) {
+  // A create that went unanswered comes first: until it can no longer land nothing else is written.
+  const isFree = await (turn.stream.createSentAt === null ? settleDoubt(turn) : settleCreate(turn, wanted));
+  if (!isFree.ok || turn.stream.mlflowRunId !== null) return isFree;
+  if (wanted.requestedRunId !== null) {
     const adopted = await adopt(turn, wanted.requestedRunId, wanted);
     if (!adopted.ok || adopted.value) return adopted.ok ? proceed : adopted;
   }
-  if (wanted.foundRunId !== null && turn.stream.createSentAt === null) {
+  if (wanted.foundRunId !== null) {
     const adopted = await adopt(turn, wanted.foundRunId, wanted);
     if (adopted.ok && adopted.value) return proceed;
     // Gone since, or taken by another: a new one is made.
     if (!adopted.ok && adopted.end.kind !== "blocked") return adopted;
   }
   const experiment = await experimentFor(turn, wanted);
-  if (!experiment.ok) return experiment;
-  if (turn.stream.createSentAt !== null) {
-    const settled = await settle(turn, wanted, experiment.value, turn.stream.createSentAt);
-    if (!settled.ok || settled.value) return settled.ok ? proceed : settled;
-  }
-  return create(turn, wanted, experiment.value);
+  return experiment.ok ? create(turn, wanted, experiment.value) : experiment;
 }
 
 async function experimentFor(turn: Turn, { experimentId, experimentName }: Wanted): Promise<Step<string>> {
@@ -58,10 +57,11 @@ async function experimentFor(turn: Turn, { experimentId, experimentName }: Wante
 async function create(turn: Turn, wanted: Wanted, experimentId: string): Promise<Step> {
   const nonce = turn.stream.createNonce ?? crypto.randomUUID();
   const sentAt = await turn.pace();
+  turn.begin({ call: "runs/create" });
   const intent = { createNonce: nonce, createSentAt: sentAt, experimentName: wanted.experimentName };
   if (!(await turn.update({ ...intent, mlflowExperimentId: experimentId }))) return turn.stop(null);
-  const created = await turn.callUnderLease(sentAt, () =>
-    turn.deps.mlflow.createRun({
+  const created = await turn.writeUnderLease(sentAt, (mlflow) =>
+    mlflow.createRun({
       experimentId,
       runName: wanted.runName,
       startTime: wanted.startTime,
@@ -71,8 +71,8 @@ async function create(turn: Turn, wanted: Wanted, experimentId: string): Promise
   );
   if (created.ok) return link(turn, created.value, wanted.runName, false);
   if (created.failure === null) return turn.stop(null);
-  // Only an answer says that the call is over; without one the intent stays and is settled next time.
-  if (created.failure.kind !== "ambiguous") await turn.update({ createSentAt: null });
+  // Only where no run can have been made, the intent is over; else it stays, and is settled next time.
+  if (turn.stream.doubt === null) await turn.update({ createSentAt: null });
   if (created.failure.kind === "gone") {
     await forgetExperiment(turn, experimentId);
     return { ok: false, end: { kind: "wait", for: "retry", ms: 0, error: created.failure.message } };
@@ -80,40 +80,26 @@ async function create(turn: Turn, wanted: Wanted, experimentId: string): Promise
   return turn.stop(created.failure);
 }
 
-/** Asks MLflow what became of an unanswered create; true when its run was found and linked. */
-async function settle(
-  turn: Turn,
-  wanted: Wanted,
-  experimentId: string,
-  sentAt: number,
-): Promise<Step<boolean>> {
-  const runs = await findByNonce(turn, experimentId);
+/** Asks MLflow what became of a create call that may have made a run; one that is found is linked. */
+async function settleCreate(turn: Turn, wanted: Wanted): Promise<Step> {
+  const { stream, deps } = turn;
+  const runs =
+    stream.mlflowExperimentId === null
+      ? { ok: true as const, value: [] }
+      : await findByNonce(turn, stream.mlflowExperimentId);
   if (!runs.ok) return runs;
   const [oldest] = runs.value.toSorted(
     (a, b) =>
       Number(isDeleted(a)) - Number(isDeleted(b)) || (a.info.startTime ?? 0) - (b.info.startTime ?? 0),
   );
-  if (oldest) {
-    const linked = await link(turn, oldest, wanted.runName, false);
-    return linked.ok ? { ok: true, value: true } : linked;
-  }
-  const { now, config } = turn.deps;
-  const landsUntil = sentAt + landingMs(config.mlflow.timeoutMs);
-  if (now() < landsUntil)
-    return {
-      ok: false,
-      end: {
-        kind: "wait",
-        for: "retry",
-        ms: Math.min(POLL_MS, landsUntil - now()),
-        error: "a create call went unanswered",
-      },
-    };
+  const leftMs = (stream.fenceUntil ?? 0) - deps.now();
+  if (!oldest && leftMs > 0) return stillLands({ call: "runs/create" }, Math.min(POLL_MS, leftMs));
+  turn.settled();
+  // Its name is the one of when it was asked for.
+  if (oldest) return link(turn, oldest, oldest.info.runName ?? wanted.runName, false);
   // It can no longer land; still, the cron looks once more for a double.
-  const recheckAt = now() + landingMs(config.mlflow.timeoutMs);
-  return (await turn.update({ createSentAt: null, recheckAt }))
-    ? { ok: true, value: false }
-    : turn.stop(null);
+  const recheckAt = deps.now() + landingMs(deps.config.mlflow.timeoutMs);
+  return (await turn.update({ createSentAt: null, recheckAt })) ? proceed : turn.stop(null);
 }
 
 function isDeleted(run: Run): boolean {

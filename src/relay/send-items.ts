@@ -1,36 +1,27 @@
 import { fromWire } from "../domain/values.ts";
 import type { Failure } from "../mlflow/failure.ts";
-import { countOf, type Items, pieces } from "../mlflow/plan.ts";
+import { BATCH_TAG, countOf, type Items, pieces } from "../mlflow/plan.ts";
 import { bury } from "../store/dead-letters.ts";
 import { control } from "./control.ts";
 import { unconflicted } from "./params.ts";
-import type { Step, Turn } from "./turn.ts";
+import { proceed, type Step, type Turn, type Writing } from "./turn.ts";
 import { unstored } from "./verify-points.ts";
 
 /** What a database says of a value is sure when it says so twice; MLflow's "internal error" says nothing of itself. */
 const TRIES = { refused: 1, internal: 5 };
 
-export type Sent =
-  | { ok: true; value: undefined }
-  | { ok: false; over: boolean; end: Extract<Step, { ok: false }>["end"] };
-
 /** Sends items under the turn's lease; those at fault are found and set aside, and the rest goes on. */
-export async function sendItems(turn: Turn, runId: string, items: Items, attempts: number): Promise<Sent> {
-  if (countOf(items) === 0) return { ok: true, value: undefined };
-  const result = await turn.call(() => turn.deps.mlflow.logBatch(payload(runId, items)));
-  if (result.ok) return { ok: true, value: undefined };
+export async function sendItems(turn: Turn, runId: string, items: Items, attempts: number): Promise<Step> {
+  if (countOf(items) === 0) return proceed;
+  const result = await turn.write(writingOf(items), (mlflow) => mlflow.logBatch(payload(runId, items)));
+  if (result.ok) return proceed;
   const { failure } = result;
   if (failure && isAboutItems(failure)) return settle(turn, runId, items, failure, attempts);
   if (failure && isInternal(failure) && attempts > 0) {
     const controlled = await control(turn, runId, "trusting");
     if (controlled.kind === "taken") return settle(turn, runId, items, failure, attempts);
   }
-  return stopped(turn, failure);
-}
-
-async function stopped(turn: Turn, failure: Failure | null): Promise<Extract<Sent, { ok: false }>> {
-  const over = failure !== null && failure.kind !== "ambiguous";
-  return { ...(await turn.stop(failure)), over };
+  return turn.stop(failure);
 }
 
 /** An answer that may be about what was sent, if it comes again while the server takes other writes. */
@@ -50,42 +41,42 @@ export async function settle(
   items: Items,
   failure: Failure,
   attempts: number,
-): Promise<Sent> {
+): Promise<Step> {
   const rest =
     failure.kind === "conflict"
       ? await unconflicted(turn, runId, items)
       : failure.kind === "duplicate"
         ? await unstored(turn, runId, items)
         : ({ ok: true, value: items } as const);
-  if (!rest.ok) return { ...rest, over: true };
+  if (!rest.ok) return rest;
   if (countOf(rest.value) < countOf(items)) return sendItems(turn, runId, rest.value, attempts);
   if (countOf(items) === 1) return lastTries(turn, runId, items, failure);
   for (const half of pieces(items, Math.ceil(countOf(items) / 2))) {
     const sent = await sendItems(turn, runId, half, attempts);
     if (!sent.ok) return sent;
   }
-  return { ok: true, value: undefined };
+  return proceed;
 }
 
 /** Sets an item aside that is refused whenever it is sent, while the server takes another write to the run each time. */
-async function lastTries(turn: Turn, runId: string, items: Items, failure: Failure): Promise<Sent> {
+async function lastTries(turn: Turn, runId: string, items: Items, failure: Failure): Promise<Step> {
   // What stands between refuses by size, and may be set otherwise.
-  if (failure.code === null) return stopped(turn, failure);
+  if (failure.code === null) return turn.stop(failure);
   const [tries, how] = isInternal(failure)
     ? ([TRIES.internal, "afresh"] as const)
     : ([TRIES.refused, "trusting"] as const);
   for (let i = 0; i < tries; i++) {
     const controlled = await control(turn, runId, how);
     if (controlled.kind !== "taken")
-      return stopped(turn, controlled.kind === "failed" ? controlled.failure : null);
-    const sent = await turn.call(() => turn.deps.mlflow.logBatch(payload(runId, items)));
-    if (sent.ok) return { ok: true, value: undefined };
+      return turn.stop(controlled.kind === "failed" ? controlled.failure : null);
+    const sent = await turn.write(writingOf(items), (mlflow) => mlflow.logBatch(payload(runId, items)));
+    if (sent.ok) return proceed;
     if (sent.failure?.kind !== failure.kind || sent.failure.code !== failure.code)
-      return stopped(turn, sent.failure);
+      return turn.stop(sent.failure);
   }
   turn.trust--;
   await setAside(turn, items, failure);
-  return { ok: true, value: undefined };
+  return proceed;
 }
 
 async function setAside(turn: Turn, items: Items, failure: Failure): Promise<void> {
@@ -102,6 +93,12 @@ async function setAside(turn: Turn, items: Items, failure: Failure): Promise<voi
     createdAt: turn.deps.now(),
   });
   turn.deps.log.error("an item was set aside as a dead letter", { kind, reason });
+}
+
+/** What is written, and the token of the batch that ends with it. */
+function writingOf({ tags }: Items): Writing {
+  const token = tags.find(({ key }) => key === BATCH_TAG)?.value;
+  return { call: "runs/log-batch", ...(token === undefined ? {} : { token }) };
 }
 
 /** A log-batch with its values as numbers. */

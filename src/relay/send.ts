@@ -1,14 +1,11 @@
-import type { Failure } from "../mlflow/failure.ts";
-import { BATCH_TAG, pieces } from "../mlflow/plan.ts";
+import { BATCH_TAG, type Items, pieces } from "../mlflow/plan.ts";
 import { planHelping } from "../store/batch-plan.ts";
-import { type Batch, markSent, markUnsent, pendingBatches, removeBatch } from "../store/batches.ts";
+import { type Batch, markSent, markUntouched, pendingBatches, removeBatch } from "../store/batches.ts";
 import { isAboutItems, payload, sendItems, settle } from "./send-items.ts";
-import { landingMs, proceed, type Step, type Turn } from "./turn.ts";
+import { proceed, type Step, type Turn } from "./turn.ts";
 
 /** Old servers take tens of seconds over a large repeat; a hundred at a time stays quick everywhere. */
 const RESEND_ITEMS = 100;
-const POLL_MS = 2_000;
-const TOO_MANY_REQUESTS = 429;
 
 /**
  * Sends everything that is folded: planned batches first, then new ones, until nothing is left or a bound is
@@ -45,19 +42,6 @@ async function both<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> {
   return Promise.all([a, b]);
 }
 
-/** Finds out what became of calls that went unanswered in an earlier turn, before anything is merged or sent. */
-export async function settleUnanswered(turn: Turn, runId: string): Promise<Step> {
-  const { deps, lease, stream } = turn;
-  if (stream.plannedSeq <= stream.deliveredSeq) return proceed;
-  for (const batch of await pendingBatches(deps.db, stream.id)) {
-    if (batch.sentAt === null) continue;
-    const arrived = await hasArrived(turn, runId, batch.token, batch.sentAt);
-    if (!arrived.ok) return arrived;
-    if (arrived.value && !(await removeBatch(deps.db, lease, batch))) return turn.stop(null);
-  }
-  return proceed;
-}
-
 async function sendHelping(turn: Turn, runId: string, batches: Batch[]): Promise<Step> {
   const { db } = turn.deps;
   let done: Batch | null = null;
@@ -76,51 +60,29 @@ async function sendHelping(turn: Turn, runId: string, batches: Batch[]): Promise
 
 /** Brings one batch into MLflow. `done` is the batch before it, deleted in the statement that marks this one. */
 async function sendBatch(turn: Turn, runId: string, batch: Batch, done: Batch | null): Promise<Step> {
-  if (batch.sentAt !== null) {
-    const arrived = await hasArrived(turn, runId, batch.token, batch.sentAt);
-    if (!arrived.ok) return arrived;
-    if (arrived.value) return proceed;
-  }
   const sentAt = await turn.pace();
-  if (!(await markSent(turn.deps.db, turn.lease, batch, done, sentAt))) return turn.stop(null);
-  // Part of a batch that was sent before may be in.
-  if (batch.attempts > 0) return sendPieces(turn, runId, batch);
-  const token = { key: BATCH_TAG, value: batch.token };
-  const result = await turn.callUnderLease(sentAt, () =>
-    turn.deps.mlflow.logBatch(payload(runId, { ...batch.items, tags: [...batch.items.tags, token] })),
-  );
+  const { db } = turn.deps;
+  // MLflow writes the token last, as a tag: where it is, all of the batch is.
+  const items = { ...batch.items, tags: [...batch.items.tags, { key: BATCH_TAG, value: batch.token }] };
+  const writing = { call: "runs/log-batch", token: batch.token };
+  // Part of a batch that was sent before may be in. Its pieces are each begun by themselves.
+  const isAgain = batch.attempts > 0;
+  const fence = isAgain ? turn.fence : turn.begin(writing);
+  if (!(await markSent(db, turn.lease, batch, done, fence))) return turn.stop(null);
+  if (isAgain) return sendPieces(turn, runId, items, batch);
+  const result = await turn.writeUnderLease(sentAt, (mlflow) => mlflow.logBatch(payload(runId, items)));
   if (result.ok) return proceed;
-  return result.failure === null ? turn.stop(null) : failedWhole(turn, runId, batch, result.failure);
-}
-
-async function failedWhole(turn: Turn, runId: string, batch: Batch, failure: Failure): Promise<Step> {
-  if (isAboutItems(failure)) return settle(turn, runId, batch.items, failure, batch.attempts);
-  // A rate limiter refuses before anything is written; after other answers part of the batch may be in.
-  if (failure.kind !== "ambiguous")
-    await markUnsent(turn.deps.db, turn.lease, batch, failure.status === TOO_MANY_REQUESTS);
+  const { failure } = result;
+  if (failure === null) return turn.stop(null);
+  if (isAboutItems(failure)) return settle(turn, runId, items, failure, batch.attempts);
+  if (turn.stream.doubt === null) await markUntouched(db, turn.lease, batch);
   return turn.stop(failure);
 }
 
-async function sendPieces(turn: Turn, runId: string, batch: Batch): Promise<Step> {
-  for (const piece of pieces(batch.items, RESEND_ITEMS)) {
-    const sent = await sendItems(turn, runId, piece, batch.attempts);
-    if (!sent.ok) {
-      // Nothing of a piece that was answered can still land.
-      if (sent.over) await markUnsent(turn.deps.db, turn.lease, batch, false);
-      return sent;
-    }
+async function sendPieces(turn: Turn, runId: string, items: Items, { attempts }: Batch): Promise<Step> {
+  for (const piece of pieces(items, RESEND_ITEMS)) {
+    const sent = await sendItems(turn, runId, piece, attempts);
+    if (!sent.ok) return sent;
   }
   return proceed;
-}
-
-/** After an unanswered call: the batch's tag, which MLflow writes last, tells whether all of it is in. */
-async function hasArrived(turn: Turn, runId: string, token: string, sentAt: number): Promise<Step<boolean>> {
-  const run = await turn.call(() => turn.deps.mlflow.getRun(runId));
-  if (!run.ok) return turn.stop(run.failure);
-  if (run.value.data.tags.some((tag) => tag.key === BATCH_TAG && tag.value === token))
-    return { ok: true, value: true };
-  const left = sentAt + landingMs(turn.deps.config.mlflow.timeoutMs) - turn.deps.now();
-  if (left <= 0) return { ok: true, value: false };
-  const error = "a log-batch call went unanswered and may still land";
-  return { ok: false, end: { kind: "wait", for: "retry", ms: Math.min(POLL_MS, left), error } };
 }

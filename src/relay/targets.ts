@@ -149,7 +149,10 @@ async function ensureParent(turn: Turn, parent: Parent): Promise<Step<string>> {
   const blocked =
     !made.ok && made.end.kind === "blocked" ? blockedValues(deps, claimed.stream, made.end.block) : {};
   // Made: what it waited for is over, and its own poke may have come while it was held here.
-  await letGo(deps, claimed.lease, made.ok ? { ...NOT_BLOCKED, nextAttemptAt: 0 } : blocked);
+  await letGo(deps, claimed.lease, {
+    ...parentTurn.fence,
+    ...(made.ok ? { ...NOT_BLOCKED, nextAttemptAt: 0 } : blocked),
+  });
   if (!made.ok) return made.end.kind === "blocked" ? wait(made.end.block.reason) : made;
   const runId = parentTurn.stream.mlflowRunId;
   return runId === null ? wait(null) : { ok: true, value: runId };

@@ -1,6 +1,8 @@
 import type { Block } from "../domain/blocked.ts";
+import type { MlflowWrites } from "../mlflow/client.ts";
 import type { Failure, Result } from "../mlflow/failure.ts";
-import { type Lease, renew, type StreamRow, updateHeld } from "../store/leases.ts";
+import type { Doubt, SentState } from "../store/columns.ts";
+import { type Fence, type Lease, renew, type StreamRow, updateHeld } from "../store/leases.ts";
 import type { streams } from "../store/schema.ts";
 import { recordSuccess } from "./breaker.ts";
 import type { Deps } from "./deps.ts";
@@ -30,6 +32,11 @@ type Answered<T> = Result<T> | { ok: false; failure: null };
 
 export const proceed: Step = { ok: true, value: undefined };
 
+/** What is about to be written to MLflow, for whoever has to find out whether it was. */
+export type Writing = { call: string; token?: string; state?: Partial<SentState> };
+
+const TOO_MANY_REQUESTS = 429;
+
 /** How soon to come back for what failed in the relay's own house. */
 export const RETRY_SOON_MS = 2_000;
 /** The most calls to MLflow in one turn, so that one huge trial cannot hold the others up. */
@@ -45,7 +52,17 @@ export function landingMs(timeoutMs: number): number {
   return 2 * timeoutMs;
 }
 
-/** One holder's work on one stream, from claim to release. `stream` is the row as last written. */
+/** What a failed write leaves behind: nothing, or its effect in doubt, though over, or it may even still land. */
+function effectOf({ kind, status }: Failure): "none" | "unknown" | "under way" {
+  if (kind === "ambiguous") return "under way";
+  // An error may follow the commit. A rate limiter refuses before anything is done.
+  return kind === "transient" && status !== TOO_MANY_REQUESTS ? "unknown" : "none";
+}
+
+/**
+ * One holder's work on one stream, from claim to release. `stream` is the row as last written, but for the write in
+ * doubt, which goes with the next statement.
+ */
 export class Turn {
   readonly deps: Deps;
   readonly lease: Lease;
@@ -55,6 +72,8 @@ export class Turn {
   #calls = 0;
   #failuresBefore: boolean;
   #renewedAt = 0;
+  /** What was in doubt, though over, when the present write began. */
+  #before: string | null = null;
 
   constructor(deps: Deps, lease: Lease, stream: StreamRow, failuresBefore: boolean) {
     this.deps = { ...deps, mlflow: deps.direct };
@@ -67,7 +86,7 @@ export class Turn {
     return this.#calls >= MAX_CALLS;
   }
 
-  /** Calls MLflow under a renewed lease, if the guard lets it. */
+  /** Reads from MLflow under a renewed lease, if the guard lets it. */
   async call<T>(request: () => Promise<Result<T>>): Promise<Answered<T>> {
     const held = await this.deps.guard.held();
     if (held) return { ok: false, failure: held };
@@ -83,6 +102,49 @@ export class Turn {
     return held ? { ok: false, failure: held } : this.#send(this.deps.now(), request);
   }
 
+  /** Writes to MLflow in the same way, with what is written noted beside the lease. */
+  async write<T>(
+    writing: Writing,
+    request: (mlflow: MlflowWrites) => Promise<Result<T>>,
+  ): Promise<Answered<T>> {
+    const held = await this.deps.guard.held();
+    if (held) return { ok: false, failure: held };
+    const since = await this.pace();
+    this.begin(writing);
+    if (!(await this.#renew())) return { ok: false, failure: null };
+    return this.writeUnderLease(since, request);
+  }
+
+  /** The write in doubt, for a statement that renews the lease or gives it back. */
+  get fence(): Fence {
+    const { doubt, fenceUntil } = this.stream;
+    return { doubt, fenceUntil };
+  }
+
+  /**
+   * Takes a write for begun. Its holder may die before it hears the end: so it is noted in the statement that renews
+   * the lease for it, and taken away by whichever statement comes after its answer.
+   * @throws where an earlier write may still land, and wipe out this one
+   */
+  begin({ call, token, state }: Writing): Fence {
+    const { deps, stream } = this;
+    if (stream.doubt !== null && (stream.fenceUntil ?? 0) > deps.now())
+      throw new Error(`stream ${stream.key}: ${call} while another write may still land: ${stream.doubt}`);
+    this.#before = stream.doubt;
+    const doubt: Doubt = { call, token: token ?? null, state: state ?? {} };
+    return this.#doubt(JSON.stringify(doubt), landingMs(deps.config.mlflow.timeoutMs) + MAX_START_MS);
+  }
+
+  /** Takes it that nothing is in doubt any more. */
+  settled(): void {
+    this.stream = { ...this.stream, doubt: null, fenceUntil: null };
+  }
+
+  #doubt(doubt: string, ms: number): Fence {
+    this.stream = { ...this.stream, doubt, fenceUntil: this.deps.now() + ms };
+    return this.fence;
+  }
+
   /** Waits for a call's place in the row; answers when it may begin, in epoch milliseconds. */
   async pace(): Promise<number> {
     await pace(this.deps);
@@ -95,13 +157,28 @@ export class Turn {
   }
 
   /**
-   * A write, where the statement before has just renewed the lease. Its answer may have been so long on the way that
+   * The write that was begun, where the statement before has just renewed the lease. Its answer may have been so long on the way that
    * another has the lease by now, and MLflow cannot tell the two apart: such a call is not made. The breaker hears how
-   * it went: only a write tells that MLflow is well, since one that is read only still answers what is read.
+   * it went: only a write tells that MLflow is well, since one that is read only still answers what is read. After a
+   * call without an answer MLflow may still do it for a while, from the call's own start.
    * @param since when `pace` let it begin, before that statement
    */
-  async callUnderLease<T>(since: number, request: () => Promise<Result<T>>): Promise<Answered<T>> {
-    const result = await this.#send(since, request);
+  async writeUnderLease<T>(
+    since: number,
+    request: (mlflow: MlflowWrites) => Promise<Result<T>>,
+  ): Promise<Answered<T>> {
+    const before = this.#before;
+    let startedAt = 0;
+    const result = await this.#send(since, () => {
+      startedAt = this.deps.now();
+      return request(this.deps.direct);
+    });
+    const effect = result.ok || result.failure === null ? "none" : effectOf(result.failure);
+    const { doubt } = this.stream;
+    if (effect === "none" || doubt === null)
+      this.stream = { ...this.stream, doubt: before, fenceUntil: null };
+    else if (effect === "unknown") this.#doubt(doubt, 0);
+    else this.#doubt(doubt, startedAt + landingMs(this.deps.config.mlflow.timeoutMs) - this.deps.now());
     if (this.#failuresBefore && result.ok) {
       await recordSuccess(this.deps);
       this.#failuresBefore = false;
@@ -117,12 +194,12 @@ export class Turn {
 
   async #renew(): Promise<boolean> {
     this.#renewedAt = this.deps.now();
-    return renew(this.deps.db, this.lease);
+    return renew(this.deps.db, this.lease, this.fence);
   }
 
   /** Writes to the stream while the lease is held. */
   async update(values: Partial<typeof streams.$inferInsert>): Promise<boolean> {
-    const row = await updateHeld(this.deps.db, this.lease, values);
+    const row = await updateHeld(this.deps.db, this.lease, { ...this.fence, ...values });
     if (row) this.stream = row;
     return row !== null;
   }

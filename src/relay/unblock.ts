@@ -3,6 +3,7 @@ import { wakeTrialsOf } from "../store/blocked.ts";
 import { claim } from "../store/leases.ts";
 import { applyChange } from "./apply-change.ts";
 import type { Deps } from "./deps.ts";
+import { settleDoubt } from "./fence.ts";
 import { sendPokes } from "./ingest.ts";
 import { letGo } from "./let-go.ts";
 import { planUnblock } from "./plan-unblock.ts";
@@ -51,7 +52,7 @@ export async function unblock(
   if (claimed.kind !== "claimed") return { kind: "later", detail: "Another turn has it in hand just now." };
   const turn = new Turn(deps, claimed.lease, claimed.stream, false);
   const outcome = await settle(turn, action, dryRun);
-  await letGo(deps, claimed.lease, {});
+  await letGo(deps, claimed.lease, turn.fence);
   if (outcome.kind !== "done" || dryRun) return outcome;
   const { kind, modelRunId } = claimed.stream;
   const waiting = kind === "model_run" && modelRunId !== null ? await wakeTrialsOf(deps.db, modelRunId) : [];
@@ -66,6 +67,9 @@ async function settle(turn: Turn, action: UnblockAction, dryRun: boolean): Promi
   const { blockedKind, blockedOn, blockedReason } = turn.stream;
   if (blockedKind === null) return { kind: "refused", detail: "It is not blocked." };
   const block = { kind: blockedKind, on: blockedOn, reason: blockedReason ?? blockedKind };
+  const free = await settleDoubt(turn);
+  if (!free.ok)
+    return { kind: "later", detail: "A call to MLflow went unanswered, and may still take effect." };
   const planned = await planUnblock(turn, action);
   if (!("changes" in planned)) return planned;
   for (const change of dryRun ? [] : planned.changes) {

@@ -1,12 +1,13 @@
 import { type Claim, claim } from "../store/leases.ts";
 import type { Deps } from "./deps.ts";
+import { settleDoubt } from "./fence.ts";
 import { letGo } from "./let-go.ts";
-import { leaseMs, Turn } from "./turn.ts";
+import { leaseMs, RETRY_SOON_MS, Turn } from "./turn.ts";
 
 /**
  * Does something else than delivery with a stream, under its lease. It takes no place of delivery's: there is one pull
  * at a time.
- * @param unclaimed what it comes to where the lease cannot be had
+ * @param unclaimed what it comes to where the lease cannot be had, or a write of the stream may still land
  */
 export async function underLease<T>(
   deps: Deps,
@@ -17,9 +18,13 @@ export async function underLease<T>(
   const most = Number.MAX_SAFE_INTEGER;
   const claimed = await claim(deps.db, streamId, leaseMs(deps.config.mlflow.timeoutMs), most);
   if (claimed.kind !== "claimed") return unclaimed(claimed);
+  const turn = new Turn(deps, claimed.lease, claimed.stream, false);
   try {
-    return await work(new Turn(deps, claimed.lease, claimed.stream, false));
+    // What may still land is neither side's word yet.
+    const free = await settleDoubt(turn);
+    if (free.ok) return await work(turn);
+    return unclaimed({ kind: "busy", ms: free.end.kind === "wait" ? free.end.ms : RETRY_SOON_MS });
   } finally {
-    await letGo(deps, claimed.lease, {});
+    await letGo(deps, claimed.lease, turn.fence);
   }
 }

@@ -95,6 +95,14 @@ export const AGREE_ON_BATCH = `
       and d.item ->> '$.key' = t.value ->> '$.key' and d.item ->> '$.value' = t.value ->> '$.value')
   on conflict do update set value = excluded.value`;
 
+/** The same for some of its tags, given as JSON, which are seen to be there. */
+export const AGREE_ON_TAGS = `
+  insert into agreed (stream_id, kind, key, value)
+  select ?2, 'tag', t.value ->> '$.key', t.value ->> '$.value' from json_each(?4) t
+  where exists (select 1 from batches where id = ?1 and stream_id = ?2)
+    and exists (select 1 from streams where id = ?2 and lease_token = ?3)
+  on conflict do update set value = excluded.value`;
+
 /** Whether there are tags to be sent, planned ones among them, and whether one of them replaces what was agreed on. */
 export async function tagsToSend(
   db: D1Database,

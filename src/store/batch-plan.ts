@@ -75,7 +75,7 @@ export async function planHelping(
       .bind(upto, lease.ms, ...isHeld),
   ]);
   if ((results.at(-1)?.meta.changes ?? 0) === 0) return null;
-  const fresh = { sentAt: null, attempts: 0 };
+  const fresh = { attempts: 0 };
   const planned = packed.flatMap((batch, n) =>
     (results[n]?.results ?? []).map(({ id }) => ({ ...batch, ...fresh, id })),
   );

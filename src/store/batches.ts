@@ -1,14 +1,14 @@
 import { asc, eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { Items } from "../mlflow/plan.ts";
-import { AGREE_ON_BATCH } from "./agreed.ts";
+import { AGREE_ON_BATCH, AGREE_ON_TAGS } from "./agreed.ts";
 import { readItems } from "./columns.ts";
-import { HELD, type Lease } from "./leases.ts";
+import { type Fence, HELD, type Lease } from "./leases.ts";
 import { batches } from "./schema.ts";
 import { NOW_MS } from "./sql.ts";
 
-/** One log-batch to be: its exact items, and whether it was sent. */
-export type Batch = { id: number; token: string; items: Items; sentAt: number | null; attempts: number };
+/** One log-batch to be: its exact items, and how often it was begun to be sent. */
+export type Batch = { id: number; token: string; items: Items; attempts: number };
 
 const MAX_LOADED = 30;
 
@@ -20,7 +20,7 @@ export async function pendingBatches(db: D1Database, streamId: number): Promise<
     .where(eq(batches.streamId, streamId))
     .orderBy(asc(batches.id))
     .limit(MAX_LOADED);
-  return rows.map((row) => ({ ...row, items: readItems(row.items) }));
+  return rows.map(({ id, token, items, attempts }) => ({ id, token, items: readItems(items), attempts }));
 }
 
 /** Notes that a batch is about to be sent, and renews the lease; false when the lease was lost. */
@@ -29,34 +29,42 @@ export async function markSent(
   lease: Lease,
   batch: Batch,
   done: Batch | null,
-  now: number,
+  { doubt, fenceUntil }: Fence,
 ): Promise<boolean> {
   const isHeld = [lease.streamId, lease.token];
   const results = await db.batch([
     ...(done ? removal(db, done, isHeld) : []),
     db
-      .prepare(`update batches set sent_at = ?, attempts = attempts + 1 where id = ? and ${HELD}`)
-      .bind(now, batch.id, ...isHeld),
+      .prepare(`update batches set attempts = attempts + 1 where id = ? and ${HELD}`)
+      .bind(batch.id, ...isHeld),
     db
-      .prepare(`update streams set lease_until = ${NOW_MS} + ? where id = ? and lease_token = ?`)
-      .bind(lease.ms, ...isHeld),
+      .prepare(
+        `update streams set lease_until = ${NOW_MS} + ?, doubt = ?, fence_until = ? where id = ? and lease_token = ?`,
+      )
+      .bind(lease.ms, doubt, fenceUntil, ...isHeld),
   ]);
   return (results.at(-1)?.meta.changes ?? 0) > 0;
 }
 
-/** Notes that the call is over, so that nothing of it can still land; `untouched` when none of it did. */
-export async function markUnsent(
+/** Notes that nothing of a batch that was begun can be in MLflow. */
+export async function markUntouched(db: D1Database, lease: Lease, batch: Batch): Promise<void> {
+  await db
+    .prepare(`update batches set attempts = 0 where id = ? and ${HELD}`)
+    .bind(batch.id, lease.streamId, lease.token)
+    .run();
+}
+
+/** Remembers as agreed on those tags of a batch that MLflow has of it, though not the whole batch is in. */
+export async function agreeOnSeen(
   db: D1Database,
   lease: Lease,
-  batch: Batch,
-  untouched: boolean,
+  { id, items }: Batch,
+  seen: readonly { key: string; value: string }[],
 ): Promise<void> {
-  await db
-    .prepare(
-      `update batches set sent_at = null, attempts = case when ? then 0 else attempts end where id = ? and ${HELD}`,
-    )
-    .bind(untouched ? 1 : 0, batch.id, lease.streamId, lease.token)
-    .run();
+  const there = new Map(seen.map(({ key, value }) => [key, value]));
+  const tags = items.tags.filter(({ key, value }) => there.get(key) === value);
+  if (tags.length === 0) return;
+  await db.prepare(AGREE_ON_TAGS).bind(id, lease.streamId, lease.token, JSON.stringify(tags)).run();
 }
 
 /** Forgets a batch that MLflow has, and remembers its tags as agreed on. */
@@ -69,13 +77,4 @@ function removal(db: D1Database, { id }: Batch, isHeld: readonly unknown[]): D1P
   return [AGREE_ON_BATCH, `delete from batches where id = ? and ${HELD}`].map((query) =>
     db.prepare(query).bind(id, ...isHeld),
   );
-}
-
-/** Whether a call of this stream went unanswered and may still land. */
-export async function hasUnanswered(db: D1Database, streamId: number): Promise<boolean> {
-  const sent = await db
-    .prepare("select 1 from batches where stream_id = ?1 and sent_at is not null")
-    .bind(streamId)
-    .first();
-  return sent !== null;
 }

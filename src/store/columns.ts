@@ -22,6 +22,18 @@ const sentState = z.object({
 /** What MLflow last took from us of a run's own state. `statusTag`: the status that MLflow has no word for. */
 export type SentState = z.output<typeof sentState>;
 
+const doubt = z.object({
+  call: z.string(),
+  token: z.string().nullable(),
+  state: sentState.extend({ lostContactAt: z.number().nullable() }).partial(),
+});
+
+/**
+ * A write to MLflow that was begun: its endpoint, and that by which its effect is known again. `token`: of a batch;
+ * `state`: the fields of the run's own state that it sets.
+ */
+export type Doubt = z.output<typeof doubt>;
+
 export function readFacts(text: string | null): Facts | null {
   return text === null ? null : factsSchema.parse(JSON.parse(text));
 }
@@ -32,6 +44,10 @@ export function readWarnings(text: string): Warning[] {
 
 export function readItems(text: string): Items {
   return items.parse(JSON.parse(text));
+}
+
+export function readDoubt(text: string | null): Doubt | null {
+  return text === null ? null : doubt.parse(JSON.parse(text));
 }
 
 export function readSentState(text: string | null): SentState | null {

@@ -65,7 +65,10 @@ export const streams = sqliteTable(
     /** The intent to create a run: `createSentAt` without `mlflowRunId` means the answer is not known. */
     createNonce: text("create_nonce"),
     createSentAt: integer("create_sent_at"),
-    /** When to look once more for a second run with our nonce, after an ambiguous create. */
+    /** JSON of `Doubt`: the write to MLflow of which nobody has heard the end, and until when it may still land. */
+    doubt: text(),
+    fenceUntil: integer("fence_until"),
+    /** When to look once more for a second run with our nonce, after a create. */
     recheckAt: integer("recheck_at"),
     /** The experiment that the run was made in, by name and MLflow's id: a run cannot move later. */
     experimentName: text("experiment_name"),

@@ -19,19 +19,28 @@ const asked = z.object({
   end_time: z.number().optional(),
   key: z.string().optional(),
   value: z.string().optional(),
+  filter: z.string().optional(),
   metrics: z.array(point).default([]),
   params: z.array(pair).default([]),
   tags: z.array(pair).default([]),
 });
 type Asked = z.output<typeof asked>;
 
-/** What becomes of a call: refused with 503, or done with the answer lost. */
-export type Trouble = "refused" | "unanswered" | null;
+/**
+ * What becomes of a call: refused with 503, or done with the answer lost, or lost and done only after `LATE_MS`, or
+ * done and answered with an error, or done twice, the second time after `LATE_MS`, or taken by something between that
+ * answers as MLflow would and never passes it on.
+ */
+export type Trouble = "refused" | "unanswered" | "late" | "errs" | "twice" | "swallowed" | null;
+
+/** Within the time in which a call may still land, by `deps`. */
+const LATE_MS = 150;
 
 class FakeRun {
   name: string;
   status = "RUNNING";
   endTime: number | undefined;
+  lifecycle = "active";
   readonly startTime: number;
   readonly tags: Map<string, string>;
   readonly params = new Map<string, string>();
@@ -53,7 +62,7 @@ class FakeRun {
         status: this.status,
         start_time: this.startTime,
         end_time: this.endTime,
-        lifecycle_stage: "active",
+        lifecycle_stage: this.lifecycle,
       },
       data: { metrics: this.metrics, params: pairs(this.params), tags: pairs(this.tags) },
     };
@@ -65,6 +74,8 @@ export class FakeMlflow {
   /** The endpoints that were called. */
   readonly calls: string[] = [];
   trouble: (endpoint: string) => Trouble = () => null;
+  /** What is still to be done, and when: as the next call comes in, since timers may be as late as they like. */
+  #late: { at: number; land: () => void }[] = [];
 
   /** The relay's effects, with this as its MLflow and with settings of its own. */
   deps(vars: Record<string, string> = {}): Deps {
@@ -87,21 +98,35 @@ export class FakeMlflow {
     return id;
   }
 
+  /** Does what was to be done late, up to a time. */
+  land(upto: number): void {
+    for (const { land } of this.#late.filter(({ at }) => at <= upto)) land();
+    this.#late = this.#late.filter(({ at }) => at > upto);
+  }
+
   #fetch = async (address: string, init: RequestInit): Promise<Response> => {
     const url = new URL(address);
     const endpoint = url.pathname.replace("/api/2.0/mlflow/", "");
+    this.land(Date.now());
     this.calls.push(endpoint);
     const trouble = this.trouble(endpoint);
     if (trouble === "refused")
       return Response.json({ error_code: "TEMPORARILY_UNAVAILABLE", message: "not now" }, { status: 503 });
     const body = asked.parse(typeof init.body === "string" ? JSON.parse(init.body) : {});
-    const answer = this.#answer(endpoint, {
+    const request = {
       ...body,
       run_id: body.run_id ?? url.searchParams.get("run_id") ?? "",
       key: body.key ?? url.searchParams.get("metric_key") ?? "",
       name: url.searchParams.get("experiment_name") ?? "e",
-    });
+    };
+    if (trouble === "swallowed") return Response.json({});
+    if (trouble === "late" || trouble === "twice")
+      this.#late.push({ at: Date.now() + LATE_MS, land: () => this.#answer(endpoint, request) });
+    if (trouble === "late") throw new Error("connection reset");
+    const answer = this.#answer(endpoint, request);
     if (trouble === "unanswered") throw new Error("connection reset");
+    if (trouble === "errs")
+      return Response.json({ error_code: "TEMPORARILY_UNAVAILABLE", message: "after all" }, { status: 503 });
     return answer === null
       ? Response.json({ error_code: "RESOURCE_DOES_NOT_EXIST", message: "no such thing" }, { status: 404 })
       : Response.json(answer);
@@ -117,6 +142,7 @@ export class FakeMlflow {
     if (endpoint === "experiments/search" || endpoint === "runs/search") return {};
     if (endpoint.startsWith("experiments/"))
       return { experiment: { experiment_id: "1", name: body.name, lifecycle_stage: "active" } };
+    if (endpoint === "runs/search") return { runs: this.#found(body.filter) };
     const run = this.runs.get(body.run_id);
     if (!run) return null;
     switch (endpoint) {
@@ -129,6 +155,9 @@ export class FakeMlflow {
         run.endTime = body.end_time ?? run.endTime;
         run.name = body.run_name ?? run.name;
         return { run_info: run.json(body.run_id).info };
+      case "runs/delete":
+        run.lifecycle = "deleted";
+        return {};
       case "runs/set-tag":
         run.tags.set(body.key ?? "", body.value ?? "");
         return {};
@@ -143,5 +172,15 @@ export class FakeMlflow {
       default:
         return null;
     }
+  }
+
+  /** The runs that a filter names by their ids, or by a tag's value, whole or, with a % at its end, its beginning. */
+  #found(filter = ""): object[] {
+    const [, key = "", value = ""] = /^tags\.`(.*)` (?:=|LIKE) '(.*)'$/.exec(filter) ?? [];
+    const isMeant = (tag: string) =>
+      value.endsWith("%") ? tag.startsWith(value.slice(0, -1)) : tag === value;
+    return [...this.runs].flatMap(([id, run]) =>
+      filter.includes(`'${id}'`) || (key !== "" && isMeant(run.tags.get(key) ?? "")) ? run.json(id) : [],
+    );
   }
 }
