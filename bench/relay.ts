@@ -46,7 +46,7 @@ export async function benchRelay(stateDir: string, vars: Record<string, string>)
     async settled() {
       for (;;) {
         await sleep(SETTLE_MS);
-        const body = readiness.parse(await (await fetch(`${relay.url}/ready`)).json());
+        const body = readiness.parse(await (await fetch(`${relay.url}/ready`, { headers })).json());
         if (body.queue.backlog === 0) return;
       }
     },

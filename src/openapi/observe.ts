@@ -5,7 +5,10 @@ import { count, maybeText } from "./parts.ts";
 
 const health = component("Health", z.object({ status: z.literal("ok") }));
 
-const check = { state: z.enum(["ok", "down"]), last_error: maybeText };
+const check = {
+  state: z.enum(["ok", "down"]),
+  last_error: maybeText.optional().describe("Only for a token with the scope `read`."),
+};
 
 const ready = component(
   "Ready",
@@ -16,7 +19,7 @@ const ready = component(
     mlflow: z.object({
       ...check,
       state: z.enum(["ok", "down", "off"]),
-      tracking_uri: z.string(),
+      tracking_uri: z.string().optional().describe("Likewise."),
       breaker: z.enum(["closed", "open"]),
       alarm: z.boolean().describe("Whether it looks like a wrong configuration."),
     }),
@@ -44,6 +47,7 @@ export const observeResource: Resource = {
     "GET /ready": {
       id: "getReady",
       summary: "Database, queue and MLflow, each with its state",
+      description: "With a token of the scope `read` also the last errors and MLflow's address.",
       scope: null,
       answers: {
         200: { description: "Events can be kept.", schema: ready },

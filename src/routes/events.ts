@@ -9,6 +9,7 @@ import { requireScope } from "./auth.ts";
 import { type Item, readItems } from "./body.ts";
 import type { AppEnv } from "./context.ts";
 import { eventAnswer, eventResults, type Verdict } from "./event-answer.ts";
+import { isWithinRate } from "./rate.ts";
 
 const RETRY_AFTER_SECONDS = 5;
 const RETRY_WHEN_FULL_SECONDS = 60;
@@ -19,8 +20,7 @@ const IDEMPOTENCY_KEY = new RegExp(`^[\\x20-\\x7e]{1,${MAX_EVENT_ID_CHARS}}$`);
 /** `POST /api/events/ml`: one event, an array of them, or NDJSON. */
 export const events = new Hono<AppEnv>().post("/ml", requireScope("ingest"), async (c) => {
   const idempotencyKey = readIdempotencyKey(c.req.header("idempotency-key"));
-  const { success } = await c.env.INGEST_LIMIT.limit({ key: c.var.caller.tokenId });
-  if (!success)
+  if (!(await isWithinRate(c.env.INGEST_LIMIT, c.var.caller.tokenId, c.var.relay.log)))
     throw new HttpFailure({
       kind: "rate_limited",
       detail: "This token has sent more requests than it may in a minute. Send more events in each request.",

@@ -4,7 +4,9 @@ import { errorText } from "../log.ts";
 import { readBreaker } from "../relay/breaker.ts";
 import type { Deps } from "../relay/deps.ts";
 import { within } from "../relay/within.ts";
+import { authorize } from "./auth.ts";
 import type { AppEnv } from "./context.ts";
+import { countStranger } from "./strangers.ts";
 
 const CHECK_TIMEOUT_MS = 3_000;
 /** So that asking often does not mean asking MLflow often. */
@@ -17,6 +19,8 @@ export const health = new Hono<AppEnv>()
   .get("/health", (c) => c.json({ status: "ok" }))
   .get("/ready", async (c) => {
     const { relay } = c.var;
+    const isKnown = c.req.header("authorization") !== undefined && (await authorize(c, "read")) !== null;
+    if (!isKnown) await countStranger(c);
     const [database, queue, mlflow] = await Promise.all([
       checkDatabase(relay),
       checkQueue(relay),
@@ -25,8 +29,27 @@ export const health = new Hono<AppEnv>()
     const keeps = database.state === "ok" || queue.state === "ok";
     const allWell = [database, queue, mlflow].every((check) => check.state !== "down");
     const status = !keeps ? "unavailable" : allWell ? "ready" : "degraded";
-    return c.json({ status, database, queue, mlflow }, keeps ? 200 : 503);
+    const all = { status, database, queue, mlflow };
+    return c.json(isKnown ? all : forStrangers(all), keeps ? 200 : 503);
   });
+
+type Readiness = {
+  status: string;
+  database: Check;
+  queue: Check & { backlog: number | null };
+  mlflow: Awaited<ReturnType<typeof checkMlflow>>;
+};
+
+/** How everything fares, without what it is called and what it says: neither is a stranger's business. */
+function forStrangers({ status, database, queue, mlflow }: Readiness) {
+  const { state, breaker, alarm } = mlflow;
+  return {
+    status,
+    database: { state: database.state },
+    queue: { state: queue.state, backlog: queue.backlog },
+    mlflow: { state, breaker, alarm },
+  };
+}
 
 async function checkDatabase({ db }: Deps): Promise<Check> {
   try {

@@ -9,6 +9,8 @@ export type Scope = (typeof SCOPES)[number];
 
 const TOKEN_BYTES = 32;
 const PREFIX = "tr_";
+/** What every token looks like: the prefix, and 32 bytes in base64url. */
+export const TOKEN_FORM = /^tr_[\w-]{43}$/;
 
 export type TokenRecord = {
   id: string;
@@ -32,7 +34,7 @@ export async function activeToken(db: D1Database, hash: string, now: number) {
     .where(and(eq(apiTokens.hash, hash), isNull(apiTokens.revokedAt)))
     .get();
   if (!row || (row.expiresAt !== null && row.expiresAt <= now)) return null;
-  return { tokenId: row.id, scopes: expand(row.scopes) };
+  return { caller: { tokenId: row.id, scopes: expand(row.scopes) }, expiresAt: row.expiresAt };
 }
 
 /** Makes a token; its text is in the answer and nowhere else. */
