@@ -2,6 +2,7 @@ import type * as z from "zod";
 import { inDocumentedWords, typeMeant } from "./aliases.ts";
 import { Findings } from "./facts.ts";
 import { isMap } from "./flatten.ts";
+import type { NumberTexts } from "./json.ts";
 import { type FieldProblem, invalid, MAX_SAID, missing } from "./problems.ts";
 import type { Body, Read } from "./reading.ts";
 import { readRunMetric, readRunStart, readRunStop } from "./run-events.ts";
@@ -51,8 +52,9 @@ export type Checked = { ok: true; event: CheckedEvent } | { ok: false; rejection
 /**
  * Checks one flat event body and normalises it. Pure.
  * @param now epoch milliseconds, for what is a plausible time
+ * @param texts of the body's numbers, where they are not what JavaScript writes
  */
-export function checkEvent(input: unknown, now: number): Checked {
+export function checkEvent(input: unknown, now: number, texts: NumberTexts = new Map()): Checked {
   if (!isMap(input))
     return refuse(400, "validation_failed", [invalid(["event"], "must be a JSON object", input)]);
   // A null says as little as an absent field; Python clients send None for what they do not have.
@@ -69,7 +71,7 @@ export function checkEvent(input: unknown, now: number): Checked {
       rejection: { status: 400, error: "unknown_event_type", problems: [problem], received: body.event },
     };
   }
-  const findings = new Findings();
+  const findings = new Findings(texts);
   if (word !== type) findings.warn(["event"], word, `is written ${type}`, "renamed");
   const said = inDocumentedWords(body, type, schemas[type].shape, findings);
   const read = readers[type](said, findings);

@@ -1,9 +1,11 @@
 import { toNumber } from "./coerce.ts";
 import { metricValue } from "./fields.ts";
 import { flatten, isMap } from "./flatten.ts";
+import type { NumberTexts } from "./json.ts";
 import { keyProblem, MAX_PARAM_VALUE_CHARS, MAX_TAG_VALUE_CHARS } from "./limits.ts";
 import { DESCRIPTION_TAG } from "./merge.ts";
 import { type FieldProblem, MAX_SAID } from "./problems.ts";
+import { pythonText } from "./python.ts";
 import { readText } from "./text.ts";
 import type { Facts, Json } from "./types.ts";
 import { canonicalJson, toWire, type WireNumber } from "./values.ts";
@@ -21,6 +23,13 @@ export class Findings {
   /** How many warnings there were beyond those, and problems beyond `problems`. */
   unsaid = 0;
   moreProblems = 0;
+
+  readonly #texts: NumberTexts;
+
+  /** @param texts of the body's numbers, for its parameters */
+  constructor(texts: NumberTexts) {
+    this.#texts = texts;
+  }
 
   /** What is over the limit is done all the same, and not said. */
   warn(path: readonly PropertyKey[], value: unknown, rule: string, action: Warning["action"]): void {
@@ -60,13 +69,16 @@ export class Findings {
     return number === undefined ? undefined : toWire(number);
   }
 
-  /** Nested parameters as flat text. */
+  /** Nested parameters as flat text, as MLflow's own client would write them, since MLflow compares it. */
   params(map: Map | undefined): Record<string, string> {
     const params: Record<string, string> = {};
-    for (const { path, key, value, problem } of flatten(map ?? {})) {
+    for (const { path, key, value, holder, problem } of flatten(map ?? {})) {
       const refused = problem ?? nameProblem(key);
       if (refused !== null) this.warn(["parameters", ...path], value, refused, "left_out");
-      else params[key] = this.#text(["parameters", ...path], value, MAX_PARAM_VALUE_CHARS);
+      else {
+        const text = pythonText(value, holder, path.at(-1) ?? "", this.#texts);
+        params[key] = this.#text(["parameters", ...path], text, MAX_PARAM_VALUE_CHARS);
+      }
     }
     return params;
   }

@@ -66,7 +66,9 @@ export function scanJson(text: string): Scan {
       const word = PYTHON_WORDS[code] ?? "";
       if (deepFrom >= 0 || !text.startsWith(word, i)) continue;
       const from = text.charCodeAt(i - 1) === MINUS ? i - 1 : i;
-      replace(from, i + word.length, `"${text.slice(from, i + word.length)}"`);
+      // With an escape in it, by which the parser knows it from the same word in quotes.
+      const initial = `\\u00${code.toString(16)}`;
+      replace(from, i + word.length, `"${text.slice(from, i)}${initial}${word.slice(1)}"`);
       i += word.length - 1;
     }
   }

@@ -96,7 +96,7 @@ function metricsOf(
   }
   findings.refuse(/^(metrics|metric_name|metric_value)(\.|$)/);
   if (findings.problems.length > 0) return metrics;
-  if (event.metrics !== undefined)
+  if (event.metrics !== undefined || (name !== undefined && value !== undefined))
     findings.problems.push(invalid(["metrics"], "must hold at least one metric", event.metrics));
   else {
     if (name === undefined) findings.problems.push(missing("metric_name"));

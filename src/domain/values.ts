@@ -1,3 +1,5 @@
+import { literalMeaning } from "./literal.ts";
+
 /** Special doubles as MLflow and our tables write them; a plain number stays a number. */
 export type WireNumber = number | string;
 
@@ -38,19 +40,7 @@ function meaning(text: string): string {
   const word = WORDS[trimmed];
   if (word !== undefined) return word;
   if (DECIMAL.test(trimmed)) return numberMeaning(trimmed);
-  if (/^[[{(]/.test(trimmed)) {
-    const json = trimmed
-      .replace(/^\((.*?),?\)$/s, "[$1]")
-      .replace(/'/g, '"')
-      .replace(/\bTrue\b/g, "true")
-      .replace(/\bFalse\b/g, "false")
-      .replace(/\bNone\b/g, "null");
-    try {
-      return JSON.stringify(sortKeys(JSON.parse(json)));
-    } catch {
-      return trimmed;
-    }
-  }
+  if (/^[[{(]/.test(trimmed)) return literalMeaning(trimmed, numberMeaning) ?? trimmed;
   return text;
 }
 
@@ -59,16 +49,6 @@ function numberMeaning(text: string): string {
   const value = Number(text);
   if (/^[+-]?\d+$/.test(text)) return `whole:${BigInt(text.replace("+", ""))}`;
   return Number.isInteger(value) ? `whole:${BigInt(value)}` : `number:${value}`;
-}
-
-function sortKeys(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sortKeys);
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, inner]) => [key, sortKeys(inner)]),
-  );
 }
 
 /** Equal in meaning: `1` and `1.0`, `True` and `true`, `1e-4` and `0.0001`, `[1, 2]` and `[1,2]`. */

@@ -57,7 +57,8 @@ const FIELDS: Record<string, string> = {
   step: "The step of the points. Without it 0 for ml.run.metric, and for an ended trial its highest.",
   spectral_norm: "Whether spectral normalisation is on.",
   mlflow_run_id: "An MLflow run to adopt instead of making one.",
-  parameters: "Hyper-parameters by name; nested objects are flattened with dots. The first value stands.",
+  parameters:
+    "Hyper-parameters by name; nested objects are flattened with dots. In MLflow the text that its own client would log: True, None, [1, 2], numbers as they were sent. The first value stands.",
   candidate_id: "The candidate that is tried.",
   resume: "The trial goes on although it had ended.",
   duration_ms: "How long the trial took.",

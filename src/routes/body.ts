@@ -49,9 +49,9 @@ export async function readItems(c: Context<AppEnv>): Promise<{ single: boolean; 
 }
 
 /** The item, and the bytes that the journal would take for it. */
-function toItem({ value, rejection }: Parsed, now: number): { item: Item; bytes: number } {
+function toItem({ value, texts, rejection }: Parsed, now: number): { item: Item; bytes: number } {
   const body = isMap(value) ? value : {};
-  const checked: Checked = rejection === null ? checkEvent(value, now) : { ok: false, rejection };
+  const checked: Checked = rejection === null ? checkEvent(value, now, texts) : { ok: false, rejection };
   if (!checked.ok) return { item: { body, checked }, bytes: 0 };
   const { facts, points } = flatSize(checked.event);
   if (facts > MAX_EVENT_BYTES)

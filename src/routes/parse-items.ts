@@ -1,5 +1,5 @@
 import type { Rejection } from "../domain/events.ts";
-import { parseItems, TOO_DEEP_RULE } from "../domain/json.ts";
+import { type NumberTexts, parseItems, TOO_DEEP_RULE } from "../domain/json.ts";
 import { type Scan, scanJson } from "../domain/json-scan.ts";
 import { MAX_REQUEST_EVENTS, MAX_REQUEST_VALUES } from "../domain/limits.ts";
 import { HttpFailure } from "../errors.ts";
@@ -7,7 +7,7 @@ import { errorText } from "../log.ts";
 import { utf8 } from "./request-bytes.ts";
 
 /** An item as it was parsed, or why it cannot be one. */
-export type Parsed = { value: unknown; rejection: Rejection | null };
+export type Parsed = { value: unknown; texts: NumberTexts; rejection: Rejection | null };
 
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
@@ -24,7 +24,7 @@ export function parseDocument(bytes: Uint8Array): { single: boolean; parsed: Par
   if (text === null) throw new HttpFailure({ kind: "rejected", rejection: NOT_UTF8 });
   const scan = scanJson(text);
   if (scan.values > MAX_REQUEST_VALUES) throw tooMuchInIt();
-  const { value, deep, rejection } = tryParse(scan);
+  const { value, deep, texts, rejection } = tryParse(scan);
   if (rejection) throw new HttpFailure({ kind: "rejected", rejection });
   const single = !Array.isArray(value);
   const items: unknown[] = single ? [value] : value;
@@ -32,7 +32,7 @@ export function parseDocument(bytes: Uint8Array): { single: boolean; parsed: Par
     single,
     parsed: items.map((item, index) => {
       const field = deep.get(index);
-      return { value: item, rejection: field === undefined ? null : tooDeep(field) };
+      return { value: item, texts, rejection: field === undefined ? null : tooDeep(field) };
     }),
   };
 }
@@ -45,13 +45,13 @@ export function parseLines(bytes: Uint8Array): Parsed[] {
   let values = 0;
   return linesOf(bytes).map((line) => {
     const text = utf8(line);
-    if (text === null) return { value: null, rejection: NOT_UTF8 };
+    if (text === null) return { value: null, texts: NO_TEXTS, rejection: NOT_UTF8 };
     const scan = scanJson(text);
     values += scan.values;
     if (values > MAX_REQUEST_VALUES) throw tooMuchInIt();
-    const { value, deep, rejection } = tryParse(scan);
+    const { value, deep, texts, rejection } = tryParse(scan);
     const [field] = deep.values();
-    return { value, rejection: field === undefined ? rejection : tooDeep(field) };
+    return { value, texts, rejection: field === undefined ? rejection : tooDeep(field) };
   });
 }
 
@@ -72,13 +72,15 @@ function linesOf(bytes: Uint8Array): Uint8Array[] {
 }
 
 const NO_DEPTH: ReadonlyMap<number, string> = new Map();
+const NO_TEXTS: NumberTexts = new Map();
 
 function tryParse(scan: Scan): Parsed & { deep: ReadonlyMap<number, string> } {
   try {
     return { ...parseItems(scan), rejection: null };
   } catch (error) {
     const value = scan.text === "" ? "nothing" : "something else";
-    return { value: null, rejection: notJson(`must be JSON (${errorText(error)})`, value), deep: NO_DEPTH };
+    const rejection = notJson(`must be JSON (${errorText(error)})`, value);
+    return { value: null, texts: NO_TEXTS, rejection, deep: NO_DEPTH };
   }
 }
 

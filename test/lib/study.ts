@@ -84,8 +84,8 @@ export function makeStudy(modelRunId: string, size: { trials: number; epochs: nu
       params: {
         lr: String(1e-7 * (t + 1)),
         "optimizer.name": "adam",
-        "optimizer.betas": "[0.9,0.999]",
-        "optimizer.nesterov": "false",
+        "optimizer.betas": "[0.9, 0.999]",
+        "optimizer.nesterov": "False",
         seed: String(t),
       },
       tags: {

@@ -123,6 +123,12 @@ describe("an event whose only content is bad", () => {
     if (!checked.ok) expect(checked.rejection.problems.map(({ field }) => field)).toEqual(fields);
   });
 
+  test("is refused however much else there is to say of it", () => {
+    const unknown = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`unknown ${i}`, i]));
+    const bad = { ...METRIC, ...unknown, metric_name: "x", metric_value: "high" };
+    expect(checkEvent(bad, NOW)).toMatchObject({ ok: false, rejection: { status: 422 } });
+  });
+
   test("is taken where it says more: an end is never lost for its metrics", () => {
     expect(taken({ ...END, metrics: { a: "high" } })).toMatchObject({
       facts: { ends: "succeeded" },

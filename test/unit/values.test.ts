@@ -19,6 +19,10 @@ describe("parameters equal in meaning", () => {
     ["[128, 256, 128]", "[128,256,128]"],
     ["(1, 2)", "[1,2]"],
     ["{'a': 1, 'b': True}", '{"b":true,"a":1.0}'],
+    ["(1,)", "[1]"],
+    ["[9007199254740993, 1e0]", "[9007199254740993,1]"],
+    ['["it\'s", None]', '["it\\u0027s",null]'],
+    ["[nan, -inf]", "[NaN, -Infinity]"],
     ["nan", "NaN"],
     ["-inf", "-Infinity"],
   ])("%s is %s", (a, b) => {
@@ -37,6 +41,9 @@ describe("parameters equal in meaning", () => {
     ["true", "1"],
     ["0x10", "16"],
     ["a b", "a  b"],
+    ["['True']", "[True]"],
+    ["['1']", "[1]"],
+    ["[9007199254740993]", "[9007199254740992]"],
   ])("%s is not %s", (a, b) => {
     expect(sameMeaning(a, b)).toBe(false);
     expect(sameMeaning(b, a)).toBe(false);

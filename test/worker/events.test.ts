@@ -93,11 +93,11 @@ describe("one event", () => {
     expect(await trial("nested")).toMatchObject({
       metrics: { "train.accuracy": { last: 0.98 }, "val.loss": { last: 0.05 } },
       parameters: {
-        "architecture.hidden_sizes": "[128,256,128]",
+        "architecture.hidden_sizes": "[128, 256, 128]",
         "architecture.activation": "relu",
         "training.learning_rate": "0.001",
-        "training.shuffle": "true",
-        "training.seed": "null",
+        "training.shuffle": "True",
+        "training.seed": "None",
       },
     });
   });
@@ -123,7 +123,25 @@ describe("one event", () => {
       text.replace('"seed":1', '"seed":12345678901234567890').replace("[2]", "[9007199254740993,2]"),
     );
     expect(await trial("seed")).toMatchObject({
-      parameters: { seed: "12345678901234567890", layers: "[9007199254740993,2]" },
+      parameters: { seed: "12345678901234567890", layers: "[9007199254740993, 2]" },
+    });
+  });
+
+  it("keeps numbers of parameters as they were sent, and says the rest as Python does", async () => {
+    const text = JSON.stringify(
+      start("python", { parameters: { seed: null, cudnn: true, extra: {}, x: 1 } }),
+    );
+    await post(text.replace('"x":1', '"lr":1e-05,"dropout":1.0,"betas":[0.9,1e-8],"warmup":NaN'));
+    expect(await trial("python")).toMatchObject({
+      parameters: {
+        seed: "None",
+        cudnn: "True",
+        extra: "{}",
+        lr: "1e-05",
+        dropout: "1.0",
+        betas: "[0.9, 1e-8]",
+        warmup: "nan",
+      },
     });
   });
 

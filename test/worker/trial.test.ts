@@ -79,7 +79,7 @@ describe("one trial", () => {
     duration_ms: 243600,
     rank: 3,
     delivered_at: null,
-    parameters: { learning_rate: "0.001", "net.activation": "swish", "net.layers": "[64,32]" },
+    parameters: { learning_rate: "0.001", "net.activation": "swish", "net.layers": "[64, 32]" },
     tags: { candidate_id: "optuna_candidate_5", "metadata.host": "gpu-1", spectral_norm: "true", rank: "3" },
     fields: {
       candidate_id: "optuna_candidate_5",
