@@ -5,7 +5,7 @@
  * - invalid, conflict, exists, missing: MLflow refuses what it is asked to do for it
  * - misconfigured: something between that is not MLflow, or credentials that MLflow does not take, for some minutes now
  * - forgotten: an operator has given it up, and nobody needs to look
- * - unreadable: the relay itself cannot read, plan or fold what it holds of it
+ * - unreadable: the relay itself cannot read, plan or fold what it holds of it; `on` is what it was at. A newer relay may
  */
 export const BLOCKED_KINDS = [
   "gone_experiment",
@@ -34,6 +34,7 @@ export const RETRIED_KINDS = [
   "exists",
   "missing",
   "misconfigured",
+  "unreadable",
 ] as const satisfies readonly BlockedKind[];
 
 /** Whether the cron goes on trying. */

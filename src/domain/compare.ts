@@ -132,6 +132,7 @@ export function compareTexts(
 /** A run's own state, as far as it is expected: null is not looked at. */
 export type ExpectedState = {
   status: string;
+  startTime: number | null;
   endTime: number | null;
   runName: string | null;
   statusTag: string | null;
@@ -141,6 +142,7 @@ export type ExpectedState = {
 export function compareState(expected: ExpectedState, found: ExpectedState) {
   const fields = [
     { field: "status", expected: expected.status, found: found.status },
+    { field: "start_time", expected: expected.startTime, found: found.startTime },
     { field: "end_time", expected: expected.endTime, found: found.endTime },
     { field: "run_name", expected: expected.runName, found: found.runName },
     { field: "thunderline_status", expected: expected.statusTag, found: found.statusTag },

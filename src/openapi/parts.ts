@@ -60,6 +60,13 @@ export const folded = {
   parameters: z.record(z.string(), z.string()),
   tags: z.record(z.string(), z.string()),
   fields: z.record(z.string(), json).describe("The fields of the events, the latest by event time."),
+  unreadable: z
+    .object({
+      part: z.enum(["record", "events"]).describe("Its record, or the events that are not in it yet."),
+      reason: z.string(),
+    })
+    .nullable()
+    .describe("What this answer lacks, since the relay cannot read what it holds of it."),
   metrics: z.record(
     z.string(),
     component(

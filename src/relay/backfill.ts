@@ -87,7 +87,8 @@ export async function planBackfill(
 
 function restOf(opened: Opened, { onlyMissing }: Wanted): Pick<Plan, "params" | "tags" | "state"> {
   const { params, tags } = compareRest(opened);
-  const different = stateDifferences(opened) ?? [];
+  // A run's start cannot be mended.
+  const different = (stateDifferences(opened) ?? []).filter(({ field }) => field !== "start_time");
   const { sentState: sent } = opened.kept.stream;
   // Delivery never puts a run back to RUNNING that merely runs.
   const isMendable =

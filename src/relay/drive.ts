@@ -1,15 +1,14 @@
 import { isRetried } from "../domain/blocked.ts";
-import { errorText } from "../log.ts";
-import { NOT_BLOCKED } from "../store/blocked.ts";
+import { isForgotten, NOT_BLOCKED } from "../store/blocked.ts";
 import { type Claim, claim, release, type StreamRow } from "../store/leases.ts";
 import type { streams } from "../store/schema.ts";
-import { backoffMs } from "./backoff.ts";
 import { deliver } from "./deliver.ts";
 import type { Deps } from "./deps.ts";
 import { restoredByPolicy } from "./experiment.ts";
 import { foldStream } from "./fold-stream.ts";
 import { blockedValues } from "./stop.ts";
 import { type End, leaseMs, Turn } from "./turn.ts";
+import { endAfterThrow, type Stage } from "./unreadable.ts";
 
 const FULL_POLL_MS = 250;
 const MAX_FULL_POLLS = 60;
@@ -31,12 +30,19 @@ export async function drive(deps: Deps, streamId: number): Promise<Driven> {
   if (claimed.kind === "busy") return { busy: claimed.ms };
   if (claimed.kind === "full") return { poke: FULL_RETRY_MS };
   const { lease } = claimed;
-  const folded = await foldStream(deps, claimed.stream);
-  const stream = { ...claimed.stream, foldedSeq: folded.foldedSeq };
+  const folded = await foldOrEnd(deps, claimed.stream);
+  if ("end" in folded) {
+    // What an operator gave up stays so.
+    const values = isForgotten(claimed.stream) ? {} : valuesAfter(deps, claimed.stream, folded.end);
+    await release(deps.db, lease, values, deps.now());
+    return { poke: folded.end.kind === "wait" ? folded.end.ms : null };
+  }
+  const readAgain = isReadAgain(claimed.stream) ? READ_AGAIN : {};
+  const stream = { ...claimed.stream, ...readAgain, foldedSeq: folded.foldedSeq };
   const gatherMs = deps.config.gatherWindowSeconds * 1000;
   const idle = whyIdle(deps, stream, breaker?.state === "open");
   if (idle) {
-    const released = await release(deps.db, lease, idle, deps.now());
+    const released = await release(deps.db, lease, { ...readAgain, ...idle }, deps.now());
     // The poke for a later attempt may have been spent on this very turn.
     const early = stream.deliveredSeq < stream.lastSeq ? stream.nextAttemptAt - deps.now() : 0;
     return { poke: folded.more ? 0 : early > 0 ? early : released?.pokeNeeded ? gatherMs : null };
@@ -44,7 +50,8 @@ export async function drive(deps: Deps, streamId: number): Promise<Driven> {
   const log = deps.log.with({ model_run_id: stream.modelRunId, trial_id: stream.trialId });
   const turn = new Turn({ ...deps, log }, lease, stream, (breaker?.failures ?? 0) > 0);
   const end = await endOf(turn);
-  const released = await release(deps.db, lease, { ...turn.fence, ...valuesAfter(turn, end) }, deps.now());
+  const values = { ...readAgain, ...turn.fence, ...valuesAfter(turn.deps, turn.stream, end) };
+  const released = await release(deps.db, lease, values, deps.now());
   if (!released) return { poke: null };
   if (end.kind === "wait") return { poke: end.for === "breaker" ? null : end.ms };
   if (end.kind === "more" || folded.more) return { poke: 0 };
@@ -53,6 +60,25 @@ export async function drive(deps: Deps, streamId: number): Promise<Driven> {
   const behind = end.kind !== "blocked" && released.stream.deliveredSeq < released.stream.lastSeq;
   return { poke: released.pokeNeeded || behind ? gatherMs : null };
 }
+
+const READ_AGAIN = { ...NOT_BLOCKED, lastError: null, attempts: 0, nextAttemptAt: 0 };
+
+/** Whether it was blocked because it could not be folded, and now it was. */
+function isReadAgain({ blockedKind, blockedOn }: StreamRow): boolean {
+  const stage: Stage = "folding";
+  return blockedKind === "unreadable" && blockedOn === stage;
+}
+
+/** Folds the stream; where that fails in the relay itself, how the turn ends. */
+async function foldOrEnd(deps: Deps, stream: StreamRow): Promise<Folded | { end: End }> {
+  try {
+    return await foldStream(deps, stream);
+  } catch (error) {
+    return { end: endAfterThrow(deps, stream, "folding", error) };
+  }
+}
+
+type Folded = Awaited<ReturnType<typeof foldStream>>;
 
 /** Waits for a place among the streams that may call MLflow at once; those behind this one wait in the queue. */
 async function claimInTurn(deps: Deps, streamId: number): Promise<Claim> {
@@ -71,14 +97,7 @@ async function endOf(turn: Turn): Promise<End> {
     const { end } = step;
     return end.kind === "blocked" && (await restoredByPolicy(turn, end.block)) ? { kind: "more" } : end;
   } catch (error) {
-    const { deps, stream } = turn;
-    deps.log.error("delivery failed in the relay itself", { error: errorText(error) });
-    return {
-      kind: "wait",
-      for: "retry",
-      ms: backoffMs(stream.attempts, deps.config.retry, deps.random),
-      error: errorText(error),
-    };
+    return endAfterThrow(turn.deps, turn.stream, "delivery", error);
   }
 }
 
@@ -99,7 +118,7 @@ function whyIdle(deps: Deps, stream: StreamRow, breakerOpen: boolean): Values | 
   return stream.waitingFor !== "grace" && stream.nextAttemptAt > now() ? {} : null;
 }
 
-function valuesAfter({ deps, stream }: Turn, end: End): Values {
+function valuesAfter(deps: Deps, stream: StreamRow, end: End): Values {
   const rested: Values = { ...NOT_BLOCKED, attempts: 0, nextAttemptAt: 0, waitingFor: null };
   switch (end.kind) {
     case "done":

@@ -11,13 +11,18 @@ import type { Change, UnblockAction, Unblocked } from "./unblock.ts";
 /** What is to be done, or why nothing can be. */
 type Planned = { changes: Change[] } | Exclude<Unblocked, { kind: "done" }>;
 
+const UNREADABLE =
+  "The relay cannot read what it holds of it, so another run would get no more of it; restore tries again.";
+
 /** Looks at what MLflow has, and says what an action takes. Changes nothing. */
 export async function planUnblock(turn: Turn, action: UnblockAction): Promise<Planned> {
+  // Nothing of it is to be asked of MLflow: what it needs is a relay that can read it.
+  const isUnreadable = turn.stream.blockedKind === "unreadable";
   switch (action) {
     case "restore":
-      return restore(turn);
+      return isUnreadable ? { changes: [{ change: "deliver" }] } : restore(turn);
     case "recreate":
-      return recreate(turn);
+      return isUnreadable ? { kind: "refused", detail: UNREADABLE } : recreate(turn);
     case "forget":
       return isForgotten(turn.stream)
         ? { kind: "refused", detail: "It is forgotten already." }

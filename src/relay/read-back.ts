@@ -58,7 +58,7 @@ export async function openRun(deps: ReadDeps, streamId: number, upto: number | n
       ? { kind: "gone", before, runId }
       : { kind: "unreachable", failure: run.failure };
   const seq = upto ?? before.deliveredSeq;
-  const kept = await keptRest(deps.db, before, seq);
+  const kept = await keptRest(deps.db, before, seq, run.value.info.startTime);
   return { kind: "open", before, upto: seq, run: run.value, kept };
 }
 

@@ -3,6 +3,7 @@ import { type Core, fieldOf } from "../domain/fold.ts";
 import { MODEL_RUN_TAG, PARENT_TAG, TRIAL_TAG } from "../mlflow/tags.ts";
 import { isForgotten, NOT_BLOCKED } from "../store/blocked.ts";
 import { readCore } from "../store/core-column.ts";
+import { isLasting, reasonOf } from "../store/lasting.ts";
 import { claim } from "../store/leases.ts";
 import { modelRunStream, runIdOf } from "../store/parents.ts";
 import { unlinkedRunOf } from "../store/tagged.ts";
@@ -52,8 +53,9 @@ export async function trialRun(turn: Turn, core: Core): Promise<Step<boolean>> {
   if (turn.stream.mlflowRunId !== null) return { ok: true, value: true };
   const { deps, stream } = turn;
   const trialId = stream.trialId ?? "";
-  const parent = await parentOf(turn);
-  const parentCore = parent ? readCore(parent.core) : null;
+  const found = await parentOf(turn);
+  if (!found.ok) return found;
+  const { parent, parentCore } = found.value;
   const grace = graceLeft(turn, core.started && parentCore?.started !== false);
   if (grace) return grace;
   let parentRunId: string | null = null;
@@ -93,13 +95,29 @@ function graceLeft({ deps, stream }: Turn, started: boolean): { ok: false; end: 
 
 type Parent = NonNullable<Awaited<ReturnType<typeof modelRunStream>>>;
 
-async function parentOf(turn: Turn): Promise<Parent | null> {
-  const { modelRunId } = turn.stream;
-  if (modelRunId === null) return null;
-  const parent = await modelRunStream(turn.deps.db, modelRunId);
+type FoundParent = { parent: Parent | null; parentCore: Core | null };
+
+/** The trial's model run, folded. One that cannot be read is blocked by its own turn, and its trials wait for it. */
+async function parentOf({ deps, stream }: Turn): Promise<Step<FoundParent>> {
+  const { modelRunId } = stream;
+  if (modelRunId === null) return { ok: true, value: { parent: null, parentCore: null } };
+  try {
+    const parent = await foldedParent(deps, modelRunId);
+    return { ok: true, value: { parent, parentCore: parent ? readCore(parent.core) : null } };
+  } catch (error) {
+    if (!isLasting(error)) throw error;
+    const parent = await modelRunStream(deps.db, modelRunId);
+    if (parent && isForgotten(parent.stream)) return { ok: true, value: { parent, parentCore: null } };
+    const end = { kind: "wait" as const, for: "parent" as const, ms: BLOCKED_PARENT_POLL_MS };
+    return { ok: false, end: { ...end, error: `the model run cannot be read: ${reasonOf(error)}` } };
+  }
+}
+
+async function foldedParent(deps: Deps, modelRunId: string): Promise<Parent | null> {
+  const parent = await modelRunStream(deps.db, modelRunId);
   if (!parent || parent.stream.foldedSeq >= parent.stream.lastSeq) return parent;
-  await foldStream(turn.deps, parent.stream);
-  return modelRunStream(turn.deps.db, modelRunId);
+  await foldStream(deps, parent.stream);
+  return modelRunStream(deps.db, modelRunId);
 }
 
 type Home = Pick<Wanted, "experimentName" | "experimentId">;

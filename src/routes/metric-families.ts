@@ -1,3 +1,4 @@
+import { BLOCKED_KINDS } from "../domain/blocked.ts";
 import type { Breaker } from "../relay/breaker.ts";
 import type { Counts } from "../store/counters.ts";
 import { SYNC_STATES } from "../store/read-common.ts";
@@ -51,6 +52,11 @@ export function familiesOf({ readings, breaker, queues, now }: Sources): Family[
           value: readings.streams.find((row) => row.kind === kind && row.syncState === state)?.count ?? 0,
         })),
       ),
+    ),
+    gauge(
+      "relay_streams_blocked",
+      "Trials and model runs that stand still, by what blocks them.",
+      counted("blocked_kind", BLOCKED_KINDS, readings.blockedByKind),
     ),
     gauge(
       "relay_trials",

@@ -3,6 +3,7 @@ import { QUIET_STATUSES, TERMINAL_STATUSES } from "../domain/facts-schema.ts";
 import { type Core, emptyCore } from "../domain/fold.ts";
 import { allRoom } from "../domain/room.ts";
 import { type Lifecycle, noLifecycle } from "../domain/status.ts";
+import { isLasting } from "./lasting.ts";
 
 /** The JSON column of a folded state, checked as it is read. */
 
@@ -73,4 +74,14 @@ export function readLifecycle(text: string | null): Lifecycle {
 
 export function readCore(text: string | null): Core {
   return text === null ? emptyCore : core.parse(JSON.parse(text));
+}
+
+/** The same, or null where it is not as it should be. */
+export function readableCore(text: string | null): Core | null {
+  try {
+    return readCore(text);
+  } catch (error) {
+    if (isLasting(error)) return null;
+    throw error;
+  }
 }

@@ -85,6 +85,7 @@ export async function keptRest(
   db: D1Database,
   stream: { id: number; kind: "trial" | "model_run" },
   seq: number,
+  runStart: number | null,
 ) {
   const orm = drizzle(db);
   const table = stream.kind === "trial" ? trials : modelRuns;
@@ -106,6 +107,8 @@ export async function keptRest(
     orm
       .select({
         undelivered: sql<number>`(select count(*) from events where stream_id = ${stream.id} and seq > ${seq})`,
+        saidAtStart: sql<number>`(select count(*) from events where stream_id = ${stream.id}
+          and occurred_at = ${runStart} and type not like 'relay.%' limit 1)`,
       })
       .from(sql`(select 1)`),
   ]);
@@ -118,5 +121,7 @@ export async function keptRest(
     ...refused,
     refusedParams: conflictRows,
     undeliveredEvents: counted?.undelivered ?? 0,
+    /** Whether the trainer said anything for the time at which MLflow's run starts. */
+    isStartSaid: (counted?.saidAtStart ?? 0) > 0,
   };
 }

@@ -2,7 +2,7 @@ import { and, asc, eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { Disputed, Side } from "../domain/resolution.ts";
 import { statusSaidAt } from "../domain/status.ts";
-import { readCore } from "./core-column.ts";
+import { readableCore } from "./core-column.ts";
 import { type ConflictFilter, conflictCondition } from "./read-conflicts.ts";
 import { conflicts, mlflowRuns, modelRuns, streams, tags, trials } from "./schema.ts";
 
@@ -70,23 +70,29 @@ export async function openConflicts(
     .from(conflicts)
     .innerJoin(streams, eq(streams.id, conflicts.streamId))
     .where(matching);
-  const rows = joined.map(({ conflict, stream, status, state, core, taggedAt, ...row }): OpenConflict => {
-    const { fields, lifecycle } = readCore(core);
-    const saidAt = {
-      name: fields.run_name?.at ?? null,
-      status: statusSaidAt(lifecycle),
-    };
-    return {
-      ...conflict,
-      stream,
-      now: {
-        status: status ?? (state === "initialized" ? "running" : (state ?? "running")),
-        endedAt: row.endedAt,
-      },
-      lifecycle,
-      mlflowEndTime: row.mlflowEndTime,
-      saidAt: conflict.kind === "name" || conflict.kind === "status" ? saidAt[conflict.kind] : taggedAt,
-    };
-  });
+  const rows = joined.flatMap(
+    ({ conflict, stream, status, state, core, taggedAt, ...row }): OpenConflict[] => {
+      // A record that cannot be read leaves its own conflicts open, and nobody else's.
+      const read = readableCore(core);
+      if (!read) return [];
+      const { fields, lifecycle } = read;
+      const saidAt = {
+        name: fields.run_name?.at ?? null,
+        status: statusSaidAt(lifecycle),
+      };
+      const open = {
+        ...conflict,
+        stream,
+        now: {
+          status: status ?? (state === "initialized" ? "running" : (state ?? "running")),
+          endedAt: row.endedAt,
+        },
+        lifecycle,
+        mlflowEndTime: row.mlflowEndTime,
+        saidAt: conflict.kind === "name" || conflict.kind === "status" ? saidAt[conflict.kind] : taggedAt,
+      };
+      return [open];
+    },
+  );
   return { rows, total: counted?.total ?? 0 };
 }

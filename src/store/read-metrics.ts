@@ -14,6 +14,8 @@ export type Readings = {
   deadLettersByState: Counts;
   conflictsByKind: Counts;
   openConflictsByKind: Counts;
+  /** Trials and model runs. */
+  blockedByKind: Counts;
   /** Only of those that are not over: the others pile up for a month. */
   jobsByState: Counts;
   /** Undelivered events, counted up to `MAX_COUNTED_BACKLOG`. */
@@ -41,11 +43,12 @@ export async function readMetrics(db: D1Database): Promise<Readings> {
     db.prepare("select state as label, count(*) as value from dead_letters group by state"),
     db.prepare("select kind as label, count(*) as value from conflicts group by kind"),
     db.prepare("select kind as label, count(*) as value from conflicts where state = 'open' group by kind"),
+    db.prepare(BLOCKED),
     db.prepare(JOBS),
     db.prepare(BACKLOG),
     db.prepare(LAST_PASS),
   ]);
-  const [counters, trials, streamRows, deadLetters, conflicts, openConflicts, jobs, backlog, pass] =
+  const [counters, trials, streamRows, deadLetters, conflicts, openConflicts, blocked, jobs, backlog, pass] =
     results.map((result) => result.results);
   const { events = 0, oldestAt, acceptedSeq = 0, undeliveredSeq } = byLabel(backlog);
   const { finishedAt, pokes } = byLabel(pass);
@@ -60,6 +63,7 @@ export async function readMetrics(db: D1Database): Promise<Readings> {
     deadLettersByState: byLabel(deadLetters),
     conflictsByKind: byLabel(conflicts),
     openConflictsByKind: byLabel(openConflicts),
+    blockedByKind: byLabel(blocked),
     jobsByState: byLabel(jobs),
     backlog: events,
     oldestUndeliveredAt: oldestAt ?? null,
@@ -90,6 +94,9 @@ function streamCounts(db: D1Database): D1PreparedStatement {
   return db.prepare(query.sql).bind(...query.params);
 }
 
+const BLOCKED = `
+  select blocked_kind as label, count(*) as value from streams where blocked_kind is not null group by blocked_kind`;
+
 const JOBS = `
   select state as label, count(*) as value from jobs where state in ('queued', 'running') group by state`;
 
@@ -112,7 +119,7 @@ const BACKLOG = `
   select 'acceptedSeq', max(last_seq) from streams`;
 
 const LAST_PASS = `
-  with pass as (select finished_at, report ->> '$.pokedTrials' as pokes from cron_passes order by id desc limit 1)
+  with pass as (select finished_at, iif(json_valid(report), report ->> '$.pokedTrials', null) as pokes from cron_passes order by id desc limit 1)
   select 'finishedAt' as label, finished_at as value from pass
   union all
   select 'pokes', pokes from pass`;

@@ -94,15 +94,16 @@ function modelRunView(row: NonNullable<Awaited<ReturnType<typeof modelRunRow>>>)
 export async function readModelRun(db: D1Database, modelRunId: string) {
   const row = await modelRunRow(db, modelRunId);
   if (!row) return null;
-  const [{ state, ahead }, counts, trialCounts] = await Promise.all([
+  const [{ state, ahead, unreadable }, counts, trialCounts] = await Promise.all([
     readState(db, { id: row.id, kind: "model_run" }),
     countsOf(db, row.id),
     countTrials(db, modelRunId),
   ]);
   return {
     ...modelRunView({ ...row, updatedAt: ahead ? row.acceptedAt : row.updatedAt }),
-    ...foldedView(state.core, row.ownExperiment),
+    ...(unreadable?.part === "record" ? { metadata: {} } : foldedView(state.core, row.ownExperiment)),
     ...stateView(state),
+    unreadable,
     trials: trialCounts,
     counts,
   };

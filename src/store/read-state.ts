@@ -1,9 +1,10 @@
 import { and, eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { fieldsOf, fold, type State } from "../domain/fold.ts";
+import { emptyCore, fieldsOf, fold, type State } from "../domain/fold.ts";
 import type { Summary } from "../domain/summary.ts";
 import { toWire } from "../domain/values.ts";
 import { readCore } from "./core-column.ts";
+import { isLasting, reasonOf } from "./lasting.ts";
 import { metricSummaries, modelRuns, params, streams, tags, trials } from "./schema.ts";
 import { loadUnfolded, summaryOf, tagOf } from "./unfolded.ts";
 
@@ -12,21 +13,35 @@ const MAX_HELPINGS = 10;
 
 type Stream = { id: number; kind: "trial" | "model_run" };
 
+/** `ahead`: it holds more than the query rows do. `unreadable`: what is not in it, since it cannot be read. */
+export type ReadState = { state: State; ahead: boolean; unreadable: Unreadable | null };
+/** The row's own record, or the events that are not folded yet. */
+export type Unreadable = { part: "record" | "events"; reason: string };
+
 /**
  * The state of a stream with every event that was acknowledged, folded or not. Writes nothing, so that readers never
- * stand in the way of delivery.
- * @returns the state, and whether it holds more than the query rows do
+ * stand in the way of delivery. What cannot be read is left out and said.
  */
-export async function readState(db: D1Database, stream: Stream): Promise<{ state: State; ahead: boolean }> {
-  const stored = await storedState(db, stream);
-  let { state, foldedSeq } = stored;
-  for (let i = 0; i < MAX_HELPINGS && foldedSeq < stored.lastSeq; i++) {
-    const helping = await loadUnfolded(db, { ...stream, foldedSeq });
-    if (!helping) break;
-    state = fold(state, helping.events, helping.points).state;
-    foldedSeq = helping.upto;
+export async function readState(db: D1Database, stream: Stream): Promise<ReadState> {
+  const { core, rows, ...stored } = await storedState(db, stream);
+  let state: State = { ...rows, core: emptyCore };
+  let { foldedSeq } = stored;
+  let part: Unreadable["part"] = "record";
+  try {
+    state = { ...rows, core: readCore(core) };
+    part = "events";
+    for (let i = 0; i < MAX_HELPINGS && foldedSeq < stored.lastSeq; i++) {
+      const helping = await loadUnfolded(db, { ...stream, foldedSeq });
+      if (!helping) break;
+      state = fold(state, helping.events, helping.points).state;
+      foldedSeq = helping.upto;
+    }
+  } catch (error) {
+    if (!isLasting(error)) throw error;
+    const reason = reasonOf(error);
+    return { state, ahead: foldedSeq > stored.foldedSeq, unreadable: { part, reason } };
   }
-  return { state, ahead: foldedSeq > stored.foldedSeq };
+  return { state, ahead: foldedSeq > stored.foldedSeq, unreadable: null };
 }
 
 /** The query rows of a stream whole, and the watermarks that they are of: one batch, so one moment. */
@@ -43,13 +58,12 @@ async function storedState(db: D1Database, stream: Stream) {
     orm.select().from(tags).where(eq(tags.streamId, stream.id)),
     orm.select().from(metricSummaries).where(eq(metricSummaries.streamId, stream.id)),
   ]);
-  const state: State = {
-    core: readCore(row?.core ?? null),
+  const rows = {
     params: new Map(paramRows.map(({ key, value, seq }) => [key, { value, seq }])),
     tags: new Map(tagRows.map((row) => [row.key, tagOf(row)])),
     metrics: new Map(metricRows.map((summary) => [summary.key, summaryOf(summary)])),
   };
-  return { state, foldedSeq: marks?.foldedSeq ?? 0, lastSeq: marks?.lastSeq ?? 0 };
+  return { rows, core: row?.core ?? null, foldedSeq: marks?.foldedSeq ?? 0, lastSeq: marks?.lastSeq ?? 0 };
 }
 
 /** The parts of a state that trials and model runs show alike. */

@@ -16,7 +16,7 @@ const MAX_CONFLICTS = 100;
 export async function readTrial(db: D1Database, key: string) {
   const row = await trialRow(db, key);
   if (!row) return null;
-  const [{ state, ahead }, counts, conflicting, verified] = await Promise.all([
+  const [{ state, ahead, unreadable }, counts, conflicting, verified] = await Promise.all([
     readState(db, { id: row.id, kind: "trial" }),
     countsOf(db, row.id),
     latestConflicts(db, row.id),
@@ -24,9 +24,11 @@ export async function readTrial(db: D1Database, key: string) {
   ]);
   return {
     ...trialView({ ...row, updatedAt: ahead ? row.acceptedAt : row.updatedAt }),
-    ...foldedView(state.core),
+    // What the last fold made of it stands in the row as well.
+    ...(unreadable?.part === "record" ? {} : foldedView(state.core)),
     experiment_name: row.ownExperiment ?? text(fieldOf(state.core, "experiment_name")) ?? row.experimentName,
     ...stateView(state),
+    unreadable,
     verified,
     conflicts: conflicting,
     counts: { ...counts, points: pointsOf(state) },

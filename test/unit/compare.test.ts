@@ -172,11 +172,12 @@ describe("parameters and tags", () => {
 });
 
 test("a run's own state is compared field by field, and what is not expected is not looked at", () => {
-  const running = { status: "RUNNING", endTime: null, runName: "a", statusTag: null };
-  const killed = { status: "KILLED", endTime: 7, runName: "a", statusTag: "skipped" };
-  expect(compareState(running, { ...killed, status: "RUNNING" })).toEqual([]);
+  const running = { status: "RUNNING", startTime: 1, endTime: null, runName: "a", statusTag: null };
+  const killed = { status: "KILLED", startTime: 2, endTime: 7, runName: "a", statusTag: "skipped" };
+  expect(compareState({ ...running, startTime: null }, { ...killed, status: "RUNNING" })).toEqual([]);
   expect(compareState(killed, { ...running, runName: "b" })).toEqual([
     { field: "status", expected: "KILLED", found: "RUNNING" },
+    { field: "start_time", expected: 2, found: 1 },
     { field: "end_time", expected: 7, found: null },
     { field: "run_name", expected: "a", found: "b" },
     { field: "thunderline_status", expected: "skipped", found: null },

@@ -41,7 +41,7 @@ class FakeRun {
   status = "RUNNING";
   endTime: number | undefined;
   lifecycle = "active";
-  readonly startTime: number;
+  startTime: number;
   readonly tags: Map<string, string>;
   readonly params = new Map<string, string>();
   readonly metrics: z.output<typeof point>[] = [];
