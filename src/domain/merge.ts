@@ -119,7 +119,7 @@ function decide(policy: MergePolicy, relayAt: number, seenAt: number): "relay" |
   return policy;
 }
 
-/** Whether a merge has anything to write down. */
-export function isNothing({ accepted: { name, status, tags, params }, conflicts }: Merged): boolean {
-  return name === null && status === null && tags.size === 0 && params.size === 0 && conflicts.length === 0;
+/** Whether the relay takes anything from MLflow. */
+export function takesAnything({ accepted: { name, status, tags, params } }: Merged): boolean {
+  return name !== null || status !== null || tags.size > 0 || params.size > 0;
 }

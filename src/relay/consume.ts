@@ -7,6 +7,7 @@ import { drive } from "./drive.ts";
 import { flushTally } from "./flush-tally.ts";
 import { sendPokes } from "./ingest.ts";
 import { runJob, sendJob } from "./jobs.ts";
+import { Looks } from "./looks.ts";
 import { wake } from "./wake.ts";
 
 /** A Worker has six connections at once; more calls would wait for one, with their timeouts running. */
@@ -21,10 +22,11 @@ const MAX_DELAY_SECONDS = 86_400;
 /** Handles a queue's messages, a few at once. Every message is marked by itself, and nothing is thrown. */
 export async function consume(deps: Deps, messages: readonly Message<RelayMessage>[]): Promise<void> {
   const waiting = [...messages];
+  const looks = new Looks(deps);
   const worker = async () => {
     for (let message = waiting.shift(); message; message = waiting.shift()) {
       try {
-        await handle(deps, message.body, message.attempts);
+        await handle(deps, message.body, message.attempts, looks);
         message.ack();
       } catch (error) {
         deps.log.error("a queue message failed and will come again", {
@@ -41,10 +43,10 @@ export async function consume(deps: Deps, messages: readonly Message<RelayMessag
   await flushTally(deps);
 }
 
-async function handle(deps: Deps, message: RelayMessage, attempts: number): Promise<void> {
+async function handle(deps: Deps, message: RelayMessage, attempts: number, looks: Looks): Promise<void> {
   switch (message.kind) {
     case "poke":
-      return poke(deps, message.streamId, attempts);
+      return poke(deps, message.streamId, attempts, looks);
     case "journal": {
       const { outcomes, pokes } = await journal(deps.db, message.events, deps.now());
       for (const { kind } of outcomes) deps.tally.add(`relay_events_total{outcome="${kind}"}`);
@@ -59,8 +61,8 @@ async function handle(deps: Deps, message: RelayMessage, attempts: number): Prom
 }
 
 /** A turn with a stream, and the next message for what it left. */
-async function poke(deps: Deps, streamId: number, attempts: number): Promise<void> {
-  const driven = await drive(deps, streamId);
+async function poke(deps: Deps, streamId: number, attempts: number, looks: Looks): Promise<void> {
+  const driven = await drive(deps, streamId, looks);
   if ("busy" in driven) {
     // The holder pokes on release if there is more. A message that comes again hints that its first reader died.
     if (attempts > 1)

@@ -5,13 +5,15 @@ import { coreOf, modelRunStream } from "../store/parents.ts";
 import { countEvents } from "../store/streams.ts";
 import { settleDoubt } from "./fence.ts";
 import { finish } from "./finish.ts";
-import { lookFirst } from "./look-first.ts";
+import { lookAgain, lookFirst } from "./look-first.ts";
+import type { Looks } from "./looks.ts";
 import { sendAll } from "./send.ts";
 import { modelRun, text, trialRun } from "./targets.ts";
 import { proceed, type Step, type Turn } from "./turn.ts";
+import { untag } from "./untag.ts";
 
 /** Brings MLflow up to date with a folded stream: run, batches, status. */
-export async function deliver(turn: Turn): Promise<Step> {
+export async function deliver(turn: Turn, looks: Looks): Promise<Step> {
   const { stream, deps } = turn;
   // A Worker cannot tell a refused connection from a cut one. After a failure a read goes first, so that an MLflow
   // that is still away does not leave another write in doubt.
@@ -29,14 +31,19 @@ export async function deliver(turn: Turn): Promise<Step> {
   await noteLateClaims(turn, core);
   const settled = await settleDoubt(turn);
   if (!settled.ok) return settled;
-  const looked = await lookFirst(turn, core, runId, isNew);
+  const looked = await lookFirst(turn, looks, core, runId, isNew);
   if (!looked.ok) return looked;
-  // The look may have folded more.
-  const { maxStep } = looked.value ? readCore(await coreOf(deps.db, stream)) : core;
+  // A look may have folded more; so may a trial's turn of its model run, at any time, and that is sent too.
+  const coreNow = async () => readCore(await coreOf(deps.db, stream));
+  const { maxStep } = looked.value.isMerged ? await coreNow() : core;
   const sent = await sendAll(turn, runId, maxStep ?? 0);
   if (!sent.ok) return sent;
-  // Read again: a trial's turn may have folded more of its model run meanwhile, and that was sent too.
-  const finished = await finish(turn, runId, readCore(await coreOf(deps.db, stream)));
+  const untagged = await untag(turn, runId);
+  if (!untagged.ok) return untagged;
+  const sentCore = await coreNow();
+  const lookedAgain = await lookAgain(turn, looks, sentCore, runId, looked.value);
+  if (!lookedAgain.ok) return lookedAgain;
+  const finished = await finish(turn, runId, lookedAgain.value.isMerged ? await coreNow() : sentCore);
   if (!finished.ok) return finished;
   const { deliveredSeq, plannedSeq } = turn.stream;
   if (!(await turn.update({ deliveredSeq: plannedSeq, deliveredAt: deps.now() }))) return turn.stop(null);

@@ -6,6 +6,7 @@ import { deliver } from "./deliver.ts";
 import type { Deps } from "./deps.ts";
 import { restoredByPolicy } from "./experiment.ts";
 import { foldStream } from "./fold-stream.ts";
+import { Looks } from "./looks.ts";
 import { blockedValues } from "./stop.ts";
 import { type End, leaseMs, Turn } from "./turn.ts";
 import { endAfterThrow, type Stage } from "./unreadable.ts";
@@ -23,8 +24,13 @@ export type Driven = { poke: number | null } | { busy: number };
 /**
  * One turn with a stream: claim, fold, deliver, release. Never throws for what MLflow does; what the database does
  * is thrown, for the queue to retry.
+ * @param looks shared by the turns of one invocation, so that one look at MLflow serves many
  */
-export async function drive(deps: Deps, streamId: number): Promise<Driven> {
+export async function drive(deps: Deps, streamId: number, looks: Looks = new Looks(deps)): Promise<Driven> {
+  return looks.during(() => turnWith(deps, streamId, looks));
+}
+
+async function turnWith(deps: Deps, streamId: number, looks: Looks): Promise<Driven> {
   const [claimed, breaker] = await Promise.all([claimInTurn(deps, streamId), deps.guard.breaker()]);
   if (claimed.kind === "unknown") return { poke: null };
   if (claimed.kind === "busy") return { busy: claimed.ms };
@@ -49,7 +55,7 @@ export async function drive(deps: Deps, streamId: number): Promise<Driven> {
   }
   const log = deps.log.with({ model_run_id: stream.modelRunId, trial_id: stream.trialId });
   const turn = new Turn({ ...deps, log }, lease, stream, (breaker?.failures ?? 0) > 0);
-  const end = await endOf(turn);
+  const end = await endOf(turn, looks);
   const values = { ...readAgain, ...turn.fence, ...valuesAfter(turn.deps, turn.stream, end) };
   const released = await release(deps.db, lease, values, deps.now());
   if (!released) return { poke: null };
@@ -90,9 +96,9 @@ async function claimInTurn(deps: Deps, streamId: number): Promise<Claim> {
   }
 }
 
-async function endOf(turn: Turn): Promise<End> {
+async function endOf(turn: Turn, looks: Looks): Promise<End> {
   try {
-    const step = await deliver(turn);
+    const step = await deliver(turn, looks);
     if (step.ok) return { kind: "done" };
     const { end } = step;
     return end.kind === "blocked" && (await restoredByPolicy(turn, end.block)) ? { kind: "more" } : end;

@@ -13,10 +13,8 @@ import { proceed, type Step, type Turn } from "./turn.ts";
  */
 export async function finish(turn: Turn, runId: string, core: Core): Promise<Step> {
   const sent = readSentState(turn.stream.sentState);
+  if (!sent || !isNewsTo(sent, core)) return proceed;
   const wanted = runStateOf(core);
-  if (!sent || isSame(sent, wanted)) return proceed;
-  const mayRun = core.lifecycle.reset !== null || sent.lostContactAt !== null;
-  if (wanted.status === "RUNNING" && sent.status !== "RUNNING" && !mayRun) return proceed;
   const { db, now } = turn.deps;
   const { statusTag, lostContactAt } = wanted;
   if (statusTag !== sent.statusTag) {
@@ -46,6 +44,14 @@ export async function finish(turn: Turn, runId: string, core: Core): Promise<Ste
     .set({ status, endTime: updated.value.endTime, runName, syncedAt: now() })
     .where(eq(mlflowRuns.mlflowRunId, runId));
   return proceed;
+}
+
+/** Whether the run's own state is to be told to MLflow, which has it as it was sent last. */
+export function isNewsTo(sent: SentState, core: Core): boolean {
+  const wanted = runStateOf(core);
+  const mayRun = core.lifecycle.reset !== null || sent.lostContactAt !== null;
+  if (wanted.status === "RUNNING" && sent.status !== "RUNNING" && !mayRun) return false;
+  return !isSame(sent, wanted);
 }
 
 /** Sets one of the relay's own tags, or takes it away, and writes down that part of the state that it tells. */

@@ -16,8 +16,8 @@ export type Helping = { statements: number; untilMs: number; handled: Set<string
 export const COST = {
   /** A page of runs: its pace, the mirror read and written, tags looked up, and what was merged noted. */
   page: 10,
-  /** Whether a stream's run says anything new: the two sides, in one batch. */
-  look: 6,
+  /** Whether a stream's run says anything new: the two sides, in one batch, and whether a conflict is known. */
+  look: 7,
   /** A merge that accepts something and meets a conflict: lease, call, two folds, the journal, the agreement, the mirror. */
   merge: 56,
   /** Linking a run under the lease, and its first merge. */

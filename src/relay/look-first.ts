@@ -1,39 +1,71 @@
 import type { Core } from "../domain/fold.ts";
-import { runStateOf } from "../domain/run-state.ts";
+import { isMerged } from "../domain/merge.ts";
 import { tagsToSend } from "../store/agreed.ts";
 import { readSentState } from "../store/columns.ts";
+import { isNewsTo } from "./finish.ts";
+import type { Looks } from "./looks.ts";
 import { mergeRun } from "./merge-run.ts";
 import type { Step, Turn } from "./turn.ts";
 
+/** A look is good for so long: what is written later needs another. */
+const LOOK_STAYS_MS = 5_000;
+
+/** When the run was last looked at in this turn, or made, in epoch milliseconds (null: not yet), and whether it was merged. */
+export type Seen = { at: number | null; isMerged: boolean };
+
 /**
  * Looks at the run and merges before anything is sent, where what is sent could wipe out an edit made in MLflow that
- * no pull has seen yet. A trial's own course (new tags, its end) under the policy `relay` needs no look: the relay's
- * word would stand anyway, and a call a trial would be spent on it.
- * @param isNew whether the run was linked in this very turn
- * @returns whether it merged, and with that folded what has come meanwhile
+ * no pull has seen yet: MLflow keeps nothing of what is overwritten there, and every conflict is to be recorded. Points
+ * and parameters are never overwritten and need no look.
+ * @param isNew whether the run was linked in this very turn: nobody has edited one that was just made
  */
 export async function lookFirst(
   turn: Turn,
+  looks: Looks,
   core: Core,
   runId: string,
   isNew: boolean,
-): Promise<Step<boolean>> {
-  if (!(isNew ? turn.stream.adopted : await mayOverwrite(turn, core))) return { ok: true, value: false };
-  const run = await turn.call(() => turn.deps.mlflow.getRun(runId));
-  if (!run.ok) return turn.stop(run.failure);
-  // Writing to a deleted run is refused, and that says why.
-  if (run.value.info.lifecycleStage === "deleted") return { ok: true, value: false };
-  const merged = await mergeRun(turn, run.value);
-  return merged.ok ? { ok: true, value: true } : merged;
+): Promise<Step<Seen>> {
+  if (isNew && !turn.stream.adopted) return { ok: true, value: { at: turn.deps.now(), isMerged: false } };
+  const overwrites =
+    tellsState(turn, core) || (await tagsToSend(turn.deps.db, turn.stream)).some((key) => isMerged(key));
+  return isNew || overwrites ? look(turn, looks, runId) : { ok: true, value: { at: null, isMerged: false } };
 }
 
-async function mayOverwrite({ stream, deps }: Turn, core: Core): Promise<boolean> {
+/** The same before the run's state is told, which may be long after the first batch was sent. */
+export async function lookAgain(
+  turn: Turn,
+  looks: Looks,
+  core: Core,
+  runId: string,
+  seen: Seen,
+): Promise<Step<Seen>> {
+  const isRecent = seen.at !== null && turn.deps.now() - seen.at <= LOOK_STAYS_MS;
+  return isRecent || !tellsState(turn, core)
+    ? { ok: true, value: { ...seen, isMerged: false } }
+    : look(turn, looks, runId);
+}
+
+function tellsState({ stream }: Turn, core: Core): boolean {
   const sent = readSentState(stream.sentState);
-  if (!sent) return false;
-  const { status, runName } = runStateOf(core);
-  const { merge } = deps.config;
-  if (runName !== null && runName !== sent.runName) return true;
-  if (merge.status !== "relay" && status !== sent.status) return true;
-  const tags = await tagsToSend(deps.db, stream);
-  return tags.overwriting || (tags.some && (merge.tag !== "relay" || merge.description !== "relay"));
+  return sent !== null && isNewsTo(sent, core);
+}
+
+async function look(turn: Turn, looks: Looks, runId: string): Promise<Step<Seen>> {
+  const { deps, lease } = turn;
+  const at = deps.now();
+  // The search waits for its own place in the row of calls, once for all.
+  if (!(await turn.update({}))) return turn.stop(null);
+  const experimentId = turn.stream.mlflowExperimentId;
+  const shared = experimentId === null ? null : await looks.see({ runId, experimentId });
+  if (deps.now() - at > lease.ms) return turn.stop(null);
+  const run =
+    shared?.ok && shared.value !== null
+      ? { ok: true as const, value: shared.value }
+      : await turn.call(() => deps.mlflow.getRun(runId));
+  if (!run.ok) return turn.stop(run.failure);
+  // Writing to a deleted run is refused, and that says why.
+  if (run.value.info.lifecycleStage === "deleted") return { ok: true, value: { at, isMerged: false } };
+  const merged = await mergeRun(turn, run.value);
+  return merged.ok ? { ok: true, value: { at, isMerged: true } } : merged;
 }

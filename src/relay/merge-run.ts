@@ -2,7 +2,7 @@ import { type Merged, merge, type Sides } from "../domain/merge.ts";
 import type { Facts, JournalEvent } from "../domain/types.ts";
 import type { Run } from "../mlflow/types.ts";
 import { agree, readSides, type StoredSides } from "../store/agreed.ts";
-import { recordConflicts } from "../store/conflicts.ts";
+import { type Conflict, recordConflicts } from "../store/conflicts.ts";
 import type { Deps } from "./deps.ts";
 import { foldStream } from "./fold-stream.ts";
 import { ingest } from "./ingest.ts";
@@ -20,11 +20,20 @@ export function mergeOf(
   return { sides, merged: merge(sides, config.merge, now()) };
 }
 
+/** What both sides changed, as it is recorded. */
+export function conflictsOf(streamId: number, { conflicts }: Merged, createdAt: number): Conflict[] {
+  return conflicts.map(({ kind, field, base, relay, mlflow, decision }) => {
+    const [kept, refused] = decision === "relay" ? [relay, mlflow] : [mlflow, relay];
+    const values = { base, relayValue: relay, mlflowValue: mlflow, decision };
+    return { streamId, kind, field, kept, refused: refused ?? "", ...values, source: "mlflow", createdAt };
+  });
+}
+
 /**
  * Merges the run as MLflow shows it into the stream, under the stream's lease. What is accepted from MLflow becomes an
  * event in the journal, so that the fold stays the one truth; what both changed is recorded. What the relay has to
  * say is left to delivery.
- * @returns how many fields were accepted, and how many were in conflict
+ * @returns how many fields were accepted, and how many conflicts are news
  */
 export async function mergeRun(turn: Turn, run: Run): Promise<Step<{ accepted: number; conflicts: number }>> {
   const { deps, lease } = turn;
@@ -35,15 +44,7 @@ export async function mergeRun(turn: Turn, run: Run): Promise<Step<{ accepted: n
   const stored = await readSides(deps.db, turn.stream.id);
   if (!stored) return { ok: true, value: { accepted: 0, conflicts: 0 } };
   const { sides, merged } = mergeOf(deps, stored, run);
-  await recordConflicts(
-    deps.db,
-    merged.conflicts.map(({ kind, field, base, relay, mlflow, decision }) => {
-      const [kept, refused] = decision === "relay" ? [relay, mlflow] : [mlflow, relay];
-      const values = { base, relayValue: relay, mlflowValue: mlflow, decision };
-      const row = { streamId: turn.stream.id, kind, field, kept, refused: refused ?? "", ...values };
-      return { ...row, source: "mlflow" as const, createdAt: deps.now() };
-    }),
-  );
+  const conflicts = await recordConflicts(deps.db, conflictsOf(turn.stream.id, merged, deps.now()));
   const seenAt = deps.now();
   const occurredAt = acceptedAt(sides, merged, deps.config.merge, stored.core, seenAt);
   const events = factsOf(merged, stored.stream.foldedSeq, seenAt).map((facts) =>
@@ -71,7 +72,7 @@ export async function mergeRun(turn: Turn, run: Run): Promise<Step<{ accepted: n
     return turn.stop(null);
   const { name, status, tags, params } = merged.accepted;
   const accepted = tags.size + params.size + Number(name !== null) + Number(status !== null);
-  return { ok: true, value: { accepted, conflicts: merged.conflicts.length } };
+  return { ok: true, value: { accepted, conflicts } };
 }
 
 function eventOf({ stream, deps }: Turn, facts: Facts, occurredAt: number): JournalEvent {

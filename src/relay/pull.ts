@@ -1,11 +1,12 @@
-import { isNothing } from "../domain/merge.ts";
+import { takesAnything } from "../domain/merge.ts";
 import type { Failure } from "../mlflow/failure.ts";
 import type { Run } from "../mlflow/types.ts";
 import { readSides } from "../store/agreed.ts";
+import { hasNewConflicts } from "../store/conflicts.ts";
 import { mirrorRuns } from "../store/mirror.ts";
 import { runIdOf } from "../store/parents.ts";
 import type { Deps } from "./deps.ts";
-import { mergeOf, mergeRun } from "./merge-run.ts";
+import { conflictsOf, mergeOf, mergeRun } from "./merge-run.ts";
 import { agreedTags, sentAfter } from "./run-sides.ts";
 import { RETRY_SOON_MS, type Turn } from "./turn.ts";
 import { underLease } from "./under-lease.ts";
@@ -44,8 +45,9 @@ export async function hasNews(deps: Deps, streamId: number, seen: Run): Promise<
   const stored = await readSides(deps.db, streamId);
   if (!stored) return false;
   const { sides, merged } = mergeOf(deps, stored, seen);
-  if (!isNothing(merged) || agreedTags(sides, merged).size > 0) return true;
-  return JSON.stringify(sentAfter(stored.sent, sides, merged)) !== JSON.stringify(stored.sent);
+  if (takesAnything(merged) || agreedTags(sides, merged).size > 0) return true;
+  if (JSON.stringify(sentAfter(stored.sent, sides, merged)) !== JSON.stringify(stored.sent)) return true;
+  return hasNewConflicts(deps.db, conflictsOf(streamId, merged, deps.now()));
 }
 
 /** What a search showed may be older than what was delivered since: the run is read again under the lease. */

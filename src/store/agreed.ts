@@ -85,6 +85,10 @@ const REMEMBER = `
   select ?2, value ->> 0, value ->> 1, value ->> 2 from json_each(?1) where value ->> 2 is not null and ${IS_HELD}
   on conflict do update set value = excluded.value`;
 
+const TAKEN_AWAY = `
+  select t.key from agreed a join tags t on t.stream_id = a.stream_id and t.key = a.key
+  where a.stream_id = ?1 and a.kind = 'tag' and t.removed_at is not null`;
+
 /** Takes it that MLflow has the tags of a batch, but for those that it refused. Binds the batch's id, then a lease. */
 export const AGREE_ON_BATCH = `
   insert into agreed (stream_id, kind, key, value)
@@ -103,23 +107,32 @@ export const AGREE_ON_TAGS = `
     and exists (select 1 from streams where id = ?2 and lease_token = ?3)
   on conflict do update set value = excluded.value`;
 
-/** Whether there are tags to be sent, planned ones among them, and whether one of them replaces what was agreed on. */
+/**
+ * The tags that delivery is about to change in MLflow: to be sent, planned ones among them, or taken away. Whether they
+ * replace something is for a look to tell.
+ */
 export async function tagsToSend(
   db: D1Database,
   { id, plannedSeq }: Pick<StreamRow, "id" | "plannedSeq">,
-): Promise<{ some: boolean; overwriting: boolean }> {
-  const row = await db
+): Promise<string[]> {
+  const { results } = await db
     .prepare(
       `with due as (
          select key, value from tags where stream_id = ?1 and seq > ?2 and removed_at is null
          union all
          select t.value ->> '$.key', t.value ->> '$.value'
          from batches b, json_each(b.items, '$.tags') t where b.stream_id = ?1)
-       select count(*) as news, count(a.value) as overwriting
-       from due left join agreed a on a.stream_id = ?1 and a.kind = 'tag' and a.key = due.key
-       where a.value is not due.value`,
+       select due.key from due left join agreed a on a.stream_id = ?1 and a.kind = 'tag' and a.key = due.key
+       where a.value is not due.value
+       union ${TAKEN_AWAY}`,
     )
     .bind(id, plannedSeq)
-    .first<{ news: number; overwriting: number }>();
-  return { some: (row?.news ?? 0) > 0, overwriting: (row?.overwriting ?? 0) > 0 };
+    .all<{ key: string }>();
+  return results.map((row) => row.key);
+}
+
+/** The tags that were taken away here and that MLflow still has, as far as is known. */
+export async function tagsToDelete(db: D1Database, streamId: number): Promise<string[]> {
+  const { results } = await db.prepare(TAKEN_AWAY).bind(streamId).all<{ key: string }>();
+  return results.map((row) => row.key);
 }

@@ -3,38 +3,52 @@ import { drizzle } from "drizzle-orm/d1";
 import { conflicts } from "./schema.ts";
 import { overRows } from "./sql.ts";
 
+export type Conflict = typeof conflicts.$inferInsert;
+
 /**
  * Records what was said twice and differently. The same conflict again changes nothing while it is open; one of a merge
- * that was resolved is open again with its new values, for it was made anew. The others are found again each time that
- * somebody looks, so that what an operator has settled about them stays settled.
+ * that was resolved, or has other values now, is open with these, for it was made anew. The others are found again each
+ * time that somebody looks, so that what an operator has settled about them stays settled.
+ * @returns how many of them are news
  */
-export async function recordConflicts(
-  db: D1Database,
-  rows: readonly (typeof conflicts.$inferInsert)[],
-): Promise<void> {
-  const statements = overRows(
-    db,
-    RECORD,
-    rows.map((row) => [
-      row.streamId,
-      row.kind,
-      row.field,
-      row.kept ?? null,
-      row.refused,
-      row.source,
-      row.eventId ?? null,
-      row.createdAt,
-      row.base ?? null,
-      row.relayValue ?? null,
-      row.mlflowValue ?? null,
-      row.decision ?? null,
-    ]),
-  );
-  if (statements.length > 0) await db.batch(statements);
+export async function recordConflicts(db: D1Database, rows: readonly Conflict[]): Promise<number> {
+  const statements = overRows(db, RECORD, rows.map(toRow));
+  if (statements.length === 0) return 0;
+  const results = await db.batch(statements);
+  return results.reduce((sum, { results }) => sum + results.length, 0);
 }
 
+/** Whether any of these would be news. Looks only. */
+export async function hasNewConflicts(db: D1Database, rows: readonly Conflict[]): Promise<boolean> {
+  const statements = overRows(db, NEWS, rows.map(toRow));
+  if (statements.length === 0) return false;
+  return (await db.batch(statements)).some(({ results }) => results.length > 0);
+}
+
+function toRow(row: Conflict) {
+  return [
+    row.streamId,
+    row.kind,
+    row.field,
+    row.kept ?? null,
+    row.refused,
+    row.source,
+    row.eventId ?? null,
+    row.createdAt,
+    row.base ?? null,
+    row.relayValue ?? null,
+    row.mlflowValue ?? null,
+    row.decision ?? null,
+  ];
+}
+
+/** Of a conflict `c` that is there already, whether it is made anew by one of this kind and with these values. */
+const isAnew = (kind: string, kept: string, relayValue: string, mlflowValue: string) => `
+  ${kind} in ('name', 'status', 'tag', 'description', 'double_run') and (c.state = 'resolved'
+    or c.kept is not ${kept} or c.relay_value is not ${relayValue} or c.mlflow_value is not ${mlflowValue})`;
+
 const RECORD = `
-  insert into conflicts (stream_id, kind, field, kept, refused, source, event_id, created_at, base, relay_value,
+  insert into conflicts as c (stream_id, kind, field, kept, refused, source, event_id, created_at, base, relay_value,
     mlflow_value, decision)
   select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
     value ->> 8, value ->> 9, value ->> 10, value ->> 11
@@ -43,7 +57,14 @@ const RECORD = `
     kept = excluded.kept, source = excluded.source, event_id = excluded.event_id, created_at = excluded.created_at,
     base = excluded.base, relay_value = excluded.relay_value, mlflow_value = excluded.mlflow_value,
     decision = excluded.decision, state = 'open', resolution = null, resolved_at = null
-  where conflicts.state = 'resolved' and excluded.kind in ('name', 'status', 'tag', 'description', 'double_run')`;
+  where ${isAnew("excluded.kind", "excluded.kept", "excluded.relay_value", "excluded.mlflow_value")}
+  returning id`;
+
+const NEWS = `
+  select 1 from json_each(?1) given left join conflicts c on c.stream_id = given.value ->> 0
+    and c.kind = given.value ->> 1 and c.field = given.value ->> 2 and c.refused = given.value ->> 4
+  where c.id is null or (${isAnew("c.kind", "given.value ->> 3", "given.value ->> 9", "given.value ->> 10")})
+  limit 1`;
 
 /** Whether this stream was refused the MLflow run that its trainer asked for; also when that was settled by hand. */
 export async function hasRefusedRun(db: D1Database, streamId: number, runId: string): Promise<boolean> {

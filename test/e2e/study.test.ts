@@ -66,7 +66,9 @@ describe("a study of 20 trials, 50 epochs and 6 metrics", () => {
     expect(lab.proxy.callsTo("runs/create")).toHaveLength(runs.length);
     expect(lab.proxy.callsTo("runs/update")).toHaveLength(runs.length);
     expect(lab.proxy.callsTo("runs/log-batch").length).toBeLessThanOrEqual(5 * runs.length);
-    expect(lab.proxy.callsTo("runs/search")).toEqual([]);
+    // One look serves all that end, or are told something else of, at about the same time.
+    expect(lab.proxy.callsTo("runs/search").length).toBeLessThanOrEqual(runs.length / 2);
+    expect(lab.proxy.callsTo("runs/get")).toEqual([]);
   });
 });
 

@@ -3,12 +3,12 @@ import { describe, expect, test } from "vitest";
 import { emptyCore, fold, type State } from "../../src/domain/fold.ts";
 import {
   DESCRIPTION_TAG,
-  isNothing,
   MERGE_POLICIES,
   type MergePolicies,
   type MergePolicy,
   merge,
   type Sides,
+  takesAnything,
 } from "../../src/domain/merge.ts";
 import { runStateOf } from "../../src/domain/run-state.ts";
 import type { Facts, StoredEvent } from "../../src/domain/types.ts";
@@ -95,6 +95,9 @@ class World {
   };
   readonly params = new Map<string, string>();
   conflicts = 0;
+  /** The values that deliveries wiped out in MLflow and that nobody had agreed on, and those that conflicts show. */
+  readonly wiped: string[] = [];
+  readonly recorded = new Set<string>();
 
   say(facts: Facts, ahead = 0): void {
     this.#clock += 10;
@@ -135,24 +138,34 @@ class World {
     const sides = this.#sides();
     const merged = merge(sides, policies, this.#clock);
     this.conflicts += merged.conflicts.length;
+    for (const { field, mlflow } of merged.conflicts) this.recorded.add(`${field}: ${mlflow}`);
     const at = acceptedAt(sides, merged, policies, this.#state.core, this.#clock);
     for (const facts of factsOf(merged, this.#seq, this.#clock)) this.#tell(facts, at, "relay.mlflow");
     for (const [key, value] of agreedTags(sides, merged))
       if (value === null) this.#agreed.delete(key);
       else this.#agreed.set(key, value);
     this.#sent = sentAfter(this.#sent, sides, merged);
-    return !isNothing(merged);
+    return takesAnything(merged) || merged.conflicts.length > 0;
   }
 
   /** @returns how many values were sent */
   deliver(): number {
     let sent = 0;
-    for (const [key, { value }] of this.#state.tags)
-      if (value !== null && this.#agreed.get(key) !== value) {
+    const wipe = (field: string, agreed: string | null, there: string | null, said: string | null) => {
+      if (there !== agreed && there !== said) this.wiped.push(`${field}: ${there}`);
+    };
+    for (const [key, { value }] of this.#state.tags) {
+      const agreed = this.#agreed.get(key) ?? null;
+      if (value !== agreed) wipe(key, agreed, this.run.tags.get(key) ?? null, value);
+      if (value !== null && agreed !== value) {
         this.run.tags.set(key, value);
         this.#agreed.set(key, value);
         sent++;
+      } else if (value === null && this.#agreed.delete(key)) {
+        this.run.tags.delete(key);
+        sent++;
       }
+    }
     const wanted = runStateOf(this.#state.core);
     const runName = wanted.runName ?? this.#sent.runName;
     if (
@@ -160,6 +173,10 @@ class World {
       wanted.endTime !== this.#sent.endTime ||
       runName !== this.#sent.runName
     ) {
+      // A scheduled run has not ended, which is all that is said of it.
+      const there = this.run.status === "SCHEDULED" ? "RUNNING" : this.run.status;
+      wipe("status", this.#sent.status, there, wanted.status);
+      wipe("run_name", this.#sent.runName, this.run.name, runName);
       this.run.status = wanted.status;
       this.run.endTime = wanted.endTime ?? this.run.endTime;
       this.run.name = runName;
@@ -193,6 +210,11 @@ const act: fc.Arbitrary<Act> = fc.oneof(
     ([k, v]): Act =>
       (world) =>
         world.say({ tags: { [k]: v } }),
+  ),
+  key.map(
+    (k): Act =>
+      (world) =>
+        world.say({ untags: [k] }),
   ),
   word.map(
     (v): Act =>
@@ -259,6 +281,22 @@ describe("any course of edits on both sides", () => {
         expect([world.pull(chosen), world.deliver()]).toEqual([false, 0]);
       }),
       { numRuns: 2_000 },
+    );
+  });
+
+  test("a delivery that looks first wipes out nothing that is not recorded", () => {
+    fc.assert(
+      fc.property(fc.array(act, { maxLength: 25 }), policies, (acts, chosen) => {
+        const world = new World();
+        for (const each of acts) {
+          each(world, chosen);
+          world.wiped.length = 0;
+          world.pull(chosen);
+          world.deliver();
+          expect([...world.recorded]).toEqual(expect.arrayContaining(world.wiped));
+        }
+      }),
+      { numRuns: 1_000 },
     );
   });
 
@@ -329,6 +367,72 @@ describe("any course of edits on both sides", () => {
         }
         expect(world.conflicts).toBe(0);
       }),
+    );
+  });
+});
+
+describe("any three sides", () => {
+  const tags = ["a", "b", "c", DESCRIPTION_TAG];
+  const maybe = fc.option(fc.constantFrom("x", "y", "z"));
+  const statuses = fc.constantFrom(
+    "RUNNING" as const,
+    "FINISHED" as const,
+    "FAILED" as const,
+    "KILLED" as const,
+  );
+  const side = fc.record({ name: word, status: statuses, tags: fc.tuple(maybe, maybe, maybe, maybe) });
+  const present = (values: readonly (string | null)[]) =>
+    new Map(tags.flatMap((k, n) => (values[n] == null ? [] : [[k, values[n]] as const])));
+
+  test("every field that both changed is a conflict with both values, and no other is", () => {
+    fc.assert(
+      fc.property(side, side, side, fc.constantFrom(...MERGE_POLICIES), (base, relay, mlflow, policy) => {
+        const said = <T>(value: T) => ({ value, at: 50 });
+        const { accepted, conflicts } = merge(
+          {
+            base: { ...base, tags: present(base.tags) },
+            relay: {
+              name: said(relay.name),
+              status: said(relay.status),
+              tags: new Map(tags.map((k, n) => [k, said(relay.tags[n] ?? null)])),
+              params: new Map(),
+            },
+            mlflow: {
+              ...mlflow,
+              tags: present(mlflow.tags),
+              endTime: null,
+              statusTag: null,
+              params: new Map(),
+            },
+          },
+          all(policy),
+          SEEN_AT,
+        );
+        const fields = [
+          ["name", "run_name", base.name, relay.name, mlflow.name],
+          ["status", "status", base.status, relay.status, mlflow.status],
+          ...tags.map((k, n) => [
+            k === DESCRIPTION_TAG ? "description" : "tag",
+            k,
+            base.tags[n] ?? null,
+            relay.tags[n] ?? null,
+            mlflow.tags[n] ?? null,
+          ]),
+        ];
+        const both = fields.filter(
+          ([, , was, here, there]) => here !== was && there !== was && here !== there,
+        );
+        const shown = conflicts.map((c) => [c.kind, c.field, c.base, c.relay, c.mlflow]);
+        expect(shown).toEqual(expect.arrayContaining(both));
+        expect(shown).toHaveLength(both.length);
+        // What MLflow alone changed is taken, and what the relay alone changed is left to delivery.
+        for (const [n, k] of tags.entries()) {
+          const [was, here, there] = [base.tags[n], relay.tags[n], mlflow.tags[n]];
+          if (there === was || there === here) expect(accepted.tags.has(k)).toBe(false);
+          else if (here === was) expect(accepted.tags.get(k)).toBe(there ?? null);
+        }
+      }),
+      { numRuns: 3_000 },
     );
   });
 });

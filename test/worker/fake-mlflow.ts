@@ -128,9 +128,16 @@ export class FakeMlflow {
     if (trouble === "errs")
       return Response.json({ error_code: "TEMPORARILY_UNAVAILABLE", message: "after all" }, { status: 503 });
     return answer === null
-      ? Response.json({ error_code: "RESOURCE_DOES_NOT_EXIST", message: "no such thing" }, { status: 404 })
+      ? Response.json(
+          { error_code: "RESOURCE_DOES_NOT_EXIST", message: this.#missing(endpoint, body) },
+          { status: 404 },
+        )
       : Response.json(answer);
   };
+
+  #missing(endpoint: string, { key }: Asked): string {
+    return endpoint === "runs/delete-tag" ? `No tag with name: ${key} in run` : "no such thing";
+  }
 
   #answer(endpoint: string, body: Asked & { run_id: string; name: string }): object | null {
     if (endpoint === "runs/create") {
@@ -139,7 +146,7 @@ export class FakeMlflow {
       this.runs.set(id, made);
       return { run: made.json(id) };
     }
-    if (endpoint === "experiments/search" || endpoint === "runs/search") return {};
+    if (endpoint === "experiments/search") return {};
     if (endpoint.startsWith("experiments/"))
       return { experiment: { experiment_id: "1", name: body.name, lifecycle_stage: "active" } };
     if (endpoint === "runs/search") return { runs: this.#found(body.filter) };
@@ -162,8 +169,7 @@ export class FakeMlflow {
         run.tags.set(body.key ?? "", body.value ?? "");
         return {};
       case "runs/delete-tag":
-        run.tags.delete(body.key ?? "");
-        return {};
+        return run.tags.delete(body.key ?? "") ? {} : null;
       case "runs/log-batch":
         for (const { key, value } of body.params) run.params.set(key, value);
         for (const { key, value } of body.tags) run.tags.set(key, value);

@@ -227,20 +227,20 @@ test("metrics of an end take the highest step, also of what came while the run w
   await w.say(null, { points: [{ key: "loss", value: 1, step: 1, timestamp: 1 }] });
   await w.deliver();
   await w.say({ tags: { k: "B" } });
-  const { getRun } = w.deps.direct;
+  const { searchRuns } = w.deps.mlflow;
   let once = true;
-  const direct: Deps["direct"] = {
-    ...w.deps.direct,
-    getRun: async (id) => {
+  const mlflow: Deps["mlflow"] = {
+    ...w.deps.mlflow,
+    searchRuns: async (search) => {
       if (once) {
         once = false;
         await w.say(null, { points: [{ key: "loss", value: 0.5, step: 9, timestamp: 2 }] });
         await w.say({ announces: true, ends: "succeeded", finals: { loss: 0.1 } });
       }
-      return getRun(id);
+      return searchRuns(search);
     },
   };
-  const meanwhile: Deps = { ...w.deps, direct };
+  const meanwhile: Deps = { ...w.deps, mlflow };
   await w.deliver(meanwhile);
   await w.deliver();
   expect(w.run.metrics.map(({ step, value }) => [step, value])).toEqual([

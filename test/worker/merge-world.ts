@@ -1,0 +1,88 @@
+import { env } from "cloudflare:workers";
+import { expect } from "vitest";
+import { type Facts, streamIdentity } from "../../src/domain/types.ts";
+import { consume } from "../../src/relay/consume.ts";
+import type { Deps } from "../../src/relay/deps.ts";
+import { drive } from "../../src/relay/drive.ts";
+import { digest } from "../../src/relay/identify.ts";
+import { ingest } from "../../src/relay/ingest.ts";
+import { pullStream } from "../../src/relay/pull.ts";
+import { FakeMlflow } from "./fake-mlflow.ts";
+
+let count = 0;
+
+/** A tracking server in memory with the relay's hands on it. */
+export function mergeWorld(vars: Record<string, string> = {}) {
+  const mlflow = new FakeMlflow();
+  const deps = mlflow.deps({ RELAY_ANNOUNCE_GRACE_SECONDS: "0", ...vars });
+  return { mlflow, deps, trial: (tags: Record<string, string> = {}) => trialIn(mlflow, deps, tags) };
+}
+
+/** One trial that has its run, and what its trainer says of it; `run` is what MLflow has. */
+async function trialIn(mlflow: FakeMlflow, deps: Deps, tags: Record<string, string>) {
+  const trialId = `told-${++count}`;
+  const key = await digest(streamIdentity(null, trialId));
+  const stream = { key, kind: "trial" as const, modelRunId: null, trialId, parentKey: null };
+  const say = async (facts: Facts) => {
+    // No two words at one moment: which of them is later is then by chance.
+    await new Promise((done) => setTimeout(done, 2));
+    const id = `told-${++count}`;
+    const at = Date.now();
+    const event = {
+      stream,
+      id,
+      type: "ml.trial.start" as const,
+      hash: id,
+      correlationId: id,
+      facts,
+      points: [],
+    };
+    const kept = await ingest(deps, [{ ...event, occurredAt: at, acceptedAt: at }]);
+    expect(kept.kept).toBe("journal");
+  };
+  const before = new Set(mlflow.runs.keys());
+  await say({ announces: true, starts: true, tags });
+  const id =
+    (await env.DB.prepare("select id from streams where key = ?1").bind(key).first<number>("id")) ?? 0;
+  const deliver = async () => {
+    await env.DB.prepare("update streams set next_attempt_at = 0 where id = ?1").bind(id).run();
+    await drive(deps, id);
+  };
+  await deliver();
+  const made = [...mlflow.runs].find(([runId]) => !before.has(runId));
+  if (!made) throw new Error("no run was made");
+  const [runId, run] = made;
+  const rows = async (query: string) => (await env.DB.prepare(query).bind(id).all()).results;
+  return {
+    id,
+    runId,
+    run,
+    say,
+    deliver,
+    pull: () => pullStream(deps, id, null),
+    conflicts: () =>
+      rows(
+        `select kind, field, base, relay_value as relay, mlflow_value as mlflow, decision from conflicts
+         where stream_id = ?1 order by id`,
+      ),
+    tags: async () => {
+      const all = await rows("select key, value from tags where stream_id = ?1 and removed_at is null");
+      return Object.fromEntries(all.map(({ key, value }) => [key, value]));
+    },
+  };
+}
+
+/** Has one invocation of the consumer handle pokes of these streams. */
+export async function consumePokes(deps: Deps, streamIds: readonly number[]): Promise<void> {
+  const messages = streamIds.map((streamId, n) => ({
+    id: String(n),
+    timestamp: new Date(),
+    attempts: 1,
+    body: { kind: "poke" as const, streamId },
+    ack() {},
+    retry() {
+      throw new Error(`the poke of stream ${streamId} failed`);
+    },
+  }));
+  await consume(deps, messages);
+}
