@@ -1,8 +1,9 @@
 import type * as z from "zod";
 import type { CheckedEvent } from "./events.ts";
 import type { Findings } from "./facts.ts";
-import { cut, MAX_RUN_NAME_CHARS } from "./limits.ts";
+import { MAX_RUN_NAME_CHARS } from "./limits.ts";
 import { withGoodSides } from "./side-fields.ts";
+import { readText } from "./text.ts";
 import type { WireNumber } from "./values.ts";
 
 export type Read =
@@ -16,7 +17,8 @@ export function reader<S extends z.ZodObject>(
   meaning: (event: z.output<S>, findings: Findings) => Omit<CheckedEvent, "type" | "warnings" | "unsaid">,
 ): (body: Body, findings: Findings) => Read {
   return (body, findings) => {
-    const parsed = shape.safeParse(withGoodSides(body, shape.shape, findings));
+    const asSent = shape.safeParse(body);
+    const parsed = asSent.success ? asSent : shape.safeParse(withGoodSides(body, shape.shape, findings));
     if (!parsed.success) return { ok: false, issues: parsed.error.issues };
     return { ok: true, event: meaning(parsed.data, findings) };
   };
@@ -48,7 +50,9 @@ export function envelope(event: Envelope) {
 /** Who runs it, for mlflow.user: the metadata's `user_id` (the original's place for it), else the actor. */
 export function user(event: Envelope): string | undefined {
   const id = event.metadata?.user_id ?? event.actor?.id;
-  return typeof id === "string" || typeof id === "number" ? cut(String(id), MAX_RUN_NAME_CHARS) : undefined;
+  return typeof id === "string" || typeof id === "number"
+    ? readText(String(id), MAX_RUN_NAME_CHARS).text
+    : undefined;
 }
 
 /** Metrics as points of one step. */

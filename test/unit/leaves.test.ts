@@ -255,6 +255,11 @@ describe("text", () => {
     expect([value.isWellFormed(), [...value].length <= 101]).toEqual([true, true]);
   });
 
+  test("of who runs it is what a database of MLflow's can hold", () => {
+    for (const said of [{ actor: { id: "a\0b" } }, { metadata: { user_id: "a\0b" } }])
+      expect(taken({ ...START, ...said }).facts?.fields).toMatchObject({ user: "a\ufffdb" });
+  });
+
   test("that no database of MLflow's can hold is replaced", () => {
     const { facts, warnings } = taken({ ...START, parameters: { a: "x\0y", b: "\ud800" } });
     expect(facts?.params).toEqual({ a: "x\ufffdy", b: "\ufffd" });
