@@ -17,9 +17,10 @@ export function typeMeant(word: string): EventType | undefined {
 
 /**
  * Words that users of MLflow, W&B and Optuna write, or that the original stamped itself, each with the field that it
- * can only stand for in an event which has that field. What comes first is preferred.
+ * can only stand for in an event which has that field; a time that is named after an event, in that event alone. What
+ * comes first is preferred.
  */
-const FIELDS: readonly (readonly [word: string, field: string])[] = [
+const FIELDS: readonly (readonly [word: string, field: string, only?: readonly EventType[]])[] = [
   ["params", "parameters"],
   ["hyperparameters", "parameters"],
   ["hyperparams", "parameters"],
@@ -32,11 +33,11 @@ const FIELDS: readonly (readonly [word: string, field: string])[] = [
   ["metric", "metric_name"],
   ["value", "metric_value"],
   ["timestamp", "occurred_at"],
-  ["started_at", "occurred_at"],
-  ["recorded_at", "occurred_at"],
-  ["completed_at", "occurred_at"],
-  ["failed_at", "occurred_at"],
-  ["finished_at", "occurred_at"],
+  ["started_at", "occurred_at", ["ml.run.start", "ml.trial.start"]],
+  ["recorded_at", "occurred_at", ["ml.run.metric"]],
+  ["completed_at", "occurred_at", ["ml.trial.complete"]],
+  ["failed_at", "occurred_at", ["ml.trial.failed"]],
+  ["finished_at", "occurred_at", ["ml.run.stop"]],
   ["global_step", "step"],
   ["epoch", "step"],
   ["study_name", "model_run_id"],
@@ -68,7 +69,11 @@ export function inDocumentedWords(
   for (const [name, value] of Object.entries(body))
     if (Object.hasOwn(shape, name)) said[name] = value;
     else others.set(name, value);
-  for (const [word, name] of FIELDS) {
+  if (others.size === 0) return said;
+  const meanings = FIELDS.filter(
+    ([, name, only]) => Object.hasOwn(shape, name) && (only?.includes(type) ?? true),
+  );
+  for (const [word, name] of meanings) {
     const schema = shape[name];
     const value = others.get(word);
     if (schema === undefined || value === undefined || name in said) continue;
@@ -84,7 +89,7 @@ export function inDocumentedWords(
   return said;
 
   function unknownRule(word: string): string {
-    const meant = FIELDS.find(([other, name]) => other === word && Object.hasOwn(shape, name))?.[1];
+    const meant = meanings.find(([other]) => other === word)?.[1];
     const near = meant ?? nearest(word, Object.keys(shape));
     const notAField = `is not a field of ${type}`;
     if (near === null) return notAField;

@@ -108,6 +108,18 @@ describe("a nearly right word", () => {
     });
   });
 
+  test("of a time stands for that of the event that it is named after alone", () => {
+    const end = { event: "ml.trial.complete", ...IDS, spectral_norm: true, metrics: {} };
+    expect(taken({ ...end, started_at: AT - 5_000, completed_at: AT })).toMatchObject({
+      occurredAt: AT,
+      warnings: [
+        { field: "completed_at", action: "renamed" },
+        { field: "started_at", action: "left_out" },
+      ],
+    });
+    expect(taken({ ...METRIC, started_at: AT })).toMatchObject({ occurredAt: null });
+  });
+
   test("of two for one field the more exact is taken", () => {
     expect(taken({ ...METRIC, epoch: 3, global_step: 900 })).toMatchObject({
       points: [{ step: 900 }],
