@@ -21,7 +21,9 @@ import { ledger } from "./routes/ledger.ts";
 import { methodsOf } from "./routes/methods.ts";
 import { metrics } from "./routes/metrics.ts";
 import { modelRuns } from "./routes/model-runs.ts";
+import { areTracesDue, flushTraces, noteRefusal } from "./routes/note-refusal.ts";
 import { ops } from "./routes/ops.ts";
+import { refusals } from "./routes/refusals.ts";
 import { rename } from "./routes/rename.ts";
 import { runs } from "./routes/runs.ts";
 import { sync } from "./routes/sync.ts";
@@ -44,6 +46,7 @@ app.use(async (c, next) => {
   // Once more: an answer that a handler made by itself does not have it yet.
   c.header("x-request-id", c.var.requestId);
   // Counts may wait and may even be lost; nothing that was acknowledged is ever left to this.
+  if (areTracesDue(c.var.relay.now())) c.executionCtx.waitUntil(flushTraces(c.var.relay));
   if (c.var.relay.tally.isDue(c.var.relay.now())) c.executionCtx.waitUntil(flushTally(c.var.relay));
   if (c.res.status >= 400) {
     const path = shortened(c.req.path, SHOWN_PATH_CHARS);
@@ -69,6 +72,7 @@ app.route("/api/sync", sync);
 app.route("/api/ops/tokens", tokens);
 app.route("/api/ops/dead-letters", deadLetters);
 app.route("/api/ops/conflicts", conflicts);
+app.route("/api/ops", refusals);
 app.route("/api/ops", blocked);
 app.route("/api/ops", verify);
 app.route("/api/ops", backfill);
@@ -88,7 +92,10 @@ app.notFound((c) => {
 });
 
 app.onError((error, c) => {
-  if (error instanceof HttpFailure) return problemResponse(error.failure, c.var.requestId);
+  if (error instanceof HttpFailure) {
+    noteRefusal(c, error.failure, error.event);
+    return problemResponse(error.failure, c.var.requestId);
+  }
   if (error instanceof ConfigError) {
     consoleLog({ request_id: c.var.requestId }).error("the configuration is wrong", { error: error.message });
     return problemResponse({ kind: "misconfigured", detail: error.message }, c.var.requestId);

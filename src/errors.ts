@@ -25,9 +25,12 @@ export type Failure =
 export class HttpFailure extends Error {
   override readonly name = "HttpFailure";
   readonly failure: Failure;
-  constructor(failure: Failure) {
+  /** The event that was refused, as it was parsed. */
+  readonly event: unknown;
+  constructor(failure: Failure, event?: unknown) {
     super(failure.kind);
     this.failure = failure;
+    this.event = event;
   }
 }
 

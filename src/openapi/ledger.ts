@@ -16,6 +16,7 @@ import {
   warnings,
   wordFilter,
 } from "./parts.ts";
+import { refusal } from "./refusals.ts";
 import { report } from "./reports.ts";
 
 const entry = component(
@@ -72,6 +73,7 @@ const ledger = component(
       dead: count,
     }),
     events: z.array(entry),
+    refusals: z.array(refusal).describe("What was refused of it last, up to twenty."),
     next_cursor: nextCursor,
   }),
 );

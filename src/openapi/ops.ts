@@ -2,6 +2,7 @@ import * as z from "zod";
 import { component } from "./components.ts";
 import type { Resource } from "./operation.ts";
 import { count, limit, maybeText, maybeTime, time } from "./parts.ts";
+import { listRefusals } from "./refusals.ts";
 
 const cronPasses = component(
   "CronPasses",
@@ -74,6 +75,7 @@ export const opsResource: Resource = {
       answers: { 200: { description: "What each pass did.", schema: cronPasses } },
       refusals: [400],
     },
+    "GET /api/ops/refusals": listRefusals,
     "GET /api/ops/breaker": {
       id: "getBreaker",
       summary: "Read the circuit breaker",

@@ -1,6 +1,7 @@
 import { errorText } from "../log.ts";
 import { lock, unlock } from "../store/locks.ts";
 import { lastPull, NOTHING_DONE, type PassReport, storePass } from "../store/passes.ts";
+import { forgetRefusals } from "../store/refusals.ts";
 import { behindStreams } from "../store/streams.ts";
 import { probe, readBreaker } from "./breaker.ts";
 import type { Deps } from "./deps.ts";
@@ -73,7 +74,7 @@ export async function reconcile(deps: Deps): Promise<PassReport | null> {
     report.prunedRows = retired.rows;
   });
   await attempt("forget", async () => {
-    report.forgottenRows = await forgetOld(deps);
+    report.forgottenRows = (await forgetOld(deps)) + (await forgetRefusals(deps.db, deps.now()));
   });
   await attempt("follow", () => follow(deps, report));
   try {

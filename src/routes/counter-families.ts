@@ -7,6 +7,7 @@ const KNOWN: Record<string, { help: string; from: readonly Labels[] }> = {
     help: "Events received, by what the journal made of them.",
     from: [{ outcome: "accepted" }, { outcome: "duplicate" }, { outcome: "conflict" }],
   },
+  relay_refusals_total: { help: "Requests and events refused, by error and field.", from: [] },
   relay_events_delivered_total: { help: "Events that MLflow has all of.", from: [{}] },
   relay_mlflow_calls_total: { help: "Calls to MLflow by outcome.", from: [{ outcome: "ok" }] },
   relay_retries_total: { help: "Times that a trial waited to try again after a failed call.", from: [{}] },

@@ -9,6 +9,7 @@ import { requireScope } from "./auth.ts";
 import { type Item, readItems } from "./body.ts";
 import type { AppEnv } from "./context.ts";
 import { eventAnswer, eventResults, type Verdict } from "./event-answer.ts";
+import { noteRefusal } from "./note-refusal.ts";
 import { isWithinRate } from "./rate.ts";
 
 const RETRY_AFTER_SECONDS = 5;
@@ -30,7 +31,9 @@ export const events = new Hono<AppEnv>().post("/ml", requireScope("ingest"), asy
   const verdicts = await keep(c.var.relay, items, idempotencyKey);
   const [first] = verdicts;
   const taken = verdicts.filter((verdict) => verdict.ok);
-  if (single && first && !first.ok) throw new HttpFailure(first.failure);
+  if (single && first && !first.ok) throw new HttpFailure(first.failure, items[0]?.body);
+  const refused = verdicts.flatMap((verdict, index) => (verdict.ok ? [] : [{ ...verdict, index }]));
+  for (const [nth, { failure, index }] of refused.entries()) noteRefusal(c, failure, items[index]?.body, nth);
   if (taken.length > 0 && taken.every((verdict) => verdict.outcome.kind === "duplicate"))
     c.header("idempotent-replayed", "true");
   if (single && first?.ok) return c.json(eventAnswer(first), 202);

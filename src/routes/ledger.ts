@@ -3,10 +3,15 @@ import { streamRow } from "../store/kept.ts";
 import { LEDGER_STATES, ledgerPage, ledgerTotals } from "../store/ledger.ts";
 import { iso } from "../store/read-common.ts";
 import { trialStream } from "../store/read-state.ts";
+import { refusalsOfTrial } from "../store/refusals.ts";
 import { requireScope } from "./auth.ts";
 import type { AppEnv } from "./context.ts";
 import { readCursor, toPage } from "./cursor.ts";
+import { flushTraces } from "./note-refusal.ts";
 import { found, oneOf, paging, readQuery, someText } from "./query.ts";
+
+/** The last ones; `/api/ops/refusals` has all. */
+const SHOWN_REFUSALS = 20;
 
 const ledgerQuery = {
   ...paging,
@@ -18,13 +23,15 @@ const ledgerQuery = {
 export const ledger = new Hono<AppEnv>().get("/:id/ledger", requireScope("read"), async (c) => {
   const { limit, cursor, ...filter } = readQuery(c, ledgerQuery);
   const { db } = c.var.relay;
+  await flushTraces(c.var.relay);
   const id = c.req.param("id");
   const stream = found(await trialStream(db, id), `trial ${id}`);
   const after = Number(readCursor(c, cursor)?.id ?? 0);
-  const [rows, totals, row] = await Promise.all([
+  const [rows, totals, row, refused] = await Promise.all([
     ledgerPage(db, stream.id, filter, after, limit),
     ledgerTotals(db, stream.id),
     streamRow(db, stream.id),
+    refusalsOfTrial(db, stream.modelRunId, stream.trialId, SHOWN_REFUSALS),
   ]);
   const prunedAt = iso(row?.prunedAt ?? null);
   if (filter.event_id !== undefined) {
@@ -39,6 +46,7 @@ export const ledger = new Hono<AppEnv>().get("/:id/ledger", requireScope("read")
     pruned_at: prunedAt,
     totals,
     events: page.rows,
+    refusals: refused,
     next_cursor: page.next_cursor,
   });
 });
