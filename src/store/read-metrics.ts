@@ -1,4 +1,4 @@
-import { sql } from "drizzle-orm";
+import { and, isNotNull, lt, not, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { Counts } from "./counters.ts";
 import { syncState } from "./read-common.ts";
@@ -38,31 +38,27 @@ type Row = { label: string; detail?: string; value: number | null };
 export async function readMetrics(db: D1Database): Promise<Readings> {
   const results = await db.batch<Row>([
     db.prepare("select name as label, value from counters order by name"),
-    db.prepare("select status as label, count(*) as value from trials group by status"),
-    streamCounts(db),
-    db.prepare("select state as label, count(*) as value from dead_letters group by state"),
-    db.prepare("select kind as label, count(*) as value from conflicts group by kind"),
-    db.prepare("select kind as label, count(*) as value from conflicts where state = 'open' group by kind"),
+    db.prepare("select name as label, value from tallies"),
+    unfinishedStreams(db),
     db.prepare(BLOCKED),
     db.prepare(JOBS),
     db.prepare(BACKLOG),
     db.prepare(LAST_PASS),
   ]);
-  const [counters, trials, streamRows, deadLetters, conflicts, openConflicts, blocked, jobs, backlog, pass] =
-    results.map((result) => result.results);
+  const [counters, tallies, unfinished, blocked, jobs, backlog, pass] = results.map(
+    (result) => result.results,
+  );
+  const tally = byLabel(tallies);
+  const openConflicts = under(tally, "conflicts.open.");
   const { events = 0, oldestAt, acceptedSeq = 0, undeliveredSeq } = byLabel(backlog);
   const { finishedAt, pokes } = byLabel(pass);
   return {
     counters: byLabel(counters),
-    trialsByStatus: byLabel(trials),
-    streams: (streamRows ?? []).map(({ label, detail = "", value }) => ({
-      kind: label,
-      syncState: detail,
-      count: value ?? 0,
-    })),
-    deadLettersByState: byLabel(deadLetters),
-    conflictsByKind: byLabel(conflicts),
-    openConflictsByKind: byLabel(openConflicts),
+    trialsByStatus: under(tally, "trials."),
+    streams: streamCounts(under(tally, "streams."), unfinished),
+    deadLettersByState: under(tally, "dead_letters."),
+    conflictsByKind: sum(openConflicts, under(tally, "conflicts.resolved.")),
+    openConflictsByKind: openConflicts,
     blockedByKind: byLabel(blocked),
     jobsByState: byLabel(jobs),
     backlog: events,
@@ -80,17 +76,50 @@ function byLabel(rows: readonly Row[] = []): Counts {
   );
 }
 
-/** Streams by kind and sync state, with the same words for it as every list. */
-function streamCounts(db: D1Database): D1PreparedStatement {
-  const query = drizzle(db)
-    .select({
-      label: sql`${streams.kind}`.as("label"),
-      detail: syncState.as("detail"),
-      value: sql`count(*)`.as("value"),
-    })
-    .from(streams)
-    .groupBy(sql`label`, sql`detail`)
-    .toSQL();
+/** The counts whose names begin so, by the rest of the name. */
+function under(counts: Counts, prefix: string): Counts {
+  return Object.fromEntries(
+    Object.entries(counts).flatMap(([name, value]) =>
+      name.startsWith(prefix) ? [[name.slice(prefix.length), value] as const] : [],
+    ),
+  );
+}
+
+function sum(a: Counts, b: Counts): Counts {
+  const names = new Set([...Object.keys(a), ...Object.keys(b)]);
+  return Object.fromEntries([...names].map((name) => [name, (a[name] ?? 0) + (b[name] ?? 0)]));
+}
+
+/** Streams by kind and sync state: all but the unfinished are synced. */
+function streamCounts(totals: Counts, unfinished: readonly Row[] = []): Readings["streams"] {
+  const counted = unfinished.map(({ label, detail = "", value }) => ({
+    kind: label,
+    syncState: detail,
+    count: value ?? 0,
+  }));
+  return Object.entries(totals).flatMap(([kind, total]) => {
+    const own = counted.filter((row) => row.kind === kind);
+    const synced = total - own.reduce((all, row) => all + row.count, 0);
+    return [...own, { kind, syncState: "synced", count: synced }];
+  });
+}
+
+/**
+ * Streams that are behind or blocked, by kind and sync state, with the same words for it as every list. Each half is
+ * in an index, so that the others are not read.
+ */
+function unfinishedStreams(db: D1Database): D1PreparedStatement {
+  const orm = drizzle(db);
+  const isBehind = lt(streams.deliveredSeq, streams.lastSeq);
+  const columns = { label: sql`${streams.kind}`.as("label"), detail: syncState.as("detail") };
+  const half = (condition: SQL | undefined) =>
+    orm
+      .select({ ...columns, value: sql`count(*)`.as("value") })
+      .from(streams)
+      .where(condition)
+      .groupBy(sql`label`, sql`detail`);
+  const blockedOnly = and(isNotNull(streams.blockedKind), not(isBehind));
+  const query = half(isBehind).unionAll(half(blockedOnly)).toSQL();
   return db.prepare(query.sql).bind(...query.params);
 }
 
@@ -116,7 +145,7 @@ const BACKLOG = `
   union all
   select 'undeliveredSeq', min(seq) from firsts
   union all
-  select 'acceptedSeq', max(last_seq) from streams`;
+  select 'acceptedSeq', coalesce((select max(seq) from events), (select seq from sqlite_sequence where name = 'events'))`;
 
 const LAST_PASS = `
   with pass as (select finished_at, iif(json_valid(report), report ->> '$.pokedTrials', null) as pokes from cron_passes order by id desc limit 1)

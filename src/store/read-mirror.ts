@@ -3,7 +3,7 @@ import { drizzle } from "drizzle-orm/d1";
 import { readExperimentTags, readFormerNames } from "./mirror-experiments.ts";
 import { iso } from "./read-common.ts";
 import { behind, type Order, orderTerms, type Position } from "./read-order.ts";
-import { mlflowExperiments, mlflowRuns, modelRuns, streams } from "./schema.ts";
+import { mlflowExperiments, mlflowRuns, modelRuns, runCounts, streams } from "./schema.ts";
 
 export const RUN_STATUSES = mlflowRuns.status.enumValues;
 /** How many of an experiment's model runs are shown with it. */
@@ -82,23 +82,18 @@ function experimentView(row: typeof mlflowExperiments.$inferSelect) {
 /** How many runs of each status some experiments hold, as far as the relay knows. */
 async function countRuns(db: D1Database, experimentIds: readonly string[]) {
   const groups = await drizzle(db)
-    .select({
-      experimentId: mlflowRuns.mlflowExperimentId,
-      status: mlflowRuns.status,
-      count: sql<number>`count(*)`,
-    })
-    .from(mlflowRuns)
+    .select()
+    .from(runCounts)
     .where(
-      sql`${mlflowRuns.mlflowExperimentId} in (select value from json_each(${JSON.stringify(experimentIds)}))`,
-    )
-    .groupBy(mlflowRuns.mlflowExperimentId, mlflowRuns.status);
-  const byExperiment = Map.groupBy(groups, (group) => group.experimentId);
+      sql`${runCounts.mlflowExperimentId} in (select value from json_each(${JSON.stringify(experimentIds)}))`,
+    );
+  const byExperiment = Map.groupBy(groups, (group) => group.mlflowExperimentId);
   return (experimentId: string) => {
     const own = byExperiment.get(experimentId) ?? [];
     return {
-      total: own.reduce((sum, group) => sum + group.count, 0),
+      total: own.reduce((sum, group) => sum + group.value, 0),
       by_status: Object.fromEntries(
-        RUN_STATUSES.map((status) => [status, own.find((group) => group.status === status)?.count ?? 0]),
+        RUN_STATUSES.map((status) => [status, own.find((group) => group.status === status)?.value ?? 0]),
       ),
     };
   };

@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, gte, isNotNull, isNull, lt, lte, or, sql } from "drizzle-orm";
+import { and, asc, eq, gt, gte, isNotNull, isNull, lt, lte, or, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { batches, modelRuns, streams, trials } from "./schema.ts";
 
@@ -22,35 +22,41 @@ export async function retirable(
   limit: number,
 ): Promise<Retirable[]> {
   const settledAt = sql`coalesce(${streams.deliveredAt}, ${streams.updatedAt})`;
-  return drizzle(db)
-    .select({
-      id: streams.id,
-      lastSeq: streams.lastSeq,
-      isRunless: sql`${streams.kind} = 'model_run' and ${streams.mlflowRunId} is null`.mapWith(Boolean),
-    })
-    .from(streams)
-    .leftJoin(trials, eq(trials.id, streams.id))
-    .leftJoin(modelRuns, eq(modelRuns.id, streams.id))
-    .leftJoin(batches, eq(batches.streamId, streams.id))
-    .where(
-      and(
-        isNull(streams.pruningSeq),
-        or(isNull(streams.pruneAt), lte(streams.pruneAt, now)),
-        // What came after it was pruned is pruned in its turn.
-        or(isNull(streams.prunedAt), lt(streams.prunedAt, settledAt)),
-        lt(settledAt, now - ageMs),
-        gt(streams.lastSeq, 0),
-        gte(streams.deliveredSeq, streams.lastSeq),
-        isNull(batches.id),
-        or(
-          isNotNull(trials.endedAt),
-          isNotNull(modelRuns.endedAt),
-          lt(streams.heardAt, now - Math.max(ageMs, ABANDONED_MS)),
+  const orm = drizzle(db);
+  const due = (which: SQL | undefined) =>
+    orm
+      .select({
+        id: streams.id,
+        lastSeq: streams.lastSeq,
+        isRunless: sql`${streams.kind} = 'model_run' and ${streams.mlflowRunId} is null`.mapWith(Boolean),
+      })
+      .from(streams)
+      .leftJoin(trials, eq(trials.id, streams.id))
+      .leftJoin(modelRuns, eq(modelRuns.id, streams.id))
+      .leftJoin(batches, eq(batches.streamId, streams.id))
+      .where(
+        and(
+          which,
+          isNull(streams.pruningSeq),
+          or(isNull(streams.pruneAt), lte(streams.pruneAt, now)),
+          lt(settledAt, now - ageMs),
+          gt(streams.lastSeq, 0),
+          gte(streams.deliveredSeq, streams.lastSeq),
+          isNull(batches.id),
+          or(
+            isNotNull(trials.endedAt),
+            isNotNull(modelRuns.endedAt),
+            lt(streams.heardAt, now - Math.max(ageMs, ABANDONED_MS)),
+          ),
         ),
-      ),
-    )
-    .orderBy(asc(settledAt))
-    .limit(limit);
+      )
+      .limit(limit);
+  const [first, again] = await orm.batch([
+    due(and(isNull(streams.prunedAt), lt(streams.createdAt, now - ageMs))).orderBy(asc(streams.createdAt)),
+    // What came after it was pruned is pruned in its turn.
+    due(lt(streams.prunedAt, settledAt)).orderBy(asc(streams.id)),
+  ]);
+  return [...first, ...again].slice(0, limit);
 }
 
 /** Has pruning a stream wait: it could not be read back, and others have their turn meanwhile. */

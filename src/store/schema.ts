@@ -81,7 +81,12 @@ export const streams = sqliteTable(
   (t) => [
     index("streams_behind").on(t.nextAttemptAt).where(sql`${t.deliveredSeq} < ${t.lastSeq}`),
     index("streams_leased").on(t.leaseUntil).where(sql`${t.leaseToken} is not null`),
+    index("streams_experiment").on(t.mlflowExperimentId).where(sql`${t.mlflowExperimentId} is not null`),
     index("streams_blocked").on(t.id).where(sql`${t.blockedKind} is not null`),
+    index("streams_unpruned").on(t.createdAt).where(sql`${t.prunedAt} is null`),
+    index("streams_pruned_before")
+      .on(t.id)
+      .where(sql`${t.prunedAt} < coalesce(${t.deliveredAt}, ${t.updatedAt})`),
     index("streams_pruning").on(t.id).where(sql`${t.pruningSeq} is not null`),
     index("streams_forget").on(t.forgetAt).where(sql`${t.forgetAt} is not null`),
     index("streams_recheck").on(t.recheckAt).where(sql`${t.recheckAt} is not null`),
@@ -292,7 +297,10 @@ export const modelRuns = sqliteTable(
     updatedAt: integer("updated_at").notNull(),
     core: text(),
   },
-  (t) => [index("model_runs_updated").on(t.updatedAt, t.id)],
+  (t) => [
+    index("model_runs_updated").on(t.updatedAt, t.id),
+    index("model_runs_open").on(t.id).where(sql`${t.state} in ('initialized', 'running')`),
+  ],
 );
 
 /** The relay's mirror of MLflow's experiments. */
@@ -495,6 +503,37 @@ export const verdicts = sqliteTable("verdicts", {
   seq: integer().notNull(),
   checkedAt: integer("checked_at").notNull(),
 });
+
+/**
+ * How many there are of what piles up, by name (`trials.running`, `streams.trial`, `conflicts.open.param`, ...), so that
+ * nobody need count them. Triggers keep them with every change, in the same statement; a migration that makes one of
+ * their tables anew must make its triggers anew as well.
+ */
+export const tallies = sqliteTable("tallies", {
+  name: text().primaryKey(),
+  value: integer().notNull(),
+});
+
+/** The same of each model run's trials by status. */
+export const trialCounts = sqliteTable("trial_counts", {
+  modelRunId: text("model_run_id").primaryKey(),
+  running: integer().notNull().default(0),
+  succeeded: integer().notNull().default(0),
+  failed: integer().notNull().default(0),
+  skipped: integer().notNull().default(0),
+  cancelled: integer().notNull().default(0),
+});
+
+/** The same of each experiment's mirrored runs by MLflow's status. */
+export const runCounts = sqliteTable(
+  "run_counts",
+  {
+    mlflowExperimentId: text("mlflow_experiment_id").notNull(),
+    status: text().notNull(),
+    value: integer().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.mlflowExperimentId, t.status] })],
+);
 
 /** Counts that only grow, for /metrics: `name` with its labels as Prometheus writes them. */
 export const counters = sqliteTable("counters", {
