@@ -30,8 +30,7 @@ export function runCalls(send: Send) {
           user_id: run.userId,
           tags: run.tags,
         }),
-        isAbout: ({ info, data }) =>
-          info.experimentId === run.experimentId && (data.tags.length === 0 || hasTags(data.tags, run.tags)),
+        isAbout: ({ info, data }) => info.experimentId === run.experimentId && hasTags(data.tags, run.tags),
       }),
 
     /** Deleted runs too: look at `lifecycleStage`. */

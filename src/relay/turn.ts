@@ -55,8 +55,10 @@ export function landingMs(timeoutMs: number): number {
 /** What a failed write leaves behind: nothing, or its effect in doubt, though over, or it may even still land. */
 function effectOf({ kind, status }: Failure): "none" | "unknown" | "under way" {
   if (kind === "ambiguous") return "under way";
-  // An error may follow the commit. A rate limiter refuses before anything is done.
-  return kind === "transient" && status !== TOO_MANY_REQUESTS ? "unknown" : "none";
+  // An error may follow the commit, and what stands between may answer in MLflow's place. A rate limiter refuses before
+  // anything is done.
+  const inDoubt = kind === "transient" || kind === "misconfigured";
+  return inDoubt && status !== TOO_MANY_REQUESTS ? "unknown" : "none";
 }
 
 /**

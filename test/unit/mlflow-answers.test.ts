@@ -52,7 +52,10 @@ const CALLS: Record<string, Known> = {
     write: true,
     call: (mlflow) =>
       mlflow.createRun({ experimentId: "1", runName: "n", startTime: 1, tags: tags("mine").tags }),
-    answers: [{ run: { info: info(RUN), data: tags("mine") } }, { run: { info: info(RUN), more: 1 } }],
+    answers: [
+      { run: { info: info(RUN), data: tags("mine") } },
+      { run: { info: info(RUN), data: tags("mine"), more: 1 } },
+    ],
   },
   getRun: {
     write: false,

@@ -29,16 +29,16 @@ export function recordingQueue() {
 }
 
 /** An MLflow that knows one experiment and takes whatever it is sent. */
-export const WILLING: Record<string, () => object> = {
+export const WILLING: Record<string, (asked: { tags?: unknown }) => object> = {
   "experiments/get-by-name": () => ({
     experiment: { experiment_id: "1", name: "thunderline-trials", lifecycle_stage: "active" },
   }),
-  "runs/create": () => {
+  "runs/create": ({ tags }) => {
     const run_id = crypto.randomUUID().replaceAll("-", "");
     return {
       run: {
         info: { run_id, experiment_id: "1", status: "RUNNING", lifecycle_stage: "active" },
-        data: {},
+        data: { tags },
       },
     };
   },
@@ -51,11 +51,11 @@ const REFUSAL = { error_code: "INVALID_PARAMETER_VALUE", message: "Invalid exper
 /** Stands in for MLflow; `during` is done while it is called. @returns the endpoints that were called */
 export function mlflow(answers: typeof WILLING, during: () => Promise<unknown> = async () => {}) {
   const called: string[] = [];
-  vi.stubGlobal("fetch", async (url: string) => {
+  vi.stubGlobal("fetch", async (url: string, init: RequestInit) => {
     const endpoint = new URL(url).pathname.replace("/api/2.0/mlflow/", "");
     called.push(endpoint);
     await during();
-    const answer = answers[endpoint]?.();
+    const answer = answers[endpoint]?.(typeof init.body === "string" ? JSON.parse(init.body) : {});
     return Response.json(answer ?? REFUSAL, { status: answer ? 200 : 400 });
   });
   return called;
