@@ -17,12 +17,17 @@ const SENT_AS: Record<string, string> = {
 const DESCRIPTION_TAG = "mlflow.note.content";
 
 /** Something of the event that changes nothing, because something later stands. */
-export function outweighed(event: StoredEvent, path: string[], value: unknown, rule: string): Note {
+export function outweighed(
+  event: Pick<StoredEvent, "seq">,
+  path: string[],
+  value: unknown,
+  rule: string,
+): Note {
   return { seq: event.seq, warning: warning(path, value, rule, "outweighed") };
 }
 
 /** The same of a field or tag, which go by the time of their event. */
-export function olderThan(event: StoredEvent, path: string[], value: unknown, at: number): Note {
+export function olderThan(event: Pick<StoredEvent, "seq">, path: string[], value: unknown, at: number): Note {
   return outweighed(
     event,
     path,
@@ -47,7 +52,7 @@ export function fieldPath(name: string): string[] {
 }
 
 /** Where in its event a tag was sent. */
-export function tagPath({ facts }: StoredEvent, key: string): string[] {
+export function tagPath({ facts }: Pick<StoredEvent, "facts">, key: string): string[] {
   if (key === DESCRIPTION_TAG) return ["description"];
   return Object.hasOwn(facts?.fields ?? {}, key) || key.startsWith("metadata.") ? [key] : ["tags", key];
 }

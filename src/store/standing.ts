@@ -1,4 +1,5 @@
 import type { TerminalStatus } from "../domain/facts-schema.ts";
+import { fieldPath, olderThan, tagPath } from "../domain/notes.ts";
 import { type Lifecycle, lifecycleWith, whyOutweighed } from "../domain/status.ts";
 import type { StoredEvent } from "../domain/types.ts";
 import { type Warning, warning } from "../domain/warnings.ts";
@@ -21,20 +22,35 @@ type Row = {
   over: number | null;
 };
 
-type End = { stream: { key: string }; id: string };
-/** What is to be said of an end, by its event's id. */
+/** A field or tag of an event that is older than what stands, as far as that is folded. */
+type Older = {
+  key: string;
+  seq: number;
+  id: string;
+  part: "fields" | "tags";
+  name: string;
+  value: string;
+  at: number;
+};
+
+type Ref = { stream: { key: string }; id: string };
+/** What is to be said of an event, by its id. */
 type Said = Map<string, Warning[]>;
 
 /**
- * What some ends, which the journal has, do not change: as the fold has noted it, or would.
+ * What some events, which the journal has, do not change: as the fold has noted it, or would.
  * @returns the warnings of each stream, by its public id
  */
-export async function outweighedEnds(db: D1Database, ends: readonly End[]): Promise<Map<string, Said>> {
-  const keys = JSON.stringify([...new Set(ends.map(({ stream }) => stream.key))]);
-  const [states, words, noted] = await db.batch<Row & { lifecycle: string | null; warnings: string }>([
+export async function outweighedBy(db: D1Database, events: readonly Ref[]): Promise<Map<string, Said>> {
+  const keys = JSON.stringify([...new Set(events.map(({ stream }) => stream.key))]);
+  const refs = JSON.stringify(events.map(({ stream, id }) => [stream.key, id]));
+  const [states, words, older, noted] = await db.batch<
+    Row & Older & { lifecycle: string | null; warnings: string }
+  >([
     db.prepare(LIFECYCLES).bind(keys),
     db.prepare(WORDS).bind(keys, MAX_WORDS),
-    db.prepare(NOTED).bind(JSON.stringify(ends.map(({ stream, id }) => [stream.key, id]))),
+    db.prepare(OLDER).bind(refs, MAX_WORDS),
+    db.prepare(NOTED).bind(refs),
   ]);
   const byKey = Map.groupBy(words?.results ?? [], ({ key }) => key);
   const said = new Map(
@@ -43,12 +59,21 @@ export async function outweighedEnds(db: D1Database, ends: readonly End[]): Prom
       unfolded(readLifecycle(lifecycle), (byKey.get(key) ?? []).map(wordOf)),
     ]),
   );
+  const add = (key: string, id: string, warnings: readonly Warning[]) =>
+    said.get(key)?.set(id, [...(said.get(key)?.get(id) ?? []), ...warnings]);
+  for (const row of older?.results ?? []) add(row.key, row.id, [olderWarning(row)]);
   for (const { key, id, warnings } of noted?.results ?? [])
-    said.get(key)?.set(
+    add(
+      key,
       id,
       readWarnings(warnings).filter(({ action }) => action === "outweighed"),
     );
   return said;
+}
+
+function olderWarning({ seq, part, name, value, at }: Older): Warning {
+  const path = part === "fields" ? fieldPath(name) : tagPath({ facts: null }, name);
+  return olderThan({ seq }, path, value, at).warning;
 }
 
 function unfolded(folded: Lifecycle, words: readonly StoredEvent[]): Said {
@@ -85,6 +110,24 @@ const WORDS = `
   join events e on e.stream_id = s.id and e.seq > s.folded_seq
   where e.facts ->> '$.ends' is not null or e.facts ->> '$.resumes' is not null
   order by e.seq limit ?2`;
+
+/** What is a field and a tag of its event is one thing to its trainer. */
+const OLDER = `
+  with told as (
+    select s.id as stream_id, s.key, e.seq, e.event_id, e.occurred_at, e.facts
+    from json_each(?1) j join streams s on s.key = j.value ->> 0
+    join events e on e.stream_id = s.id and e.event_id = j.value ->> 1 and e.seq > s.folded_seq)
+  select told.key, told.seq, told.event_id as id, 'fields' as part, f.key as name, f.value, c.value ->> '$.at' as at
+  from told left join trials t on t.id = told.stream_id left join model_runs m on m.id = told.stream_id
+  join json_each(told.facts, '$.fields') f
+  join json_each(coalesce(t.core, m.core), '$.fields') c on c.key = f.key
+  where (c.value ->> '$.at', c.value ->> '$.id') > (told.occurred_at, told.event_id) and c.value ->> '$.value' is not f.value
+  union all
+  select told.key, told.seq, told.event_id, 'tags', f.key, f.value, g.at
+  from told join json_each(told.facts, '$.tags') f join tags g on g.stream_id = told.stream_id and g.key = f.key
+  where (g.at, g.event_id) > (told.occurred_at, told.event_id) and (g.removed_at is not null or g.value is not f.value)
+    and not exists (select 1 from json_each(told.facts, '$.fields') o where o.key = f.key)
+  limit ?2`;
 
 const NOTED = `
   select j.value ->> 0 as key, e.event_id as id, e.warnings

@@ -109,10 +109,16 @@ describe("an end that changes nothing", () => {
   });
 });
 
-it("an older name or tag says in the ledger that it changes nothing", async () => {
+it("an older name or tag says in its answer and in the ledger that it changes nothing", async () => {
   const t = trial();
-  await post([t.start(-1, { run_name: "second", tags: { team: "b" } })]);
-  const { event_id } = await said(t.start(-5, { run_name: "first", tags: { team: "a", own: "x" } }));
+  await post([t.start(-1, { run_name: "second", tags: { team: "b" }, candidate_id: "same" })]);
+  await foldAll();
+  const older = { run_name: "first", tags: { team: "a", own: "x" }, candidate_id: "same" };
+  const { event_id, warnings: answered } = await said(t.start(-5, older));
+  expect(answered.map(({ field, action }) => [field, action])).toEqual([
+    ["run_name", "outweighed"],
+    ["tags.team", "outweighed"],
+  ]);
   await foldAll();
   const entry = (await t.ledger()).find((one) => one.event_id === event_id);
   expect(entry?.warnings.map(({ field, action }) => [field, action])).toEqual([
