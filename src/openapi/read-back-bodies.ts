@@ -21,7 +21,9 @@ export const verified = component(
     verdict: z
       .enum(verdicts.verdict.enumValues)
       .nullable()
-      .describe("Null when MLflow has nothing of it, and need not have."),
+      .describe(
+        "Null when MLflow has nothing of it, and need not have, or when the relay cannot read what it holds of it.",
+      ),
     checked_at: maybeTime,
     report: report.nullable(),
   }),

@@ -16,7 +16,7 @@ export const readBackResource: Resource = {
       scope: "admin",
       parameters: [trialId],
       answers: { 200: { description: "The verdict with its report.", schema: verified } },
-      refusals: [400, 404, 503],
+      refusals: [400, 404, 409, 503],
     },
     "POST /api/ops/model-runs/{id}/verify": {
       id: "verifyModelRun",

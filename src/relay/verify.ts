@@ -8,8 +8,9 @@ import { tagEquals } from "../mlflow/filter.ts";
 import { MODEL_RUN_TAG, TRIAL_TAG } from "../mlflow/tags.ts";
 import type { Run, Tag } from "../mlflow/types.ts";
 import { readSentState, type SentState } from "../store/columns.ts";
-import { readableCore } from "../store/core-column.ts";
+import { readCore } from "../store/core-column.ts";
 import { streamRow } from "../store/kept.ts";
+import { isLasting, reasonOf } from "../store/lasting.ts";
 import type { StreamRow } from "../store/leases.ts";
 import { storeVerdict, type Verdict } from "../store/verdicts.ts";
 import { accountFor } from "./account.ts";
@@ -20,7 +21,9 @@ export type Verification =
   | ({ kind: "checked" } & Verdict)
   /** MLflow has nothing of it, and need not have. */
   | { kind: "nothing delivered" }
-  | { kind: "unreachable"; failure: Pick<Failure, "message"> };
+  | { kind: "unreachable"; failure: Pick<Failure, "message"> }
+  /** The relay cannot read what it holds of it itself. */
+  | { kind: "unreadable"; reason: string };
 
 const MAX_DOUBLES = 100;
 
@@ -29,6 +32,15 @@ const MAX_DOUBLES = 100;
  * what is on its way is counted and not missed.
  */
 export async function verifyStream(deps: ReadDeps, streamId: number): Promise<Verification> {
+  try {
+    return await verify(deps, streamId);
+  } catch (error) {
+    if (isLasting(error)) return { kind: "unreadable", reason: reasonOf(error) };
+    throw error;
+  }
+}
+
+async function verify(deps: ReadDeps, streamId: number): Promise<Verification> {
   const checkedAt = deps.now();
   const opened = await openRun(deps, streamId, null);
   if (opened.kind === "unreachable") return opened;
@@ -44,7 +56,7 @@ export async function verifyStream(deps: ReadDeps, streamId: number): Promise<Ve
   }
   // Pruned here meanwhile: what is no longer in the journal is not extra, so begin anew.
   if ((await streamRow(deps.db, streamId))?.prunedAt !== opened.kept.stream.prunedAt)
-    return verifyStream(deps, streamId);
+    return verify(deps, streamId);
   const doubles = await doubleRuns(deps, opened.before);
   if (!doubles.ok) return { kind: "unreachable", failure: doubles.failure };
   const { params, tags } = compareRest(opened);
@@ -103,9 +115,9 @@ export function stateDifferences(opened: Opened): ReturnType<typeof compareState
     before.deliveredSeq >= before.lastSeq &&
     kept.stream.lastSeq === before.lastSeq &&
     kept.stream.sentState === before.sentState;
-  // A record that the relay cannot read is told of elsewhere; the points are compared all the same.
-  const core = readableCore(kept.core);
-  return sent && core && isStill ? compareState(expectedState(core, sent, opened), foundState(run)) : null;
+  return sent && isStill
+    ? compareState(expectedState(readCore(kept.core), sent, opened), foundState(run))
+    : null;
 }
 
 /** The state that delivery leaves. A trial that merely runs leaves the status that its adopted run has. */

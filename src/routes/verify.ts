@@ -33,6 +33,11 @@ export const verify = new Hono<AppEnv>()
     const trial = found(stream?.kind === "trial" ? stream : null, `trial ${id}`);
     const verification = await verifyStream(relay, trial.id);
     if (verification.kind === "unreachable") throw unreachable(verification.failure.message);
+    if (verification.kind === "unreadable")
+      throw new HttpFailure({
+        kind: "conflict",
+        detail: `The relay cannot read what it holds of this trial: ${verification.reason}.`,
+      });
     return c.json(view(trial, verification));
   })
   .post("/model-runs/:id/verify", requireScope("admin"), async (c) => {
@@ -70,14 +75,13 @@ export function unreachable(message: string): HttpFailure {
   });
 }
 
-/** Without a verdict nothing of it is in MLflow, and need not be. */
+/** Without a verdict nothing of it is in MLflow, and need not be, or the relay cannot read what it holds of it. */
 function view(
   { key, kind, modelRunId, trialId }: SelectedStream,
   verification: Exclude<Verification, { kind: "unreachable" }>,
 ) {
   const who = { id: key, kind, model_run_id: modelRunId, trial_id: trialId };
-  if (verification.kind === "nothing delivered")
-    return { ...who, verdict: null, checked_at: null, report: null };
+  if (verification.kind !== "checked") return { ...who, verdict: null, checked_at: null, report: null };
   const { verdict, checkedAt, report } = verification;
   return { ...who, verdict, checked_at: iso(checkedAt), report };
 }

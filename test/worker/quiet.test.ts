@@ -154,3 +154,16 @@ test("orphans are left where that is wished", async () => {
   await foldAll();
   expect(await closeOrphans(w.later(5))).toBe(0);
 });
+
+test("why it failed is gone in MLflow too from a run that goes on", async () => {
+  const w = await world({});
+  await w.say("ml.trial.failed", { error_message: "out of memory", error_type: "OOM" });
+  await w.deliver();
+  expect(Object.fromEntries(w.run.tags)).toMatchObject({ error_message: "out of memory", error_type: "OOM" });
+  await w.say("ml.trial.start", { spectral_norm: true, resume: true });
+  await w.deliver();
+  for (const name of ["error_message", "error_type"]) expect(w.run.tags.has(name)).toBe(false);
+  await w.say("ml.trial.failed", { error_message: "again" });
+  await w.deliver();
+  expect(w.run.tags.get("error_message")).toBe("again");
+});

@@ -5,6 +5,7 @@ import * as z from "zod";
 import { app } from "../../src/app.ts";
 import { drive } from "../../src/relay/drive.ts";
 import { foldStream } from "../../src/relay/fold-stream.ts";
+import { verifyStream } from "../../src/relay/verify.ts";
 import { ADMIN, idOf, post, request } from "./api.ts";
 import { FakeMlflow } from "./fake-mlflow.ts";
 
@@ -152,6 +153,13 @@ it("a trial that cannot be read can be given up, and tried again", async () => {
   expect(await w.stream()).toMatchObject({ kind: "forgotten" });
   await w.drive();
   expect(await w.stream()).toMatchObject({ kind: "forgotten" });
+});
+
+it("a trial that cannot be read is not verified, and that is said", async () => {
+  const w = await world();
+  await w.run_sql("update trials set core = '{' where id = ?1");
+  await w.run_sql("update streams set sent_state = '{' where id = ?1");
+  expect(await verifyStream(w.deps, w.streamId)).toMatchObject({ kind: "unreadable" });
 });
 
 it("a database that is busy for a while blocks nothing", async () => {
