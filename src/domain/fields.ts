@@ -34,16 +34,14 @@ function integer(min: number, max: number, rule: string) {
   return z.number(rule).refine((value) => Number.isInteger(value) && value >= min && value <= max, rule);
 }
 
-/** Trainers number their trials as often as they name them. */
-export const identifier = z.preprocess(
-  (value) => (typeof value === "number" || typeof value === "bigint" ? String(value) : value),
-  text(MAX_ID_CHARS),
-);
+/** Trainers number their trials as often as they name them. Of numbers that a double cannot tell apart two ids would be one. */
+function named(value: unknown): unknown {
+  return typeof value === "bigint" || Number.isSafeInteger(value) ? String(value) : value;
+}
 
-export const eventId = z.preprocess(
-  (value) => (typeof value === "number" || typeof value === "bigint" ? String(value) : value),
-  text(MAX_EVENT_ID_CHARS),
-);
+export const identifier = z.preprocess(named, text(MAX_ID_CHARS));
+
+export const eventId = z.preprocess(named, text(MAX_EVENT_ID_CHARS));
 
 export const correlationId = text(MAX_EVENT_ID_CHARS);
 export const freeText = z.string("must be a string");

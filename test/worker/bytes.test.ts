@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import * as z from "zod";
 import { MAX_JSON_DEPTH, MAX_REQUEST_BYTES } from "../../src/domain/limits.ts";
 import { request } from "./api.ts";
 import { metric, start } from "./payloads.ts";
@@ -213,4 +214,79 @@ describe("what nests too deep", () => {
     expect(await ask(`{"name":"${"x".repeat(1_000_000)}"}`)).toMatchObject({ status: 413 });
     expect(await ask("x".repeat(100))).toMatchObject({ status: 400, body: { error: "invalid_request" } });
   });
+});
+
+describe("an event's size", () => {
+  const LONG = "x".repeat(200);
+  const leaves = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, n) => [n.toString(36), 1]));
+
+  it.each([
+    ["parameters", start("flat", { parameters: { [LONG]: leaves(3_000) } })],
+    ["metadata", start("flat", { metadata: { [LONG]: leaves(3_000) } })],
+    ["metrics with a step", metric("flat", { step: 1, metrics: { [LONG]: leaves(5_000) } })],
+    [
+      "metrics of an end without a step",
+      {
+        event: "ml.trial.complete",
+        model_run_id: "m",
+        trial_id: "flat",
+        spectral_norm: true,
+        metrics: { [LONG]: leaves(3_000) },
+      },
+    ],
+  ])("is that of its flattened %s, and too much of it costs nothing beside it", async (_, event) => {
+    const text = JSON.stringify(event);
+    expect(text.length).toBeLessThan(60_000);
+    expect(await send(text)).toMatchObject({ status: 413, body: { error: "event_too_large" } });
+    expect((await send(`[${JSON.stringify(start("beside the large"))},${text}]`)).body).toMatchObject({
+      accepted: 1,
+      rejected: 1,
+      results: [{ success: true }, { status: 413 }],
+    });
+  });
+
+  it("counts for the whole request", async () => {
+    const events = Array.from({ length: 60 }, (_, n) =>
+      start(`many ${n}`, { parameters: { [LONG]: leaves(1_000) } }),
+    );
+    const { status, body } = await send(JSON.stringify(events));
+    expect([status, body]).toMatchObject([
+      413,
+      { error: "payload_too_large", detail: expect.stringContaining("flattened") },
+    ]);
+  });
+
+  it("has a bound on the values in a request, which is looked at before any is made", async () => {
+    const { status, body } = await send(`{"a":[${"[],".repeat(300_000)}[]]}`);
+    expect([status, body]).toMatchObject([
+      413,
+      { error: "payload_too_large", detail: expect.stringContaining("values") },
+    ]);
+  });
+});
+
+describe("ids that are numbers", () => {
+  const named = (id: string) =>
+    send(`{"event":"ml.trial.start","model_run_id":"numbers","trial_id":${id},"spectral_norm":true}`);
+
+  it("are taken when they are whole, with all their digits", async () => {
+    for (const id of ["7", "9007199254740992", "9007199254740993", "-3"])
+      expect((await named(id)).status).toBe(202);
+    const { body } = await request("/api/trials?model_run_id=numbers&sort=created_at");
+    const { trials } = z.object({ trials: z.array(z.object({ trial_id: z.string() })) }).parse(body);
+    expect(trials.map(({ trial_id }) => trial_id).sort()).toEqual([
+      "-3",
+      "7",
+      "9007199254740992",
+      "9007199254740993",
+    ]);
+  });
+
+  it.each(["0.1", "12345678901234567890.5", "1e400", "1e22"])(
+    "are refused where two of them might become one: %s",
+    async (id) => {
+      expect(await named(id)).toMatchObject({ status: 422, body: { errors: [{ field: "trial_id" }] } });
+    },
+  );
 });
