@@ -1,11 +1,13 @@
+import type { JournalEvent } from "../domain/types.ts";
 import { errorText } from "../log.ts";
 import { bury } from "../store/dead-letters.ts";
-import { journal } from "../store/journal.ts";
+import { journalEach } from "../store/journal-each.ts";
 import { probe } from "./breaker.ts";
+import { buryEvent } from "./bury-event.ts";
 import type { Deps, RelayMessage } from "./deps.ts";
 import { drive } from "./drive.ts";
 import { flushTally } from "./flush-tally.ts";
-import { sendPokes } from "./ingest.ts";
+import { countOutcomes, sendPokes } from "./ingest.ts";
 import { runJob, sendJob } from "./jobs.ts";
 import { Looks } from "./looks.ts";
 import { wake } from "./wake.ts";
@@ -47,17 +49,39 @@ async function handle(deps: Deps, message: RelayMessage, attempts: number, looks
   switch (message.kind) {
     case "poke":
       return poke(deps, message.streamId, attempts, looks);
-    case "journal": {
-      const { outcomes, pokes } = await journal(deps.db, message.events, deps.now());
-      for (const { kind } of outcomes) deps.tally.add(`relay_events_total{outcome="${kind}"}`);
-      return sendPokes(deps, pokes);
-    }
+    case "journal":
+      return keep(deps, message.events);
     case "probe":
       if ((await probe(deps)) === "closed") await wake(deps);
       return;
     case "job":
       return runJob(deps, message.jobId, attempts);
+    default:
+      // Of a newer build, which was rolled back: it comes again, and is recorded in the end.
+      throw new Error(`a message of a kind that is not known: ${JSON.stringify(message satisfies never)}`);
   }
+}
+
+/**
+ * Journals events that went round by the queue. They were acknowledged: one that the database will never take is a
+ * dead letter, and takes nobody else down.
+ */
+async function keep(deps: Deps, events: readonly JournalEvent[]): Promise<void> {
+  const { outcomes, pokes } = await journalEach(deps.db, events, deps.now());
+  const settled = outcomes.filter((outcome) => outcome !== null);
+  countOutcomes(deps, settled);
+  for (const [i, outcome] of settled.entries()) {
+    const event = events[i];
+    if (outcome.kind !== "refused" || !event) continue;
+    deps.log.error("the database will never take an event; it is a dead letter", {
+      event_id: event.id,
+      reason: outcome.reason,
+    });
+    await buryEvent(deps, event, outcome.reason);
+  }
+  const left = events.slice(settled.length);
+  if (left.length > 0) await deps.trials.send({ kind: "journal", events: left });
+  await sendPokes(deps, pokes);
 }
 
 /** A turn with a stream, and the next message for what it left. */

@@ -11,7 +11,7 @@ import type { Guard } from "./guard.ts";
  */
 export type RelayMessage =
   | { kind: "poke"; streamId: number }
-  | { kind: "journal"; events: JournalEvent[] }
+  | { kind: "journal"; events: readonly JournalEvent[] }
   | { kind: "probe" }
   | { kind: "job"; jobId: string };
 

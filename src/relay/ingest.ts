@@ -1,6 +1,6 @@
 import type { JournalEvent } from "../domain/types.ts";
 import { errorText } from "../log.ts";
-import { journal, type Outcome } from "../store/journal.ts";
+import { journalEach, type Settled } from "../store/journal-each.ts";
 import type { Deps, RelayMessage } from "./deps.ts";
 import { isFull, noteSize } from "./room.ts";
 import { within } from "./within.ts";
@@ -15,7 +15,7 @@ const MAX_BATCH_BYTES = 240_000;
 const MAX_BATCH_MESSAGES = 100;
 
 export type Ingested =
-  | { kept: "journal"; outcomes: Outcome[] }
+  | { kept: "journal"; outcomes: Settled[] }
   /** The database refused; the queue holds the events until it takes them again. */
   | { kept: "queue" }
   /** The database is past its high-water mark. */
@@ -26,35 +26,46 @@ type IngestDeps = Pick<Deps, "db" | "trials" | "config" | "now" | "log" | "tally
 
 /** Keeps events: in the journal, else in the queue, else nowhere, and then nothing was acknowledged. */
 export async function ingest(deps: IngestDeps, events: readonly JournalEvent[]): Promise<Ingested> {
+  let left = events;
+  let settled: Settled[] = [];
   try {
     if (await isFull(deps)) return { kept: "full" };
     const { outcomes, pokes, databaseBytes } = await within(
       JOURNAL_TIMEOUT_MS,
-      journal(deps.db, events, deps.now()),
+      journalEach(deps.db, events, deps.now()),
     );
     noteSize(databaseBytes, deps.now());
-    for (const { kind } of outcomes) deps.tally.add(`relay_events_total{outcome="${kind}"}`);
+    settled = outcomes.filter((outcome) => outcome !== null);
+    countOutcomes(deps, settled);
     await sendPokes(deps, pokes);
-    return { kept: "journal", outcomes };
+    left = events.slice(settled.length);
+    if (left.length === 0) return { kept: "journal", outcomes: settled };
   } catch (error) {
     deps.log.warn("the database refused events; the queue is tried", {
       error: errorText(error),
       events: events.length,
     });
   }
-  const sendable = toMessages(events);
+  const sendable = toMessages(left);
   if (!sendable) return { kept: "nowhere" };
   try {
     for (const batch of sendable) await within(SEND_TIMEOUT_MS, deps.trials.sendBatch(batch));
-    return { kept: "queue" };
+    if (settled.length === 0) return { kept: "queue" };
+    const sent = left.map(({ id }): Settled => ({ kind: "accepted", eventId: id }));
+    return { kept: "journal", outcomes: [...settled, ...sent] };
   } catch (error) {
     // What an earlier batch took is delivered all the same: the trainer's repeat is a duplicate.
     deps.log.error("database and queue both refused events", {
       error: errorText(error),
-      events: events.length,
+      events: left.length,
     });
     return { kept: "nowhere" };
   }
+}
+
+/** Counts events for /metrics, by what the journal made of them. */
+export function countOutcomes({ tally }: Pick<Deps, "tally">, outcomes: readonly Settled[]): void {
+  for (const { kind } of outcomes) tally.add(`relay_events_total{outcome="${kind}"}`);
 }
 
 /**

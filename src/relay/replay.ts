@@ -1,9 +1,13 @@
 import { ITEM_KINDS, type ItemKind } from "../domain/letter-item.ts";
 import { type Letter, settleLetters } from "../store/dead-letters.ts";
 import { type Replay, storeReplays } from "../store/replays.ts";
+import { buriedEvent } from "./bury-event.ts";
 import type { Deps } from "./deps.ts";
 import { sendPokes } from "./ingest.ts";
 import { pokeAll } from "./wake.ts";
+
+/** What is refused again is to find its letter settled, or it would stay so. */
+const REFUSED_AGAIN_SECONDS = 5;
 
 type ReplayDeps = Pick<Deps, "db" | "trials" | "config" | "now" | "log">;
 export type ItemLetter = Letter & { kind: ItemKind; streamId: number };
@@ -46,7 +50,14 @@ async function replayMessages(deps: ReplayDeps, letters: readonly Letter[]): Pro
   if (letters.length === 0) return [];
   const streamIds = new Set(letters.flatMap(({ streamId }) => (streamId === null ? [] : [streamId])));
   await pokeAll(deps, [...streamIds], 0);
-  if (letters.some(({ streamId }) => streamId === null)) await deps.trials.send({ kind: "probe" });
+  for (const { streamId, item } of letters) {
+    if (streamId !== null) continue;
+    const event = buriedEvent(item);
+    const options = { delaySeconds: REFUSED_AGAIN_SECONDS };
+    await (event
+      ? deps.trials.send({ kind: "journal", events: [event] }, options)
+      : deps.trials.send({ kind: "probe" }));
+  }
   const ids = letters.map(({ id }) => id);
   return settleLetters(deps.db, ids, "replayed", deps.now());
 }

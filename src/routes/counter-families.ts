@@ -5,7 +5,12 @@ import { type Family, type Labels, parseSeries, type Sample } from "./prometheus
 const KNOWN: Record<string, { help: string; from: readonly Labels[] }> = {
   relay_events_total: {
     help: "Events received, by what the journal made of them.",
-    from: [{ outcome: "accepted" }, { outcome: "duplicate" }, { outcome: "conflict" }],
+    from: [
+      { outcome: "accepted" },
+      { outcome: "duplicate" },
+      { outcome: "conflict" },
+      { outcome: "refused" },
+    ],
   },
   relay_refusals_total: { help: "Requests and events refused, by error and field.", from: [] },
   relay_events_delivered_total: { help: "Events that MLflow has all of.", from: [{}] },

@@ -5,6 +5,7 @@ import { type Failure, HttpFailure, problemBody } from "../errors.ts";
 import { identify } from "../relay/identify.ts";
 import { ingest } from "../relay/ingest.ts";
 import { sayOutweighed } from "../relay/say-outweighed.ts";
+import type { Refusal } from "../store/refusal.ts";
 import { requireScope } from "./auth.ts";
 import { type Item, readItems } from "./body.ts";
 import type { AppEnv } from "./context.ts";
@@ -96,10 +97,22 @@ async function keep(
     if (!item.ok) return { ok: false, failure: { kind: "rejected", rejection: item.rejection } };
     const outcome = outcomes?.next().value ?? { kind: "accepted", eventId: item.event.id };
     if (outcome.kind === "conflict") return { ok: false, failure: conflict(item.event.id) };
+    if (outcome.kind === "refused") return { ok: false, failure: refused(outcome) };
     const warnings = [...(item.event.warnings ?? []), ...outweighed(item.event)];
     const event = { ...item.event, ...(warnings.length > 0 ? { warnings } : {}) };
     return { ok: true, event, unsaid: item.checked.event.unsaid, outcome };
   });
+}
+
+/** The database's own answer about one item, which another time would be the same. */
+function refused({ reason, isTooLarge }: Refusal): Failure {
+  const problem = invalid(["event"], `cannot be kept: ${reason}`, null);
+  return {
+    kind: "rejected",
+    rejection: isTooLarge
+      ? { status: 413, error: "event_too_large", problems: [problem] }
+      : { status: 422, error: "event_construction_failed", problems: [problem] },
+  };
 }
 
 function conflict(id: string): Failure {

@@ -2,11 +2,11 @@ import { and, asc, eq, gt, isNull, lte, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { FULL_BATCH_POINTS, type Items, packBatches } from "../mlflow/plan.ts";
 import type { Batch } from "./batches.ts";
-import { readFacts } from "./columns.ts";
+import { readFinals } from "./columns.ts";
 import { HELD, type Lease, type StreamRow } from "./leases.ts";
 import { agreed, events, metricPoints, params, tags } from "./schema.ts";
 import { NOW_MS, overRows } from "./sql.ts";
-import { helpingLength } from "./unfolded.ts";
+import { helpingLength, nextEvents } from "./unfolded.ts";
 
 /** A helping of delivery: a few full batches, planned while those before it are sent. */
 const MAX_EVENTS = 4 * FULL_BATCH_POINTS;
@@ -29,17 +29,16 @@ export async function planHelping(
   maxStep: number,
 ): Promise<Planned | null> {
   const orm = drizzle(db);
-  const inRange = and(
-    eq(events.streamId, stream.id),
-    gt(events.seq, stream.plannedSeq),
-    lte(events.seq, stream.foldedSeq),
-  );
   const rows = await orm
-    .select({ seq: events.seq, points: events.points, occurredAt: events.occurredAt, facts: events.facts })
+    .select({
+      seq: events.seq,
+      points: events.points,
+      occurredAt: events.occurredAt,
+      finals: sql<string | null>`${events.facts} -> '$.finals'`,
+    })
     .from(events)
-    .where(inRange)
-    .orderBy(asc(events.seq))
-    .limit(MAX_EVENTS);
+    .where(and(nextEvents(stream.id, stream.plannedSeq, MAX_EVENTS), lte(events.seq, stream.foldedSeq)))
+    .orderBy(asc(events.seq));
   const helping = rows.slice(
     0,
     helpingLength(
@@ -49,7 +48,7 @@ export async function planHelping(
   );
   const upto = helping.at(-1)?.seq ?? stream.foldedSeq;
   const finals = helping.flatMap((row) =>
-    Object.entries(readFacts(row.facts)?.finals ?? {}).map(([key, value], n) => [
+    Object.entries(readFinals(row.finals)).map(([key, value], n) => [
       row.seq,
       FINALS_FROM + n,
       key,

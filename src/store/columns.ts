@@ -42,6 +42,11 @@ export function readWarnings(text: string): Warning[] {
   return z.array(warningSchema).parse(JSON.parse(text));
 }
 
+/** Only the `finals` of an event's facts. */
+export function readFinals(text: string | null): NonNullable<Facts["finals"]> {
+  return text === null ? {} : (factsSchema.shape.finals.parse(JSON.parse(text)) ?? {});
+}
+
 export function readItems(text: string): Items {
   return items.parse(JSON.parse(text));
 }

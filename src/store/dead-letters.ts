@@ -27,16 +27,23 @@ export type LetterFilter = {
  * was replayed in between: then it is open again, with the new answer. What an operator dropped stays dropped.
  */
 export async function bury(db: D1Database, row: typeof deadLetters.$inferInsert): Promise<void> {
-  const { reason, mlflowStatus = null, mlflowCode = null, createdAt } = row;
-  await drizzle(db)
-    .insert(deadLetters)
-    .values(row)
-    .onConflictDoUpdate({
-      target: [deadLetters.streamId, deadLetters.kind, deadLetters.item],
-      set: { state: "open", reason, mlflowStatus, mlflowCode, createdAt, settledAt: null },
-      setWhere: eq(deadLetters.state, "replayed"),
-    });
+  const { streamId = null, kind, item, reason, mlflowStatus = null, mlflowCode = null, createdAt } = row;
+  const letter = [streamId, kind, item, reason, mlflowStatus, mlflowCode, createdAt];
+  await db.batch([db.prepare(REOPEN).bind(...letter), db.prepare(BURY).bind(...letter)]);
 }
+
+/** `is`: letters of no trial are told apart too. */
+const SAME = "stream_id is ?1 and kind = ?2 and item = ?3";
+
+const REOPEN = `
+  update dead_letters set state = 'open', reason = ?4, mlflow_status = ?5, mlflow_code = ?6, created_at = ?7,
+    settled_at = null
+  where ${SAME} and state = 'replayed'`;
+
+const BURY = `
+  insert into dead_letters (stream_id, kind, item, reason, mlflow_status, mlflow_code, created_at)
+  select ?1, ?2, ?3, ?4, ?5, ?6, ?7 where not exists (select 1 from dead_letters where ${SAME})
+  on conflict do nothing`;
 
 const columns = {
   id: deadLetters.id,

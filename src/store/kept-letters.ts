@@ -1,7 +1,6 @@
 import { and, eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import * as z from "zod";
-import { readFacts } from "./columns.ts";
 import { deadLetters, events } from "./schema.ts";
 
 /** An item that MLflow refused, and what became of it. A point has a step and a time, a parameter or tag has not. */
@@ -16,7 +15,7 @@ const item = z.object({
   step: z.number().default(0),
 });
 
-const about = z.object({ dead_letters: z.array(z.number()) });
+const ids = z.array(z.number());
 
 /** The dead letters of a stream, and how they were sent again. */
 export async function keptLetters(
@@ -41,12 +40,9 @@ export async function keptLetters(
 
 async function replaysOf(db: D1Database, streamId: number): Promise<KeptReplay[]> {
   const rows = await drizzle(db)
-    .select({ seq: events.seq, facts: events.facts })
+    .select({ seq: events.seq, letters: sql<string>`${events.facts} -> '$.about.dead_letters'` })
     .from(events)
     .where(and(eq(events.streamId, streamId), eq(events.type, "relay.replay")))
     .orderBy(events.seq);
-  return rows.map(({ seq, facts }) => {
-    const { dead_letters } = about.parse(readFacts(facts)?.about);
-    return { seq, letters: dead_letters };
-  });
+  return rows.map(({ seq, letters }) => ({ seq, letters: ids.parse(JSON.parse(letters)) }));
 }

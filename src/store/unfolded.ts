@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, lte, sql } from "drizzle-orm";
+import { and, asc, eq, gt, lte, max, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { State, StoredPoint, Tag } from "../domain/fold.ts";
 import { REASON_KEYS } from "../domain/reasons.ts";
@@ -11,6 +11,8 @@ import { events, metricPoints, metricSummaries, modelRuns, params, tags, trials 
 /** One helping of a fold: enough to be worth the trip, little enough for a Worker's memory. */
 const MAX_EVENTS = 2_000;
 const MAX_POINTS = 20_000;
+/** What the facts of one helping hold, but for a single event that is larger. */
+const MAX_FACTS_BYTES = 8_000_000;
 /** D1 binds a hundred parameters; a list of keys goes in as one JSON text instead. */
 const inKeys = (keys: readonly string[]) => sql`(select value from json_each(${JSON.stringify(keys)}))`;
 
@@ -31,7 +33,7 @@ export async function loadUnfolded(
 ): Promise<Unfolded | null> {
   const orm = drizzle(db);
   const table = stream.kind === "trial" ? trials : modelRuns;
-  const [rows, [stub]] = await orm.batch([
+  const [rows, [stub], [newest]] = await orm.batch([
     orm
       .select({
         seq: events.seq,
@@ -43,10 +45,13 @@ export async function loadUnfolded(
         points: events.points,
       })
       .from(events)
-      .where(and(eq(events.streamId, stream.id), gt(events.seq, stream.foldedSeq)))
-      .orderBy(asc(events.seq))
-      .limit(MAX_EVENTS),
+      .where(nextEvents(stream.id, stream.foldedSeq, MAX_EVENTS))
+      .orderBy(asc(events.seq)),
     orm.select({ core: table.core }).from(table).where(eq(table.id, stream.id)),
+    orm
+      .select({ seq: max(events.seq) })
+      .from(events)
+      .where(eq(events.streamId, stream.id)),
   ]);
   const helping = rows.slice(0, helpingLength(rows.map((row) => row.points)));
   const last = helping.at(-1);
@@ -83,8 +88,27 @@ export async function loadUnfolded(
     events: stored,
     points,
     before,
-    more: helping.length < rows.length || rows.length === MAX_EVENTS,
+    more: last.seq < (newest?.seq ?? 0),
   };
+}
+
+/**
+ * The condition for a stream's next events after `from`, as many as may be read at once: by their number, and by the
+ * size of their facts, which the database adds up without reading them.
+ */
+export function nextEvents(
+  streamId: number,
+  from: number,
+  maxEvents: number,
+  maxBytes = MAX_FACTS_BYTES,
+): SQL {
+  return sql`${events.streamId} = ${streamId} and ${events.seq} > ${from} and ${events.seq} <= (
+    select max(seq) from (
+      select seq, row_number() over so_far as n, sum(bytes) over so_far as bytes from (
+        select seq, coalesce(octet_length(facts), 0) as bytes from events
+        where stream_id = ${streamId} and seq > ${from} order by seq limit ${maxEvents})
+      window so_far as (order by seq rows unbounded preceding))
+    where n = 1 or bytes <= ${maxBytes})`;
 }
 
 /** How many of the events fit into one helping; always at least one. */
