@@ -1,5 +1,7 @@
 import type { Report } from "../domain/report.ts";
 import { errorText } from "../log.ts";
+import { readCore } from "../store/core-column.ts";
+import { coreOf } from "../store/parents.ts";
 import {
   beginPruning,
   deleteSettledLetters,
@@ -83,7 +85,11 @@ async function confirm(
       await later(UNREACHABLE_AGAIN_MS);
       return "unreachable";
     }
-    if (verified.kind === "checked" && verified.verdict === "confirmed") return { seq: verified.seq };
+    if (verified.kind === "checked" && verified.verdict === "confirmed") {
+      // A record that cannot be read may be made anew from the journal, and from nothing else.
+      readCore(await coreOf(deps.db, stream));
+      return { seq: verified.seq };
+    }
     await later(LOOK_AGAIN_MS);
     // An edit made in MLflow after the end differs until it is taken over; then a later pass finds it confirmed.
     if (verified.kind === "checked" && !isLoss(verified.report)) await pullStream(deps, stream.id, null);

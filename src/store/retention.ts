@@ -1,5 +1,6 @@
 import { and, asc, eq, gt, gte, isNotNull, isNull, lt, lte, or, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import type { StreamRow } from "./leases.ts";
 import { batches, modelRuns, streams, trials } from "./schema.ts";
 
 const MAX_FORGOTTEN_STREAMS = 100;
@@ -9,7 +10,7 @@ const ROWS_A_STATEMENT = 5_000;
 /** What never ended is pruned too, once its trainer was silent for so long; when it speaks again, nothing is amiss. */
 const ABANDONED_MS = 14 * 86_400_000;
 
-export type Retirable = { id: number; isRunless: boolean; lastSeq: number };
+export type Retirable = { id: number; kind: StreamRow["kind"]; isRunless: boolean; lastSeq: number };
 
 /**
  * Streams that MLflow has had all of for longer than `ageMs`, that ended or were abandoned, and whose journal is still
@@ -27,6 +28,7 @@ export async function retirable(
     orm
       .select({
         id: streams.id,
+        kind: streams.kind,
         lastSeq: streams.lastSeq,
         isRunless: sql`${streams.kind} = 'model_run' and ${streams.mlflowRunId} is null`.mapWith(Boolean),
       })
