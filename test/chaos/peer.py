@@ -69,7 +69,7 @@ def log(run_id, report):
             synchronous=synchronous,
         )
     if report["ends"]:
-        client.set_terminated(run_id, end_time=report["timestamp"])
+        client.set_terminated(run_id, report["ends"], report["timestamp"])
 
 
 def train(trial, reports):

@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
 import { ensureMlflow } from "../../scripts/lib/mlflow-install.ts";
-import type { Lab } from "../lib/lab.ts";
+import type { PostgresLab } from "../lib/lab.ts";
 import type { Event } from "../lib/relay.ts";
 import { drain } from "./round.ts";
 import { storm } from "./storm.ts";
@@ -39,7 +39,7 @@ type Told = z.infer<typeof told>;
 type Trainer = (experiment: string, traffic: { announcement: Event; reports: Report[] }) => Promise<Told>;
 
 /** The contenders' rows for the README. */
-export async function comparePeers(lab: Lab, seed: number) {
+export async function comparePeers(lab: PostgresLab, seed: number) {
   const contenders: [string, Trainer][] = [
     ["Trial Relay", (_, traffic) => throughRelay(lab, seed, traffic)],
     ["MLflow client, synchronous", (name, { reports }) => throughClient(lab, seed, "sync", name, reports)],
@@ -55,7 +55,7 @@ export async function comparePeers(lab: Lab, seed: number) {
     const { acknowledged, ...heard } = await trainer(experiment, traffic);
     await drain(lab, experiment);
     const dead = lab.relay.store.deadLetters(experiment);
-    const verdict = await judge(lab.mlflow, experiment, traffic.reports, new Set(acknowledged), dead);
+    const verdict = judge(await lab.mlflow.runs(experiment), traffic.reports, new Set(acknowledged), dead);
     rows.push({
       contender: `${name} (${heard.versions})`,
       sent: verdict.sent,
@@ -81,7 +81,7 @@ function seconds(ms: number): number {
 
 /** One trainer a trial, an event a request, sent once. */
 async function throughRelay(
-  lab: Lab,
+  lab: PostgresLab,
   seed: number,
   { announcement, reports }: { announcement: Event; reports: Report[] },
 ): Promise<Told> {
@@ -113,7 +113,7 @@ async function throughRelay(
 }
 
 async function throughClient(
-  lab: Lab,
+  lab: PostgresLab,
   seed: number,
   mode: "sync" | "async",
   experiment: string,

@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
 import { seeded } from "../../scripts/demo/random.ts";
-import { type Lab, openLab } from "../lib/lab.ts";
+import { openPostgresLab, type PostgresLab } from "../lib/lab.ts";
 import type { Relay } from "../lib/relay.ts";
 import { until } from "../lib/until.ts";
 import type { Chances } from "./troubles.ts";
-import { blow, CALM, type Gust } from "./weather.ts";
+import { blow, CALM, type Gust, type Server } from "./weather.ts";
 
 /** The real relay with the chaos entry; several batches of the queue at once, as Cloudflare hands them out. */
-export function openChaosLab(): Promise<Lab> {
-  return openLab(
+export function openChaosLab(): Promise<PostgresLab> {
+  return openPostgresLab(
     {},
     { main: "test/chaos/worker.ts", compatibility_flags: ["queue_consumer_no_wait_for_wait_until"] },
   );
@@ -22,7 +22,7 @@ const state = z.object({ outstanding: z.number(), struck: z.number(), frozen: z.
  * Lets the gusts blow one after the other, and ends in calm.
  * @returns how often the platform failed
  */
-export async function storm(lab: Lab, gusts: readonly Gust[], seed: number): Promise<number> {
+export async function storm(lab: PostgresLab, gusts: readonly Gust[], seed: number): Promise<number> {
   const random = seeded(seed);
   let struck = 0;
   for (const [i, { ms, network, platform }] of gusts.entries()) {
@@ -30,15 +30,38 @@ export async function storm(lab: Lab, gusts: readonly Gust[], seed: number): Pro
     await order(lab.relay, seed + i, platform.chances);
     // The cron fails like everything else, and nobody waits for it.
     lab.relay.cron().catch(() => {});
-    if (network.mlflow === "restarted") await lab.stopMlflow();
+    const { begin, end } = serverTrouble(lab, network.server);
+    await begin();
     await sleep(ms);
     struck += (await chaosState(lab.relay)).struck;
     if (platform.relay === "killed") await killRelay(lab, seed + i, platform.chances);
-    if (network.mlflow === "restarted") await lab.startMlflow();
+    await end();
   }
   blow(lab.proxy, CALM.network, random);
   await order(lab.relay, seed, CALM.platform.chances);
   return struck;
+}
+
+/** What MLflow's server or its database is put through for the length of a gust. */
+function serverTrouble({ postgres, ...lab }: PostgresLab, server: Server | undefined) {
+  const nothing = async () => {};
+  switch (server) {
+    case undefined:
+      return { begin: nothing, end: nothing };
+    case "mlflow restarted":
+      return { begin: lab.stopMlflow, end: lab.startMlflow };
+    case "database restarted":
+      return { begin: () => postgres.stop(), end: () => postgres.start() };
+    case "read only":
+      return {
+        begin: () => postgres.set("default_transaction_read_only", "on"),
+        end: () => postgres.reset("default_transaction_read_only"),
+      };
+    case "without metrics":
+      return { begin: () => postgres.hide("metrics"), end: () => postgres.restore("metrics") };
+    case "without tags":
+      return { begin: () => postgres.hide("tags"), end: () => postgres.restore("tags") };
+  }
 }
 
 /** How often the platform has failed since the last order, and what is still in its hands. */
@@ -46,7 +69,7 @@ export async function chaosState(relay: Relay) {
   return state.parse((await relay.get(CHAOS_PATH)).body);
 }
 
-async function killRelay({ relay }: Lab, seed: number, chances: Chances): Promise<void> {
+async function killRelay({ relay }: PostgresLab, seed: number, chances: Chances): Promise<void> {
   // The local queue is memory only: what is acknowledged must not be there alone. No more gets in meanwhile.
   await until("no events are in the queue", async () => (await chaosState(relay)).outstanding === 0);
   await relay.kill();

@@ -2,8 +2,19 @@ import { type Random, seeded } from "../../scripts/demo/random.ts";
 import { point } from "../lib/mlflow-read.ts";
 import type { Event } from "../lib/relay.ts";
 
+type Status = "FINISHED" | "FAILED" | "KILLED";
+
 /** One event and what it must become in MLflow, each item unlike any other of the round. */
-export type Report = { event: Event; trialId: string; items: string[]; ends: boolean };
+export type Report = {
+  event: Event;
+  trialId: string;
+  at: number;
+  items: string[];
+  /** MLflow's status, of an event that ends its trial. */
+  ends: Status | null;
+  /** Stands until a later event's. */
+  note: string | null;
+};
 
 /** What two trainers' clients send: `deliveries[client]` is a list of requests, each some reports by index. */
 export type Traffic = { announcement: Event; reports: Report[]; deliveries: [number[][], number[][]] };
@@ -11,6 +22,13 @@ export type Traffic = { announcement: Event; reports: Report[]; deliveries: [num
 /** MLflow is made to refuse every batch with such a key in it. */
 export const POISON = "poison_";
 const KEYS = ["loss", "accuracy", "val/f1"];
+const ENDS = new Map<string, Status>([
+  ["ml.trial.complete", "FINISHED"],
+  ["ml.trial.failed", "FAILED"],
+  ["ml.trial.cancelled", "KILLED"],
+]);
+/** What one kind of end or another cannot be without. */
+const END_FIELDS = { spectral_norm: false, error_message: "none to speak of" };
 const START = Date.UTC(2024, 3, 1);
 const HOUR_MS = 3_600_000;
 const MAX_REQUEST = 20;
@@ -36,12 +54,16 @@ export function makeTraffic(
     if (random() < 0.05) clock -= HOUR_MS; // a trainer's clock that was set right
     // Without an id, an event is known by its content.
     const id = random() < 0.5 ? { event_id: `e${reports.length}` } : {};
-    const body = { model_run_id: modelRunId, trial_id: trialId, occurred_at: clock, ...id, ...fields };
+    const note = random() < (event === "ml.run.metric" ? 0.1 : 0.7) ? String(++identity) : null;
+    const metadata = note === null ? {} : { metadata: { note } };
+    const body = { model_run_id: modelRunId, trial_id: trialId, occurred_at: clock, ...id, ...metadata };
     reports.push({
-      event: { event, ...body },
+      event: { event, ...body, ...fields },
       trialId,
+      at: clock,
       items: items(clock),
-      ends: event !== "ml.run.metric" && "metrics" in fields,
+      ends: ENDS.get(event) ?? null,
+      note,
     });
   };
   const trials = Array.from({ length: size.trials }, (_, t) => `t${t}`);
@@ -60,8 +82,9 @@ export function makeTraffic(
       const poison = random() < 0.03 ? [`${POISON}${step}`] : [];
       metrics(trial, "ml.run.metric", step, [...KEYS.filter(() => random() < 0.8), ...poison]);
     }
-  for (const trial of trials.slice(1))
-    metrics(trial, "ml.trial.complete", size.steps, ["final"], { spectral_norm: false });
+  const kinds = [...ENDS.keys()];
+  for (const [t, trial] of trials.entries().drop(1))
+    metrics(trial, kinds[t % kinds.length] ?? "", size.steps, ["final"], END_FIELDS);
   return {
     announcement: announcement(modelRunId, size.trials),
     reports: reports.filter(({ items }) => items.length > 0),

@@ -50,7 +50,7 @@ async function deliver(
 }
 
 /** Null when the connection broke, or what came was no answer of the relay. */
-async function post(relay: Relay, body: string, lines: boolean): Promise<Answer | null> {
+export async function post(relay: Relay, body: string, lines: boolean): Promise<Answer | null> {
   try {
     return await (lines ? relay.post(body, "application/x-ndjson") : relay.post(body));
   } catch {

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { fromWire } from "../../src/domain/values.ts";
-import { type MlflowReader, point, type Snapshot } from "../lib/mlflow-read.ts";
+import { point, type Snapshot } from "../lib/mlflow-read.ts";
 import type { DeadLetter } from "../lib/relay-store.ts";
 import { POISON, paramItem, type Report } from "./traffic.ts";
 
@@ -31,15 +31,13 @@ const deadMetric = z.object({
 });
 const deadParam = z.object({ key: z.string(), value: z.string() });
 
-/** Compares every item by its trial. `acknowledged` are indices of reports. */
-export async function judge(
-  mlflow: MlflowReader,
-  experiment: string,
+/** Compares every item of an experiment's runs by its trial. `acknowledged` are indices of reports. */
+export function judge(
+  all: readonly Snapshot[],
   reports: readonly Report[],
   acknowledged: ReadonlySet<number>,
   deadLetters: readonly DeadLetter[],
-): Promise<Verdict> {
-  const all = await mlflow.runs(experiment);
+): Verdict {
   const runs = all.filter((run) => run.lifecycleStage === "active");
   const byTrial = Map.groupBy(runs, (run) => run.tags.thunderline_trial_id ?? "the model run");
   const verdict: Verdict = {
@@ -70,8 +68,8 @@ export async function judge(
     verdict.wrong.push(...found.filter((item) => !sent.has(item)));
     verdict.doubled.push(...repeated(found.map(identityOf)).map((value) => `${trial}: ${value}`));
     const status = byTrial.get(trial)?.[0]?.status;
-    if (promised.some(({ ends }) => ends) && status !== "FINISHED")
-      verdict.wrong.push(`${trial} is ${status}`);
+    const ended = promised.flatMap(({ ends }) => ends ?? []);
+    if (ended.some((end) => end !== status)) verdict.wrong.push(`${trial} is ${status}, not ${ended}`);
   }
   return verdict;
 }

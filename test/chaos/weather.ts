@@ -1,16 +1,34 @@
 import { pick, type Random, seeded } from "../../scripts/demo/random.ts";
-import { FAULTS, type Fault, type FaultProxy } from "../lib/fault-proxy.ts";
+import { afterCommit, FAULTS, type Fault, type FaultProxy } from "../lib/fault-proxy.ts";
 import { POISON } from "./traffic.ts";
 import type { Chances } from "./troubles.ts";
 
 /** What goes wrong with calls to MLflow, for a while. */
-export type Network = { name: string; rules: { chance: number; fault: Fault }[]; mlflow?: "restarted" };
+export type Network = { name: string; rules: NetworkRule[]; server?: Server };
+type NetworkRule = { chance: number; fault: Fault | ((random: Random) => Fault); path?: readonly string[] };
+/** What goes wrong with MLflow itself, or with its database. */
+export type Server =
+  | "mlflow restarted"
+  | "database restarted"
+  | "read only"
+  | "without metrics"
+  | "without tags";
 /** What goes wrong with the platform, for a while. */
 export type Platform = { name: string; chances: Chances; relay?: "killed" };
 export type Gust = { ms: number; network: Network; platform: Platform };
 
+const WRITES = [
+  "experiments/create",
+  "runs/create",
+  "runs/log-batch",
+  "runs/set-tag",
+  "runs/delete-tag",
+  "runs/update",
+];
+
 /** After the relay's timeout of 2 s, within the 4 s in which it expects a late effect. */
-const STALL: Fault = { kind: "stall", ms: 2_800 };
+const late = (random: Random): Fault => ({ kind: "stall", ms: 2_100 + Math.floor(random() * 1_300) });
+const DAY_SECONDS = 86_400;
 
 const CALM_NETWORK: Network = { name: "calm", rules: [] };
 const NETWORKS: readonly [Network, ...Network[]] = [
@@ -24,6 +42,7 @@ const NETWORKS: readonly [Network, ...Network[]] = [
     ],
   },
   { name: "429", rules: [{ chance: 0.5, fault: FAULTS.tooMany(1) }] },
+  { name: "Retry-After of a day", rules: [{ chance: 0.3, fault: FAULTS.tooMany(DAY_SECONDS) }] },
   { name: "HTML 403", rules: [{ chance: 1, fault: FAULTS.forbidden }] },
   {
     name: "resets before and after the commit",
@@ -32,9 +51,45 @@ const NETWORKS: readonly [Network, ...Network[]] = [
       { chance: 0.35, fault: FAULTS.cut },
     ],
   },
-  { name: "stalls that land", rules: [{ chance: 0.3, fault: STALL }] },
+  {
+    name: "errors after the commit",
+    rules: [
+      { chance: 0.2, fault: afterCommit(FAULTS.unavailable), path: WRITES },
+      { chance: 0.2, fault: afterCommit(FAULTS.internalError), path: WRITES },
+      { chance: 0.1, fault: afterCommit(FAULTS.badGateway), path: WRITES },
+      { chance: 0.1, fault: afterCommit(FAULTS.html(200)), path: WRITES },
+    ],
+  },
+  { name: "writes that land late", rules: [{ chance: 0.35, fault: late, path: WRITES }] },
+  { name: "anything late", rules: [{ chance: 0.25, fault: late }] },
   { name: "drops", rules: [{ chance: 0.3, fault: FAULTS.drop }] },
-  { name: "MLflow restarted", rules: [], mlflow: "restarted" },
+  { name: "requests sent twice", rules: [{ chance: 0.4, fault: FAULTS.twice, path: WRITES }] },
+  {
+    name: "answers of something between",
+    rules: [403, 404, 400, 409, 200]
+      .map((status): Fault => FAULTS.html(status))
+      .concat(FAULTS.unauthorized, FAULTS.redirect, FAULTS.empty, FAULTS.otherRoute)
+      .map((fault) => ({ chance: 0.05, fault })),
+  },
+  {
+    name: "batches taken by nobody",
+    rules: [
+      { chance: 0.3, fault: FAULTS.lie, path: ["runs/log-batch"] },
+      { chance: 0.1, fault: FAULTS.otherRoute, path: ["runs/log-batch"] },
+    ],
+  },
+  {
+    name: "a standby among the databases",
+    rules: [
+      { chance: 0.4, fault: FAULTS.readOnly, path: WRITES },
+      { chance: 0.1, fault: FAULTS.undefinedTable },
+    ],
+  },
+  { name: "database read only", rules: [], server: "read only" },
+  { name: "migration of metrics", rules: [], server: "without metrics" },
+  { name: "migration of tags", rules: [], server: "without tags" },
+  { name: "database restarted", rules: [], server: "database restarted" },
+  { name: "MLflow restarted", rules: [], server: "mlflow restarted" },
   CALM_NETWORK,
 ];
 
@@ -72,7 +127,7 @@ export function makeStorm(seed: number, gusts: number): Gust[] {
   const networks = decks(random, NETWORKS, gusts);
   const platforms = decks(random, PLATFORMS, gusts);
   return networks.map((network, i) => ({
-    ms: 1_000 + Math.floor(random() * 2_000),
+    ms: 1_500 + Math.floor(random() * 2_500),
     network,
     platform: platforms[i] ?? CALM_PLATFORM,
   }));
@@ -86,7 +141,11 @@ export function makeNetworkStorm(seed: number, gusts: number): Gust[] {
 /** Sets the faults of the network; poison stays poison in any weather. */
 export function blow(proxy: FaultProxy, network: Network, random: Random): void {
   proxy.heal();
-  for (const { chance, fault } of network.rules) proxy.fail({ when: () => random() < chance }, fault);
+  for (const { chance, fault, path } of network.rules)
+    proxy.fail(
+      { when: () => random() < chance, ...(path ? { path } : {}) },
+      typeof fault === "function" ? () => fault(random) : fault,
+    );
   proxy.fail(POISONED, FAULTS.invalidParameter);
 }
 

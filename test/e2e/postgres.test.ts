@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, test } from "vitest";
 import { expectArrived } from "../lib/expect-study.ts";
 import { FAULTS, type Fault } from "../lib/fault-proxy.ts";
-import { openPostgresLab } from "../lib/lab.ts";
+import { openPostgresLab, type PostgresLab } from "../lib/lab.ts";
 import type { Postgres } from "../lib/postgres.ts";
 import { chunks, makeStudy } from "../lib/study.ts";
 import { until } from "../lib/until.ts";
@@ -12,7 +12,7 @@ const TIMEOUT_MS = 2_000;
 const LATE: Fault = { kind: "stall", ms: TIMEOUT_MS + 500 };
 const WRITES = ["experiments/create", "runs/create", "runs/log-batch", "runs/set-tag", "runs/update"];
 
-let lab: Awaited<ReturnType<typeof openPostgresLab>>;
+let lab: PostgresLab;
 beforeAll(async () => {
   lab = await openPostgresLab({ MLFLOW_REQUEST_TIMEOUT: String(TIMEOUT_MS) });
 });
@@ -42,6 +42,17 @@ type During = (postgres: Postgres, work: () => Promise<void>) => Promise<void>;
 /** Each lasts as long as the work that is done in it. */
 const TROUBLES: [string, During][] = [
   [
+    "is read only after a failover",
+    async (postgres, work) => {
+      await postgres.set("default_transaction_read_only", "on");
+      await work();
+      await postgres.reset("default_transaction_read_only");
+    },
+  ],
+  ["lacks the table of metrics amid a migration", (postgres, work) => without(postgres, "metrics", work)],
+  ["lacks the table of tags amid a migration", (postgres, work) => without(postgres, "tags", work)],
+  ["lacks the table of runs amid a migration", (postgres, work) => without(postgres, "runs", work)],
+  [
     "is restarted",
     async (postgres, work) => {
       await postgres.stop();
@@ -63,6 +74,12 @@ const TROUBLES: [string, During][] = [
     },
   ],
 ];
+
+async function without(postgres: Postgres, table: string, work: () => Promise<void>): Promise<void> {
+  await postgres.hide(table);
+  await work();
+  await postgres.restore(table);
+}
 
 describe.each(TROUBLES)("a PostgreSQL that %s in the middle of a study", (name, during) => {
   test("costs nothing: everything arrives after it, and nothing was set aside", async () => {

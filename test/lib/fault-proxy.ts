@@ -11,13 +11,20 @@ export type Fault =
   | { kind: "drop" }
   /** MLflow does it, and the answer never arrives. */
   | { kind: "cut" }
-  | { kind: "answer"; status: number; headers?: Record<string, string>; body: string }
+  /** MLflow hears nothing, and something else answers. */
+  | ({ kind: "answer" } & Spoken)
+  /** MLflow does it, and something else answers. */
+  | ({ kind: "masked" } & Spoken)
+  /** MLflow gets it twice, as from a load balancer that lost the first answer. */
+  | { kind: "twice" }
   /** MLflow gets it only after so long, whether or not the caller still waits. */
   | { kind: "stall"; ms: number };
 
-/** Which calls: `path` is an endpoint such as "runs/create", `body` a text within the request's body. */
+type Spoken = { status: number; headers?: Record<string, string>; body: string };
+
+/** Which calls: `path` is an endpoint such as "runs/create", or several; `body` a text within the request's body. */
 export type Match = {
-  path?: string;
+  path?: string | readonly string[];
   body?: string;
   times?: number;
   after?: number;
@@ -33,7 +40,7 @@ export type Call = {
   fault: Fault["kind"] | null;
 };
 
-type Rule = Match & { fault: Fault; seen: number; hits: number };
+type Rule = Match & { fault: () => Fault; seen: number; hits: number };
 
 const PREFIX = "/api/2.0/mlflow/";
 
@@ -66,10 +73,11 @@ export class FaultProxy {
   /**
    * From now on matching calls fail so: all of them, or `times` of them, the first `after` of them not counted. Of
    * several rules the oldest that applies wins.
+   * @param fault one for all, or drawn anew for each
    * @returns how often it has struck
    */
-  fail(match: Match, fault: Fault): { hits: () => number } {
-    const rule = { ...match, fault, seen: 0, hits: 0 };
+  fail(match: Match, fault: Fault | (() => Fault)): { hits: () => number } {
+    const rule = { ...match, fault: typeof fault === "function" ? fault : () => fault, seen: 0, hits: 0 };
     this.#rules.push(rule);
     return { hits: () => rule.hits };
   }
@@ -116,23 +124,32 @@ export class FaultProxy {
       case "stall":
         await sleep(fault.ms);
         break;
+      case "twice":
+        await this.#ask(request, body);
+        break;
     }
-    this.mostAtOnce = Math.max(this.mostAtOnce, ++this.#atOnce);
-    const answer = await this.#forward(request, body).finally(() => this.#atOnce--);
-    call.status = answer.status;
+    const answer = await this.#ask(request, body);
+    const said = fault?.kind === "masked" ? fault : answer;
+    call.status = said.status;
     if (fault?.kind === "cut") request.socket.destroy();
-    else response.writeHead(answer.status, answer.headers).end(answer.body);
+    else response.writeHead(said.status, said.headers).end(said.body);
+  }
+
+  /** MLflow's own answer. */
+  async #ask(request: IncomingMessage, body: Buffer) {
+    this.mostAtOnce = Math.max(this.mostAtOnce, ++this.#atOnce);
+    return this.#forward(request, body).finally(() => this.#atOnce--);
   }
 
   #strike(path: string, body: string): Fault | null {
     for (const rule of this.#rules) {
-      if (rule.path !== undefined && rule.path !== path) continue;
+      if (rule.path !== undefined && ![rule.path].flat().includes(path)) continue;
       if (rule.body !== undefined && !body.includes(rule.body)) continue;
       if (rule.when && !rule.when()) continue;
       if (rule.seen++ < (rule.after ?? 0)) continue;
       if (rule.times !== undefined && rule.hits >= rule.times) continue;
       rule.hits++;
-      return rule.fault;
+      return rule.fault();
     }
     return null;
   }
@@ -166,7 +183,7 @@ function mlflowError(
   code: string,
   message: string,
   headers: Record<string, string> = {},
-): Fault {
+): Extract<Fault, { kind: "answer" }> {
   return {
     kind: "answer",
     status,
@@ -194,4 +211,38 @@ export const FAULTS = {
   forbidden: { kind: "answer", status: 403, headers: HTML_TYPE, body: "<h1>403 Forbidden</h1>" },
   tooMany: (seconds: number) =>
     mlflowError(429, "REQUEST_LIMIT_EXCEEDED", "Slow down", { "retry-after": String(seconds) }),
-} satisfies Record<string, Fault | ((seconds: number) => Fault)>;
+  twice: { kind: "twice" },
+  /** What MLflow answers to writes while its PostgreSQL is a standby. */
+  readOnly: mlflowError(
+    400,
+    "BAD_REQUEST",
+    "(raised as a result of Query-invoked autoflush; consider using a session.no_autoflush block if this flush is occurring prematurely)\n(psycopg2.errors.ReadOnlySqlTransaction) cannot execute INSERT in a read-only transaction\n\n[SQL: INSERT INTO",
+  ),
+  /** What it answers amid a migration of its database. */
+  undefinedTable: mlflowError(
+    400,
+    "BAD_REQUEST",
+    '(psycopg2.errors.UndefinedTable) relation "latest_metrics" does not exist\nLINE 2: FROM latest_metrics \n             ^\n\n[SQL: SELECT',
+  ),
+  html: (status: number) => ({
+    kind: "answer",
+    status,
+    headers: HTML_TYPE,
+    body: `<html><title>${status}</title><h1>${status}</h1></html>`,
+  }),
+  unauthorized: {
+    kind: "answer",
+    status: 401,
+    headers: JSON_TYPE,
+    body: JSON.stringify({ message: "Sign in first" }),
+  },
+  redirect: { kind: "answer", status: 302, headers: { location: "https://login.test/" }, body: "" },
+  empty: { kind: "answer", status: 200, body: "" },
+  /** Of another route, as from a cache with too short a key. */
+  otherRoute: { kind: "answer", status: 200, headers: JSON_TYPE, body: '{"experiments":[]}' },
+} satisfies Record<string, Fault | ((number: number) => Fault)>;
+
+/** The same answer, but MLflow has done it. */
+export function afterCommit(fault: Extract<Fault, { kind: "answer" }>): Fault {
+  return { ...fault, kind: "masked" };
+}

@@ -26,12 +26,17 @@ export function openLab(vars: Record<string, string> = {}, entry: Partial<Entry>
   return opening((opened) => build(opened, { vars, entry }));
 }
 
+export type PostgresLab = Lab & { postgres: Postgres };
+
 /** The same with MLflow's store in a PostgreSQL, as in production. */
-export function openPostgresLab(vars: Record<string, string> = {}): Promise<Lab & { postgres: Postgres }> {
+export function openPostgresLab(
+  vars: Record<string, string> = {},
+  entry: Partial<Entry> = {},
+): Promise<PostgresLab> {
   return opening(async (opened) => {
     const postgres = await Postgres.start();
     opened.defer(() => postgres.destroy());
-    return { ...(await build(opened, { vars, store: postgres.storeUri })), postgres };
+    return { ...(await build(opened, { vars, entry, store: postgres.storeUri })), postgres };
   });
 }
 

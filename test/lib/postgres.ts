@@ -125,6 +125,15 @@ export class Postgres {
     await this.#cutOff();
   }
 
+  /** Takes a table away, as a migration may for a while, until `restore`. */
+  async hide(table: string): Promise<void> {
+    await this.run(`alter table ${table} rename to ${table}_hidden`);
+  }
+
+  async restore(table: string): Promise<void> {
+    await this.run(`alter table ${table}_hidden rename to ${table}`);
+  }
+
   async #cutOff(): Promise<void> {
     await this.run(
       `select pg_terminate_backend(pid) from pg_stat_activity

@@ -72,6 +72,17 @@ export class RelayStore {
     );
   }
 
+  /** The trials of which the relay itself wrote something into the journal, such as an edit made in MLflow. */
+  edited(modelRunId: string): (string | null)[] {
+    const trials = this.#rows(
+      z.object({ trial_id: z.string().nullable() }),
+      `select distinct s.trial_id from events e join streams s on s.id = e.stream_id
+       where s.model_run_id = ? and e.type like 'relay.%'`,
+      modelRunId,
+    );
+    return trials.map(({ trial_id }) => trial_id);
+  }
+
   /** The circuit breaker's state; null before anything ever went wrong. */
   breaker(): string | null {
     const row = this.#db.prepare("select state from breakers").get();
