@@ -15,7 +15,7 @@ export type Story = {
   tags: Record<string, string>;
   /** Of all its points. */
   values: string[];
-  /** Edited by hand, and that must have left a trace: a conflict, or an event of the relay's own. */
+  /** Edited by hand in vain, which must have left a trace: a conflict, or an event of the relay's own. */
   edited: boolean;
 };
 
@@ -82,7 +82,8 @@ export function makeStories(modelRunId: string): Story[] {
     story("comes through", { ...STARTS, ...COMPLETES }, (t) => [
       sends(t.start()),
       failsAt("comes through"),
-      resumesBarely("comes through"),
+      // From a machine whose clock is behind that of the one that failed.
+      sends({ ...t.start({ resume: true }), occurred_at: AT + (FAILURE_MINUTE - 2) * MINUTE_MS }),
       sends(t.complete()),
     ]),
     story(
@@ -106,15 +107,23 @@ export function makeStories(modelRunId: string): Story[] {
       ],
       { tags: { "metadata.host": "c", "by hand": "stays" }, edited: true },
     ),
+    story("named by hand", { ...STARTS, ...COMPLETES, name: "a better name" }, (t) => [
+      sends(t.start()),
+      byHand((mlflow, runId) => mlflow.updateRun({ runId, runName: "a better name" })),
+      sends(t.complete()),
+    ]),
     story(
-      "named by hand",
-      { ...STARTS, ...COMPLETES, name: "a better name" },
-      (t) => [
-        sends(t.start()),
-        byHand((mlflow, runId) => mlflow.updateRun({ runId, runName: "a better name" })),
-        sends(t.complete()),
-      ],
-      { edited: true },
+      "said twice",
+      { ...STARTS, ...COMPLETES },
+      (t) => {
+        // Known by their ids, with no time of their own: what is sent again is nothing new, however late.
+        const says = (value: number) => {
+          const { occurred_at: _, ...metric } = t.metric(0, value);
+          return sends({ ...metric, event_id: `says ${value}` });
+        };
+        return [sends(t.start()), says(3), says(4), says(3), says(4), sends(t.complete())];
+      },
+      { values: ["3", "4"] },
     ),
     story(
       "of bad clocks",

@@ -54,7 +54,7 @@ export function makeTraffic(
     if (random() < 0.05) clock -= HOUR_MS; // a trainer's clock that was set right
     // Without an id, an event is known by its content.
     const id = random() < 0.5 ? { event_id: `e${reports.length}` } : {};
-    const note = random() < (event === "ml.run.metric" ? 0.1 : 0.7) ? String(++identity) : null;
+    const note = event === "ml.run.metric" ? null : String(++identity);
     const metadata = note === null ? {} : { metadata: { note } };
     const body = { model_run_id: modelRunId, trial_id: trialId, occurred_at: clock, ...id, ...metadata };
     reports.push({
