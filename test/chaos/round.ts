@@ -46,11 +46,13 @@ export async function playRound(
   // In calm, for it names the experiment, and a run made without it cannot move.
   await lab.relay.send(traffic.announcement);
   const random = seeded(seed);
-  const [heard, told, struck] = await Promise.all([
+  const telling = Promise.all(stories.map((story) => tell(lab, experiment, story, random)));
+  telling.catch(() => {}); // heard of below
+  const [heard, struck] = await Promise.all([
     sendTraffic(lab.relay, traffic, seed, gusts.length * MS_A_GUST),
-    Promise.all(stories.map((story) => tell(lab, experiment, story, random))),
     storm(lab, gusts, seed),
   ]);
+  const told = await keepUp(lab, telling);
   const calm = Date.now();
   await drain(lab, experiment);
   const drainMs = Date.now() - calm;
@@ -79,6 +81,12 @@ export async function playRound(
     drainMs,
     problems,
   };
+}
+
+/** The cron goes on while the stories come to their ends. */
+async function keepUp<T>({ relay }: PostgresLab, telling: Promise<T>): Promise<T> {
+  const pass = setInterval(() => relay.cron().catch(() => {}), PASS_MS);
+  return telling.finally(() => clearInterval(pass));
 }
 
 /** What MLflow and the relay hold now, and what of it should be otherwise. */

@@ -6,6 +6,7 @@ import type { Entry } from "../../scripts/lib/relay-config.ts";
 import { FaultProxy } from "./fault-proxy.ts";
 import { MlflowReader } from "./mlflow-read.ts";
 import { Postgres } from "./postgres.ts";
+import { ensurePostgresDriver } from "./postgres-driver.ts";
 import { Relay } from "./relay.ts";
 
 /** A real MLflow, a proxy before it that can fail, and the real relay that knows only the proxy. */
@@ -34,6 +35,7 @@ export function openPostgresLab(
   entry: Partial<Entry> = {},
 ): Promise<PostgresLab> {
   return opening(async (opened) => {
+    await ensurePostgresDriver();
     const postgres = await Postgres.start();
     opened.defer(() => postgres.destroy());
     return { ...(await build(opened, { vars, entry, store: postgres.storeUri })), postgres };
