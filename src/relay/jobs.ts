@@ -1,16 +1,18 @@
 import { errorText } from "../log.ts";
 import { type JobRow, type JobState, readJobCounts } from "../store/job-columns.ts";
-import { claimJob, createJob, type NewJob, overdueJobs, storeJob } from "../store/jobs.ts";
+import { claimJob, createJob, keepJob, type NewJob, overdueJobs, storeJob } from "../store/jobs.ts";
 import type { Deps } from "./deps.ts";
 import { createRun, syncTrialToMlflow } from "./job-deliver.ts";
 import { syncMlflowToTrial } from "./job-pull.ts";
 import { type Outcome, settle } from "./job-settle.ts";
 import type { JobAction, JobHandler } from "./job-step.ts";
+import { whileKept } from "./keep.ts";
 import { syncExperiment } from "./sync-experiment.ts";
 import { within } from "./within.ts";
 
-/** Longer than one message's work; a Worker that died holds every job up for so long at most. */
-const LEASE_MS = 5 * 60_000;
+/** A Worker that died holds every job up for so long at most; one that lives renews it, however long its calls take. */
+const LEASE_MS = 2 * 60_000;
+const RENEW_MS = LEASE_MS / 4;
 const SEND_TIMEOUT_MS = 2_000;
 /** A message that comes a little before its time is sent once more; for one much too early another is on its way. */
 const MAX_EARLY_MS = 2_000;
@@ -86,7 +88,11 @@ export async function runJob(deps: Deps, jobId: string, deliveries: number): Pro
   }
   const { job, lease } = claimed;
   const log = deps.log.with({ job: jobId, action: job.action, target: job.target });
-  const outcome = await outcomeOf({ ...deps, log }, job);
+  const outcome = await whileKept(
+    RENEW_MS,
+    () => keepJob(deps.db, lease, LEASE_MS),
+    () => outcomeOf({ ...deps, log }, job),
+  );
   const { values, dueInMs } = settle(deps, job, outcome);
   const stored = await storeJob(deps.db, lease, values, dueInMs ?? 0, deps.now());
   if (!stored) log.info("a job was cancelled or taken over while it ran");

@@ -1,4 +1,3 @@
-import { runIdIn } from "../mlflow/filter.ts";
 import type { Run } from "../mlflow/types.ts";
 import { markGone } from "../store/mirror.ts";
 import { streamsToPull, type ToPull } from "../store/to-pull.ts";
@@ -7,9 +6,7 @@ import { count, type Helping, heard, newHelping, takesPage } from "./helping.ts"
 import type { Counts } from "./job-step.ts";
 import { type Followed, followRuns } from "./mirror.ts";
 import { followRestored } from "./restored.ts";
-
-/** MLflow takes so many ids in a filter at ease, and answers them on one page. */
-const PAGE = 100;
+import { MAX_IDS, runsOrLost } from "./runs-by-id.ts";
 
 /** Where a pass begins, which the one before has told, and how much of the cron's time and statements it may take. */
 export type PullBudget = { afterId: number; maxRuns: number; maxMs: number; maxStatements: number };
@@ -41,7 +38,7 @@ export async function pullRunning(deps: Deps, budget: PullBudget): Promise<PullR
   const streams = await streamsToPull(deps.db, afterId, maxRuns);
   let done = 0;
   while (done < streams.length && takesPage(helping, deps.now())) {
-    const page = await followPage(deps, streams.slice(done, done + PAGE), helping, counts);
+    const page = await followPage(deps, streams.slice(done, done + MAX_IDS), helping, counts);
     done += page.looked;
     if (!page.goesOn) break;
   }
@@ -82,26 +79,18 @@ async function followLinked(
   helping: Helping,
   counts: Counts,
 ): Promise<(Followed & { shown: ReadonlyMap<string, Run> }) | null> {
-  const ids = page.flatMap(({ runId }) => runId ?? []);
-  if (ids.length === 0) return { outcome: { kind: "done" }, left: [], shown: new Map() };
+  const wanted = page.flatMap(({ runId, experimentId }) =>
+    runId === null || experimentId === null ? [] : [{ runId, experimentId }],
+  );
+  if (wanted.length === 0) return { outcome: { kind: "done" }, left: [], shown: new Map() };
   const seenAt = deps.now();
-  const found = await deps.mlflow.searchRuns({
-    experimentIds: [...new Set(page.flatMap(({ experimentId }) => experimentId ?? []))],
-    filter: runIdIn(ids),
-    viewType: "ALL",
-    maxResults: PAGE,
-  });
+  const found = await runsOrLost(deps, wanted);
   if (!found.ok) {
     await heard(deps, found.failure);
     return null;
   }
-  const { items } = found.value;
-  const followed = await followRuns(deps, items, seenAt, helping, counts);
-  const shown = new Map(items.map((run) => [run.info.runId, run]));
-  await markGone(
-    deps.db,
-    ids.filter((id) => !shown.has(id)),
-    deps.now(),
-  );
+  const { runs: shown, lost } = found;
+  const followed = await followRuns(deps, [...shown.values()], seenAt, helping, counts);
+  await markGone(deps.db, lost, deps.now());
   return { ...followed, shown };
 }

@@ -1,5 +1,5 @@
 import { errorText } from "../log.ts";
-import { lock, unlock } from "../store/locks.ts";
+import { keepLock, lock, unlock } from "../store/locks.ts";
 import { lastPull, NOTHING_DONE, type PassReport, storePass } from "../store/passes.ts";
 import { forgetRefusals } from "../store/refusals.ts";
 import { behindStreams } from "../store/streams.ts";
@@ -8,12 +8,13 @@ import type { Deps } from "./deps.ts";
 import { deleteDoubles } from "./doubles.ts";
 import { flushTally } from "./flush-tally.ts";
 import { follow } from "./follow.ts";
+import { whileKept } from "./keep.ts";
 import { closeOrphans, findQuiet } from "./quiet.ts";
 import { forgetOld, retire } from "./retire.ts";
 import { pokeAll, wake } from "./wake.ts";
 
 const LOCK = "reconcile";
-/** A lock that a dead pass left behind is gone before the next pass. */
+/** A lock that a dead pass left behind is gone before the next pass; one that lives renews it, however long it takes. */
 const LOCK_MS = 4 * 60_000;
 const MAX_POKED = 5_000;
 const PAGE = 500;
@@ -28,6 +29,18 @@ const HORIZON_MS = 5 * 60_000;
 export async function reconcile(deps: Deps): Promise<PassReport | null> {
   const token = await lock(deps.db, LOCK, LOCK_MS);
   if (token === null) return null;
+  try {
+    return await whileKept(
+      LOCK_MS / 4,
+      () => keepLock(deps.db, LOCK, token, LOCK_MS),
+      () => pass(deps),
+    );
+  } finally {
+    await unlock(deps.db, LOCK, token);
+  }
+}
+
+async function pass(deps: Deps): Promise<PassReport> {
   const startedAt = deps.now();
   const report = { ...NOTHING_DONE };
   // Each part by itself: what goes wrong in one is no reason to leave out the others.
@@ -77,13 +90,9 @@ export async function reconcile(deps: Deps): Promise<PassReport | null> {
     report.forgottenRows = (await forgetOld(deps)) + (await forgetRefusals(deps.db, deps.now()));
   });
   await attempt("follow", () => follow(deps, report));
-  try {
-    deps.tally.add("relay_cron_passes_total");
-    await flushTally(deps);
-    await storePass(deps.db, startedAt, deps.now(), report);
-  } finally {
-    await unlock(deps.db, LOCK, token);
-  }
+  deps.tally.add("relay_cron_passes_total");
+  await flushTally(deps);
+  await storePass(deps.db, startedAt, deps.now(), report);
   deps.log.info("reconciled", report);
   return report;
 }

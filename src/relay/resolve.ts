@@ -1,12 +1,13 @@
 import { type Resolution, resolutionOf, type Side } from "../domain/resolution.ts";
 import type { Facts, JournalEvent } from "../domain/types.ts";
-import { lock, unlock } from "../store/locks.ts";
+import { keepLock, lock, unlock } from "../store/locks.ts";
 import { type OpenConflict, openConflicts } from "../store/open-conflicts.ts";
 import type { ConflictFilter } from "../store/read-conflicts.ts";
 import { agreeOnMlflows, isLinked, markResolved } from "../store/settle-conflicts.ts";
 import { noteDouble } from "../store/tagged.ts";
 import type { Deps } from "./deps.ts";
 import { ingest } from "./ingest.ts";
+import { whileKept } from "./keep.ts";
 import { deleteDouble } from "./link-found.ts";
 import { relayEvent } from "./relay-event.ts";
 
@@ -46,7 +47,11 @@ export async function resolveConflicts(
   const token = await lock(deps.db, LOCK, LOCK_MS);
   if (token === null) return { kind: "later", detail: "Other conflicts are just being resolved." };
   try {
-    return await settle(deps, filter, take, dryRun);
+    return await whileKept(
+      LOCK_MS / 3,
+      () => keepLock(deps.db, LOCK, token, LOCK_MS),
+      () => settle(deps, filter, take, dryRun),
+    );
   } finally {
     await unlock(deps.db, LOCK, token);
   }

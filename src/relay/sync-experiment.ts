@@ -1,5 +1,4 @@
 import * as z from "zod";
-import { runIdIn } from "../mlflow/filter.ts";
 import type { Experiment } from "../mlflow/types.ts";
 import { countMirrored, markGone, mirroredIds } from "../store/mirror.ts";
 import { experimentNamed, markExperimentGone, mirrorExperiment } from "../store/mirror-experiments.ts";
@@ -8,12 +7,12 @@ import { count, type Helping, heard, newHelping, takesPage } from "./helping.ts"
 import { rest } from "./job-rest.ts";
 import type { Counts, Job, JobHandler, JobStep } from "./job-step.ts";
 import { followRuns } from "./mirror.ts";
+import { MAX_IDS, runsOrLost } from "./runs-by-id.ts";
 
 /** In front of an experiment's name, where a job's target is not MLflow's id. */
 export const NAME_TARGET = "name:";
 
 const PAGE_RUNS = 200;
-const PAGE_IDS = 100;
 /** One message's work: far below what a Worker may take, and soon over for the jobs behind it. */
 const MAX_PAGES = 20;
 const MAX_MS = 20_000;
@@ -140,21 +139,20 @@ async function followPage(
 
 /** Asks for runs that the mirror has by their ids: those that are not answered were deleted for good. */
 async function lookFor(deps: Deps, at: Progress, counts: Counts): Promise<Progress | JobStep | null> {
-  const ids = await mirroredIds(deps.db, at.experimentId, at.after, PAGE_IDS);
+  const ids = await mirroredIds(deps.db, at.experimentId, at.after, MAX_IDS);
   const last = ids.at(-1);
   if (last === undefined) return null;
   const askedAt = deps.now();
-  const found = await deps.mlflow.searchRuns({
-    experimentIds: [at.experimentId],
-    viewType: "ALL",
-    maxResults: PAGE_IDS,
-    filter: runIdIn(ids),
-  });
+  const found = await runsOrLost(
+    deps,
+    ids.map((runId) => ({ runId, experimentId: at.experimentId })),
+  );
   if (!found.ok) return heard(deps, found.failure);
-  const there = new Set(found.value.items.map((run) => run.info.runId));
-  const missing = ids.filter((id) => !there.has(id));
-  await markGone(deps.db, missing, deps.now());
-  if (missing.length > 0) count(counts, "deleted", missing.length);
+  const { lost, unsure } = found;
+  await markGone(deps.db, lost, deps.now());
+  if (lost.length > 0) count(counts, "deleted", lost.length);
   await rest(deps, deps.now() - askedAt);
-  return { ...at, after: last };
+  // Those that it is not sure of yet are looked for again.
+  const next = unsure[0] === undefined ? -1 : ids.indexOf(unsure[0]);
+  return { ...at, after: next < 0 ? last : (ids[next - 1] ?? at.after) };
 }

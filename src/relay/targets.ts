@@ -163,15 +163,19 @@ async function ensureParent(turn: Turn, parent: Parent): Promise<Step<string>> {
     return made === null ? wait(null) : { ok: true, value: made };
   }
   const parentTurn = turn.branch(claimed.lease, claimed.stream);
-  const made = await modelRun(parentTurn, readCore(parent.core));
-  const blocked =
-    !made.ok && made.end.kind === "blocked" ? blockedValues(deps, claimed.stream, made.end.block) : {};
-  // Made: what it waited for is over, and its own poke may have come while it was held here.
-  await letGo(deps, claimed.lease, {
-    ...parentTurn.fence,
-    ...(made.ok ? { ...NOT_BLOCKED, nextAttemptAt: 0 } : blocked),
-  });
-  if (!made.ok) return made.end.kind === "blocked" ? wait(made.end.block.reason) : made;
+  let values = {};
+  try {
+    const made = await modelRun(parentTurn, readCore(parent.core));
+    // Made: what it waited for is over, and its own poke may have come while it was held here.
+    if (made.ok) values = { ...NOT_BLOCKED, nextAttemptAt: 0 };
+    else if (made.end.kind !== "blocked") return made;
+    else {
+      values = blockedValues(deps, claimed.stream, made.end.block);
+      return wait(made.end.block.reason);
+    }
+  } finally {
+    await letGo(deps, claimed.lease, { ...parentTurn.fence, ...values });
+  }
   const runId = parentTurn.stream.mlflowRunId;
   return runId === null ? wait(null) : { ok: true, value: runId };
 }

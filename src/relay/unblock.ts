@@ -51,8 +51,7 @@ export async function unblock(
     return { kind: "later", detail: "The relay has as many others in hand as it may at once." };
   if (claimed.kind !== "claimed") return { kind: "later", detail: "Another turn has it in hand just now." };
   const turn = new Turn(deps, claimed.lease, claimed.stream, false);
-  const outcome = await settle(turn, action, dryRun);
-  await letGo(deps, claimed.lease, turn.fence);
+  const outcome = await settledAndLetGo(turn, action, dryRun);
   if (outcome.kind !== "done" || dryRun) return outcome;
   const { kind, modelRunId } = claimed.stream;
   const waiting = kind === "model_run" && modelRunId !== null ? await wakeTrialsOf(deps.db, modelRunId) : [];
@@ -61,6 +60,14 @@ export async function unblock(
     [streamId, ...waiting].map((id) => ({ streamId: id, urgent: true })),
   );
   return outcome;
+}
+
+async function settledAndLetGo(turn: Turn, action: UnblockAction, dryRun: boolean): Promise<Unblocked> {
+  try {
+    return await settle(turn, action, dryRun);
+  } finally {
+    await letGo(turn.deps, turn.lease, turn.fence);
+  }
 }
 
 async function settle(turn: Turn, action: UnblockAction, dryRun: boolean): Promise<Unblocked> {

@@ -62,6 +62,9 @@ export async function storeFold(
       conflicts.map((c) => [c.key, c.kept, c.refused, c.eventId, now]),
     ),
     ...rows(NOTES, notesBySeq(notes)),
+    ...(stream.kind === "model_run" && isElsewhere(before.core, state.core)
+      ? [db.prepare(MISPLACED).bind(now, stream.id, stream.foldedSeq)]
+      : []),
     db
       .prepare("update streams set folded_seq = ?1 where id = ?2 and folded_seq = ?3")
       .bind(upto, stream.id, stream.foldedSeq),
@@ -171,6 +174,25 @@ const NOTES = `
   update events set warnings = iif(warnings is null, j.notes, substr(warnings, 1, length(warnings) - 1) || ',' || substr(j.notes, 2))
   from (select value ->> 0 as seq, value -> 1 as notes from json_each(?1)) j
   where events.seq = j.seq and events.stream_id = ?2 and ${UNMOVED}`;
+
+/** Whether a model run now names another experiment than before. */
+function isElsewhere(before: Core, after: Core): boolean {
+  const named = fieldOf(after, "experiment_name");
+  return named !== null && named !== fieldOf(before, "experiment_name");
+}
+
+/** So many at once: a statement has its limits, and the others are found when they are delivered again. */
+const MAX_MISPLACED = 10_000;
+
+/** The trials that had their runs made elsewhere before their model run named its experiment: a run cannot move. */
+const MISPLACED = `
+  insert into conflicts (stream_id, kind, field, kept, refused, source, created_at)
+  select s.id, 'experiment', 'experiment_name', s.experiment_name, m.experiment_name, 'journal', ?1
+  from model_runs m join trials t on t.model_run_id = m.model_run_id join streams s on s.id = t.id
+  where m.id = ?2 and s.mlflow_run_id is not null and s.adopted = 0 and t.experiment_name is null
+    and s.experiment_name is not m.experiment_name and ${UNMOVED}
+  limit ${MAX_MISPLACED}
+  on conflict do nothing`;
 
 const CONFLICTS = `
   insert into conflicts (stream_id, kind, field, kept, refused, source, event_id, created_at)

@@ -85,6 +85,14 @@ export async function claimJob(db: D1Database, id: string, ms: number): Promise<
   return row.dueInMs > 0 ? { kind: "early", ms: row.dueInMs } : { kind: "full" };
 }
 
+/** Has a job that is still held be held for so long from now. */
+export async function keepJob(db: D1Database, lease: JobLease, ms: number): Promise<void> {
+  await drizzle(db)
+    .update(jobs)
+    .set({ leaseUntil: sql`${now} + ${ms}` })
+    .where(and(eq(jobs.id, lease.id), eq(jobs.leaseToken, lease.token)));
+}
+
 /** What is written when a message's work is done. */
 export type JobValues = Partial<
   Pick<JobRow, "state" | "attempts" | "snoozes" | "errors" | "progress" | "counts" | "finishedAt">

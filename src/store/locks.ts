@@ -19,6 +19,14 @@ export async function lock(db: D1Database, name: string, ms: number): Promise<st
   return rows[0]?.token === token ? token : null;
 }
 
+/** Has a lock that is still ours end so long from now. */
+export async function keepLock(db: D1Database, name: string, token: string, ms: number): Promise<void> {
+  await drizzle(db)
+    .update(locks)
+    .set({ until: sql`${sql.raw(NOW_MS)} + ${ms}` })
+    .where(and(eq(locks.name, name), eq(locks.token, token)));
+}
+
 /** Gives a lock back, if it is still ours. */
 export async function unlock(db: D1Database, name: string, token: string): Promise<void> {
   await drizzle(db)

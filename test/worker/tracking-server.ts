@@ -31,6 +31,10 @@ export class TrackingServer {
   readonly histories = new Map<string, Metric[]>();
   readonly called: string[] = [];
   isAway = false;
+  /** The most runs on a page, whatever was asked for. */
+  pageRuns = Number.POSITIVE_INFINITY;
+  /** Whether searches are answered with nothing at all, as something between would. */
+  showsNothing = false;
   #made = 0;
 
   experiment(id: string, name: string): void {
@@ -111,11 +115,9 @@ export class TrackingServer {
         (run_view_type === "ALL" || info.lifecycle_stage === "active") &&
         (ids === null || ids.includes(info.run_id)),
     );
+    if (this.showsNothing) return {};
     const from = Number(page_token ?? 0);
-    const more = from + max_results < found.length;
-    return {
-      runs: found.slice(from, from + max_results),
-      ...(more ? { next_page_token: String(from + max_results) } : {}),
-    };
+    const to = from + Math.min(max_results, this.pageRuns);
+    return { runs: found.slice(from, to), ...(to < found.length ? { next_page_token: String(to) } : {}) };
   }
 }
