@@ -72,7 +72,12 @@ describe("counters", () => {
     expect([...parsed].map(([name, { samples }]) => [name, Object.fromEntries(samples)])).toEqual([
       [
         "relay_events_total",
-        { '{outcome="accepted"}': 7, '{outcome="duplicate"}': 0, '{outcome="conflict"}': 0 },
+        {
+          '{outcome="accepted"}': 7,
+          '{outcome="duplicate"}': 0,
+          '{outcome="conflict"}': 0,
+          '{outcome="refused"}': 0,
+        },
       ],
       ["relay_events_delivered_total", { "": 0 }],
       ["relay_mlflow_calls_total", { '{outcome="ok"}': 0, '{outcome="transient"}': 3 }],
