@@ -10,6 +10,12 @@ export function tagEquals(key: string, value: string): string | null {
   return quotedKey && quotedValue ? `tags.${quotedKey} = ${quotedValue}` : null;
 }
 
+/** The same for a beginning, of letters, digits, dots and dashes. */
+export function tagBegins(key: string, value: string): string | null {
+  const quotedKey = quote(key, ["`", '"']);
+  return quotedKey && /^[\w.-]+$/.test(value) ? `tags.${quotedKey} LIKE '${value}%'` : null;
+}
+
 /** A filter for runs by their ids, which MLflow makes of letters, digits, underscores and dashes. */
 export function runIdIn(runIds: readonly string[]): string {
   const quoted = runIds.filter((id) => /^[\w-]+$/.test(id)).map((id) => `'${id}'`);

@@ -1,61 +1,151 @@
-import { and, asc, isNull, lte } from "drizzle-orm";
+import { and, asc, isNotNull, isNull, lte } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { Run } from "../mlflow/types.ts";
-import { claim } from "../store/leases.ts";
+import { recordConflicts } from "../store/conflicts.ts";
 import { streams } from "../store/schema.ts";
+import { forgetRechecks } from "../store/streams.ts";
 import type { Deps } from "./deps.ts";
-import { settleDoubt } from "./fence.ts";
-import { letGo } from "./let-go.ts";
-import { findByNonce, NONCE_TAG } from "./run.ts";
-import { leaseMs, Turn } from "./turn.ts";
+import { heard } from "./helping.ts";
+import { filterOfTime, NONCE_TAG } from "./nonce.ts";
+import { findByNonce } from "./run.ts";
+import { landingMs, type Turn } from "./turn.ts";
+import { underLease } from "./under-lease.ts";
 
-/** The cron's pass has a thousand statements for everything. */
-const MAX_CHECKED = 20;
+/** The cron's pass has a thousand statements for everything; a trial without a double takes none of its own. */
+const MAX_DUE = 2_000;
+const MAX_SEARCHES = 20;
+const MAX_DOUBLES = 20;
+/** A search takes so many experiments at ease, and answers so many runs on a page. */
+const EXPERIMENTS = 50;
+const PAGE = 500;
+
+type Due = { id: number; nonce: string; runId: string; experimentId: string };
 
 /**
- * Looks once more for a second run of trials whose create call went unanswered and was made again. The linked run
- * stays; only an empty run that carries our own nonce is ever deleted.
+ * Looks once after every create whether it has made a second run: a call may be done though it was answered with an
+ * error, and what stands between may send a request twice. One search serves all that were made about the same time.
+ * The linked run stays; an empty run with our own nonce is deleted, another is a recorded conflict.
  */
 export async function deleteDoubles(deps: Deps): Promise<{ checked: number; deleted: number }> {
-  const due = await drizzle(deps.db)
-    .select({ id: streams.id })
-    .from(streams)
-    .where(and(lte(streams.recheckAt, deps.now()), isNull(streams.createSentAt)))
-    .orderBy(asc(streams.recheckAt))
-    .limit(MAX_CHECKED);
-  let deleted = 0;
-  for (const { id } of due) {
-    const { mlflow, maxConcurrentCalls } = deps.config;
-    const claimed = await claim(deps.db, id, leaseMs(mlflow.timeoutMs), maxConcurrentCalls);
-    if (claimed.kind !== "claimed") continue;
-    const turn = new Turn(deps, claimed.lease, claimed.stream, false);
-    const settled = await settleDoubles(turn);
-    deleted += settled ?? 0;
-    await letGo(deps, claimed.lease, { ...turn.fence, ...(settled === null ? {} : { recheckAt: null }) });
+  const counts = { checked: 0, deleted: 0 };
+  const budget = { searches: MAX_SEARCHES, doubles: MAX_DOUBLES };
+  for (const group of groupsOf(await dueStreams(deps))) {
+    const doubled = await streamsWithDoubles(deps, group, budget);
+    if (doubled === null) break;
+    const single = group.filter(({ id }) => !doubled.has(id)).map(({ id }) => id);
+    await forgetRechecks(deps.db, single, deps.now());
+    counts.checked += single.length;
+    for (const id of doubled) {
+      if (budget.doubles-- <= 0) return counts;
+      counts.deleted += await underLease(deps, id, () => 0, settleDoubles);
+      counts.checked++;
+    }
   }
-  return { checked: due.length, deleted };
+  return counts;
 }
 
-/** How many doubles of this stream were deleted; null when MLflow could not be asked. */
-async function settleDoubles(turn: Turn): Promise<number | null> {
+async function dueStreams(deps: Deps): Promise<Due[]> {
+  const rows = await drizzle(deps.db)
+    .select({
+      id: streams.id,
+      nonce: streams.createNonce,
+      runId: streams.mlflowRunId,
+      experimentId: streams.mlflowExperimentId,
+    })
+    .from(streams)
+    .where(
+      and(
+        lte(streams.recheckAt, deps.now()),
+        isNotNull(streams.recheckAt),
+        isNull(streams.createSentAt),
+        isNotNull(streams.mlflowRunId),
+      ),
+    )
+    .orderBy(asc(streams.recheckAt))
+    .limit(MAX_DUE);
+  return rows.flatMap(({ id, nonce, runId, experimentId }) =>
+    nonce === null || runId === null || experimentId === null ? [] : [{ id, nonce, runId, experimentId }],
+  );
+}
+
+/** Those that one search finds, for each search. */
+function groupsOf(due: readonly Due[]): Due[][] {
+  const byTime = Map.groupBy(due, ({ nonce }) => filterOfTime(nonce) ?? nonce);
+  return [...byTime.values()].flatMap((group) => {
+    const ids = [...new Set(group.map(({ experimentId }) => experimentId))];
+    const chunk = new Map(ids.map((id, n) => [id, Math.floor(n / EXPERIMENTS)]));
+    return [...Map.groupBy(group, ({ experimentId }) => chunk.get(experimentId)).values()];
+  });
+}
+
+/** Which of a group have another run with their nonce; null where it was not found out. */
+async function streamsWithDoubles(
+  deps: Deps,
+  group: readonly Due[],
+  budget: { searches: number },
+): Promise<Set<number> | null> {
+  const filter = filterOfTime(group[0]?.nonce ?? "");
+  if (filter === null) return new Set();
+  const byNonce = new Map(group.map((stream) => [stream.nonce, stream]));
+  const experimentIds = [...new Set(group.map(({ experimentId }) => experimentId))];
+  const doubled = new Set<number>();
+  let pageToken: string | null = null;
+  do {
+    if (budget.searches-- <= 0) return null;
+    const found = await deps.mlflow.searchRuns({
+      experimentIds,
+      filter,
+      maxResults: PAGE,
+      ...(pageToken === null ? {} : { pageToken }),
+    });
+    if (!found.ok) {
+      await heard(deps, found.failure);
+      return null;
+    }
+    for (const { info, data } of found.value.items) {
+      const stream = byNonce.get(data.tags.find(({ key }) => key === NONCE_TAG)?.value ?? "");
+      if (stream && info.runId !== stream.runId) doubled.add(stream.id);
+    }
+    pageToken = found.value.nextPageToken || null;
+  } while (pageToken !== null);
+  return doubled;
+}
+
+/** How many doubles of a stream were deleted. What was deleted is looked at once more: it must be seen to be gone. */
+async function settleDoubles(turn: Turn): Promise<number> {
   const { stream, deps } = turn;
-  if (!(await settleDoubt(turn)).ok) return null;
-  if (stream.mlflowExperimentId === null) return 0;
-  const runs = await findByNonce(turn, stream.mlflowExperimentId);
-  if (!runs.ok) return null;
-  let deleted = 0;
-  for (const run of runs.value) {
-    if (run.info.runId === stream.mlflowRunId || run.info.lifecycleStage === "deleted" || !isEmpty(run))
-      continue;
-    const gone = await turn.write({ call: "runs/delete" }, (mlflow) => mlflow.deleteRun(run.info.runId));
-    if (!gone.ok) return null;
-    deps.log.warn("a second run of one trial was deleted", { trial_id: stream.trialId, run: run.info.runId });
-    deleted++;
+  const { id, mlflowExperimentId, mlflowRunId } = stream;
+  if (mlflowExperimentId === null || mlflowRunId === null) return 0;
+  const runs = await findByNonce(turn, mlflowExperimentId);
+  if (!runs.ok) return 0;
+  const doubles = runs.value.filter(
+    ({ info }) => info.runId !== mlflowRunId && info.lifecycleStage === "active",
+  );
+  const [empty, kept] = [doubles.filter(isEmpty), doubles.filter((run) => !isEmpty(run))];
+  await recordConflicts(
+    deps.db,
+    kept.map(({ info }) => ({
+      streamId: id,
+      kind: "double_run",
+      field: "mlflow_run_id",
+      kept: mlflowRunId,
+      refused: info.runId,
+      relayValue: mlflowRunId,
+      mlflowValue: info.runId,
+      source: "mlflow",
+      createdAt: deps.now(),
+    })),
+  );
+  for (const { info } of empty) {
+    const gone = await turn.write({ call: "runs/delete" }, (mlflow) => mlflow.deleteRun(info.runId));
+    if (!gone.ok) return 0;
+    deps.log.warn("a second run of one trial was deleted", { trial_id: stream.trialId, run: info.runId });
   }
-  return deleted;
+  const recheckAt = empty.length === 0 ? null : deps.now() + landingMs(deps.config.mlflow.timeoutMs);
+  await turn.update({ recheckAt });
+  return empty.length;
 }
 
 function isEmpty({ data }: Run): boolean {
-  const ours = data.tags.some((tag) => tag.key === NONCE_TAG);
-  return ours && data.metrics.length === 0 && data.params.length === 0;
+  return data.metrics.length === 0 && data.params.length === 0;
 }

@@ -2,7 +2,7 @@ import { drizzle } from "drizzle-orm/d1";
 import type { Run } from "../mlflow/types.ts";
 import type { SentState } from "../store/columns.ts";
 import { mlflowRuns } from "../store/schema.ts";
-import { proceed, type Step, type Turn } from "./turn.ts";
+import { landingMs, proceed, type Step, type Turn } from "./turn.ts";
 
 /** Writes the run down as the stream's own. */
 export async function link(turn: Turn, run: Run, runName: string, adopted: boolean): Promise<Step> {
@@ -18,6 +18,7 @@ export async function link(turn: Turn, run: Run, runName: string, adopted: boole
     mlflowRunId: info.runId,
     mlflowExperimentId: info.experimentId,
     createSentAt: null,
+    recheckAt: adopted ? null : turn.deps.now() + landingMs(turn.deps.config.mlflow.timeoutMs),
     adopted,
     sentState: JSON.stringify(sent),
   });

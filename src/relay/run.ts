@@ -4,7 +4,8 @@ import { adopt } from "./adopt.ts";
 import { ensureExperiment, ensureKnownExperiment, forgetExperiment } from "./experiment.ts";
 import { settleDoubt, stillLands } from "./fence.ts";
 import { link } from "./link.ts";
-import { landingMs, proceed, type Step, type Turn } from "./turn.ts";
+import { NONCE_TAG, newNonce } from "./nonce.ts";
+import { proceed, type Step, type Turn } from "./turn.ts";
 
 /** What a run is to be when it is made. Times in epoch milliseconds. */
 export type Wanted = {
@@ -21,8 +22,6 @@ export type Wanted = {
   foundRunId: string | null;
 };
 
-/** The tag by which a run whose create call went unanswered is found again. */
-export const NONCE_TAG = "relay.nonce";
 /** How often a lost create call is looked for while it may still land. */
 const POLL_MS = 2_000;
 
@@ -55,7 +54,7 @@ async function experimentFor(turn: Turn, { experimentId, experimentName }: Wante
 
 /** Stores the intent, then creates. */
 async function create(turn: Turn, wanted: Wanted, experimentId: string): Promise<Step> {
-  const nonce = turn.stream.createNonce ?? crypto.randomUUID();
+  const nonce = turn.stream.createNonce ?? newNonce(turn.deps.now());
   const sentAt = await turn.pace();
   turn.begin({ call: "runs/create" });
   const intent = { createNonce: nonce, createSentAt: sentAt, experimentName: wanted.experimentName };
@@ -97,9 +96,8 @@ async function settleCreate(turn: Turn, wanted: Wanted): Promise<Step> {
   turn.settled();
   // Its name is the one of when it was asked for.
   if (oldest) return link(turn, oldest, oldest.info.runName ?? wanted.runName, false);
-  // It can no longer land; still, the cron looks once more for a double.
-  const recheckAt = deps.now() + landingMs(deps.config.mlflow.timeoutMs);
-  return (await turn.update({ createSentAt: null, recheckAt })) ? proceed : turn.stop(null);
+  // It can no longer land; still, the cron looks once more for a double, as after every create.
+  return (await turn.update({ createSentAt: null })) ? proceed : turn.stop(null);
 }
 
 function isDeleted(run: Run): boolean {

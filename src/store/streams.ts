@@ -75,3 +75,15 @@ export async function countEvents(
     and(eq(events.streamId, streamId), gt(events.seq, from), lte(events.seq, to)),
   );
 }
+
+/** Takes it that these streams have one run each: nothing is looked for any more that was due. */
+export async function forgetRechecks(db: D1Database, ids: readonly number[], now: number): Promise<void> {
+  if (ids.length === 0) return;
+  await db
+    .prepare(
+      `update streams set recheck_at = null
+       where id in (select value from json_each(?1)) and recheck_at <= ?2 and create_sent_at is null`,
+    )
+    .bind(JSON.stringify(ids), now)
+    .run();
+}
