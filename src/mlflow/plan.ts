@@ -8,8 +8,16 @@ export type Items = {
   tags: { key: string; value: string }[];
 };
 
-/** The tag that proves a batch is in: MLflow writes tags last. */
-export const BATCH_TAG = "relay.batch";
+/** The tag that proves a batch is in: MLflow writes tags last. There are a few, so that a few can wait to be seen. */
+const BATCH_TAG = "relay.batch";
+
+export function batchTag(slot: number): string {
+  return slot === 0 ? BATCH_TAG : `${BATCH_TAG}.${slot}`;
+}
+
+export function isBatchTag(key: string): boolean {
+  return key === BATCH_TAG || key.startsWith(`${BATCH_TAG}.`);
+}
 /** One tag of every batch is the token. */
 const TOKEN_TAGS = 1;
 /** Points in a batch that holds nothing else. */

@@ -14,6 +14,8 @@ const cronPasses = component(
         poked_trials: count,
         settled_creates: count,
         deleted_doubles: count,
+        confirmed_trials: count,
+        resent_trials: count,
         quiet_trials: count,
         orphaned_trials: count.describe("Closed, since their model run had ended and they were silent."),
         retired_trials: count,

@@ -38,7 +38,11 @@ export async function applyChange(turn: Turn, change: Change, block: Block): Pro
       return null;
     case "new_run":
       // Without a run nothing was sent, and a create that may still land is settled by delivery.
-      return change.instead_of === null || (await startAnew(deps.db, turn.lease)) ? null : LOST;
+      if (change.instead_of === null) return null;
+      if (!(await startAnew(deps.db, turn.lease))) return LOST;
+      turn.settled();
+      turn.expect([]);
+      return null;
     case "deliver": {
       const rested = { attempts: 0, nextAttemptAt: 0, waitingFor: null };
       const free = { ...rested, ...NOT_BLOCKED, lastError: null, forced: true };

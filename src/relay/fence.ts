@@ -1,4 +1,3 @@
-import { BATCH_TAG } from "../mlflow/plan.ts";
 import type { Run } from "../mlflow/types.ts";
 import { agreeOnSeen, pendingBatches, removeBatch } from "../store/batches.ts";
 import { type Doubt, readDoubt, readSentState, type SentState } from "../store/columns.ts";
@@ -29,8 +28,7 @@ export async function settleDoubt(turn: Turn): Promise<Step> {
   if (leftMs > 0 && !hasLanded(doubt, run.value, sent)) return stillLands(doubt, Math.min(POLL_MS, leftMs));
   for (const batch of await pendingBatches(deps.db, stream.id)) {
     if (batch.attempts === 0) continue;
-    if (tagOf(run.value, BATCH_TAG) !== batch.token)
-      await agreeOnSeen(deps.db, turn.lease, batch, run.value.data.tags);
+    if (!hasToken(run.value, batch.token)) await agreeOnSeen(deps.db, turn.lease, batch, run.value.data.tags);
     else if (!(await removeBatch(deps.db, turn.lease, batch))) return turn.stop(null);
   }
   turn.settled();
@@ -50,6 +48,10 @@ function settled(turn: Turn): Step {
 
 function tagOf({ data }: Run, key: string): string | null {
   return data.tags.find((tag) => tag.key === key)?.value ?? null;
+}
+
+function hasToken({ data }: Run, token: string): boolean {
+  return data.tags.some(({ value }) => value === token);
 }
 
 /** The fields that the write sets and that the run shows as it sets them. */
@@ -73,7 +75,7 @@ function seenOf({ state }: Doubt, run: Run): Partial<SentState> {
 
 /** Whether the run shows something that it could have from this write only. */
 function hasLanded(doubt: Doubt, run: Run, sent: SentState | null): boolean {
-  if (doubt.token !== null) return tagOf(run, BATCH_TAG) === doubt.token;
+  if (doubt.token !== null) return hasToken(run, doubt.token);
   const before = new Map<string, unknown>(Object.entries(sent ?? doubt.state));
   const news = Object.entries(doubt.state).filter(([field, value]) => before.get(field) !== value);
   const seen = new Map<string, unknown>(Object.entries(seenOf(doubt, run)));

@@ -2,7 +2,7 @@ import { type Merged, merge, type Sides } from "../domain/merge.ts";
 import type { Facts, JournalEvent } from "../domain/types.ts";
 import type { Run } from "../mlflow/types.ts";
 import { agree, readSides, type StoredSides } from "../store/agreed.ts";
-import { type Conflict, recordConflicts } from "../store/conflicts.ts";
+import { confirm } from "./confirm.ts";
 import type { Deps } from "./deps.ts";
 import { foldStream } from "./fold-stream.ts";
 import { ingest } from "./ingest.ts";
@@ -37,6 +37,9 @@ export function conflictsOf(streamId: number, { conflicts }: Merged, createdAt: 
  */
 export async function mergeRun(turn: Turn, run: Run): Promise<Step<{ accepted: number; conflicts: number }>> {
   const { deps, lease } = turn;
+  // What MLflow never heard of would be taken for taken back there.
+  const confirmed = await confirm(turn, run);
+  if (!confirmed.ok) return confirmed;
   const folded = await foldStream(deps, turn.stream);
   turn.stream = { ...turn.stream, foldedSeq: folded.foldedSeq };
   // What is not folded yet may be what an edit meets.

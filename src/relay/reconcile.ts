@@ -4,6 +4,7 @@ import { lastPull, NOTHING_DONE, type PassReport, storePass } from "../store/pas
 import { forgetRefusals } from "../store/refusals.ts";
 import { behindStreams } from "../store/streams.ts";
 import { probe, readBreaker } from "./breaker.ts";
+import { confirmDelivered } from "./confirm.ts";
 import type { Deps } from "./deps.ts";
 import { deleteDoubles } from "./doubles.ts";
 import { flushTally } from "./flush-tally.ts";
@@ -76,6 +77,11 @@ async function pass(deps: Deps): Promise<PassReport> {
     const doubles = await deleteDoubles(deps);
     report.settledCreates = doubles.checked;
     report.deletedDoubles = doubles.deleted;
+  });
+  await whileUp("confirm", async () => {
+    const { confirmed, sentAgain } = await confirmDelivered(deps);
+    report.confirmedTrials = confirmed;
+    report.resentTrials = sentAgain;
   });
   await attempt("silence", async () => {
     report.orphanedTrials = await closeOrphans(deps);

@@ -1,6 +1,6 @@
 import { fromWire } from "../domain/values.ts";
 import type { Failure } from "../mlflow/failure.ts";
-import { BATCH_TAG, countOf, type Items, pieces } from "../mlflow/plan.ts";
+import { countOf, type Items, isBatchTag, pieces } from "../mlflow/plan.ts";
 import { bury } from "../store/dead-letters.ts";
 import { control } from "./control.ts";
 import { unconflicted } from "./params.ts";
@@ -97,7 +97,7 @@ async function setAside(turn: Turn, items: Items, failure: Failure): Promise<voi
 
 /** What is written, and the token of the batch that ends with it. */
 function writingOf({ tags }: Items): Writing {
-  const token = tags.find(({ key }) => key === BATCH_TAG)?.value;
+  const token = tags.find(({ key }) => isBatchTag(key))?.value;
   return { call: "runs/log-batch", ...(token === undefined ? {} : { token }) };
 }
 

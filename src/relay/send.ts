@@ -1,6 +1,7 @@
-import { BATCH_TAG, type Items, pieces } from "../mlflow/plan.ts";
+import { type Items, pieces } from "../mlflow/plan.ts";
 import { planHelping } from "../store/batch-plan.ts";
 import { type Batch, markSent, markUntouched, pendingBatches, removeBatch } from "../store/batches.ts";
+import { makeRoom, slotFor } from "./confirm.ts";
 import { isAboutItems, payload, sendItems, settle } from "./send-items.ts";
 import { proceed, type Step, type Turn } from "./turn.ts";
 
@@ -18,11 +19,15 @@ export async function sendAll(turn: Turn, runId: string, maxStep: number): Promi
   for (;;) {
     const left = await pendingBatches(db, turn.stream.id);
     if (left.length === 0) break;
+    const room = await makeRoom(turn, runId, left.length);
+    if (!room.ok) return room;
     const sent = await sendHelping(turn, runId, left);
     if (!sent.ok) return sent;
   }
   let batches: Batch[] = [];
   for (;;) {
+    const room = await makeRoom(turn, runId, batches.length);
+    if (!room.ok) return room;
     const isBehind = turn.stream.plannedSeq < turn.stream.foldedSeq;
     const [sent, planned] = await both(
       sendHelping(turn, runId, batches),
@@ -63,7 +68,12 @@ async function sendBatch(turn: Turn, runId: string, batch: Batch, done: Batch | 
   const sentAt = await turn.pace();
   const { db } = turn.deps;
   // MLflow writes the token last, as a tag: where it is, all of the batch is.
-  const items = { ...batch.items, tags: [...batch.items.tags, { key: BATCH_TAG, value: batch.token }] };
+  const slot = slotFor(turn, batch.token);
+  if (slot === null) {
+    if (done && !(await removeBatch(db, turn.lease, done))) return turn.stop(null);
+    return { ok: false, end: { kind: "more" } };
+  }
+  const items = { ...batch.items, tags: [...batch.items.tags, { key: slot, value: batch.token }] };
   const writing = { call: "runs/log-batch", token: batch.token };
   // Part of a batch that was sent before may be in. Its pieces are each begun by themselves.
   const isAgain = batch.attempts > 0;

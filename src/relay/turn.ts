@@ -1,7 +1,7 @@
 import type { Block } from "../domain/blocked.ts";
 import type { MlflowWrites } from "../mlflow/client.ts";
 import type { Failure, Result } from "../mlflow/failure.ts";
-import type { Doubt, SentState } from "../store/columns.ts";
+import type { Doubt, SentState, Unconfirmed } from "../store/columns.ts";
 import { type Fence, type Lease, renew, type StreamRow, updateHeld } from "../store/leases.ts";
 import type { streams } from "../store/schema.ts";
 import { recordSuccess } from "./breaker.ts";
@@ -119,8 +119,13 @@ export class Turn {
 
   /** The write in doubt, for a statement that renews the lease or gives it back. */
   get fence(): Fence {
-    const { doubt, fenceUntil } = this.stream;
-    return { doubt, fenceUntil };
+    const { doubt, fenceUntil, unconfirmed } = this.stream;
+    return { doubt, fenceUntil, unconfirmed };
+  }
+
+  /** What was sent and is still to be seen in MLflow, noted with the next statement. */
+  expect(sent: readonly Unconfirmed[]): void {
+    this.stream = { ...this.stream, unconfirmed: sent.length === 0 ? null : JSON.stringify(sent) };
   }
 
   /**

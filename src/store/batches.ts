@@ -29,7 +29,7 @@ export async function markSent(
   lease: Lease,
   batch: Batch,
   done: Batch | null,
-  { doubt, fenceUntil }: Fence,
+  { doubt, fenceUntil, unconfirmed }: Fence,
 ): Promise<boolean> {
   const isHeld = [lease.streamId, lease.token];
   const results = await db.batch([
@@ -39,9 +39,9 @@ export async function markSent(
       .bind(batch.id, ...isHeld),
     db
       .prepare(
-        `update streams set lease_until = ${NOW_MS} + ?, doubt = ?, fence_until = ? where id = ? and lease_token = ?`,
+        `update streams set lease_until = ${NOW_MS} + ?, doubt = ?, fence_until = ?, unconfirmed = ? where id = ? and lease_token = ?`,
       )
-      .bind(lease.ms, doubt, fenceUntil, ...isHeld),
+      .bind(lease.ms, doubt, fenceUntil, unconfirmed, ...isHeld),
   ]);
   return (results.at(-1)?.meta.changes ?? 0) > 0;
 }
@@ -77,4 +77,13 @@ function removal(db: D1Database, { id }: Batch, isHeld: readonly unknown[]): D1P
   return [AGREE_ON_BATCH, `delete from batches where id = ? and ${HELD}`].map((query) =>
     db.prepare(query).bind(id, ...isHeld),
   );
+}
+
+/** The tokens of the batches that are still to be sent. */
+export async function pendingTokens(db: D1Database, streamId: number): Promise<Set<string>> {
+  const rows = await drizzle(db)
+    .select({ token: batches.token })
+    .from(batches)
+    .where(eq(batches.streamId, streamId));
+  return new Set(rows.map(({ token }) => token));
 }

@@ -101,7 +101,7 @@ export async function startAnew(db: D1Database, { streamId, token }: Lease): Pro
       .prepare(
         `update streams set planned_seq = 0, delivered_seq = 0, delivered_at = null, mlflow_run_id = null,
            mlflow_experiment_id = null, experiment_name = null, adopted = 0, sent_state = null, create_nonce = null,
-           create_sent_at = null, recheck_at = null
+           create_sent_at = null, recheck_at = null, doubt = null, fence_until = null, unconfirmed = null
          where id = ? and lease_token = ?`,
       )
       .bind(...isHeld),

@@ -51,6 +51,15 @@ export function readItems(text: string): Items {
   return items.parse(JSON.parse(text));
 }
 
+const unconfirmed = z.array(z.object({ slot: z.number(), token: z.string(), after: z.number() }));
+
+/** A batch that was sent: the tag and its token, and up to where everything was delivered before. */
+export type Unconfirmed = z.output<typeof unconfirmed>[number];
+
+export function readUnconfirmed(text: string | null): Unconfirmed[] {
+  return text === null ? [] : unconfirmed.parse(JSON.parse(text));
+}
+
 export function readDoubt(text: string | null): Doubt | null {
   return text === null ? null : doubt.parse(JSON.parse(text));
 }

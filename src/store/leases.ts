@@ -58,8 +58,8 @@ export async function claim(db: D1Database, streamId: number, ms: number, most: 
   return row.ms >= 0 ? { kind: "busy", ms: row.ms } : { kind: "full" };
 }
 
-/** The write in doubt, as the stream's row keeps it: it goes with every statement that renews or gives back a lease. */
-export type Fence = Pick<StreamRow, "doubt" | "fenceUntil">;
+/** What is in doubt, as the stream's row keeps it: it goes with every statement that renews or gives back a lease. */
+export type Fence = Pick<StreamRow, "doubt" | "fenceUntil" | "unconfirmed">;
 
 /** Keeps the lease for its full length from now, before a call; false when it was lost. */
 export async function renew(db: D1Database, lease: Lease, fence: Fence): Promise<boolean> {

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { canonicalJson, toWire } from "../domain/values.ts";
-import { BATCH_TAG } from "../mlflow/plan.ts";
+import { isBatchTag } from "../mlflow/plan.ts";
 import type { Metric, Run } from "../mlflow/types.ts";
 
 /** What the mirror keeps of a run beside its columns, and how a changed run is told from an unchanged one. */
@@ -101,7 +101,7 @@ export type Hashes = { hash: string; metricsHash: string };
  */
 export async function hashesOf(run: Run): Promise<{ run: Run; hashes: Hashes }> {
   const { info, data, inputs } = run;
-  const isOfBatch = ({ key }: { key: string }) => key === BATCH_TAG;
+  const isOfBatch = ({ key }: { key: string }) => isBatchTag(key);
   const apart = {
     info,
     params: data.params.toSorted(byKey),

@@ -8,6 +8,8 @@ export type PassReport = {
   pokedTrials: number;
   settledCreates: number;
   deletedDoubles: number;
+  confirmedTrials: number;
+  resentTrials: number;
   quietTrials: number;
   orphanedTrials: number;
   retiredTrials: number;
@@ -33,6 +35,8 @@ export const NOTHING_DONE: PassReport = {
   pokedTrials: 0,
   settledCreates: 0,
   deletedDoubles: 0,
+  confirmedTrials: 0,
+  resentTrials: 0,
   quietTrials: 0,
   orphanedTrials: 0,
   retiredTrials: 0,
@@ -61,6 +65,8 @@ const report: z.ZodType<PassReport> = z.object({
   retiredTrials: z.number(),
   prunedRows: z.number(),
   // A report that an older build stored lacks these.
+  confirmedTrials: z.number().default(0),
+  resentTrials: z.number().default(0),
   forgottenRows: z.number().default(0),
   pokedJobs: z.number().default(0),
   summarizedModelRuns: z.number().default(0),
@@ -109,6 +115,8 @@ export async function listPasses(db: D1Database, limit: number) {
       poked_trials: pass.pokedTrials,
       settled_creates: pass.settledCreates,
       deleted_doubles: pass.deletedDoubles,
+      confirmed_trials: pass.confirmedTrials,
+      resent_trials: pass.resentTrials,
       quiet_trials: pass.quietTrials,
       orphaned_trials: pass.orphanedTrials,
       retired_trials: pass.retiredTrials,

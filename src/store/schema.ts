@@ -68,6 +68,8 @@ export const streams = sqliteTable(
     /** JSON of `Doubt`: the write to MLflow of which nobody has heard the end, and until when it may still land. */
     doubt: text(),
     fenceUntil: integer("fence_until"),
+    /** JSON of `Unconfirmed[]`: batches that MLflow answered to have, and that were not seen in the run yet. */
+    unconfirmed: text(),
     /** When to look once more for a second run with our nonce, after a create. */
     recheckAt: integer("recheck_at"),
     /** The experiment that the run was made in, by name and MLflow's id: a run cannot move later. */
@@ -89,6 +91,7 @@ export const streams = sqliteTable(
       .where(sql`${t.prunedAt} < coalesce(${t.deliveredAt}, ${t.updatedAt})`),
     index("streams_pruning").on(t.id).where(sql`${t.pruningSeq} is not null`),
     index("streams_forget").on(t.forgetAt).where(sql`${t.forgetAt} is not null`),
+    index("streams_unconfirmed").on(t.deliveredAt).where(sql`${t.unconfirmed} is not null`),
     index("streams_recheck").on(t.recheckAt).where(sql`${t.recheckAt} is not null`),
     uniqueIndex("streams_mlflow_run").on(t.mlflowRunId).where(sql`${t.mlflowRunId} is not null`),
   ],

@@ -1,6 +1,8 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Facts, type JournalEvent, type Point, streamIdentity } from "../../src/domain/types.ts";
+import { confirmDelivered } from "../../src/relay/confirm.ts";
+import type { Deps } from "../../src/relay/deps.ts";
 import { drive } from "../../src/relay/drive.ts";
 import { digest } from "../../src/relay/identify.ts";
 import { ingest } from "../../src/relay/ingest.ts";
@@ -38,7 +40,11 @@ const COURSE: Word[] = [
 ];
 
 /** A trial by itself, brought to its end whatever becomes of the calls. */
-async function brought(course: readonly Word[], trouble: (endpoint: string) => Trouble) {
+async function brought(
+  course: readonly Word[],
+  trouble: (endpoint: string) => Trouble,
+  look: (deps: Deps, id: number) => Promise<unknown> = (deps, id) => pullStream(deps, id, null),
+) {
   const mlflow = new FakeMlflow();
   const deps = mlflow.deps({ RELAY_ANNOUNCE_GRACE_SECONDS: "0", MLFLOW_REQUEST_TIMEOUT: "400" });
   const trialId = `fenced-${++count}`;
@@ -60,7 +66,7 @@ async function brought(course: readonly Word[], trouble: (endpoint: string) => T
     const { id } = (await row()) ?? { id: 0 };
     await env.DB.prepare("update streams set next_attempt_at = 0 where id = ?1").bind(id).run();
     await drive(deps, id);
-    await pullStream(deps, id, null);
+    await look(deps, id);
   };
   for (const [n, { facts, points = [], type = "ml.trial.start" }] of course.entries()) {
     const id = `e${n}`;
@@ -146,3 +152,41 @@ describe.each(TROUBLES)("where one write is %s", (trouble) => {
     TABLE_MS,
   );
 });
+
+test(
+  "a batch that something between swallowed with MLflow's own words is found missing, and sent again",
+  async () => {
+    const batches = untroubled.calls.filter((call) => call === "runs/log-batch").length;
+    const looks = { pull: undefined, cron: confirmDelivered };
+    const outcomes = await Promise.all(
+      Object.values(looks).flatMap((look) =>
+        Array.from({ length: batches }, (_, nth) => {
+          let seen = 0;
+          const trouble = (call: string) =>
+            call === "runs/log-batch" && seen++ === nth ? "swallowed" : null;
+          return brought(COURSE, trouble, look);
+        }),
+      ),
+    );
+    for (const outcome of outcomes)
+      expect({ ...outcome, calls: null }).toEqual({ ...untroubled, calls: null });
+  },
+  TABLE_MS,
+);
+
+test(
+  "more batches than there are tags for them are each confirmed, also where several were swallowed",
+  async () => {
+    const points = Array.from({ length: 12_000 }, (_, n) => metric(n + 1));
+    const course = [
+      { facts: { announces: true, starts: true }, points },
+      { facts: { ends: "succeeded" } },
+    ] as const;
+    let seen = 0;
+    const { runs, settled } = await brought(course, (call) =>
+      call === "runs/log-batch" && [2, 7, 8].includes(seen++) ? "swallowed" : null,
+    );
+    expect([settled, runs[0]?.points.length]).toEqual([1, 12_000]);
+  },
+  TABLE_MS,
+);

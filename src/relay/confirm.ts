@@ -1,0 +1,139 @@
+import { and, asc, isNotNull, lte } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { runIdIn } from "../mlflow/filter.ts";
+import { batchTag } from "../mlflow/plan.ts";
+import type { Run } from "../mlflow/types.ts";
+import { pendingTokens } from "../store/batches.ts";
+import { readUnconfirmed, type Unconfirmed } from "../store/columns.ts";
+import { forgetSent, noteConfirmed } from "../store/confirmed.ts";
+import { streams } from "../store/schema.ts";
+import type { Deps } from "./deps.ts";
+import { heard } from "./helping.ts";
+import { sendPokes } from "./ingest.ts";
+import { proceed, type Step, type Turn } from "./turn.ts";
+import { underLease } from "./under-lease.ts";
+
+/**
+ * What answers in MLflow's place with a bare `{}` cannot be told from MLflow by its words. So what counts as delivered
+ * is confirmed by its tag: each batch sets one of a few tags to its token, which none of the others sets until the
+ * token was seen.
+ */
+const SLOTS = 8;
+
+/** MLflow takes so many ids in a filter at ease. */
+const PAGE = 100;
+const MAX_DUE = 1_000;
+
+/** The tag that a batch's token is to be in, noted with the next statement; null: all wait to be confirmed. */
+export function slotFor(turn: Turn, token: string): string | null {
+  const { unconfirmed, deliveredSeq } = turn.stream;
+  const sent = readUnconfirmed(unconfirmed);
+  const own = sent.find((one) => one.token === token);
+  if (own) return batchTag(own.slot);
+  const taken = new Set(sent.map(({ slot }) => slot));
+  const slot = Array.from({ length: SLOTS }, (_, n) => n).find((n) => !taken.has(n));
+  if (slot === undefined) return null;
+  turn.expect([...sent, { slot, token, after: deliveredSeq }]);
+  return batchTag(slot);
+}
+
+/** Looks at the run, where there are fewer tags left than batches to be sent. Not while others are being planned. */
+export async function makeRoom(turn: Turn, runId: string, batches: number): Promise<Step> {
+  const free = SLOTS - readUnconfirmed(turn.stream.unconfirmed).length;
+  if (free >= Math.min(batches, SLOTS)) return proceed;
+  const run = await turn.call(() => turn.deps.mlflow.getRun(runId));
+  return run.ok ? confirm(turn, run.value) : turn.stop(run.failure);
+}
+
+/**
+ * Takes what was sent for confirmed where the run shows it. Where it does not, MLflow never heard of it: what came
+ * after the last that is sure is delivered once more, from the journal.
+ * @param run as it was read under the turn's lease
+ */
+export async function confirm(turn: Turn, run: Run): Promise<Step> {
+  const sent = readUnconfirmed(turn.stream.unconfirmed);
+  if (sent.length === 0) return proceed;
+  const { deps, lease, stream } = turn;
+  const missing = missingIn(sent, run);
+  const pending = missing.length === 0 ? new Set<string>() : await pendingTokens(deps.db, stream.id);
+  const lost = missing.filter(({ token }) => !pending.has(token));
+  if (lost.length === 0) {
+    turn.expect(missing);
+    return proceed;
+  }
+  const after = Math.min(...lost.map((one) => one.after));
+  deps.log.error("what counted as delivered is not in MLflow, and is sent again", { after_seq: after });
+  await forgetSent(deps.db, lease, after, run.data.tags);
+  turn.expect([]);
+  const isBack = await turn.update({ deliveredSeq: after, plannedSeq: after });
+  return isBack ? { ok: false, end: { kind: "more" } } : turn.stop(null);
+}
+
+function missingIn(sent: readonly Unconfirmed[], { data }: Run): Unconfirmed[] {
+  const there = new Set(data.tags.map(({ value }) => value));
+  return sent.filter(({ token }) => !there.has(token));
+}
+
+/** Confirms what was delivered, many runs by one search; what MLflow lacks is sent again. */
+export async function confirmDelivered(deps: Deps): Promise<{ confirmed: number; sentAgain: number }> {
+  const counts = { confirmed: 0, sentAgain: 0 };
+  const due = await drizzle(deps.db)
+    .select({
+      id: streams.id,
+      runId: streams.mlflowRunId,
+      experimentId: streams.mlflowExperimentId,
+      unconfirmed: streams.unconfirmed,
+    })
+    .from(streams)
+    .where(
+      and(
+        isNotNull(streams.unconfirmed),
+        isNotNull(streams.mlflowRunId),
+        lte(streams.deliveredAt, deps.now()),
+      ),
+    )
+    .orderBy(asc(streams.deliveredAt))
+    .limit(MAX_DUE);
+  for (let from = 0; from < due.length; from += PAGE) {
+    const page = due.slice(from, from + PAGE);
+    const found = await deps.mlflow.searchRuns({
+      experimentIds: [...new Set(page.flatMap(({ experimentId }) => experimentId ?? []))],
+      filter: runIdIn(page.flatMap(({ runId }) => runId ?? [])),
+      viewType: "ALL",
+      maxResults: PAGE,
+    });
+    if (!found.ok) {
+      await heard(deps, found.failure);
+      return counts;
+    }
+    const runs = new Map(found.value.items.map((run) => [run.info.runId, run]));
+    const inDoubt = page.filter(({ runId, unconfirmed }) => {
+      const run = runs.get(runId ?? "");
+      return run === undefined || missingIn(readUnconfirmed(unconfirmed), run).length > 0;
+    });
+    const isInDoubt = new Set(inDoubt.map(({ id }) => id));
+    const sure = page.filter(({ id }) => !isInDoubt.has(id));
+    await noteConfirmed(deps.db, sure);
+    counts.confirmed += sure.length;
+    for (const { id } of inDoubt) if (await sendsAgain(deps, id)) counts.sentAgain++;
+  }
+  return counts;
+}
+
+/** Looks at one run by itself; whether something is to be sent again. */
+async function sendsAgain(deps: Deps, streamId: number): Promise<boolean> {
+  const again = await underLease(
+    deps,
+    streamId,
+    () => false,
+    async (turn) => {
+      const runId = turn.stream.mlflowRunId;
+      if (runId === null) return false;
+      const run = await turn.call(() => turn.deps.mlflow.getRun(runId));
+      if (!run.ok) return false;
+      return !(await confirm(turn, run.value)).ok;
+    },
+  );
+  if (again) await sendPokes(deps, [{ streamId, urgent: true }]);
+  return again;
+}
