@@ -2,6 +2,7 @@ import { type Merged, merge, type Sides } from "../domain/merge.ts";
 import type { Facts, JournalEvent } from "../domain/types.ts";
 import type { Run } from "../mlflow/types.ts";
 import { agree, readSides, type StoredSides } from "../store/agreed.ts";
+import { type Conflict, recordConflicts } from "../store/conflicts.ts";
 import { confirm } from "./confirm.ts";
 import type { Deps } from "./deps.ts";
 import { foldStream } from "./fold-stream.ts";
