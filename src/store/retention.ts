@@ -45,7 +45,6 @@ export async function retirable(
           gt(streams.lastSeq, 0),
           gte(streams.deliveredSeq, streams.lastSeq),
           isNull(batches.id),
-          isNull(streams.unconfirmed),
           or(
             isNotNull(trials.endedAt),
             isNotNull(modelRuns.endedAt),
