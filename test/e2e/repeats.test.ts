@@ -38,6 +38,20 @@ function randomBatches(random: () => number, events: Event[]): Event[][] {
   return batches;
 }
 
+/**
+ * Any order but for ends and resumes, whose places stay filled in the order in which they were said: a resume comes
+ * after every end that was accepted before it.
+ */
+function reordered(random: () => number, events: Event[]): Event[] {
+  const mixed = shuffled(random, events);
+  const said = events.filter(isOfLife).values();
+  return mixed.map((event) => (isOfLife(event) ? (said.next().value ?? event) : event));
+}
+
+function isOfLife({ event, resume }: Event): boolean {
+  return resume === true || /^ml\.trial\.(complete|failed|skipped|cancelled)$/.test(event);
+}
+
 test.each([1, 2, 3, 4])(
   "the same events twice, in any order, make the same MLflow (seed %i)",
   async (seed) => {
@@ -46,7 +60,7 @@ test.each([1, 2, 3, 4])(
 
     const random = seeded(seed);
     const events = randomStudy(seed, twice);
-    for (const batch of randomBatches(random, shuffled(random, [...events, ...events]))) {
+    for (const batch of randomBatches(random, reordered(random, [...events, ...events]))) {
       if (random() < 0.4) await lab.relay.sendLines(batch);
       else await lab.relay.send(batch.length === 1 && batch[0] ? batch[0] : batch);
     }
