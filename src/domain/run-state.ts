@@ -20,6 +20,14 @@ export const MLFLOW_STATUS = {
   cancelled: "KILLED",
 } as const;
 
+/**
+ * Whether the relay may bring an ended run back to RUNNING: after an explicit resume, or when a trial that it closed as
+ * quiet speaks again. A trial that merely runs leaves the status that its adopted run has.
+ */
+export function mayReopen({ lifecycle: { reset, quiet } }: Core): boolean {
+  return reset !== null || (quiet !== null && quiet.as !== "left");
+}
+
 /** What the fold means for the MLflow run. `runName` is null when the trainer gave none. */
 export function runStateOf(core: Core): RunState {
   const status = statusOf(core.lifecycle);

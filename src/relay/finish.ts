@@ -1,7 +1,7 @@
 import { eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { Core } from "../domain/fold.ts";
-import { type RunState, runStateOf } from "../domain/run-state.ts";
+import { mayReopen, type RunState, runStateOf } from "../domain/run-state.ts";
 import { readSentState, type SentState } from "../store/columns.ts";
 import { mlflowRuns } from "../store/schema.ts";
 import { CONTACT_TAG, contactOf, STATUS_TAG } from "./status-tag.ts";
@@ -49,8 +49,7 @@ export async function finish(turn: Turn, runId: string, core: Core): Promise<Ste
 /** Whether the run's own state is to be told to MLflow, which has it as it was sent last. */
 export function isNewsTo(sent: SentState, core: Core): boolean {
   const wanted = runStateOf(core);
-  const mayRun = core.lifecycle.reset !== null || sent.lostContactAt !== null;
-  if (wanted.status === "RUNNING" && sent.status !== "RUNNING" && !mayRun) return false;
+  if (wanted.status === "RUNNING" && sent.status !== "RUNNING" && !mayReopen(core)) return false;
   return !isSame(sent, wanted);
 }
 

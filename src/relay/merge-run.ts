@@ -1,5 +1,5 @@
 import { type Merged, merge, type Sides } from "../domain/merge.ts";
-import type { Facts, JournalEvent } from "../domain/types.ts";
+import type { JournalEvent } from "../domain/types.ts";
 import type { Run } from "../mlflow/types.ts";
 import { agree, readSides, type StoredSides } from "../store/agreed.ts";
 import { type Conflict, recordConflicts } from "../store/conflicts.ts";
@@ -8,7 +8,7 @@ import type { Deps } from "./deps.ts";
 import { foldStream } from "./fold-stream.ts";
 import { ingest } from "./ingest.ts";
 import { relayEvent } from "./relay-event.ts";
-import { acceptedAt, agreedTags, factsOf, sentAfter, sidesOf } from "./run-sides.ts";
+import { agreedTags, sentAfter, sidesOf, type Taken, takenOf } from "./run-sides.ts";
 import { RETRY_SOON_MS, type Step, type Turn } from "./turn.ts";
 
 /** A run as both sides have it, and what a merge of them comes to. Changes nothing. */
@@ -49,11 +49,8 @@ export async function mergeRun(turn: Turn, run: Run): Promise<Step<{ accepted: n
   if (!stored) return { ok: true, value: { accepted: 0, conflicts: 0 } };
   const { sides, merged } = mergeOf(deps, stored, run);
   const conflicts = await recordConflicts(deps.db, conflictsOf(turn.stream.id, merged, deps.now()));
-  const seenAt = deps.now();
-  const occurredAt = acceptedAt(sides, merged, deps.config.merge, stored.core, seenAt);
-  const events = factsOf(merged, stored.stream.foldedSeq, seenAt).map((facts) =>
-    eventOf(turn, facts, occurredAt),
-  );
+  const known = { core: stored.core, over: stored.stream.foldedSeq, seenAt: deps.now() };
+  const events = takenOf(sides, merged, deps.config.merge, known).map((taken) => eventOf(turn, taken));
   if (events.length > 0) {
     const kept = await ingest(deps, events);
     if (kept.kept !== "journal")
@@ -79,7 +76,7 @@ export async function mergeRun(turn: Turn, run: Run): Promise<Step<{ accepted: n
   return { ok: true, value: { accepted, conflicts } };
 }
 
-function eventOf({ stream, deps }: Turn, facts: Facts, occurredAt: number): JournalEvent {
+function eventOf({ stream, deps }: Turn, { facts, occurredAt }: Taken): JournalEvent {
   const id = `relay:mlflow:${crypto.randomUUID()}`;
   return relayEvent(stream, { type: "relay.mlflow", id, facts, acceptedAt: deps.now(), occurredAt });
 }

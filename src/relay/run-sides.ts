@@ -4,11 +4,12 @@ import {
   isMerged,
   type Merged,
   type MergePolicies,
+  type MergePolicy,
   type MergeStatus,
   type Said,
   type Sides,
 } from "../domain/merge.ts";
-import { runStateOf } from "../domain/run-state.ts";
+import { mayReopen, runStateOf } from "../domain/run-state.ts";
 import { statusSaidAt } from "../domain/status.ts";
 import type { Facts, TerminalStatus } from "../domain/types.ts";
 import type { Run, RunStatus } from "../mlflow/types.ts";
@@ -29,15 +30,18 @@ export function sidesOf({ core, sent, ...stored }: Omit<StoredSides, "stream">, 
   const { info, data } = run;
   const shared = <T extends { key: string }>(pairs: readonly T[]) => pairs.filter(({ key }) => isMerged(key));
   const wanted = runStateOf(core);
+  const base = statusOf(sent.status);
+  // A trial that merely runs says nothing of the end that its run already has.
+  const saysNothing = wanted.status === "RUNNING" && !mayReopen(core);
   return {
     base: {
       name: sent.runName,
-      status: statusOf(sent.status),
+      status: base,
       tags: new Map(shared(stored.agreedTags).map(({ key, value }) => [key, value])),
     },
     relay: {
       name: wanted.runName === null ? null : { value: wanted.runName, at: core.fields.run_name?.at ?? 0 },
-      status: { value: wanted.status, at: statusSaidAt(core.lifecycle) },
+      status: { value: saysNothing ? base : wanted.status, at: statusSaidAt(core.lifecycle) },
       tags: new Map(
         shared(stored.tags).map(({ key, value, at }): [string, Said<string | null>] => [key, { value, at }]),
       ),
@@ -59,50 +63,49 @@ function statusOf(status: RunStatus): MergeStatus {
   return status === "SCHEDULED" ? "RUNNING" : status;
 }
 
-/**
- * When what is accepted counts as said: just after what it outweighs, so that the trainer's next word, by whatever
- * clock, is later. Where MLflow's side may win, not before it was seen either. A status needs no such time: what it
- * outweighs is told by what the relay knew of.
- */
-export function acceptedAt(
-  { relay }: Sides,
-  { accepted: { name, tags } }: Merged,
-  policies: MergePolicies,
-  core: Core,
-  seenAt: number,
-): number {
-  const outweighed = [
-    ...(name === null ? [] : [{ policy: policies.name, at: relay.name?.at }]),
-    ...[...tags.keys()].map((key) => ({
-      policy: policies[key === DESCRIPTION_TAG ? "description" : "tag"],
-      at: relay.tags.get(key)?.at,
-    })),
-  ];
-  const isContest = outweighed.some(({ policy }) => policy !== "relay");
-  const floor = isContest ? seenAt : (core.startedAt ?? seenAt);
-  return Math.max(floor, ...outweighed.map(({ at = 0 }) => at + 1));
-}
+/** What is taken from MLflow, as an event says it. `occurredAt`: when it counts as said, in epoch milliseconds. */
+export type Taken = { facts: Facts; occurredAt: number };
 
 /** A row of the database holds 2 MB: so many tags or parameters fit, however long. */
 const MAX_TEXTS_AN_EVENT = 50;
 
 /**
- * What is accepted, as events say it; none where nothing is.
+ * What is accepted, as events say it; none where nothing is. A name or a tag counts as said just after what it
+ * outweighs, each for itself, so that the trainer's next word on it, by whatever clock, is later. Where MLflow's side
+ * may win, not before it was seen either. A status needs no such time: what it outweighs is told by what the relay
+ * knew of.
  * @param over the last event that the relay's side held: the trainer's later word on the status stands
  */
-export function factsOf({ accepted }: Merged, over: number, seenAt: number): Facts[] {
-  const { name, status, params } = accepted;
-  const tags = [...accepted.tags].flatMap(([key, value]) => (value === null ? [] : [[key, value] as const]));
-  const untags = [...accepted.tags].flatMap(([key, value]) => (value === null ? [key] : []));
-  const state: Facts = {
-    ...(name === null ? {} : { fields: { run_name: name } }),
-    ...(untags.length === 0 ? {} : { untags }),
-    ...(status === null ? {} : { over, ...statusFacts(status, seenAt) }),
-  };
+export function takenOf(
+  { relay }: Sides,
+  { accepted: { name, status, tags, params } }: Merged,
+  policies: MergePolicies,
+  { core, over, seenAt }: { core: Core; over: number; seenAt: number },
+): Taken[] {
+  const began = core.startedAt ?? seenAt;
+  const after = (policy: MergePolicy, said: Said<unknown> | null | undefined) =>
+    Math.max(policy === "relay" ? began : seenAt, (said?.at ?? 0) + 1);
+  const byTime = Map.groupBy(tags, ([key]) =>
+    after(policies[key === DESCRIPTION_TAG ? "description" : "tag"], relay.tags.get(key)),
+  );
   return [
-    ...(Object.keys(state).length === 0 ? [] : [state]),
+    ...(name === null
+      ? []
+      : [{ facts: { fields: { run_name: name } }, occurredAt: after(policies.name, relay.name) }]),
+    ...(status === null ? [] : [{ facts: { over, ...statusFacts(status, seenAt) }, occurredAt: began }]),
+    ...[...byTime].flatMap(([occurredAt, changed]) =>
+      tagFacts(changed).map((facts) => ({ facts, occurredAt })),
+    ),
+    ...inPieces([...params]).map((piece) => ({ facts: { params: piece }, occurredAt: began })),
+  ];
+}
+
+function tagFacts(changed: readonly (readonly [string, string | null])[]): Facts[] {
+  const tags = changed.flatMap(([key, value]) => (value === null ? [] : [[key, value] as const]));
+  const untags = changed.flatMap(([key, value]) => (value === null ? [key] : []));
+  return [
+    ...(untags.length === 0 ? [] : [{ untags }]),
     ...inPieces(tags).map((piece): Facts => ({ tags: piece })),
-    ...inPieces([...params]).map((piece): Facts => ({ params: piece })),
   ];
 }
 

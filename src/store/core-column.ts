@@ -37,6 +37,7 @@ const olderLifecycle = z
   })
   .transform(({ resumedAt, ends, heardAt, quiet }): Lifecycle => {
     const before = { seq: 0, over: 0 };
+    const isHeardSince = quiet !== null && quiet.foundAt <= heardAt;
     return {
       reset:
         resumedAt === null
@@ -45,8 +46,8 @@ const olderLifecycle = z
       ends: Object.fromEntries(
         Object.entries(ends).map(([status, end]) => [status, [{ ...end, seq: 0, acceptedAt: 0 }]]),
       ),
-      heardSeq: 0,
-      quiet: quiet && quiet.foundAt > heardAt ? { ...before, heardAt: quiet.heardAt, as: quiet.as } : null,
+      heardSeq: isHeardSince ? 1 : 0,
+      quiet: quiet && { ...before, heardAt: quiet.heardAt, as: quiet.as },
     };
   });
 

@@ -13,7 +13,7 @@ import {
 import { runStateOf } from "../../src/domain/run-state.ts";
 import type { Facts, StoredEvent } from "../../src/domain/types.ts";
 import type { Run, RunStatus } from "../../src/mlflow/types.ts";
-import { acceptedAt, agreedTags, factsOf, sentAfter, sidesOf } from "../../src/relay/run-sides.ts";
+import { agreedTags, sentAfter, sidesOf, takenOf } from "../../src/relay/run-sides.ts";
 import type { StoredSides } from "../../src/store/agreed.ts";
 
 const all = (policy: MergePolicy): MergePolicies => ({
@@ -139,8 +139,9 @@ class World {
     const merged = merge(sides, policies, this.#clock);
     this.conflicts += merged.conflicts.length;
     for (const { field, mlflow } of merged.conflicts) this.recorded.add(`${field}: ${mlflow}`);
-    const at = acceptedAt(sides, merged, policies, this.#state.core, this.#clock);
-    for (const facts of factsOf(merged, this.#seq, this.#clock)) this.#tell(facts, at, "relay.mlflow");
+    const known = { core: this.#state.core, over: this.#seq, seenAt: this.#clock };
+    for (const { facts, occurredAt } of takenOf(sides, merged, policies, known))
+      this.#tell(facts, occurredAt, "relay.mlflow");
     for (const [key, value] of agreedTags(sides, merged))
       if (value === null) this.#agreed.delete(key);
       else this.#agreed.set(key, value);

@@ -162,10 +162,15 @@ describe.each(Object.entries(CALLS))("%s", (name, { write, call, answers }) => {
         async (status, text) => {
           const body = [204, 205, 304].includes(status) ? null : text;
           const result = await call(mlflowThat(() => new Response(body, { status })));
-          if (result.ok) return expect([200, "{}"]).toEqual([status, JSON.stringify(JSON.parse(text))]);
+          if (result.ok) {
+            // An empty answer is MLflow's own where there is nothing to give back.
+            expect([status, JSON.stringify(JSON.parse(text))]).toEqual([200, "{}"]);
+            return;
+          }
           const away = write ? ["ambiguous", "transient", "misconfigured"] : ["transient", "misconfigured"];
           expect(away).toContain(result.failure.kind);
         },
       ),
+      { examples: [[200, "{}"]] },
     ));
 });

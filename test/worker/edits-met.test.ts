@@ -136,6 +136,23 @@ describe("an edit in MLflow that the trainer's word meets", () => {
   });
 });
 
+describe("edits that are taken together", () => {
+  test("stand until the trainer's next word on each, though another was said by a clock that is ahead", async () => {
+    const t = await mergeWorld().trial({ k: "A" });
+    await t.say({ tags: { ahead: "A" }, fields: { run_name: "A" } }, 3_600_000);
+    await t.deliver();
+    for (const key of ["k", "ahead"]) t.run.tags.set(key, "theirs");
+    t.run.name = "theirs";
+    expect(await t.pull()).toEqual({ kind: "merged", accepted: 3, conflicts: 0 });
+    await t.say({ tags: { k: "B" } });
+    await t.deliver();
+    expect([Object.fromEntries(t.run.tags), t.run.name]).toMatchObject([
+      { k: "B", ahead: "theirs" },
+      "theirs",
+    ]);
+  });
+});
+
 describe("a conflict that stands", () => {
   test("is counted once, however often it is met", async () => {
     const t = await mergeWorld().trial();

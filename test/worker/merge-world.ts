@@ -15,15 +15,18 @@ let count = 0;
 export function mergeWorld(vars: Record<string, string> = {}) {
   const mlflow = new FakeMlflow();
   const deps = mlflow.deps({ RELAY_ANNOUNCE_GRACE_SECONDS: "0", ...vars });
-  return { mlflow, deps, trial: (tags: Record<string, string> = {}) => trialIn(mlflow, deps, tags) };
+  const trial = (tags: Record<string, string> = {}, more: Facts = {}) =>
+    trialIn(mlflow, deps, { announces: true, starts: true, tags, ...more });
+  return { mlflow, deps, trial };
 }
 
 /** One trial that has its run, and what its trainer says of it; `run` is what MLflow has. */
-async function trialIn(mlflow: FakeMlflow, deps: Deps, tags: Record<string, string>) {
+async function trialIn(mlflow: FakeMlflow, deps: Deps, start: Facts) {
   const trialId = `told-${++count}`;
   const key = await digest(streamIdentity(null, trialId));
   const stream = { key, kind: "trial" as const, modelRunId: null, trialId, parentKey: null };
-  const say = async (facts: Facts) => {
+  /** @param ahead how far the clock is ahead by which it is said, ms */
+  const say = async (facts: Facts, ahead = 0) => {
     // No two words at one moment: which of them is later is then by chance.
     await new Promise((done) => setTimeout(done, 2));
     const id = `told-${++count}`;
@@ -37,11 +40,10 @@ async function trialIn(mlflow: FakeMlflow, deps: Deps, tags: Record<string, stri
       facts,
       points: [],
     };
-    const kept = await ingest(deps, [{ ...event, occurredAt: at, acceptedAt: at }]);
+    const kept = await ingest(deps, [{ ...event, occurredAt: at + ahead, acceptedAt: at }]);
     expect(kept.kept).toBe("journal");
   };
-  const before = new Set(mlflow.runs.keys());
-  await say({ announces: true, starts: true, tags });
+  await say(start);
   const id =
     (await env.DB.prepare("select id from streams where key = ?1").bind(key).first<number>("id")) ?? 0;
   const deliver = async () => {
@@ -49,9 +51,12 @@ async function trialIn(mlflow: FakeMlflow, deps: Deps, tags: Record<string, stri
     await drive(deps, id);
   };
   await deliver();
-  const made = [...mlflow.runs].find(([runId]) => !before.has(runId));
-  if (!made) throw new Error("no run was made");
-  const [runId, run] = made;
+  const runId =
+    (await env.DB.prepare("select mlflow_run_id as run from streams where id = ?1")
+      .bind(id)
+      .first<string>("run")) ?? "";
+  const run = mlflow.runs.get(runId);
+  if (!run) throw new Error("no run was made");
   const rows = async (query: string) => (await env.DB.prepare(query).bind(id).all()).results;
   return {
     id,
