@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Random } from "../../scripts/demo/random.ts";
 import type { Lab } from "../lib/lab.ts";
-import { type MlflowReader, unwrap } from "../lib/mlflow-read.ts";
+import { unwrap } from "../lib/mlflow-read.ts";
 import type { Event, Relay } from "../lib/relay.ts";
 import { until } from "../lib/until.ts";
 import type { Act, Story } from "./stories.ts";
@@ -9,7 +9,7 @@ import { post } from "./trainers.ts";
 
 const PAUSE_MS = 2_500;
 const RETRY_MS = 400;
-const LIMIT_MS = 120_000;
+const LIMIT_MS = 180_000;
 
 /**
  * Plays a story's acts one after the other.
@@ -32,7 +32,7 @@ async function play({ relay, mlflow }: Lab, experiment: string, trialId: string,
       ? null
       : `${taken ? "taken" : "refused"}: ${JSON.stringify(act.event)}`;
   }
-  const runId = await runOf(mlflow, experiment, trialId);
+  const runId = await runOf({ relay, mlflow }, experiment, trialId);
   await until(
     `MLflow takes an edit of ${trialId}`,
     async () => (await act.edit(mlflow.client, runId)).ok,
@@ -52,7 +52,11 @@ async function isTaken(relay: Relay, event: Event): Promise<boolean> {
 }
 
 /** The trial's run, as soon as MLflow has one. */
-async function runOf(mlflow: MlflowReader, experiment: string, trialId: string): Promise<string> {
+async function runOf(
+  { relay, mlflow }: Pick<Lab, "relay" | "mlflow">,
+  experiment: string,
+  trialId: string,
+): Promise<string> {
   let found: string | undefined;
   const look = async () => {
     const experimentIds = [await mlflow.experimentId(experiment)];
@@ -64,7 +68,7 @@ async function runOf(mlflow: MlflowReader, experiment: string, trialId: string):
   await until(
     `MLflow has a run of ${trialId}`,
     () => look().catch(() => false),
-    () => experiment,
+    () => JSON.stringify(relay.store.behind(experiment), null, 1),
     LIMIT_MS,
   );
   return found ?? "";
