@@ -5,7 +5,9 @@ import {
   type Reason,
   type Reasons,
   reasonIn,
+  reasonsApart,
   reasonsWith,
+  standingApart,
   standingReason,
   withoutReason,
 } from "./reasons.ts";
@@ -90,6 +92,8 @@ export function fold(before: State, events: readonly StoredEvent[], points: read
   const foldTags = (event: StoredEvent) => {
     for (const [key, value] of tagChanges(event)) {
       const tag = { value, at: event.occurredAt, id: event.id, seq: event.seq };
+      const reasons = reasonsApart(core.reasons, key, { ...tag, acceptedAt: event.acceptedAt });
+      if (reasons !== core.reasons) core = { ...core, reasons };
       const known = tags.get(key);
       if (isLater(tag, known)) {
         const more = rowBytes(key, value) - (known ? rowBytes(key, known.value) : 0);
@@ -140,6 +144,11 @@ function reasonTags(core: Core, tags: ReadonlyMap<string, Tag>, seq: number): [s
   const reason = standingReason(core);
   return core.reasons.named.flatMap((key): [string, Tag][] => {
     const known = tags.get(key);
+    const apart = standingApart(core, key, reason);
+    if (apart !== null) {
+      const { value, at, id } = apart;
+      return known?.value === value && known.id === id ? [] : [[key, { value, at, id, seq }]];
+    }
     const text = reason?.texts[key];
     if (reason && text !== undefined) {
       const value = tagValue(text);

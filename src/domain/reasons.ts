@@ -1,4 +1,5 @@
 import { type End, isNewsTo, outermost } from "./ends.ts";
+import { isLater } from "./registers.ts";
 import { type Lifecycle, statusOf } from "./status.ts";
 import type { Facts, Json, StoredEvent, TerminalStatus } from "./types.ts";
 
@@ -14,8 +15,11 @@ export type Reasons = {
   named: readonly string[];
   /** By kind of end: the reason that was said last, and that which was accepted last. */
   said: Partial<Record<TerminalStatus, readonly Reason[]>>;
+  /** By text: the latest word on its tag that no end gave, as an edit in MLflow. A value of null: it was taken away. */
+  apart: Record<string, Apart>;
 };
-export const noReasons: Reasons = { named: [], said: {} };
+export type Apart = End & { value: string | null };
+export const noReasons: Reasons = { named: [], said: {}, apart: {} };
 
 /** The reason that an event gives for the end that it speaks of; null where it gives none. */
 export function reasonIn({ seq, id, occurredAt: at, acceptedAt, facts }: StoredEvent): Reason | null {
@@ -27,12 +31,36 @@ export function reasonIn({ seq, id, occurredAt: at, acceptedAt, facts }: StoredE
 }
 
 /** The reasons with one more, of an end of this kind. */
-export function reasonsWith({ named, said }: Reasons, status: TerminalStatus, reason: Reason): Reasons {
+export function reasonsWith(
+  { named, said, apart }: Reasons,
+  status: TerminalStatus,
+  reason: Reason,
+): Reasons {
   const others = (said[status] ?? []).filter(({ id }) => id !== reason.id);
   return {
     named: [...new Set([...named, ...Object.keys(reason.texts)])].sort(),
     said: { ...said, [status]: outermost([...others, reason]) },
+    apart,
   };
+}
+
+/** The reasons with a word on one of their tags by an event that gives no reason. */
+export function reasonsApart(reasons: Reasons, key: string, word: Apart): Reasons {
+  const isAbout = REASON_KEYS.some((reason) => reason === key);
+  if (!isAbout || !isLater(word, reasons.apart[key])) return reasons;
+  return { ...reasons, apart: { ...reasons.apart, [key]: word } };
+}
+
+/** The word on a reason's tag that stands over the reason itself, or null. */
+export function standingApart(
+  { lifecycle: { reset }, reasons }: { lifecycle: Lifecycle; reasons: Reasons },
+  key: string,
+  reason: Reason | null,
+): Apart | null {
+  const word = reasons.apart[key];
+  if (!word) return null;
+  const stands = reason?.texts[key] !== undefined ? isLater(word, reason) : !reset || isNewsTo(word, reset);
+  return stands ? word : null;
 }
 
 /** The reason to be shown, or null. */

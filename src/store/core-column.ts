@@ -63,8 +63,9 @@ const core = z.object({
     .object({
       named: z.array(z.string()),
       said: z.partialRecord(terminal, z.array(end.extend({ texts: z.record(z.string(), z.json()) }))),
+      apart: z.record(z.string(), end.extend({ value: z.string().nullable() })).default({}),
     })
-    .default({ named: [], said: {} }),
+    .default({ named: [], said: {}, apart: {} }),
   room: z.object({ params: z.number(), tags: z.number(), metrics: z.number() }).default(allRoom),
 });
 

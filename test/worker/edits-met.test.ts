@@ -153,6 +153,44 @@ describe("edits that are taken together", () => {
   });
 });
 
+describe("an edit in MLflow of why a trial failed", () => {
+  const failed = (text: string): Facts => ({
+    ends: "failed",
+    fields: { error_message: text },
+    tags: { error_message: text },
+  });
+
+  test.each([["theirs"], [null]])(
+    "flows back, until the trainer gives another reason: %s",
+    async (edited) => {
+      const t = await mergeWorld().trial();
+      await t.say(failed("no memory"));
+      await t.deliver();
+      if (edited === null) t.run.tags.delete("error_message");
+      else t.run.tags.set("error_message", edited);
+      expect(await t.pull()).toEqual({ kind: "merged", accepted: 1, conflicts: 0 });
+      await t.say({ tags: { other: "word" } });
+      await t.deliver();
+      expect([t.run.tags.get("error_message") ?? null, await t.conflicts()]).toEqual([edited, []]);
+      await t.say(failed("no disk"));
+      await t.deliver();
+      expect([t.run.tags.get("error_message"), await t.conflicts()]).toEqual(["no disk", []]);
+    },
+  );
+
+  test("is gone from a trial that goes on", async () => {
+    const t = await mergeWorld().trial();
+    await t.say(failed("no memory"));
+    await t.deliver();
+    t.run.tags.set("error_message", "theirs");
+    await t.pull();
+    await t.say({ resumes: true });
+    await t.deliver();
+    expect([t.run.status, t.run.tags.has("error_message")]).toEqual(["RUNNING", false]);
+    expect(await t.pull()).toEqual({ kind: "same" });
+  });
+});
+
 describe("a conflict that stands", () => {
   test("is counted once, however often it is met", async () => {
     const t = await mergeWorld().trial();
