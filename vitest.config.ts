@@ -34,7 +34,15 @@ export default defineConfig({
   test: {
     reporters: ["default", new CountReporter()],
     projects: [
-      { test: { name: "unit", environment: "node", include: ["test/unit/**/*.test.ts"] } },
+      {
+        test: {
+          name: "unit",
+          environment: "node",
+          include: ["test/unit/**/*.test.ts"],
+          // Properties play hundreds of cases, and a busy machine is no failure.
+          testTimeout: 30_000,
+        },
+      },
       {
         plugins: [cloudflareTest(workerUnderTest)],
         test: {
