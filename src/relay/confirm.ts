@@ -1,15 +1,16 @@
 import { and, asc, isNotNull, lte } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { runIdIn } from "../mlflow/filter.ts";
 import { batchTag } from "../mlflow/plan.ts";
 import type { Run } from "../mlflow/types.ts";
 import { pendingTokens } from "../store/batches.ts";
 import { readUnconfirmed, type Unconfirmed } from "../store/columns.ts";
 import { forgetSent, noteConfirmed } from "../store/confirmed.ts";
 import { streams } from "../store/schema.ts";
+import { backoffMs } from "./backoff.ts";
 import type { Deps } from "./deps.ts";
 import { heard } from "./helping.ts";
 import { sendPokes } from "./ingest.ts";
+import { MAX_IDS, runsById } from "./runs-by-id.ts";
 import { proceed, type Step, type Turn } from "./turn.ts";
 import { underLease } from "./under-lease.ts";
 
@@ -20,9 +21,9 @@ import { underLease } from "./under-lease.ts";
  */
 const SLOTS = 8;
 
-/** MLflow takes so many ids in a filter at ease. */
-const PAGE = 100;
 const MAX_DUE = 1_000;
+/** So many that a search leaves in doubt are looked at by themselves in a pass, for some statements each. */
+const MAX_LOOKS = 20;
 
 /** The tag that a batch's token is to be in, noted with the next statement; null: all wait to be confirmed. */
 export function slotFor(turn: Turn, token: string): string | null {
@@ -65,8 +66,17 @@ export async function confirm(turn: Turn, run: Run): Promise<Step> {
   deps.log.error("what counted as delivered is not in MLflow, and is sent again", { after_seq: after });
   await forgetSent(deps.db, lease, after, run.data.tags);
   turn.expect([]);
-  const isBack = await turn.update({ deliveredSeq: after, plannedSeq: after });
-  return isBack ? { ok: false, end: { kind: "more" } } : turn.stop(null);
+  // It was to be delivered once, whatever is switched off by now.
+  const isBack = await turn.update({
+    deliveredSeq: after,
+    plannedSeq: after,
+    forced: stream.forced || !deps.config.autoSync,
+  });
+  if (!isBack) return turn.stop(null);
+  // Whoever swallows one batch may swallow the next.
+  const ms = backoffMs(stream.attempts, deps.config.retry, deps.random);
+  const error = "what counted as delivered is not in MLflow, and is sent again";
+  return { ok: false, end: { kind: "wait", for: "retry", ms, error } };
 }
 
 function missingIn(sent: readonly Unconfirmed[], { data }: Run): Unconfirmed[] {
@@ -74,10 +84,45 @@ function missingIn(sent: readonly Unconfirmed[], { data }: Run): Unconfirmed[] {
   return sent.filter(({ token }) => !there.has(token));
 }
 
-/** Confirms what was delivered, many runs by one search; what MLflow lacks is sent again. */
-export async function confirmDelivered(deps: Deps): Promise<{ confirmed: number; sentAgain: number }> {
-  const counts = { confirmed: 0, sentAgain: 0 };
-  const due = await drizzle(deps.db)
+/**
+ * Confirms what was delivered, many runs by one search; what MLflow lacks is sent again.
+ * @returns also how many were looked at by themselves
+ */
+export async function confirmDelivered(
+  deps: Deps,
+): Promise<{ confirmed: number; sentAgain: number; looked: number }> {
+  const counts = { confirmed: 0, sentAgain: 0, looked: 0 };
+  const due = await dueStreams(deps);
+  const inDoubt: number[] = [];
+  for (let from = 0; from < due.length; from += MAX_IDS) {
+    const page = due.slice(from, from + MAX_IDS);
+    const found = await runsById(deps, page);
+    if (!found.ok) {
+      await heard(deps, found.failure);
+      break;
+    }
+    const isSure = ({ runId, unconfirmed }: Due) => {
+      const run = found.runs.get(runId);
+      return run !== undefined && missingIn(readUnconfirmed(unconfirmed), run).length === 0;
+    };
+    const sure = page.filter(isSure);
+    await noteConfirmed(deps.db, sure);
+    counts.confirmed += sure.length;
+    inDoubt.push(...page.filter((stream) => !isSure(stream)).map(({ id }) => id));
+  }
+  // In any order: those that stay in doubt leave the others their turn.
+  const drawn = inDoubt.map((id) => ({ id, lot: deps.random() })).toSorted((a, b) => a.lot - b.lot);
+  for (const { id } of drawn.slice(0, MAX_LOOKS)) {
+    counts.looked++;
+    if (await sendsAgain(deps, id)) counts.sentAgain++;
+  }
+  return counts;
+}
+
+type Due = { id: number; runId: string; experimentId: string; unconfirmed: string | null };
+
+async function dueStreams(deps: Deps): Promise<Due[]> {
+  const rows = await drizzle(deps.db)
     .select({
       id: streams.id,
       runId: streams.mlflowRunId,
@@ -94,30 +139,9 @@ export async function confirmDelivered(deps: Deps): Promise<{ confirmed: number;
     )
     .orderBy(asc(streams.deliveredAt))
     .limit(MAX_DUE);
-  for (let from = 0; from < due.length; from += PAGE) {
-    const page = due.slice(from, from + PAGE);
-    const found = await deps.mlflow.searchRuns({
-      experimentIds: [...new Set(page.flatMap(({ experimentId }) => experimentId ?? []))],
-      filter: runIdIn(page.flatMap(({ runId }) => runId ?? [])),
-      viewType: "ALL",
-      maxResults: PAGE,
-    });
-    if (!found.ok) {
-      await heard(deps, found.failure);
-      return counts;
-    }
-    const runs = new Map(found.value.items.map((run) => [run.info.runId, run]));
-    const inDoubt = page.filter(({ runId, unconfirmed }) => {
-      const run = runs.get(runId ?? "");
-      return run === undefined || missingIn(readUnconfirmed(unconfirmed), run).length > 0;
-    });
-    const isInDoubt = new Set(inDoubt.map(({ id }) => id));
-    const sure = page.filter(({ id }) => !isInDoubt.has(id));
-    await noteConfirmed(deps.db, sure);
-    counts.confirmed += sure.length;
-    for (const { id } of inDoubt) if (await sendsAgain(deps, id)) counts.sentAgain++;
-  }
-  return counts;
+  return rows.flatMap(({ runId, experimentId, ...row }) =>
+    runId === null || experimentId === null ? [] : [{ ...row, runId, experimentId }],
+  );
 }
 
 /** Looks at one run by itself; whether something is to be sent again. */
@@ -130,7 +154,11 @@ async function sendsAgain(deps: Deps, streamId: number): Promise<boolean> {
       const runId = turn.stream.mlflowRunId;
       if (runId === null) return false;
       const run = await turn.call(() => turn.deps.mlflow.getRun(runId));
-      if (!run.ok) return false;
+      if (!run.ok) {
+        // There is nothing left in which to see it.
+        if (run.failure?.kind === "gone") turn.expect([]);
+        return false;
+      }
       return !(await confirm(turn, run.value)).ok;
     },
   );

@@ -3,7 +3,7 @@ import { drizzle } from "drizzle-orm/d1";
 import type { Run } from "../mlflow/types.ts";
 import { recordConflicts } from "../store/conflicts.ts";
 import { streams } from "../store/schema.ts";
-import { forgetRechecks } from "../store/streams.ts";
+import { forgetRechecks, postponeRechecks } from "../store/streams.ts";
 import type { Deps } from "./deps.ts";
 import { heard } from "./helping.ts";
 import { filterOfTime, NONCE_TAG } from "./nonce.ts";
@@ -25,23 +25,42 @@ type Due = { id: number; nonce: string; runId: string; experimentId: string };
  * Looks once after every create whether it has made a second run: a call may be done though it was answered with an
  * error, and what stands between may send a request twice. One search serves all that were made about the same time.
  * The linked run stays; an empty run with our own nonce is deleted, another is a recorded conflict.
+ * @returns also how many were looked at by themselves
  */
-export async function deleteDoubles(deps: Deps): Promise<{ checked: number; deleted: number }> {
-  const counts = { checked: 0, deleted: 0 };
-  const budget = { searches: MAX_SEARCHES, doubles: MAX_DOUBLES };
+export async function deleteDoubles(
+  deps: Deps,
+): Promise<{ checked: number; deleted: number; looked: number }> {
+  const counts = { checked: 0, deleted: 0, looked: 0 };
+  const budget = { searches: MAX_SEARCHES };
   for (const group of groupsOf(await dueStreams(deps))) {
     const doubled = await streamsWithDoubles(deps, group, budget);
-    if (doubled === null) break;
+    if (doubled === null) {
+      await postpone(
+        deps,
+        group.map(({ id }) => id),
+      );
+      break;
+    }
     const single = group.filter(({ id }) => !doubled.has(id)).map(({ id }) => id);
     await forgetRechecks(deps.db, single, deps.now());
     counts.checked += single.length;
-    for (const id of doubled) {
-      if (budget.doubles-- <= 0) return counts;
+    // In the order in which they are due.
+    const looked = group
+      .flatMap(({ id }) => (doubled.has(id) ? [id] : []))
+      .slice(0, MAX_DOUBLES - counts.looked);
+    await postpone(deps, looked);
+    for (const id of looked) {
+      counts.looked++;
       counts.deleted += await underLease(deps, id, () => 0, settleDoubles);
       counts.checked++;
     }
   }
   return counts;
+}
+
+/** Has others go first the next time, whatever comes of these now. */
+async function postpone({ db, config, now }: Deps, ids: readonly number[]): Promise<void> {
+  await postponeRechecks(db, ids, now() + landingMs(config.mlflow.timeoutMs));
 }
 
 async function dueStreams(deps: Deps): Promise<Due[]> {

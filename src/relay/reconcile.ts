@@ -61,6 +61,7 @@ async function pass(deps: Deps): Promise<PassReport> {
   await attempt("where it stopped", async () => {
     report.nextPullId = await lastPull(deps.db);
   });
+  let looked = 0;
   const whileUp = async (part: string, work: () => Promise<void>) => {
     if (deps.config.enabled && report.probe !== "open") await attempt(part, work);
   };
@@ -77,11 +78,13 @@ async function pass(deps: Deps): Promise<PassReport> {
     const doubles = await deleteDoubles(deps);
     report.settledCreates = doubles.checked;
     report.deletedDoubles = doubles.deleted;
+    looked += doubles.looked;
   });
   await whileUp("confirm", async () => {
-    const { confirmed, sentAgain } = await confirmDelivered(deps);
-    report.confirmedTrials = confirmed;
-    report.resentTrials = sentAgain;
+    const confirmed = await confirmDelivered(deps);
+    report.confirmedTrials = confirmed.confirmed;
+    report.resentTrials = confirmed.sentAgain;
+    looked += confirmed.looked;
   });
   await attempt("silence", async () => {
     report.orphanedTrials = await closeOrphans(deps);
@@ -95,7 +98,7 @@ async function pass(deps: Deps): Promise<PassReport> {
   await attempt("forget", async () => {
     report.forgottenRows = (await forgetOld(deps)) + (await forgetRefusals(deps.db, deps.now()));
   });
-  await attempt("follow", () => follow(deps, report));
+  await attempt("follow", () => follow(deps, report, looked));
   deps.tally.add("relay_cron_passes_total");
   await flushTally(deps);
   await storePass(deps.db, startedAt, deps.now(), report);

@@ -72,10 +72,7 @@ async function create(turn: Turn, wanted: Wanted, experimentId: string): Promise
   if (created.failure === null) return turn.stop(null);
   // Only where no run can have been made, the intent is over; else it stays, and is settled next time.
   if (turn.stream.doubt === null) await turn.update({ createSentAt: null });
-  if (created.failure.kind === "gone") {
-    await forgetExperiment(turn, experimentId);
-    return { ok: false, end: { kind: "wait", for: "retry", ms: 0, error: created.failure.message } };
-  }
+  if (created.failure.kind === "gone") await forgetExperiment(turn, experimentId);
   return turn.stop(created.failure);
 }
 

@@ -1,6 +1,7 @@
 import { fromWire } from "../domain/values.ts";
 import type { Failure } from "../mlflow/failure.ts";
 import { countOf, type Items, isBatchTag, pieces } from "../mlflow/plan.ts";
+import { type Batch, keepLeft } from "../store/batches.ts";
 import { bury } from "../store/dead-letters.ts";
 import { control } from "./control.ts";
 import { unconflicted } from "./params.ts";
@@ -10,18 +11,57 @@ import { unstored } from "./verify-points.ts";
 /** What a database says of a value is sure when it says so twice; MLflow's "internal error" says nothing of itself. */
 const TRIES = { refused: 1, internal: 5 };
 
+/** A batch that is sent in parts, and what of it is still to be sent. */
+export class Sending {
+  readonly batch: Batch;
+  left: Items;
+  /** How many items a turn has set aside. */
+  setAside = 0;
+
+  constructor(batch: Batch) {
+    this.batch = batch;
+    this.left = batch.items;
+  }
+
+  /** Points that are in, and what was set aside, need not come again; which tags and parameters are in is still asked. */
+  without({ metrics, params, tags }: Items): void {
+    const { left } = this;
+    this.left = {
+      metrics: without(left.metrics, metrics),
+      params: without(left.params, params),
+      tags: without(left.tags, tags),
+    };
+  }
+}
+
+function without<T>(all: readonly T[], some: readonly T[]): T[] {
+  const out = new Set(some);
+  return all.filter((item) => !out.has(item));
+}
+
 /** Sends items under the turn's lease; those at fault are found and set aside, and the rest goes on. */
-export async function sendItems(turn: Turn, runId: string, items: Items, attempts: number): Promise<Step> {
+export async function sendItems(turn: Turn, runId: string, items: Items, sending: Sending): Promise<Step> {
+  const { batch } = sending;
   if (countOf(items) === 0) return proceed;
+  // Where many are at fault it takes several turns, each of which leaves less to the next.
+  if (turn.exhausted && sending.setAside > 0) {
+    const isKept = await keepLeft(turn.deps.db, turn.lease, batch, sending.left);
+    return isKept ? { ok: false, end: { kind: "more" } } : turn.stop(null);
+  }
   const result = await turn.write(writingOf(items), (mlflow) => mlflow.logBatch(payload(runId, items)));
-  if (result.ok) return proceed;
+  if (result.ok) return taken(sending, items);
   const { failure } = result;
-  if (failure && isAboutItems(failure)) return settle(turn, runId, items, failure, attempts);
-  if (failure && isInternal(failure) && attempts > 0) {
+  if (failure && isAboutItems(failure)) return settle(turn, runId, items, failure, sending);
+  if (failure && isInternal(failure) && batch.attempts > 0) {
     const controlled = await control(turn, runId, "trusting");
-    if (controlled.kind === "taken") return settle(turn, runId, items, failure, attempts);
+    if (controlled.kind === "taken") return settle(turn, runId, items, failure, sending);
   }
   return turn.stop(failure);
+}
+
+function taken(sending: Sending, { metrics }: Items): Step {
+  sending.without({ metrics, params: [], tags: [] });
+  return proceed;
 }
 
 /** An answer that may be about what was sent, if it comes again while the server takes other writes. */
@@ -40,7 +80,7 @@ export async function settle(
   runId: string,
   items: Items,
   failure: Failure,
-  attempts: number,
+  sending: Sending,
 ): Promise<Step> {
   const rest =
     failure.kind === "conflict"
@@ -49,17 +89,23 @@ export async function settle(
         ? await unstored(turn, runId, items)
         : ({ ok: true, value: items } as const);
   if (!rest.ok) return rest;
-  if (countOf(rest.value) < countOf(items)) return sendItems(turn, runId, rest.value, attempts);
-  if (countOf(items) === 1) return lastTries(turn, runId, items, failure);
+  if (countOf(rest.value) < countOf(items)) return sendItems(turn, runId, rest.value, sending);
+  if (countOf(items) === 1) return lastTries(turn, runId, items, failure, sending);
   for (const half of pieces(items, Math.ceil(countOf(items) / 2))) {
-    const sent = await sendItems(turn, runId, half, attempts);
+    const sent = await sendItems(turn, runId, half, sending);
     if (!sent.ok) return sent;
   }
   return proceed;
 }
 
 /** Sets an item aside that is refused whenever it is sent, while the server takes another write to the run each time. */
-async function lastTries(turn: Turn, runId: string, items: Items, failure: Failure): Promise<Step> {
+async function lastTries(
+  turn: Turn,
+  runId: string,
+  items: Items,
+  failure: Failure,
+  sending: Sending,
+): Promise<Step> {
   // What stands between refuses by size, and may be set otherwise.
   if (failure.code === null) return turn.stop(failure);
   const [tries, how] = isInternal(failure)
@@ -70,12 +116,14 @@ async function lastTries(turn: Turn, runId: string, items: Items, failure: Failu
     if (controlled.kind !== "taken")
       return turn.stop(controlled.kind === "failed" ? controlled.failure : null);
     const sent = await turn.write(writingOf(items), (mlflow) => mlflow.logBatch(payload(runId, items)));
-    if (sent.ok) return proceed;
+    if (sent.ok) return taken(sending, items);
     if (sent.failure?.kind !== failure.kind || sent.failure.code !== failure.code)
       return turn.stop(sent.failure);
   }
   turn.trust--;
   await setAside(turn, items, failure);
+  sending.without(items);
+  sending.setAside++;
   return proceed;
 }
 

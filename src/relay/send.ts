@@ -2,7 +2,7 @@ import { type Items, pieces } from "../mlflow/plan.ts";
 import { planHelping } from "../store/batch-plan.ts";
 import { type Batch, markSent, markUntouched, pendingBatches, removeBatch } from "../store/batches.ts";
 import { makeRoom, slotFor } from "./confirm.ts";
-import { isAboutItems, payload, sendItems, settle } from "./send-items.ts";
+import { isAboutItems, payload, Sending, sendItems, settle } from "./send-items.ts";
 import { proceed, type Step, type Turn } from "./turn.ts";
 
 /** Old servers take tens of seconds over a large repeat; a hundred at a time stays quick everywhere. */
@@ -79,19 +79,20 @@ async function sendBatch(turn: Turn, runId: string, batch: Batch, done: Batch | 
   const isAgain = batch.attempts > 0;
   const fence = isAgain ? turn.fence : turn.begin(writing);
   if (!(await markSent(db, turn.lease, batch, done, fence))) return turn.stop(null);
-  if (isAgain) return sendPieces(turn, runId, items, batch);
+  const sending = new Sending(batch);
+  if (isAgain) return sendPieces(turn, runId, items, sending);
   const result = await turn.writeUnderLease(sentAt, (mlflow) => mlflow.logBatch(payload(runId, items)));
   if (result.ok) return proceed;
   const { failure } = result;
   if (failure === null) return turn.stop(null);
-  if (isAboutItems(failure)) return settle(turn, runId, items, failure, batch.attempts);
+  if (isAboutItems(failure)) return settle(turn, runId, items, failure, sending);
   if (turn.stream.doubt === null) await markUntouched(db, turn.lease, batch);
   return turn.stop(failure);
 }
 
-async function sendPieces(turn: Turn, runId: string, items: Items, { attempts }: Batch): Promise<Step> {
+async function sendPieces(turn: Turn, runId: string, items: Items, sending: Sending): Promise<Step> {
   for (const piece of pieces(items, RESEND_ITEMS)) {
-    const sent = await sendItems(turn, runId, piece, attempts);
+    const sent = await sendItems(turn, runId, piece, sending);
     if (!sent.ok) return sent;
   }
   return proceed;

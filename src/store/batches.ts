@@ -54,6 +54,15 @@ export async function markUntouched(db: D1Database, lease: Lease, batch: Batch):
     .run();
 }
 
+/** Keeps of a batch what is still to be sent; false when the lease was lost. */
+export async function keepLeft(db: D1Database, lease: Lease, { id }: Batch, left: Items): Promise<boolean> {
+  const { meta } = await db
+    .prepare(`update batches set items = ? where id = ? and ${HELD}`)
+    .bind(JSON.stringify(left), id, lease.streamId, lease.token)
+    .run();
+  return meta.changes > 0;
+}
+
 /** Remembers as agreed on those tags of a batch that MLflow has of it, though not the whole batch is in. */
 export async function agreeOnSeen(
   db: D1Database,

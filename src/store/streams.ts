@@ -87,3 +87,15 @@ export async function forgetRechecks(db: D1Database, ids: readonly number[], now
     .bind(JSON.stringify(ids), now)
     .run();
 }
+
+/** Has streams looked at for a second run only after a time. */
+export async function postponeRechecks(db: D1Database, ids: readonly number[], until: number): Promise<void> {
+  if (ids.length === 0) return;
+  await db
+    .prepare(
+      `update streams set recheck_at = ?2
+       where id in (select value from json_each(?1)) and recheck_at is not null`,
+    )
+    .bind(JSON.stringify(ids), until)
+    .run();
+}

@@ -33,7 +33,7 @@ export type Odd = {
   done?: boolean;
 };
 
-type Run = {
+export type Run = {
   id: string;
   status: string;
   tags: Map<string, string>;
@@ -84,7 +84,7 @@ export class OddMlflow {
       case "runs/search": {
         const wanted = [...asked.filter.matchAll(/'([^']*)'/g)].map(([, text]) => text);
         const found = this.runs.filter(({ id, tags }) =>
-          wanted.some((text) => text === id || [...tags.values()].some((value) => value === text)),
+          wanted.some((text = "") => text === id || [...tags.values()].some((value) => isMeant(value, text))),
         );
         return { runs: found.map(json) };
       }
@@ -115,6 +115,11 @@ export class OddMlflow {
         return null;
     }
   }
+}
+
+/** By a text, or with a % at its end by its beginning. */
+function isMeant(value: string, text: string): boolean {
+  return text.endsWith("%") ? value.startsWith(text.slice(0, -1)) : value === text;
 }
 
 function json({ id, status, tags, params }: Run) {
