@@ -8,7 +8,7 @@ export type Bar = {
   seq: number;
   /** It outweighs everything up to this `seq`. */
   over: number;
-  /** A trainer's resume: ends accepted before it, or from a time before it, are none of what came of it. */
+  /** A trainer's resume: ends accepted before it are none of what came of it, nor ends from before its own time, if it has one. */
   resumed: { acceptedAt: number; at: number } | null;
 };
 
@@ -34,7 +34,10 @@ export function outermost<E extends End>(ends: readonly E[]): readonly E[] {
 
 /** Whether an end is news to what was said over everything before. */
 export function isNewsTo(end: End, { seq, over, resumed }: Bar): boolean {
-  return resumed ? !isAcceptedBefore(end, { seq, ...resumed }) && end.at >= resumed.at : end.seq > over;
+  if (!resumed) return end.seq > over;
+  // Where its time is the relay's own, it says nothing about a time of the trainer's: that clock may be behind.
+  const isSaidAfter = resumed.at === resumed.acceptedAt || end.at >= resumed.at;
+  return isSaidAfter && !isAcceptedBefore(end, { seq, ...resumed });
 }
 
 /** Whether `b` stands nowhere that `a` does not. */

@@ -7,11 +7,17 @@ const POINT_BYTES = 100;
 export function flatSize({ facts, points }: Pick<CheckedEvent, "facts" | "points">) {
   return {
     facts: facts === null ? 0 : utf8Length(JSON.stringify(facts)),
-    points: points.reduce((bytes, { key }) => bytes + utf8Length(key) + POINT_BYTES, 0),
+    points: points.reduce((bytes, point) => bytes + pointBytes(point), 0),
   };
 }
 
-function utf8Length(text: string): number {
+/** What a metric with a step comes to in the journal. */
+export function pointBytes({ key }: { key: string }): number {
+  return utf8Length(key) + POINT_BYTES;
+}
+
+/** Bytes of a text in UTF-8. */
+export function utf8Length(text: string): number {
   let bytes = text.length;
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);

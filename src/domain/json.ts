@@ -1,5 +1,6 @@
 import { type Scan, scanJson } from "./json-scan.ts";
 import { MAX_JSON_DEPTH, MAX_PARAM_VALUE_CHARS } from "./limits.ts";
+import { shownPath } from "./shown.ts";
 
 const LONG_DIGITS = /\d{16}/;
 
@@ -30,7 +31,7 @@ export class TooDeep extends Error {
   readonly field: string;
   constructor(field: string) {
     super(TOO_DEEP_RULE);
-    this.field = field;
+    this.field = shownPath([field]);
   }
 }
 

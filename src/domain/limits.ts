@@ -10,6 +10,8 @@ export const MAX_REQUEST_EVENTS = 5_000;
 export const MAX_REQUEST_VALUES = 250_000;
 /** What a request's events come to once their names are flattened, metrics included: D1 must take it within seconds. */
 export const MAX_REQUEST_FLAT_BYTES = 10_000_000;
+/** What a request's events have in the ledger of their warnings, beside the first of each: a few bytes can make one. */
+export const MAX_REQUEST_WARNINGS = 5_000;
 /** The metrics with a step of one event, flattened: about ten thousand, which one delivery can hold. */
 export const MAX_EVENT_POINT_BYTES = 1_000_000;
 /** How deep JSON may nest anywhere: well under SQLite's 1,000 levels and any stack. */

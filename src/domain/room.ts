@@ -1,3 +1,4 @@
+import { utf8Length } from "./flat-size.ts";
 import type { Json } from "./types.ts";
 
 /**
@@ -11,6 +12,8 @@ export const MAX_FIELD_BYTES = 64_000;
 export const MAX_ROOM_BYTES = 8_000_000;
 const ROW_BYTES = 100;
 const ASCII = /^[\x20-\x7e]*$/;
+/** Runs of characters that JSON writes as they are, in a byte each, and any other by itself. */
+const PARTS = /[\x20\x21\x23-\x5b\x5d-\x7e]{2,}|./gsu;
 const MOST_BYTES_A_CHAR = 3;
 
 /** What is taken up so far, in bytes. */
@@ -36,19 +39,26 @@ export function rowBytes(...texts: (string | null)[]): number {
 export function bounded(value: Json): { value: Json; action: "cut" | "left_out" | null } {
   if (fits(value)) return { value, action: null };
   if (typeof value !== "string") return { value: null, action: "left_out" };
-  let text = value;
-  // Escaped, one character may be six.
-  for (let most = MAX_FIELD_BYTES; !fits(text); most = Math.floor(most / 2))
-    text = value.slice(0, most).toWellFormed();
-  return { value: text, action: "cut" };
+  return { value: cutToBytes(value, MAX_FIELD_BYTES), action: "cut" };
+}
+
+/** As much of a text's beginning as takes at most `max` bytes as JSON, where one character may take six. */
+export function cutToBytes(text: string, max: number): string {
+  const begin = text.slice(0, max).toWellFormed();
+  let bytes = '""'.length;
+  let end = 0;
+  for (const [part] of begin.matchAll(PARTS)) {
+    const isPlain = part.length > 1 && part.charCodeAt(0) < 0x7f;
+    const more = isPlain ? part.length : utf8Length(JSON.stringify(part)) - '""'.length;
+    if (bytes + more > max) return begin.slice(0, end + (isPlain ? Math.max(0, max - bytes) : 0));
+    bytes += more;
+    end += part.length;
+  }
+  return begin;
 }
 
 function fits(value: Json): boolean {
   const json = JSON.stringify(value);
   if (json.length > MAX_FIELD_BYTES) return false;
-  return json.length * MOST_BYTES_A_CHAR <= MAX_FIELD_BYTES || utf8Bytes(json) <= MAX_FIELD_BYTES;
-}
-
-function utf8Bytes(text: string): number {
-  return new TextEncoder().encode(text).length;
+  return json.length * MOST_BYTES_A_CHAR <= MAX_FIELD_BYTES || utf8Length(json) <= MAX_FIELD_BYTES;
 }

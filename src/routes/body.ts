@@ -1,13 +1,14 @@
 import type { Context } from "hono";
-import { type Checked, checkEvent, type Rejection } from "../domain/events.ts";
+import { type Checked, type CheckedEvent, checkEvent } from "../domain/events.ts";
+import { fitted } from "../domain/fitted.ts";
 import { flatSize } from "../domain/flat-size.ts";
 import { isMap } from "../domain/flatten.ts";
 import {
-  MAX_EVENT_BYTES,
   MAX_EVENT_POINT_BYTES,
   MAX_REQUEST_BYTES,
   MAX_REQUEST_EVENTS,
   MAX_REQUEST_FLAT_BYTES,
+  MAX_REQUEST_WARNINGS,
 } from "../domain/limits.ts";
 import { invalid } from "../domain/problems.ts";
 import { HttpFailure } from "../errors.ts";
@@ -35,8 +36,10 @@ export async function readItems(c: Context<AppEnv>): Promise<{ single: boolean; 
   if (parsed.length > MAX_REQUEST_EVENTS) throw tooMany(parsed.length);
   const now = c.var.relay.now();
   let flatBytes = 0;
+  let left = MAX_REQUEST_WARNINGS;
   const items = parsed.map((one) => {
-    const { item, bytes } = toItem(one, now);
+    const { item, bytes } = toItem(one, now, Math.max(1, left));
+    if (item.checked.ok) left -= item.checked.event.warnings.length;
     flatBytes += bytes;
     if (flatBytes > MAX_REQUEST_FLAT_BYTES)
       throw new HttpFailure({
@@ -48,24 +51,27 @@ export async function readItems(c: Context<AppEnv>): Promise<{ single: boolean; 
   return { single, items };
 }
 
-/** The item, and the bytes that the journal would take for it. */
-function toItem({ value, texts, rejection }: Parsed, now: number): { item: Item; bytes: number } {
+/** The item with at most so many of its warnings, and the bytes that the journal would take for it. */
+function toItem({ value, texts, rejection }: Parsed, now: number, most: number) {
   const body = isMap(value) ? value : {};
   const checked: Checked = rejection === null ? checkEvent(value, now, texts) : { ok: false, rejection };
-  if (!checked.ok) return { item: { body, checked }, bytes: 0 };
-  const { facts, points } = flatSize(checked.event);
-  if (facts > MAX_EVENT_BYTES)
-    return refused(`may hold at most ${MAX_EVENT_BYTES} bytes, not counting metrics with a step`, facts);
-  if (points > MAX_EVENT_POINT_BYTES)
-    return refused(`may hold at most ${MAX_EVENT_POINT_BYTES} bytes of metrics with a step`, points);
-  return { item: { body, checked }, bytes: facts + points };
-
-  function refused(rule: string, bytes: number) {
-    const rejection: Rejection = {
-      status: 413,
-      error: "event_too_large",
-      problems: [invalid(["event"], `${rule}, names flattened`, bytes)],
-    };
-    return { item: { body, checked: { ok: false as const, rejection } }, bytes: 0 };
+  if (!checked.ok) return itemOf(checked);
+  const event = sayingAtMost(fitted(checked.event), most);
+  const { facts, points } = flatSize(event);
+  if (points > MAX_EVENT_POINT_BYTES) {
+    const rule = `may hold at most ${MAX_EVENT_POINT_BYTES} bytes of metrics with a step, names flattened`;
+    const problems = [invalid(["event"], rule, points)];
+    return itemOf({ ok: false, rejection: { status: 413, error: "event_too_large", problems } });
   }
+  return itemOf({ ok: true, event }, facts + points);
+
+  function itemOf(checked: Checked, bytes = 0): { item: Item; bytes: number } {
+    return { item: { body, checked }, bytes };
+  }
+}
+
+function sayingAtMost(event: CheckedEvent, most: number): CheckedEvent {
+  const more = event.warnings.length - most;
+  if (more <= 0) return event;
+  return { ...event, warnings: event.warnings.slice(0, most), unsaid: event.unsaid + more };
 }

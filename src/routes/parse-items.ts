@@ -2,6 +2,7 @@ import type { Rejection } from "../domain/events.ts";
 import { type NumberTexts, parseItems, TOO_DEEP_RULE } from "../domain/json.ts";
 import { type Scan, scanJson } from "../domain/json-scan.ts";
 import { MAX_REQUEST_EVENTS, MAX_REQUEST_VALUES } from "../domain/limits.ts";
+import { shownPath } from "../domain/shown.ts";
 import { HttpFailure } from "../errors.ts";
 import { errorText } from "../log.ts";
 import { utf8 } from "./request-bytes.ts";
@@ -91,7 +92,8 @@ function notJson(rule: string, value: string): Rejection {
 const NOT_UTF8 = notJson("must be UTF-8", "other bytes");
 
 function tooDeep(field: string): Rejection {
-  const problem = { field: field === "" ? "event" : field, rule: TOO_DEEP_RULE, value: "something deeper" };
+  const name = field === "" ? "event" : shownPath([field]);
+  const problem = { field: name, rule: TOO_DEEP_RULE, value: "something deeper" };
   return { status: 422, error: "event_construction_failed", problems: [problem] };
 }
 

@@ -280,7 +280,7 @@ describe("what changes nothing", () => {
     ],
     [
       "an end from before the resume",
-      [told({ resumes: true }, 5), told({ ends: "failed" }, 2, 6)],
+      [told({ resumes: true }, 5, 6), told({ ends: "failed" }, 2, 7)],
       [[2, "event", "outweighed"]],
     ],
     [

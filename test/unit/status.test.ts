@@ -91,11 +91,29 @@ describe("a resume", () => {
     ],
     [
       "is not undone by an old end that comes late",
-      [end("failed", 5), resume(6), end("failed", 5, 9)],
+      [end("failed", 5), resume(6, 7), end("failed", 5, 9)],
       "running",
       null,
     ],
-    ["nor by one that nobody knew of", [resume(6), end("failed", 5, 9)], "running", null],
+    ["nor by one that nobody knew of", [resume(6, 7), end("failed", 5, 9)], "running", null],
+    [
+      "without a time of its own is followed by the next end, though that clock is behind",
+      [end("failed", 5, 100), resume(110), end("succeeded", 25, 120)],
+      "succeeded",
+      25,
+    ],
+    [
+      "and comes after what was accepted before it, though that clock is ahead",
+      [end("failed", 900, 100), resume(110)],
+      "running",
+      null,
+    ],
+    [
+      "and after what was accepted before it and waited in the queue",
+      [resume(110), end("failed", 900, 100)],
+      "running",
+      null,
+    ],
     [
       "of two the later accepted counts",
       [end("failed", 1), resume(6), end("failed", 7), resume(3, 8), end("succeeded", 4, 9)],

@@ -209,6 +209,8 @@ describe("what nests too deep", () => {
       status: 422,
       body: { error: "too_deep", errors: [{ field: "filter" }] },
     });
+    const named = await ask(`{"${"x".repeat(900_000)}":${nested(200)}}`);
+    expect([named.status, JSON.stringify(named.body).length < 5_000]).toEqual([422, true]);
     expect(await ask("{}", "application/x-www-form-urlencoded")).toMatchObject({ status: 415 });
     expect(await ask("{}", "application/json; charset=utf-16")).toMatchObject({ status: 415 });
     expect(await ask(`{"name":"${"x".repeat(1_000_000)}"}`)).toMatchObject({ status: 413 });

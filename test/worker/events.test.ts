@@ -361,7 +361,8 @@ describe("many events", () => {
   });
 
   it("lose nothing beside one that is too large by itself", async () => {
-    const large = start("too large", { metadata: { text: "x".repeat(300_000) } });
+    const many = Object.fromEntries(Array.from({ length: 20_000 }, (_, n) => [`m${n}`, n]));
+    const large = metric("too large", { step: 1, metrics: many });
     const { status, body } = await post([start("beside"), large]);
     expect([status, body]).toMatchObject([
       202,

@@ -2,6 +2,7 @@ import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { app } from "../../src/app.ts";
+import { MAX_REQUEST_WARNINGS } from "../../src/domain/limits.ts";
 import { openApiDocument } from "../../src/openapi/document.ts";
 import { ADMIN, post } from "./api.ts";
 import { metric, start } from "./payloads.ts";
@@ -141,6 +142,21 @@ describe("an answer", () => {
     });
   });
 
+  it("keeps of a flood of warnings no more in the ledger than is read, and counts the rest", async () => {
+    const unknown = Object.fromEntries(Array.from({ length: 90 }, (_, n) => [`zz${n}`, n]));
+    const events = Array.from({ length: 500 }, (_, n) => start(`flood${n}`, unknown));
+    const { body } = await post(events);
+    expect(body).toMatchObject({ accepted: 500, rejected: 0 });
+    const said =
+      "select json_array_length(e.warnings) as n from events e join streams s on s.id = e.stream_id";
+    const { results } = await env.DB.prepare(`${said} where s.trial_id like 'flood%'`).all<{ n: number }>();
+    expect(Math.min(...results.map(({ n }) => n))).toBe(1);
+    expect(results.reduce((sum, { n }) => sum + n, 0)).toBeLessThan(MAX_REQUEST_WARNINGS + 600);
+    expect(body).toMatchObject({
+      results: expect.arrayContaining([expect.objectContaining({ index: 499, more_warnings: 89 })]),
+    });
+  });
+
   it.each([
     ["a type", { event: "x".repeat(1_000_000) }],
     ["a value", { ...start("long"), spectral_norm: "x".repeat(1_000_000) }],
@@ -156,6 +172,7 @@ describe("an answer", () => {
       }),
     ],
     ["an id", { ...start("x".repeat(1_000_000)) }],
+    ["the name of what nests too deep", `{"${"x".repeat(1_000_000)}":${"[".repeat(200)}${"]".repeat(200)}}`],
     ["no JSON", "x".repeat(1_000_000)],
   ])("echoes %s no longer than it is read", async (_, event) => {
     const { status, body } = await post(event);

@@ -66,6 +66,28 @@ describe.each([
   });
 });
 
+describe.each([-120, -3, 3, 120])("a trainer whose clock is %d minutes off", (off) => {
+  it("ends its trial after a resume that has no time of its own, in any order", async () => {
+    for (const isFolded of [false, true]) {
+      const t = trial();
+      const words = [
+        t.start(off - 0.3),
+        t.failed(off - 0.2),
+        t.start(null, { resume: true }),
+        t.complete(off),
+      ];
+      for (const word of words) {
+        const { warnings: own } = await said(word);
+        expect(own).toEqual([]);
+        if (isFolded) await foldAll();
+      }
+      expect((await post(words[3])).body).toMatchObject({ duplicate: true });
+      await foldAll();
+      expect(await t.now()).toMatchObject({ status: "succeeded" });
+    }
+  });
+});
+
 describe("an end that changes nothing", () => {
   const AFTER_SUCCESS = /succeeded.* stands/;
   const rows = [
@@ -143,6 +165,30 @@ it("why it failed is gone from a trial that finished after a resume", async () =
     expect(fields).not.toHaveProperty(name);
   }
 });
+
+it.each([300_000, 4_000_000])(
+  "a failure whose texts are %d long is a failure, and what is cut says so",
+  async (length) => {
+    const t = trial();
+    const texts = { error_message: "m".repeat(length / 2), stacktrace: "s".repeat(length / 2) };
+    const end = t.failed(-1, { ...texts, metrics: { loss: 0.5 }, event_id: "large" });
+    const { warnings: own } = await said(end);
+    expect(own).toEqual(
+      expect.arrayContaining(
+        Object.keys(texts).map((field) => expect.objectContaining({ field, action: "cut" })),
+      ),
+    );
+    expect((await post(end)).body).toMatchObject({ duplicate: true });
+    await foldAll();
+    expect(await t.now()).toMatchObject({
+      status: "failed",
+      fields: {
+        error_message: expect.stringMatching(/^m{20000,}$/),
+        stacktrace: expect.stringMatching(/^s{20000,}$/),
+      },
+    });
+  },
+);
 
 it("a trial whose fields are all as large as they can be is folded and shown", async () => {
   const t = trial();
