@@ -1,6 +1,7 @@
+import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import * as z from "zod";
-import { MAX_JSON_DEPTH, MAX_REQUEST_BYTES } from "../../src/domain/limits.ts";
+import { MAX_EVENT_BYTES, MAX_JSON_DEPTH, MAX_REQUEST_BYTES } from "../../src/domain/limits.ts";
 import { request } from "./api.ts";
 import { metric, start } from "./payloads.ts";
 
@@ -224,21 +225,31 @@ describe("an event's size", () => {
     Object.fromEntries(Array.from({ length: count }, (_, n) => [n.toString(36), 1]));
 
   it.each([
-    ["parameters", start("flat", { parameters: { [LONG]: leaves(3_000) } })],
-    ["metadata", start("flat", { metadata: { [LONG]: leaves(3_000) } })],
-    ["metrics with a step", metric("flat", { step: 1, metrics: { [LONG]: leaves(5_000) } })],
+    ["parameters", start("flat parameters", { parameters: { [LONG]: leaves(3_000) } })],
+    ["metadata", start("flat metadata", { metadata: { [LONG]: leaves(3_000) } })],
     [
       "metrics of an end without a step",
       {
         event: "ml.trial.complete",
         model_run_id: "m",
-        trial_id: "flat",
+        trial_id: "flat end",
         spectral_norm: true,
         metrics: { [LONG]: leaves(3_000) },
       },
     ],
-  ])("is that of its flattened %s, and too much of it costs nothing beside it", async (_, event) => {
-    const text = JSON.stringify(event);
+  ])("is that of its flattened %s, of which there is as much as there is room for", async (_, event) => {
+    const { status, body } = await send(JSON.stringify(event));
+    expect([status, body]).toMatchObject([202, { warnings: { length: 100 } }]);
+    expect(body).toHaveProperty("more_warnings");
+    const size =
+      "select length(e.facts) as n from events e join streams s on s.id = e.stream_id where s.trial_id = ?1";
+    const bytes = await env.DB.prepare(size).bind(event.trial_id).first<number>("n");
+    expect(bytes).toBeGreaterThan(MAX_EVENT_BYTES / 2);
+    expect(bytes).toBeLessThanOrEqual(MAX_EVENT_BYTES);
+  });
+
+  it("is that of its flattened metrics with a step, and too many of them cost nothing beside it", async () => {
+    const text = JSON.stringify(metric("flat", { step: 1, metrics: { [LONG]: leaves(5_000) } }));
     expect(text.length).toBeLessThan(60_000);
     expect(await send(text)).toMatchObject({ status: 413, body: { error: "event_too_large" } });
     expect((await send(`[${JSON.stringify(start("beside the large"))},${text}]`)).body).toMatchObject({
