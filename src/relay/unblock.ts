@@ -1,6 +1,6 @@
 import type { Block } from "../domain/blocked.ts";
 import { wakeTrialsOf } from "../store/blocked.ts";
-import { claim } from "../store/leases.ts";
+import { type Claim, claim } from "../store/leases.ts";
 import { applyChange } from "./apply-change.ts";
 import type { Deps } from "./deps.ts";
 import { settleDoubt } from "./fence.ts";
@@ -17,6 +17,10 @@ import { leaseMs, Turn } from "./turn.ts";
  */
 export const UNBLOCK_ACTIONS = ["restore", "recreate", "forget"] as const;
 export type UnblockAction = (typeof UNBLOCK_ACTIONS)[number];
+
+/** So long an operator waits for a stream that is in other hands before hearing that it is. */
+const MAX_POLLS = 20;
+const POLL_MS = 250;
 
 /** One thing that is done to get a blocked stream going, or to put it aside, in the order in which it is done. */
 export type Change =
@@ -45,8 +49,7 @@ export async function unblock(
   action: UnblockAction,
   dryRun: boolean,
 ): Promise<Unblocked> {
-  const { mlflow, maxConcurrentCalls } = deps.config;
-  const claimed = await claim(deps.db, streamId, leaseMs(mlflow.timeoutMs), maxConcurrentCalls);
+  const claimed = await claimSoon(deps, streamId);
   if (claimed.kind === "full")
     return { kind: "later", detail: "The relay has as many others in hand as it may at once." };
   if (claimed.kind !== "claimed") return { kind: "later", detail: "Another turn has it in hand just now." };
@@ -60,6 +63,16 @@ export async function unblock(
     [streamId, ...waiting].map((id) => ({ streamId: id, urgent: true })),
   );
   return outcome;
+}
+
+/** A blocked stream is still tried now and then, by the cron and by its trials: that is over in a moment. */
+async function claimSoon(deps: Deps, streamId: number): Promise<Claim> {
+  const { mlflow, maxConcurrentCalls } = deps.config;
+  for (let polls = 0; ; polls++) {
+    const claimed = await claim(deps.db, streamId, leaseMs(mlflow.timeoutMs), maxConcurrentCalls);
+    if (claimed.kind === "claimed" || claimed.kind === "unknown" || polls === MAX_POLLS) return claimed;
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
 }
 
 async function settledAndLetGo(turn: Turn, action: UnblockAction, dryRun: boolean): Promise<Unblocked> {
