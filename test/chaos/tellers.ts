@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Random } from "../../scripts/demo/random.ts";
 import type { Lab } from "../lib/lab.ts";
-import { unwrap } from "../lib/mlflow-read.ts";
 import type { Event, Relay } from "../lib/relay.ts";
 import { until } from "../lib/until.ts";
 import type { Act, Story } from "./stories.ts";
@@ -32,7 +31,7 @@ async function play({ relay, mlflow }: Lab, experiment: string, trialId: string,
       ? null
       : `${taken ? "taken" : "refused"}: ${JSON.stringify(act.event)}`;
   }
-  const runId = await runOf({ relay, mlflow }, experiment, trialId);
+  const runId = await runOf(relay, experiment, trialId);
   await until(
     `MLflow takes an edit of ${trialId}`,
     async () => (await act.edit(mlflow.client, runId)).ok,
@@ -51,24 +50,16 @@ async function isTaken(relay: Relay, event: Event): Promise<boolean> {
   throw new Error(`nobody took or refused ${JSON.stringify(event)}`);
 }
 
-/** The trial's run, as soon as MLflow has one. */
-async function runOf(
-  { relay, mlflow }: Pick<Lab, "relay" | "mlflow">,
-  experiment: string,
-  trialId: string,
-): Promise<string> {
-  let found: string | undefined;
-  const look = async () => {
-    const experimentIds = [await mlflow.experimentId(experiment)];
-    const filter = `tags.thunderline_trial_id = '${trialId}'`;
-    const search = { experimentIds, filter, viewType: "ACTIVE_ONLY", maxResults: 1 } as const;
-    found = unwrap(await mlflow.client.searchRuns(search)).items[0]?.info.runId;
-    return found !== undefined;
-  };
+/** The trial's run, as soon as the relay knows it: a second one, made by the network, is not what people edit. */
+async function runOf({ store }: Relay, experiment: string, trialId: string): Promise<string> {
+  let found: string | null = null;
   await until(
-    `MLflow has a run of ${trialId}`,
-    () => look().catch(() => false),
-    () => JSON.stringify(relay.store.behind(experiment), null, 1),
+    `there is a run of ${trialId}`,
+    () => {
+      found = store.runId(experiment, trialId);
+      return found !== null;
+    },
+    () => JSON.stringify(store.behind(experiment), null, 1),
     LIMIT_MS,
   );
   return found ?? "";

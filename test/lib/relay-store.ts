@@ -54,6 +54,14 @@ export class RelayStore {
     );
   }
 
+  /** The trial's run in MLflow; null while it has none. */
+  runId(modelRunId: string, trialId: string): string | null {
+    const row = this.#db
+      .prepare("select mlflow_run_id as id from streams where model_run_id = ? and trial_id = ?")
+      .get(modelRunId, trialId);
+    return row ? z.object({ id: z.string().nullable() }).parse(row).id : null;
+  }
+
   conflicts(modelRunId: string): Conflict[] {
     return this.#rows(
       conflictRow,
