@@ -11,7 +11,7 @@ import { foldAll, post } from "./api.ts";
 import { TrackingServer } from "./tracking-server.ts";
 
 const { DB: db } = env;
-const LEASE_MS = 150;
+const LEASE_MS = 1_500;
 const later = (ms: number) => new Promise((done) => setTimeout(done, ms));
 
 describe("what one invocation holds", () => {
