@@ -14,14 +14,17 @@ const SPECIAL = /^([+-]?)(nan|inf(?:inity)?)$/i;
 const NUMPY_SCALAR = /^(?:np|numpy)\.[a-z]+\d*\((.*)\)$/;
 /** Longer than any double is written; each level of NumPy's names in it would be looked at again. */
 const MAX_NUMBER_CHARS = 1_000;
-const WORDS: Record<string, boolean> = {
-  true: true,
-  false: false,
-  yes: true,
-  no: false,
-  "1": true,
-  "0": false,
-};
+/** Maps, since a trainer's word may be the name of what every object has. */
+const WORDS = new Map<unknown, boolean>([
+  ["true", true],
+  ["false", false],
+  ["yes", true],
+  ["no", false],
+  ["1", true],
+  ["0", false],
+  [1, true],
+  [0, false],
+]);
 
 /** A number from its text as Python's `float` reads it, or from true or false. Never beyond a double's range. */
 export function toNumber(value: unknown): number | undefined {
@@ -52,23 +55,24 @@ export function toRounded(value: unknown): number | undefined {
   return number !== undefined && number >= 0 ? Math.round(number) : undefined;
 }
 
-const RUN_STATES: Record<string, string> = {
-  complete: "completed",
-  finished: "completed",
-  succeeded: "completed",
-  canceled: "cancelled",
-  killed: "cancelled",
-};
+const RUN_STATES = new Map([
+  ["complete", "completed"],
+  ["finished", "completed"],
+  ["succeeded", "completed"],
+  ["canceled", "cancelled"],
+  ["killed", "cancelled"],
+]);
 
 /** How a model run ended, in the words of MLflow, of the trials' statuses, or in capitals. */
 export function toRunState(value: unknown): string | undefined {
   if (typeof value !== "string") return undefined;
   const word = value.toLowerCase();
-  return RUN_STATES[word] ?? word;
+  return RUN_STATES.get(word) ?? word;
 }
 
 export function toFlag(value: unknown): boolean | undefined {
-  return typeof value === "boolean" ? value : WORDS[String(value).toLowerCase()];
+  if (typeof value === "boolean") return value;
+  return WORDS.get(typeof value === "string" ? value.toLowerCase() : value);
 }
 
 /** Text of a number or of true and false; of a list of texts its lines; of anything else its JSON. */

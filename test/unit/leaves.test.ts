@@ -324,6 +324,16 @@ test("two bad leaves of a thousand leave 998, whatever they hold", () => {
   );
 });
 
+test.each<unknown>([{ toString: 0 }, "constructor", "__proto__", { valueOf: null }])(
+  "what objects have of themselves is no flag: %j",
+  (resume) => {
+    const { facts, warnings } = taken({ ...START, resume });
+    expect(facts).toMatchObject({ starts: true });
+    expect(facts?.resumes).toBeUndefined();
+    expect(warnings).toMatchObject([{ field: "resume", action: "left_out" }]);
+  },
+);
+
 test("anything at all in the details leaves a start a start", () => {
   const details = [
     "parameters",
