@@ -22,7 +22,8 @@ export type Resume = { seq: number; position: Position };
 export type Plan = {
   points: Map<string, KeptPoint[]>;
   params: KeptText[];
-  tags: KeptText[];
+  /** With what MLflow has in their place (null: nothing). */
+  tags: (KeptText & { found: string | null })[];
   /** Where the run's own state differs and delivery will put that right: what it was last told, and what it says. */
   state: { sent: string; found: string; different: NonNullable<ReturnType<typeof stateDifferences>> } | null;
   undelivered: number;
@@ -90,6 +91,8 @@ function restOf(opened: Opened, { onlyMissing }: Wanted): Pick<Plan, "params" | 
   // A run's start cannot be mended.
   const different = (stateDifferences(opened) ?? []).filter(({ field }) => field !== "start_time");
   const { sentState: sent } = opened.kept.stream;
+  const found = new Map(opened.run.data.tags.map(({ key, value }) => [key, value]));
+  const toSend = onlyMissing ? [...tags.missing, ...tags.different] : tags.due;
   // Delivery never puts a run back to RUNNING that merely runs.
   const isMendable =
     different.every(({ field, expected }) => field !== "status" || expected !== "RUNNING") ||
@@ -97,7 +100,7 @@ function restOf(opened: Opened, { onlyMissing }: Wanted): Pick<Plan, "params" | 
   return {
     // A parameter cannot be changed, so only those that are not there are sent.
     params: params.missing,
-    tags: onlyMissing ? [...tags.missing, ...tags.different] : tags.due,
+    tags: toSend.map((tag) => ({ ...tag, found: found.get(tag.key) ?? null })),
     state:
       sent !== null && different.length > 0 && isMendable
         ? { sent, found: JSON.stringify({ ...readSentState(sent), ...foundState(opened.run) }), different }

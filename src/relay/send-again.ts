@@ -1,4 +1,5 @@
 import type { Items } from "../mlflow/plan.ts";
+import { agreeing } from "../store/agreed.ts";
 import { keptTags } from "../store/kept.ts";
 import { type Claim, claim } from "../store/leases.ts";
 import { requeue } from "../store/requeue.ts";
@@ -44,5 +45,10 @@ async function queue(deps: Deps, { lease, stream }: Claimed, plan: Plan): Promis
     .flat()
     .flatMap(({ seq }) => (seq > 0 ? [seq] : []));
   const fromSeq = seqs.reduce((least, seq) => Math.min(least, seq), stream.lastSeq);
-  return requeue(deps.db, lease, stream.id, items, fromSeq);
+  // An edit made in MLflow that the plan overrules is none that a merge may take over in the meantime.
+  const overruled = agreeing(deps.db, lease, {
+    tags: new Map(tags.map(({ key, found }) => [key, found])),
+    params: new Map(),
+  });
+  return requeue(deps.db, lease, { items, fromSeq, after: overruled });
 }

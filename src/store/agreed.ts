@@ -52,17 +52,23 @@ export async function readSides(db: D1Database, streamId: number): Promise<Store
 export type Agreement = { tags: ReadonlyMap<string, string | null>; params: ReadonlyMap<string, string> };
 
 /** Writes an agreement down, while the lease is held; batches that are planned no longer speak of its tags. */
-export async function agree(db: D1Database, { streamId, token }: Lease, agreement: Agreement): Promise<void> {
+export async function agree(db: D1Database, lease: Lease, agreement: Agreement): Promise<void> {
+  const statements = agreeing(db, lease, agreement);
+  if (statements.length > 0) await db.batch(statements);
+}
+
+/** The same as statements; none where nothing is agreed on. */
+export function agreeing(
+  db: D1Database,
+  { streamId, token }: Lease,
+  agreement: Agreement,
+): D1PreparedStatement[] {
   const rows = [
     ...[...agreement.tags].map(([key, value]) => ["tag", key, value]),
     ...[...agreement.params].map(([key, value]) => ["param", key, value]),
   ];
-  if (rows.length === 0) return;
-  await db.batch([
-    ...overRows(db, UNPLAN, rows, streamId, token),
-    ...overRows(db, FORGET, rows, streamId, token),
-    ...overRows(db, REMEMBER, rows, streamId, token),
-  ]);
+  if (rows.length === 0) return [];
+  return [UNPLAN, FORGET, REMEMBER].flatMap((sql) => overRows(db, sql, rows, streamId, token));
 }
 
 const IS_HELD = "exists (select 1 from streams where id = ?2 and lease_token = ?3)";

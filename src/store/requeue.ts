@@ -6,20 +6,21 @@ import { overRows } from "./sql.ts";
  * Puts items back on a stream's way to MLflow, behind the batches that are there, and makes the stream behind again,
  * so that a poke or the cron has them delivered as any other. Nothing happens twice in MLflow for it: a repeat of
  * what is there already changes nothing.
- * @param fromSeq the earliest event that the items are of: what follows counts as delivered only when they are in
+ * @param what.fromSeq the earliest event that the items are of: what follows counts as delivered only when they are in
+ * @param what.after statements under the same lease that are to come first, all or nothing
  * @returns false when the lease was lost; then nothing was written
  */
 export async function requeue(
   db: D1Database,
   lease: Lease,
-  streamId: number,
-  items: Items,
-  fromSeq: number = Number.MAX_SAFE_INTEGER,
+  { items, fromSeq, after }: { items: Items; fromSeq: number; after: D1PreparedStatement[] },
 ): Promise<boolean> {
+  const { streamId, token } = lease;
   const packed = packBatches(items).map((batch) => [crypto.randomUUID(), JSON.stringify(batch)]);
   const results = await db.batch([
-    ...overRows(db, INSERT_BATCHES, packed, streamId, lease.token),
-    db.prepare(MAKE_BEHIND).bind(streamId, lease.token, fromSeq),
+    ...after,
+    ...overRows(db, INSERT_BATCHES, packed, streamId, token),
+    db.prepare(MAKE_BEHIND).bind(streamId, token, fromSeq),
   ]);
   return (results.at(-1)?.meta.changes ?? 0) > 0;
 }

@@ -45,11 +45,11 @@ const end = (id: string): Event => ({
   occurred_at: AT + 3_600_000,
 });
 
-/** Delivers these events, and then these, which MLflow only says it took. */
+/** Delivers these events, and then these, which MLflow takes and loses. */
 async function deliverBut(id: string, taken: Event[], lost: Event[]): Promise<void> {
   await lab.relay.send(taken);
   await lab.relay.delivered(id);
-  lab.proxy.fail({ path: "runs/log-batch" }, FAULTS.lie);
+  lab.proxy.fail({ path: "runs/log-batch" }, FAULTS.lost);
   await lab.relay.send(lost);
   await lab.relay.delivered(id);
   lab.proxy.heal();
@@ -165,7 +165,7 @@ test("a range of steps or of time is sent, and nothing else", async () => {
 
 test("a lost parameter, a changed tag and a changed status are put right", async () => {
   const id = "rest";
-  lab.proxy.fail({ path: "runs/log-batch" }, FAULTS.lie);
+  lab.proxy.fail({ path: "runs/log-batch" }, FAULTS.lost);
   await lab.relay.send([start(id), end(id)]);
   await lab.relay.delivered(id);
   lab.proxy.heal();
@@ -223,7 +223,7 @@ test("what is too much for one helping is sent in several, by the cursor", async
   }));
   await lab.relay.send(start(id));
   await lab.relay.delivered(id);
-  lab.proxy.fail({ path: "runs/log-batch" }, FAULTS.lie);
+  lab.proxy.fail({ path: "runs/log-batch" }, FAULTS.lost);
   for (const batch of chunks(many, 100)) await lab.relay.send(batch);
   await lab.relay.delivered(id);
   lab.proxy.heal();

@@ -76,14 +76,14 @@ test("under a steady load the journal stays bounded, and what was pruned can sti
 test("what MLflow does not have is never pruned", async () => {
   const { relay, proxy } = lab;
   const { events: before } = rows();
-  // MLflow says yes to the points of this study and keeps none of them.
-  proxy.fail({ path: "runs/log-batch" }, FAULTS.lie);
-  await relay.send(study("lied-about"));
-  await relay.delivered("lied-about");
+  // MLflow takes the points of this study and loses all of them.
+  proxy.fail({ path: "runs/log-batch" }, FAULTS.lost);
+  await relay.send(study("lost"));
+  await relay.delivered("lost");
   proxy.heal();
   await relay.cron();
   expect(rows().events - before).toBeGreaterThan(STEPS);
-  const { trials } = (await relay.get("/api/trials?model_run_id=lied-about")).body;
+  const { trials } = (await relay.get("/api/trials?model_run_id=lost")).body;
   const [trial] = Array.isArray(trials) ? trials : [];
   expect((await relay.get(`/api/trials/${trial.id}/verdict`)).body).toMatchObject({ verdict: "differs" });
 });

@@ -100,14 +100,14 @@ test("what was changed in MLflow behind the relay's back is named exactly", asyn
   expect((await lab.relay.get(`/api/trials/${id}/ledger`)).body.totals).toMatchObject({ confirmed: 0 });
 });
 
-test("what MLflow said it took and did not is missing; another value in its place is different", async () => {
-  lab.proxy.fail({ path: "runs/log-batch", body: "relay.batch" }, FAULTS.lie);
-  await lab.relay.send(trial("lied", 12));
-  await lab.relay.delivered("lied");
+test("what MLflow took and lost is missing; another value in its place is different", async () => {
+  lab.proxy.fail({ path: "runs/log-batch", body: "relay.batch" }, FAULTS.lost);
+  await lab.relay.send(trial("lost", 12));
+  await lab.relay.delivered("lost");
   lab.proxy.heal();
-  const runId = await runOf("lied");
+  const runId = await runOf("lost");
   unwrap(await lab.mlflow.client.logMetric({ runId, key: "loss", value: 7, timestamp: AT + 3, step: 3 }));
-  const { verdict, report } = await verifyOnly(lab.relay, "lied");
+  const { verdict, report } = await verifyOnly(lab.relay, "lost");
   expect(verdict).toBe("differs");
   expect(report).toMatchObject({
     points: { compared: 24, missing: 23, extra: 0, different: 1, undelivered: 0, explained: 0 },

@@ -1,7 +1,9 @@
 import { once } from "node:events";
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
+import * as z from "zod";
 import { freePort } from "../../scripts/lib/mlflow-server.ts";
+import { isBatchTag } from "../../src/mlflow/plan.ts";
 
 /** What happens to a call in place of simply passing. */
 export type Fault =
@@ -17,6 +19,8 @@ export type Fault =
   | ({ kind: "masked" } & Spoken)
   /** MLflow gets it twice, as from a load balancer that lost the first answer. */
   | { kind: "twice" }
+  /** MLflow gets another body, and answers to that. */
+  | { kind: "altered"; alter: (body: string) => string }
   /** MLflow gets it only after so long, whether or not the caller still waits. */
   | { kind: "stall"; ms: number };
 
@@ -128,7 +132,10 @@ export class FaultProxy {
         await this.#ask(request, body);
         break;
     }
-    const answer = await this.#ask(request, body);
+    const answer = await this.#ask(
+      request,
+      fault?.kind === "altered" ? Buffer.from(fault.alter(body.toString())) : body,
+    );
     const said = fault?.kind === "masked" ? fault : answer;
     call.status = said.status;
     if (fault?.kind === "cut") request.socket.destroy();
@@ -163,7 +170,7 @@ export class FaultProxy {
       port,
       ...(method ? { method } : {}),
       ...(url ? { path: url } : {}),
-      headers: { ...headers, host },
+      headers: { ...headers, host, ...(body.length > 0 ? { "content-length": body.length } : {}) },
       agent: false,
     });
     outgoing.end(body);
@@ -173,6 +180,14 @@ export class FaultProxy {
     const { "transfer-encoding": _, ...kept } = answer.headers;
     return { status: answer.statusCode ?? 502, headers: kept, body: Buffer.concat(chunks) };
   }
+}
+
+/** A batch's run and the tags that say that MLflow has it, without anything that was in it. */
+function emptied(batch: string): string {
+  const { run_id, tags } = z
+    .object({ run_id: z.string(), tags: z.array(z.object({ key: z.string(), value: z.string() })) })
+    .parse(JSON.parse(batch));
+  return JSON.stringify({ run_id, tags: tags.filter(({ key }) => isBatchTag(key)) });
 }
 
 const JSON_TYPE = { "content-type": "application/json" };
@@ -199,6 +214,8 @@ export const FAULTS = {
   cut: { kind: "cut" },
   /** MLflow seems to have taken the call, and has not heard of it. */
   lie: { kind: "answer", status: 200, headers: JSON_TYPE, body: "{}" },
+  /** MLflow lost what was in a batch, and still shows that it had it. */
+  lost: { kind: "altered", alter: emptied },
   unavailable: mlflowError(503, "TEMPORARILY_UNAVAILABLE", "The service is down for maintenance"),
   internalError: mlflowError(500, "INTERNAL_ERROR", "Something went wrong"),
   queuePool: mlflowError(
