@@ -57,6 +57,7 @@ export async function write(
     marked: rows(saidAgain.MARK_SAID_AGAIN, contents),
     noted: rows(saidAgain.NOTE_SAID_AGAIN, contents),
     takenBack: rows(saidAgain.TAKE_BACK, contents),
+    keptEnds: rows(saidAgain.KEEP_ENDED, contents),
     late: rows(saidAgain.SAY_AFTER_ALL, unique.filter((event) => event.type !== "ml.run.metric").map(idRow)),
     copies: rows(
       journal.COUNT_COPIES,

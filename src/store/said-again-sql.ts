@@ -15,10 +15,16 @@ const wordBefore = (x: string, condition = "") => `(
     and (p.accepted_at, p.seq) < (${x}.accepted_at, ${x}.seq) ${condition}
   order by p.accepted_at desc, p.seq desc limit 1)`;
 
-/** The last word of a trial whose journal was pruned up to here. */
-const isPrunedWord = (x: string) => `coalesce((
-  select i.hash = unhex(${x}.hash) or i.event_id = 'sha256:' || ${x}.hash from identities i
-  where i.stream_id = ${x}.stream_id and i.said_at <= ${x}.accepted_at order by i.said_at desc, i.seq desc limit 1), 0)`;
+/** When the last word of a trial whose journal was pruned up to here was said, if it was the same; else null. */
+const prunedWordAt = (x: string) => `(
+  select case when i.hash = unhex(${x}.hash) or i.event_id = 'sha256:' || ${x}.hash then i.said_at end from identities i
+  where i.stream_id = ${x}.stream_id and i.said_at <= ${x}.accepted_at order by i.said_at desc, i.seq desc limit 1)`;
+
+/** Whether it says anything of whether the trial goes on. */
+const isOfStatus = (x: string) => `coalesce(${x}.facts ->> '$.ends', ${x}.facts ->> '$.resumes') is not null`;
+
+/** When the end ended that an event spoke of. */
+const endedAt = (x: string) => `coalesce(${x}.facts ->> '$.endedAt', ${x}.occurred_at)`;
 
 /** The first event of a content brings its points; who that is stays known. */
 export const KEEP_CONTENTS = `
@@ -32,7 +38,7 @@ export const MARK_SAID_AGAIN = `
     select x.seq from ${given("x")}
     join identities c on c.stream_id = x.stream_id and c.event_id = 'sha256:' || x.hash and coalesce(c.seq, 0) < x.seq
     left join events w on w.seq = ${wordBefore("x")}
-    where x.repeats = 0 and case when w.seq is null then ${isPrunedWord("x")} else w.hash = x.hash end)`;
+    where x.repeats = 0 and case when w.seq is null then ${prunedWordAt("x")} is not null else w.hash = x.hash end)`;
 
 /** Notes it with the event that said it first, for a word that is on its way and was accepted in between. */
 export const NOTE_SAID_AGAIN = `
@@ -48,13 +54,31 @@ export const TAKE_BACK = `
   returning (select key from streams where id = stream_id) as key, event_id, hash`;
 
 /**
+ * What is news for its tags alone, as no other end and no resume came between, ends nothing anew: a request that is
+ * sent again whole begins with a start.
+ */
+export const KEEP_ENDED = `
+  update events set facts = json_set(facts, '$.endedAt', k.ended_at)
+  from (
+    select x.seq, coalesce(min(${endedAt("p")}), ${prunedWordAt("x")}) as ended_at
+    from ${given("x")}
+    left join events b on b.seq = ${wordBefore("x", `and ${isOfStatus("p")} and p.hash <> x.hash`)}
+    left join events p on p.stream_id = x.stream_id and p.type <> 'ml.run.metric' and p.hash = x.hash
+      and (p.accepted_at, p.seq) < (x.accepted_at, x.seq)
+      and (b.seq is null or (p.accepted_at, p.seq) > (b.accepted_at, b.seq))
+    where x.repeats = 0 group by x.seq having b.seq is null or p.seq is not null) k
+  where events.seq = k.seq and k.ended_at is not null`;
+
+/**
  * A word that was accepted between two that were the same, and comes after them, since it waited in the queue: the
  * second one was no repeat after all.
  */
 export const SAY_AFTER_ALL = `
   insert into events (stream_id, event_id, type, hash, occurred_at, accepted_at, correlation_id, facts)
   select w.stream_id, w.event_id || ':' || w.said_again_at, w.type, w.hash, w.said_again_at, w.said_again_at,
-    w.correlation_id, w.facts
+    w.correlation_id,
+    case when ${isOfStatus("e")} then json_remove(w.facts, '$.endedAt')
+      else json_set(w.facts, '$.endedAt', ${endedAt("w")}) end
   from ${given("e")} join events w on w.seq = ${wordBefore("e")}
   where e.repeats = 0 and w.said_again_at > e.accepted_at and w.hash <> e.hash
   on conflict do nothing`;

@@ -110,6 +110,16 @@ describe("a repeat of what was pruned", () => {
     expect(mlflow.calls.length).toBe(called);
   });
 
+  it("leaves the end where it was, where a start without an id comes again with it", async () => {
+    const deps = depsOf();
+    const whole = [start("whole"), event("whole", "complete", { step: 1, metrics: { loss: 1 } })];
+    await delivered("whole", whole, deps);
+    const { ended_at } = await read("whole");
+    await pass(deps);
+    await post(whole);
+    expect(await read("whole")).toMatchObject({ status: "succeeded", ended_at });
+  });
+
   it("is known for as many days as are set, and then forgotten", async () => {
     const deps = depsOf({ RELAY_REPEATS_KNOWN_DAYS: "2" });
     const events = [

@@ -103,6 +103,35 @@ describe("the same end again", () => {
   });
 });
 
+describe("a request that is sent again whole", () => {
+  it.each([
+    ["that say the same of it", {}, {}],
+    ["that set a tag one after the other", { tags: { phase: "begun" } }, { tags: { phase: "done" } }],
+  ])("leaves the trial's end where it was, with a start and an end %s", async (name, begun, done) => {
+    const whole = [start(name, begun), end(name, "complete", done)];
+    await send(whole);
+    const before = await read(name);
+    await send(whole, whole, [...whole, ...whole]);
+    const { ended_at, status, tags, counts } = await read(name);
+    expect({ ended_at, status, tags }).toEqual({
+      ended_at: before.ended_at,
+      status: "succeeded",
+      tags: before.tags,
+    });
+    expect(counts.points).toBe(1);
+  });
+
+  it("ends the trial when it is said, where the trainer went on in between", async () => {
+    const failed = end("went on", "failed");
+    await send([start("went on"), failed]);
+    const { ended_at } = await read("went on");
+    await send(resume("went on"), [start("went on"), failed]);
+    const after = await read("went on");
+    expect(after.status).toBe("failed");
+    expect(Date.parse(after.ended_at ?? "")).toBeGreaterThan(Date.parse(ended_at ?? ""));
+  });
+});
+
 async function consume(...messages: RelayMessage[]) {
   const batch = createMessageBatch<RelayMessage>(
     "trial-relay-trials",
@@ -159,6 +188,16 @@ describe("a word that waited in the queue", () => {
     });
     await consume(...waiting);
     expect(await read("waited")).toMatchObject({ tags: { stage: "a" }, counts: { events: 3 } });
+  });
+
+  it("moves no end where it was a start", async () => {
+    const failed = end("start waited", "failed", { tags: { stage: "a" } });
+    await send(failed);
+    const { ended_at } = await read("start waited");
+    const waiting = await sendRound(start("start waited", { tags: { stage: "b" } }));
+    await send(failed);
+    await consume(...waiting);
+    expect(await read("start waited")).toMatchObject({ status: "failed", ended_at, tags: { stage: "a" } });
   });
 
   it("adds nothing when it comes twice, whatever came between", async () => {
