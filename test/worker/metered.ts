@@ -4,12 +4,15 @@ export class Meter {
   roundTrips = 0;
   rowsRead = 0;
   rowsWritten = 0;
+  /** How long the database was at it, as it says itself. */
+  sqlMs = 0;
   readonly #readBy = new Map<string, number>();
 
   count(sql: string, { meta }: { meta: D1Meta }): void {
     this.statements++;
     this.rowsRead += meta.rows_read;
     this.rowsWritten += meta.rows_written;
+    this.sqlMs += meta.timings?.sql_duration_ms ?? meta.duration;
     this.#readBy.set(sql, (this.#readBy.get(sql) ?? 0) + meta.rows_read);
   }
 

@@ -1,6 +1,7 @@
 import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeAll, expect, it, vi } from "vitest";
+import { pastStatements } from "../../bench/past.ts";
 import { app } from "../../src/app.ts";
 import { reconcile } from "../../src/relay/reconcile.ts";
 import { NOTHING_DONE, storePass } from "../../src/store/passes.ts";
@@ -11,59 +12,10 @@ import { metered } from "./metered.ts";
 
 /** Cost that does not grow with the past: what is read, once so many trials are over. */
 const FINISHED_TRIALS = 200_000;
-const MODEL_RUNS = 20;
 const MOST_ROWS_READ = 5_000;
-
-const SENT_STATE = JSON.stringify({
-  status: "FINISHED",
-  endTime: 1,
-  runName: null,
-  statusTag: null,
-  lostContactAt: null,
-});
 
 const DAY_MS = 86_400_000;
 const now = Date.now();
-
-/** A past of finished trials, as delivery leaves them; the first model run's are not ended for so long as to be pruned. */
-async function seedThePast(): Promise<void> {
-  const each = FINISHED_TRIALS / MODEL_RUNS;
-  const numbers = `with recursive n(i) as (select 1 union all select i + 1 from n where i < ${FINISHED_TRIALS})`;
-  const at = now - 2 * DAY_MS;
-  await env.DB.batch([
-    env.DB.prepare(
-      `insert into mlflow_experiments (mlflow_experiment_id, name, lifecycle_stage, synced_at)
-       values ('1', 'the past', 'active', ${at}), ('2', 'the rest', 'active', ${at})`,
-    ),
-    env.DB.prepare(
-      `${numbers} insert into streams (id, key, kind, model_run_id, trial_id, created_at, updated_at, last_seq, folded_seq,
-         planned_seq, delivered_seq, delivered_at, heard_at, experiment_name, mlflow_experiment_id, mlflow_run_id, sent_state)
-       select 1000 + i, printf('%032x', i), 'trial', 'study-' || (i / ${each}), 't' || i, ${at}, ${at}, i, i, i, i, ${at}, ${at},
-         iif(i % 2, 'the past', 'the rest'), iif(i % 2, '1', '2'), printf('%032x', i), '${SENT_STATE}' from n`,
-    ),
-    env.DB.prepare(
-      `insert into trials (id, key, model_run_id, trial_id, status, announced, spectral_norm, started_at, ended_at, created_at, updated_at)
-       select id, key, model_run_id, trial_id, iif(id % 3, 'succeeded', 'failed'), 1, 1, ${at}, ${at}, ${at}, ${at} from streams`,
-    ),
-    env.DB.prepare(
-      `insert into mlflow_runs (mlflow_run_id, mlflow_experiment_id, stream_id, status, start_time, end_time, lifecycle_stage, synced_at)
-       select mlflow_run_id, mlflow_experiment_id, id, 'FINISHED', ${at}, ${at}, 'active', ${at} from streams`,
-    ),
-    env.DB.prepare(
-      `insert into streams (id, key, kind, model_run_id, created_at, updated_at, last_seq, folded_seq, planned_seq, delivered_seq, delivered_at)
-       select i, 'study-' || i, 'model_run', 'study-' || i, ${at}, ${at}, 1, 1, 1, 1, ${at}
-       from (select value as i from json_each('${JSON.stringify([...Array(MODEL_RUNS).keys()].map((i) => i + 1))}'))`,
-    ),
-    env.DB.prepare(
-      `insert into events (seq, stream_id, event_id, type, hash, occurred_at, accepted_at, correlation_id, facts)
-       select last_seq, id, 'e' || id, 'ml.trial.complete', 'h', ${at}, ${at}, 'c', null from streams where kind = 'trial'`,
-    ),
-    env.DB.prepare(
-      `insert into model_runs (id, model_run_id, state, announced, started_at, ended_at, created_at, updated_at)
-       select id, model_run_id, 'succeeded', 1, ${at}, ${at}, ${at}, ${at} from streams where kind = 'model_run'`,
-    ),
-  ]);
-}
 
 /** A present of a few trials that run, wait or are blocked. */
 async function seedThePresent(): Promise<void> {
@@ -87,7 +39,8 @@ async function call(path: string, db: D1Database, init: RequestInit = {}) {
 
 beforeAll(async () => {
   vi.spyOn(globalThis, "fetch").mockImplementation(emptyMlflow("0".repeat(32), "1"));
-  await seedThePast();
+  const past = { study: "study", trials: FINISHED_TRIALS, at: now - 2 * DAY_MS, after: 1_000 };
+  await env.DB.batch(pastStatements(past).map((query) => env.DB.prepare(query)));
   await seedThePresent();
 }, 120_000);
 
