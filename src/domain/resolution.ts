@@ -2,10 +2,9 @@ import { DESCRIPTION_TAG } from "./merge.ts";
 import { MLFLOW_STATUS } from "./run-state.ts";
 import type { Lifecycle } from "./status.ts";
 import type { Facts, TerminalStatus, TrialStatus } from "./types.ts";
+import type { Side } from "./words.ts";
 
 /** What it means to settle a conflict by hand. Pure. Times are epoch milliseconds. */
-
-export type Side = "relay" | "mlflow";
 
 /** A conflict with all that its settling depends on. */
 export type Disputed = {

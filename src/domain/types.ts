@@ -29,7 +29,6 @@ export type RelayEventType =
   | "relay.summary";
 
 export type TrialStatus = "running" | TerminalStatus;
-export type ModelRunState = "initialized" | "running" | "succeeded" | "failed" | "cancelled";
 
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 

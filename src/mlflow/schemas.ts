@@ -1,6 +1,6 @@
 import * as z from "zod";
+import { LIFECYCLE_STAGES, RUN_STATUSES } from "../domain/words.ts";
 import type { Artifact, Dataset, Experiment, Metric, Page, Run, RunInfo } from "./types.ts";
-import { LIFECYCLE_STAGES, RUN_STATUSES } from "./types.ts";
 
 /** MLflow's answers -> our records. Unknown fields are ignored, and lists that are empty may be absent. */
 

@@ -1,10 +1,8 @@
+import type { LifecycleStage, RunStatus } from "../domain/words.ts";
+
 /** MLflow's records as the relay uses them: camelCase, absent scalars as null, absent lists as []. */
 
-export const RUN_STATUSES = ["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"] as const;
-export type RunStatus = (typeof RUN_STATUSES)[number];
-
-export const LIFECYCLE_STAGES = ["active", "deleted"] as const;
-export type LifecycleStage = (typeof LIFECYCLE_STAGES)[number];
+export type { LifecycleStage, RunStatus };
 
 /** Which lifecycle stages a search covers. MLflow's own default is ACTIVE_ONLY. */
 export type ViewType = "ACTIVE_ONLY" | "DELETED_ONLY" | "ALL";

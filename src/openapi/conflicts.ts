@@ -1,6 +1,6 @@
 import * as z from "zod";
+import { CONFLICT_KINDS, CONFLICT_STATES } from "../domain/words.ts";
 import { MAX_RESOLVED } from "../relay/resolve.ts";
-import { CONFLICT_KINDS, CONFLICT_STATES } from "../store/read-conflicts.ts";
 import { component } from "./components.ts";
 import { STUDY, TRIAL, TRIAL_KEY } from "./examples.ts";
 import type { Resource } from "./operation.ts";

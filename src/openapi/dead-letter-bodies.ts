@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { LETTER_KINDS, LETTER_STATES } from "../store/dead-letters.ts";
+import { LETTER_KINDS, LETTER_STATES } from "../domain/words.ts";
 import { component } from "./components.ts";
 import { count, delivery, json, maybeText, maybeTime, nextCursor, owner, time } from "./parts.ts";
 

@@ -1,4 +1,4 @@
-import { LETTER_KINDS, LETTER_STATES } from "../store/dead-letters.ts";
+import { LETTER_KINDS, LETTER_STATES } from "../domain/words.ts";
 import { bulk, edit, letter, letters, nothing, settled } from "./dead-letter-bodies.ts";
 import { STUDY } from "./examples.ts";
 import type { Resource } from "./operation.ts";

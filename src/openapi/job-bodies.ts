@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { JOB_ACTIONS, JOB_STATES } from "../store/job-columns.ts";
+import { JOB_ACTIONS, JOB_STATES } from "../domain/words.ts";
 import { jobs } from "../store/schema.ts";
 import { component } from "./components.ts";
 import { JOB, MLFLOW_EXPERIMENT, STUDY, TRIAL, TRIAL_KEY } from "./examples.ts";

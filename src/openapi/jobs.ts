@@ -1,4 +1,4 @@
-import { JOB_ACTIONS, JOB_STATES } from "../store/job-columns.ts";
+import { JOB_ACTIONS, JOB_STATES } from "../domain/words.ts";
 import { JOB, STUDY } from "./examples.ts";
 import { experimentAnswer, jobAnswer, jobList, streamAnswer, whichExperiment } from "./job-bodies.ts";
 import type { Operation, Resource } from "./operation.ts";

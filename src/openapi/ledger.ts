@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { LEDGER_STATES } from "../store/ledger.ts";
+import { LEDGER_STATES } from "../domain/words.ts";
 import { conflicts, deadLetters, verdicts } from "../store/schema.ts";
 import { component } from "./components.ts";
 import type { Operation } from "./operation.ts";

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { experimentName } from "../domain/fields.ts";
-import { RUN_STATUSES } from "../store/read-mirror.ts";
+import { RUN_STATUSES } from "../domain/words.ts";
 import { LIFECYCLES } from "../store/read-runs.ts";
 import { mlflowExperiments, modelRuns } from "../store/schema.ts";
 import { component } from "./components.ts";

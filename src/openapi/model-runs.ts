@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { SYNC_STATES } from "../store/read-common.ts";
+import { SYNC_STATES } from "../domain/words.ts";
 import { modelRuns, trials } from "../store/schema.ts";
 import { component } from "./components.ts";
 import { STUDY } from "./examples.ts";

@@ -1,5 +1,5 @@
 import type * as z from "zod";
-import type { Scope } from "../store/tokens.ts";
+import type { Scope } from "../domain/words.ts";
 import type { JsonSchema } from "./components.ts";
 
 /** What the document says of one operation, before it is put into OpenAPI's words. */

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { MAX_STEP, MIN_STEP } from "../domain/limits.ts";
 import { warningSchema } from "../domain/warnings.ts";
-import { SYNC_STATES } from "../store/read-common.ts";
+import { SYNC_STATES } from "../domain/words.ts";
 import { component } from "./components.ts";
 import { METRIC, TRIAL_KEY } from "./examples.ts";
 import type { Parameter } from "./operation.ts";

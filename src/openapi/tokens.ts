@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { SCOPES } from "../store/tokens.ts";
+import { SCOPES } from "../domain/words.ts";
 import { component } from "./components.ts";
 import { TOKEN } from "./examples.ts";
 import type { Resource } from "./operation.ts";

@@ -1,4 +1,4 @@
-import { SYNC_STATES } from "../store/read-common.ts";
+import { SYNC_STATES } from "../domain/words.ts";
 import { SORT_COLUMNS } from "../store/read-trials.ts";
 import { trials } from "../store/schema.ts";
 import { METRIC, STUDY } from "./examples.ts";

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { JOB_STATES } from "../store/job-columns.ts";
+import { JOB_STATES } from "../domain/words.ts";
 import { component } from "./components.ts";
 import { whichExperiment } from "./job-bodies.ts";
 import type { Resource } from "./operation.ts";

@@ -1,8 +1,7 @@
+import type { JobAction } from "../domain/words.ts";
 import type { Failure } from "../mlflow/failure.ts";
-import type { jobs } from "../store/schema.ts";
 import type { Deps } from "./deps.ts";
 
-export type JobAction = (typeof jobs.$inferSelect)["action"];
 export type Counts = Record<string, number>;
 
 /** A job as its handler sees it: what it is about, and where an earlier message of it stopped. */

@@ -1,11 +1,12 @@
+import type { JobAction, JobState } from "../domain/words.ts";
 import { errorText } from "../log.ts";
-import { type JobRow, type JobState, readJobCounts } from "../store/job-columns.ts";
+import { type JobRow, readJobCounts } from "../store/job-columns.ts";
 import { claimJob, createJob, keepJob, type NewJob, overdueJobs, storeJob } from "../store/jobs.ts";
 import type { Deps } from "./deps.ts";
 import { createRun, syncTrialToMlflow } from "./job-deliver.ts";
 import { syncMlflowToTrial } from "./job-pull.ts";
 import { type Outcome, settle } from "./job-settle.ts";
-import type { JobAction, JobHandler } from "./job-step.ts";
+import type { JobHandler } from "./job-step.ts";
 import { whileKept } from "./keep.ts";
 import { syncExperiment } from "./sync-experiment.ts";
 import { within } from "./within.ts";

@@ -1,5 +1,6 @@
-import { type Resolution, resolutionOf, type Side } from "../domain/resolution.ts";
+import { type Resolution, resolutionOf } from "../domain/resolution.ts";
 import type { Facts, JournalEvent } from "../domain/types.ts";
+import type { Side } from "../domain/words.ts";
 import { keepLock, lock, unlock } from "../store/locks.ts";
 import { type OpenConflict, openConflicts } from "../store/open-conflicts.ts";
 import type { ConflictFilter } from "../store/read-conflicts.ts";

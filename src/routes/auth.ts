@@ -1,9 +1,10 @@
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
+import { SCOPES, type Scope } from "../domain/words.ts";
 import { HttpFailure } from "../errors.ts";
 import type { Deps } from "../relay/deps.ts";
 import { within } from "../relay/within.ts";
-import { activeToken, SCOPES, type Scope, sha256, TOKEN_FORM } from "../store/tokens.ts";
+import { activeToken, sha256, TOKEN_FORM } from "../store/tokens.ts";
 import type { AppEnv } from "./context.ts";
 import { countStranger, refuseClosed } from "./strangers.ts";
 import { type Caller, TokenCache } from "./token-cache.ts";

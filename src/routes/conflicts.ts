@@ -1,11 +1,11 @@
 import { Hono } from "hono";
 import * as z from "zod";
-import type { Side } from "../domain/resolution.ts";
+import { CONFLICT_KINDS, CONFLICT_STATES, type Side } from "../domain/words.ts";
 import { HttpFailure } from "../errors.ts";
 import type { Deps } from "../relay/deps.ts";
 import { MAX_RESOLVED, type Resolved, resolveConflicts } from "../relay/resolve.ts";
 import type { OpenConflict } from "../store/open-conflicts.ts";
-import { CONFLICT_KINDS, CONFLICT_STATES, listConflicts, readConflict } from "../store/read-conflicts.ts";
+import { listConflicts, readConflict } from "../store/read-conflicts.ts";
 import { ownerView } from "../store/read-ops.ts";
 import { requireScope } from "./auth.ts";
 import type { AppEnv } from "./context.ts";

@@ -3,12 +3,11 @@ import * as z from "zod";
 import { map } from "../domain/fields.ts";
 import { checkItem } from "../domain/letter-item.ts";
 import { invalid } from "../domain/problems.ts";
+import { LETTER_KINDS, LETTER_STATES } from "../domain/words.ts";
 import { HttpFailure } from "../errors.ts";
 import type { Deps } from "../relay/deps.ts";
 import { isItem, replayEdited, replayLetters } from "../relay/replay.ts";
 import {
-  LETTER_KINDS,
-  LETTER_STATES,
   type Letter,
   letterView,
   listLetters,

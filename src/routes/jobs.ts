@@ -1,7 +1,7 @@
 import { Hono } from "hono";
+import { JOB_ACTIONS, JOB_STATES } from "../domain/words.ts";
 import { HttpFailure } from "../errors.ts";
 import { sendJob } from "../relay/jobs.ts";
-import { JOB_ACTIONS, JOB_STATES } from "../store/job-columns.ts";
 import { cancelJob, type JobView, listJobs, readJob, retryJob } from "../store/job-records.ts";
 import { requireScope } from "./auth.ts";
 import type { AppEnv } from "./context.ts";

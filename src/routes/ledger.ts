@@ -1,6 +1,7 @@
 import { Hono } from "hono";
+import { LEDGER_STATES } from "../domain/words.ts";
 import { streamRow } from "../store/kept.ts";
-import { LEDGER_STATES, ledgerPage, ledgerTotals } from "../store/ledger.ts";
+import { ledgerPage, ledgerTotals } from "../store/ledger.ts";
 import { iso } from "../store/read-common.ts";
 import { trialStream } from "../store/read-state.ts";
 import { refusalsOfTrial } from "../store/refusals.ts";

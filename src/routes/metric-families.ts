@@ -1,7 +1,7 @@
 import { BLOCKED_KINDS } from "../domain/blocked.ts";
+import { SYNC_STATES } from "../domain/words.ts";
 import type { Breaker } from "../relay/breaker.ts";
 import type { Counts } from "../store/counters.ts";
-import { SYNC_STATES } from "../store/read-common.ts";
 import { MAX_COUNTED_BACKLOG, type Readings } from "../store/read-metrics.ts";
 import { conflicts, deadLetters, streams, trials } from "../store/schema.ts";
 import { counterFamilies } from "./counter-families.ts";

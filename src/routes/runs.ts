@@ -1,7 +1,7 @@
 import { Hono } from "hono";
+import { RUN_STATUSES } from "../domain/words.ts";
 import { HttpFailure } from "../errors.ts";
 import { readHistory } from "../relay/history.ts";
-import { RUN_STATUSES } from "../store/read-mirror.ts";
 import { LIFECYCLES, listRuns, readRun } from "../store/read-runs.ts";
 import { requireScope } from "./auth.ts";
 import type { AppEnv } from "./context.ts";

@@ -1,5 +1,5 @@
 import { type Context, Hono } from "hono";
-import type { JobAction } from "../relay/job-step.ts";
+import type { JobAction } from "../domain/words.ts";
 import { ask } from "../relay/jobs.ts";
 import { NAME_TARGET } from "../relay/sync-experiment.ts";
 import { modelRunStream } from "../store/parents.ts";

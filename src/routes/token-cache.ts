@@ -1,4 +1,4 @@
-import type { Scope } from "../store/tokens.ts";
+import type { Scope } from "../domain/words.ts";
 
 /** Who calls: a token by its public id, never by its text. */
 export type Caller = { tokenId: string; scopes: readonly Scope[] };

@@ -1,7 +1,8 @@
 import { Hono } from "hono";
 import * as z from "zod";
 import { invalid, missing } from "../domain/problems.ts";
-import { createToken, listTokens, revokeToken, SCOPES } from "../store/tokens.ts";
+import { SCOPES } from "../domain/words.ts";
+import { createToken, listTokens, revokeToken } from "../store/tokens.ts";
 import { requireScope } from "./auth.ts";
 import type { AppEnv } from "./context.ts";
 import { readJsonObject } from "./json-body.ts";

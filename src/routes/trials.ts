@@ -1,9 +1,9 @@
 import { Hono } from "hono";
 import * as z from "zod";
 import { keyProblem } from "../domain/limits.ts";
+import { SYNC_STATES } from "../domain/words.ts";
 import { HttpFailure } from "../errors.ts";
 import { readOldSeries } from "../relay/old-series.ts";
-import { SYNC_STATES } from "../store/read-common.ts";
 import { readSeries } from "../store/read-points.ts";
 import { readState, summaryViews, trialStream } from "../store/read-state.ts";
 import { readTrial } from "../store/read-trial.ts";

@@ -1,13 +1,11 @@
 import { and, asc, count, desc, eq, lt, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import * as z from "zod";
+import type { LETTER_KINDS, LETTER_STATES } from "../domain/words.ts";
 import { deliveryColumns, deliveryView, iso } from "./read-common.ts";
 import { owner, ownerView } from "./read-ops.ts";
 import type { Position } from "./read-order.ts";
 import { deadLetters, streams } from "./schema.ts";
-
-export const LETTER_STATES = deadLetters.state.enumValues;
-export const LETTER_KINDS = deadLetters.kind.enumValues;
 
 /** A dead letter as it is stored, `item` as JSON. */
 export type Letter = Pick<typeof deadLetters.$inferSelect, "id" | "streamId" | "kind" | "item" | "state">;

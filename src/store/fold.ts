@@ -1,8 +1,9 @@
 import { type Core, endOf, type Folded, fieldOf } from "../domain/fold.ts";
 import type { Note } from "../domain/notes.ts";
 import { lostContactAt, statusOf } from "../domain/status.ts";
-import type { Json, ModelRunState } from "../domain/types.ts";
+import type { Json } from "../domain/types.ts";
 import { toWire } from "../domain/values.ts";
+import type { ModelRunState } from "../domain/words.ts";
 import { overRows } from "./sql.ts";
 import type { Unfolded } from "./unfolded.ts";
 

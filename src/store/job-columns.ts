@@ -1,13 +1,9 @@
 import * as z from "zod";
-import { jobs } from "./schema.ts";
+import type { jobs } from "./schema.ts";
 
 /** The JSON columns of a job, checked as they are read. */
 
 export type JobRow = typeof jobs.$inferSelect;
-export type JobState = JobRow["state"];
-
-export const JOB_ACTIONS = jobs.action.enumValues;
-export const JOB_STATES = jobs.state.enumValues;
 
 const errors = z.array(
   z.object({ attempt: z.number(), at: z.number(), kind: z.string(), error: z.string() }),

@@ -1,7 +1,8 @@
 import { and, eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { uuidv7 } from "uuidv7";
-import type { JobRow, JobState } from "./job-columns.ts";
+import type { JobState } from "../domain/words.ts";
+import type { JobRow } from "./job-columns.ts";
 import { POKE_TRUST_MS } from "./leases.ts";
 import { jobs } from "./schema.ts";
 import { NOW_MS } from "./sql.ts";

@@ -1,18 +1,9 @@
 import * as z from "zod";
 import { warningSchema } from "../domain/warnings.ts";
+import { LEDGER_STATES, type LedgerState } from "../domain/words.ts";
 import { iso } from "./read-common.ts";
 
 /** The journal of a trial with what became of each event. */
-
-export const LEDGER_STATES = [
-  "accepted",
-  "planned",
-  "delivered",
-  "confirmed",
-  "conflicting",
-  "dead",
-] as const;
-export type LedgerState = (typeof LEDGER_STATES)[number];
 
 export type LedgerFilter = { state?: LedgerState | undefined; event_id?: string | undefined };
 

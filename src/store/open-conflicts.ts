@@ -1,7 +1,8 @@
 import { and, asc, eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import type { Disputed, Side } from "../domain/resolution.ts";
+import type { Disputed } from "../domain/resolution.ts";
 import { statusSaidAt } from "../domain/status.ts";
+import type { Side } from "../domain/words.ts";
 import { readableCore } from "./core-column.ts";
 import { type ConflictFilter, conflictCondition } from "./read-conflicts.ts";
 import { conflicts, mlflowRuns, modelRuns, streams, tags, trials } from "./schema.ts";

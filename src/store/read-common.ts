@@ -1,11 +1,8 @@
 import { type SQL, sql } from "drizzle-orm";
+import type { SyncState } from "../domain/words.ts";
 import { streams } from "./schema.ts";
 
-/** How far a trial or model run is on its way to MLflow. */
-export const SYNC_STATES = ["pending", "waiting", "blocked", "synced"] as const;
-export type SyncState = (typeof SYNC_STATES)[number];
-
-/** The same from the stream's row. */
+/** How far a trial or model run is on its way to MLflow, from the stream's row. */
 export const syncState: SQL<SyncState> = sql`case
   when ${streams.blockedKind} is not null then 'blocked'
   when ${streams.deliveredSeq} >= ${streams.lastSeq} then 'synced'

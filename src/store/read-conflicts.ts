@@ -1,12 +1,10 @@
 import { and, desc, eq, lt, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import type { CONFLICT_KINDS, CONFLICT_STATES } from "../domain/words.ts";
 import { iso } from "./read-common.ts";
 import { owner, ownerView } from "./read-ops.ts";
 import type { Position } from "./read-order.ts";
 import { conflicts, streams } from "./schema.ts";
-
-export const CONFLICT_KINDS = conflicts.kind.enumValues;
-export const CONFLICT_STATES = conflicts.state.enumValues;
 
 export type ConflictFilter = {
   state?: (typeof CONFLICT_STATES)[number] | undefined;

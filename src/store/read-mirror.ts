@@ -1,11 +1,11 @@
 import { desc, eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import { RUN_STATUSES } from "../domain/words.ts";
 import { readExperimentTags, readFormerNames } from "./mirror-experiments.ts";
 import { iso } from "./read-common.ts";
 import { behind, type Order, orderTerms, type Position } from "./read-order.ts";
 import { mlflowExperiments, mlflowRuns, modelRuns, runCounts, streams } from "./schema.ts";
 
-export const RUN_STATUSES = mlflowRuns.status.enumValues;
 /** How many of an experiment's model runs are shown with it. */
 const MAX_MODEL_RUNS = 100;
 

@@ -1,17 +1,10 @@
 import { and, desc, eq, lt, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { type Core, endOf, fieldOf } from "../domain/fold.ts";
-import type { ModelRunState, TrialStatus } from "../domain/types.ts";
+import type { TrialStatus } from "../domain/types.ts";
+import type { ModelRunState, SyncState } from "../domain/words.ts";
 import { modelRunState } from "./fold.ts";
-import {
-  countsOf,
-  deliveryColumns,
-  deliveryView,
-  iso,
-  ownExperiment,
-  type SyncState,
-  syncState,
-} from "./read-common.ts";
+import { countsOf, deliveryColumns, deliveryView, iso, ownExperiment, syncState } from "./read-common.ts";
 import type { Position } from "./read-order.ts";
 import { readState, stateView } from "./read-state.ts";
 import { modelRuns, streams, trials } from "./schema.ts";

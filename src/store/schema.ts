@@ -10,7 +10,24 @@ import {
   uniqueIndex,
 } from "drizzle-orm/sqlite-core";
 import { BLOCKED_KINDS } from "../domain/blocked.ts";
-import { TERMINAL_STATUSES } from "../domain/facts-schema.ts";
+import {
+  BREAKER_STATES,
+  CONFLICT_KINDS,
+  CONFLICT_SOURCES,
+  CONFLICT_STATES,
+  JOB_ACTIONS,
+  JOB_ORIGINS,
+  JOB_STATES,
+  LETTER_KINDS,
+  LETTER_STATES,
+  LIFECYCLE_STAGES,
+  MODEL_RUN_STATES,
+  RUN_STATUSES,
+  SIDES,
+  STREAM_KINDS,
+  TRIAL_STATUSES,
+  VERDICTS,
+} from "../domain/words.ts";
 
 /**
  * The tables. Times are epoch milliseconds. `seq` is the order of acceptance, given by the database.
@@ -28,7 +45,7 @@ export const streams = sqliteTable(
     id: integer().primaryKey({ autoIncrement: true }),
     /** Public id: 32 hex digits derived from the trainer's own ids, so that no look-up is needed to find it. */
     key: text().notNull().unique(),
-    kind: text({ enum: ["trial", "model_run"] }).notNull(),
+    kind: text({ enum: STREAM_KINDS }).notNull(),
     modelRunId: text("model_run_id"),
     trialId: text("trial_id"),
     createdAt: integer("created_at").notNull(),
@@ -249,9 +266,7 @@ export const trials = sqliteTable(
     key: text().notNull().unique(),
     modelRunId: text("model_run_id"),
     trialId: text("trial_id").notNull(),
-    status: text({ enum: ["running", ...TERMINAL_STATUSES] })
-      .notNull()
-      .default("running"),
+    status: text({ enum: TRIAL_STATUSES }).notNull().default("running"),
     /** When the trainer was last heard before contact was found lost; null while it is heard. */
     lostContactAt: integer("lost_contact_at"),
     announced: integer({ mode: "boolean" }).notNull().default(false),
@@ -282,9 +297,7 @@ export const modelRuns = sqliteTable(
   {
     id: integer().primaryKey(),
     modelRunId: text("model_run_id").notNull().unique(),
-    state: text({ enum: ["initialized", "running", "succeeded", "failed", "cancelled"] })
-      .notNull()
-      .default("initialized"),
+    state: text({ enum: MODEL_RUN_STATES }).notNull().default("initialized"),
     announced: integer({ mode: "boolean" }).notNull().default(false),
     runName: text("run_name"),
     experimentName: text("experiment_name"),
@@ -313,7 +326,7 @@ export const mlflowExperiments = sqliteTable(
     mlflowExperimentId: text("mlflow_experiment_id").primaryKey(),
     name: text().notNull(),
     artifactLocation: text("artifact_location"),
-    lifecycleStage: text("lifecycle_stage", { enum: ["active", "deleted"] }).notNull(),
+    lifecycleStage: text("lifecycle_stage", { enum: LIFECYCLE_STAGES }).notNull(),
     syncedAt: integer("synced_at").notNull(),
     /** JSON: names that it had before, so that what asks for one of them follows the rename. */
     formerNames: text("former_names"),
@@ -333,10 +346,10 @@ export const mlflowRuns = sqliteTable(
     mlflowExperimentId: text("mlflow_experiment_id").notNull(),
     streamId: integer("stream_id").unique(),
     runName: text("run_name"),
-    status: text({ enum: ["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"] }).notNull(),
+    status: text({ enum: RUN_STATUSES }).notNull(),
     startTime: integer("start_time"),
     endTime: integer("end_time"),
-    lifecycleStage: text("lifecycle_stage", { enum: ["active", "deleted"] }).notNull(),
+    lifecycleStage: text("lifecycle_stage", { enum: LIFECYCLE_STAGES }).notNull(),
     artifactUri: text("artifact_uri"),
     syncedAt: integer("synced_at").notNull(),
     userId: text("user_id"),
@@ -392,13 +405,13 @@ export const jobs = sqliteTable(
   {
     id: text().primaryKey(),
     action: text({
-      enum: ["sync_trial_to_mlflow", "sync_mlflow_to_trial", "sync_experiment", "create_run"],
+      enum: JOB_ACTIONS,
     }).notNull(),
     /** What it is about: a stream's public id, or an MLflow experiment's id. */
     target: text().notNull(),
-    state: text({ enum: ["queued", "running", "succeeded", "failed", "cancelled"] }).notNull(),
+    state: text({ enum: JOB_STATES }).notNull(),
     /** Who asked: an operator's request, or the cron. */
-    origin: text({ enum: ["request", "cron"] }).notNull(),
+    origin: text({ enum: JOB_ORIGINS }).notNull(),
     attempts: integer().notNull().default(0),
     snoozes: integer().notNull().default(0),
     /** JSON: [{ attempt, at, kind, error }]. */
@@ -429,24 +442,22 @@ export const conflicts = sqliteTable(
     id: integer().primaryKey({ autoIncrement: true }),
     streamId: integer("stream_id").notNull(),
     kind: text({
-      enum: ["param", "experiment", "run_id", "double_run", "name", "status", "tag", "description"],
+      enum: CONFLICT_KINDS,
     }).notNull(),
     field: text().notNull(),
     kept: text(),
     refused: text().notNull(),
-    source: text({ enum: ["journal", "mlflow"] }).notNull(),
+    source: text({ enum: CONFLICT_SOURCES }).notNull(),
     eventId: text("event_id"),
     createdAt: integer("created_at").notNull(),
     /** Of a merge: what both last agreed on, what each side has, and whose was taken. Null: not there. */
     base: text(),
     relayValue: text("relay_value"),
     mlflowValue: text("mlflow_value"),
-    decision: text({ enum: ["relay", "mlflow"] }),
-    state: text({ enum: ["open", "resolved"] })
-      .notNull()
-      .default("open"),
+    decision: text({ enum: SIDES }),
+    state: text({ enum: CONFLICT_STATES }).notNull().default("open"),
     /** By hand: whose value was taken, and when. */
-    resolution: text({ enum: ["relay", "mlflow"] }),
+    resolution: text({ enum: SIDES }),
     resolvedAt: integer("resolved_at"),
   },
   (t) => [
@@ -461,15 +472,13 @@ export const deadLetters = sqliteTable(
   {
     id: integer().primaryKey({ autoIncrement: true }),
     streamId: integer("stream_id"),
-    kind: text({ enum: ["metric", "param", "tag", "status", "message"] }).notNull(),
+    kind: text({ enum: LETTER_KINDS }).notNull(),
     item: text().notNull(),
     reason: text().notNull(),
     /** What MLflow answered: HTTP status and error code. */
     mlflowStatus: integer("mlflow_status"),
     mlflowCode: text("mlflow_code"),
-    state: text({ enum: ["open", "replayed", "dropped"] })
-      .notNull()
-      .default("open"),
+    state: text({ enum: LETTER_STATES }).notNull().default("open"),
     createdAt: integer("created_at").notNull(),
     settledAt: integer("settled_at"),
   },
@@ -482,9 +491,7 @@ export const deadLetters = sqliteTable(
 /** The circuit breaker, one row a tracking server. */
 export const breakers = sqliteTable("breakers", {
   server: text().primaryKey(),
-  state: text({ enum: ["closed", "open"] })
-    .notNull()
-    .default("closed"),
+  state: text({ enum: BREAKER_STATES }).notNull().default("closed"),
   failures: integer().notNull().default(0),
   probes: integer().notNull().default(0),
   openedAt: integer("opened_at"),
@@ -499,7 +506,7 @@ export const breakers = sqliteTable("breakers", {
 /** What a reading back of MLflow found: the latest verdict on each stream. */
 export const verdicts = sqliteTable("verdicts", {
   streamId: integer("stream_id").primaryKey(),
-  verdict: text({ enum: ["confirmed", "differs"] }).notNull(),
+  verdict: text({ enum: VERDICTS }).notNull(),
   /** JSON: what is missing, extra or different, by kind and key. */
   report: text().notNull(),
   /** The watermark up to which the journal was compared. */

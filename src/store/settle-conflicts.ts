@@ -1,6 +1,6 @@
 import { and, eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import type { Side } from "../domain/resolution.ts";
+import type { Side } from "../domain/words.ts";
 import type { OpenConflict } from "./open-conflicts.ts";
 import { conflicts, streams } from "./schema.ts";
 import { NOW_MS } from "./sql.ts";

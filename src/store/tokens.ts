@@ -1,11 +1,8 @@
 import { and, desc, eq, isNull } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { uuidv7 } from "uuidv7";
+import { SCOPES, type Scope } from "../domain/words.ts";
 import { apiTokens } from "./schema.ts";
-
-/** What a token may do. `admin` includes the others. */
-export const SCOPES = ["ingest", "read", "admin"] as const;
-export type Scope = (typeof SCOPES)[number];
 
 const TOKEN_BYTES = 32;
 const PREFIX = "tr_";

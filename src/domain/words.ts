@@ -1,0 +1,69 @@
+import { TERMINAL_STATUSES } from "./facts-schema.ts";
+
+/** The closed vocabularies that the tables hold and the API shows. */
+
+export const STREAM_KINDS = ["trial", "model_run"] as const;
+
+/** How far a trial or model run is on its way to MLflow. */
+export const SYNC_STATES = ["pending", "waiting", "blocked", "synced"] as const;
+export type SyncState = (typeof SYNC_STATES)[number];
+
+export const TRIAL_STATUSES = ["running", ...TERMINAL_STATUSES] as const;
+export const MODEL_RUN_STATES = ["initialized", "running", "succeeded", "failed", "cancelled"] as const;
+export type ModelRunState = (typeof MODEL_RUN_STATES)[number];
+
+/** What became of an event. */
+export const LEDGER_STATES = [
+  "accepted",
+  "planned",
+  "delivered",
+  "confirmed",
+  "conflicting",
+  "dead",
+] as const;
+export type LedgerState = (typeof LEDGER_STATES)[number];
+
+export const VERDICTS = ["confirmed", "differs"] as const;
+
+/** MLflow's own words for the status of a run, and for whether it or an experiment is deleted. */
+export const RUN_STATUSES = ["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"] as const;
+export type RunStatus = (typeof RUN_STATUSES)[number];
+export const LIFECYCLE_STAGES = ["active", "deleted"] as const;
+export type LifecycleStage = (typeof LIFECYCLE_STAGES)[number];
+
+export const JOB_ACTIONS = [
+  "sync_trial_to_mlflow",
+  "sync_mlflow_to_trial",
+  "sync_experiment",
+  "create_run",
+] as const;
+export type JobAction = (typeof JOB_ACTIONS)[number];
+export const JOB_STATES = ["queued", "running", "succeeded", "failed", "cancelled"] as const;
+export type JobState = (typeof JOB_STATES)[number];
+export const JOB_ORIGINS = ["request", "cron"] as const;
+
+export const CONFLICT_KINDS = [
+  "param",
+  "experiment",
+  "run_id",
+  "double_run",
+  "name",
+  "status",
+  "tag",
+  "description",
+] as const;
+/** Who said what was refused. */
+export const CONFLICT_SOURCES = ["journal", "mlflow"] as const;
+export const CONFLICT_STATES = ["open", "resolved"] as const;
+/** Whose value is taken. */
+export const SIDES = ["relay", "mlflow"] as const;
+export type Side = (typeof SIDES)[number];
+
+export const LETTER_KINDS = ["metric", "param", "tag", "status", "message"] as const;
+export const LETTER_STATES = ["open", "replayed", "dropped"] as const;
+
+export const BREAKER_STATES = ["closed", "open"] as const;
+
+/** What a token may do. `admin` includes the others. */
+export const SCOPES = ["ingest", "read", "admin"] as const;
+export type Scope = (typeof SCOPES)[number];
