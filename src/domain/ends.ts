@@ -33,11 +33,16 @@ export function outermost<E extends End>(ends: readonly E[]): readonly E[] {
 }
 
 /** Whether an end is news to what was said over everything before. */
-export function isNewsTo(end: End, { seq, over, resumed }: Bar): boolean {
-  if (!resumed) return end.seq > over;
+export function isNewsTo(end: End, bar: Bar): boolean {
+  const { resumed } = bar;
   // Where its time is the relay's own, it says nothing about a time of the trainer's: that clock may be behind.
-  const isSaidAfter = resumed.at === resumed.acceptedAt || end.at >= resumed.at;
-  return isSaidAfter && !isAcceptedBefore(end, { seq, ...resumed });
+  const isSaidAfter = !resumed || resumed.at === resumed.acceptedAt || end.at >= resumed.at;
+  return isSaidAfter && isAcceptedAfter(end, bar);
+}
+
+/** Whether an end was accepted after what was said over everything before, whatever its clock says. */
+export function isAcceptedAfter(end: End, { seq, over, resumed }: Bar): boolean {
+  return resumed ? !isAcceptedBefore(end, { seq, ...resumed }) : end.seq > over;
 }
 
 /** Whether `b` stands nowhere that `a` does not. */

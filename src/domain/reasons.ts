@@ -1,6 +1,6 @@
 import { type End, isNewsTo, outermost } from "./ends.ts";
 import { isLater } from "./registers.ts";
-import { type Lifecycle, statusOf } from "./status.ts";
+import { type Lifecycle, stands, statusOf } from "./status.ts";
 import type { Facts, Json, StoredEvent, TerminalStatus } from "./types.ts";
 
 /**
@@ -73,8 +73,7 @@ export function standingReason({
 }): Reason | null {
   const status = statusOf(lifecycle);
   const said = status === "running" ? [] : (reasons.said[status] ?? []);
-  const { reset } = lifecycle;
-  return said.find((reason) => !reset || isNewsTo(reason, reset)) ?? null;
+  return said.find((reason) => stands(lifecycle, reason)) ?? null;
 }
 
 /** The facts without what they say of the reason. */

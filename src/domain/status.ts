@@ -1,4 +1,4 @@
-import { type Bar, type End, isNewsTo, withEnd } from "./ends.ts";
+import { type Bar, type End, isAcceptedAfter, isNewsTo, withEnd } from "./ends.ts";
 import type { QuietStatus } from "./facts-schema.ts";
 import type { StoredEvent, TerminalStatus, TrialStatus } from "./types.ts";
 
@@ -75,11 +75,21 @@ function isLater(a: Word, b: Word | null): boolean {
 }
 
 /** The ends that stand, the latest of each kind. */
-function standing({ reset, ends }: Lifecycle): (End & { status: TerminalStatus })[] {
+function standing(lifecycle: Lifecycle): (End & { status: TerminalStatus })[] {
   return TERMINAL.flatMap((status) => {
-    const end = ends[status]?.find((one) => !reset || isNewsTo(one, reset));
+    const end = lifecycle.ends[status]?.find((one) => stands(lifecycle, one));
     return end ? [{ status, ...end }] : [];
   });
+}
+
+/**
+ * Whether no reset outweighs an end. One from before a resume by its clock, and accepted after it, is an old one that
+ * comes late, or a new one by a clock that is behind. It was the end where nothing more is heard.
+ */
+export function stands({ reset, heardSeq, quiet }: Lifecycle, end: End): boolean {
+  if (!reset || isNewsTo(end, reset)) return true;
+  const isLastWord = quiet !== null && heardSeq === end.seq && end.seq <= quiet.over;
+  return isLastWord && isAcceptedAfter(end, reset);
 }
 
 /** The end that decides the status, by the trainer's own word; null while none stands. */
@@ -100,7 +110,7 @@ export function whyOutweighed(lifecycle: Lifecycle, event: StoredEvent): string 
   const said = timeOf(reset?.resumed?.at ?? reset?.at ?? 0);
   return reset?.says
     ? `does not change the status: ${reset.says.status}, taken from MLflow later, stands`
-    : `does not change the status: it is from before the resume of ${said}, after which the trial goes on`;
+    : `does not change the status: it is from before the resume of ${said}, after which the trial goes on, unless nothing more is heard`;
 }
 
 function timeOf(ms: number): string {

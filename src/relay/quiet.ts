@@ -1,13 +1,13 @@
 import type { QuietStatus } from "../domain/facts-schema.ts";
 import type { JournalEvent, RelayEventType } from "../domain/types.ts";
-import { orphanedTrials, type Silent, silentTrials } from "../store/quiet.ts";
+import { doubtfullyEnded, orphanedTrials, type Silent, silentTrials } from "../store/quiet.ts";
 import type { Deps } from "./deps.ts";
 import { ingest } from "./ingest.ts";
 import { relayEvent } from "./relay-event.ts";
 
 const MAX_FOUND = 500;
-/** How long a trial may outlive its model run in silence, where no silence is set. */
-const ORPHAN_GRACE_MS = 10 * 60_000;
+/** How long a trial may outlive its model run, or an end that may be its own, in silence, where no silence is set. */
+const GRACE_MS = 10 * 60_000;
 
 const AS: Record<"leave" | "fail" | "kill", QuietStatus> = {
   leave: "left",
@@ -17,14 +17,18 @@ const AS: Record<"leave" | "fail" | "kill", QuietStatus> = {
 
 /**
  * Marks trials whose trainer fell silent. The finding is an event of the relay's own in the trial's journal; whatever
- * the trainer says that it did not know of outweighs it, in whatever order the two are accepted.
+ * the trainer says that it did not know of outweighs it, in whatever order the two are accepted. Where the trainer's
+ * last word was an end of which only its clock says that it is from before a resume, that end stands by it, whatever
+ * the policy.
  * @returns how many were found
  */
 export async function findQuiet(deps: Deps): Promise<number> {
   const { afterMs, policy } = deps.config.quiet;
-  if (afterMs === 0) return 0;
+  const ended = await doubtfullyEnded(deps.db, deps.now() - (afterMs || GRACE_MS), MAX_FOUND);
+  const found = await say(deps, ended, "relay.trial.quiet", "left");
+  if (afterMs === 0) return found;
   const silent = await silentTrials(deps.db, deps.now() - afterMs, MAX_FOUND);
-  return say(deps, silent, "relay.trial.quiet", AS[policy]);
+  return found + (await say(deps, silent, "relay.trial.quiet", AS[policy]));
 }
 
 /**
@@ -35,7 +39,7 @@ export async function findQuiet(deps: Deps): Promise<number> {
 export async function closeOrphans(deps: Deps): Promise<number> {
   if (deps.config.orphans === "leave") return 0;
   const now = deps.now();
-  const graceMs = deps.config.quiet.afterMs || ORPHAN_GRACE_MS;
+  const graceMs = deps.config.quiet.afterMs || GRACE_MS;
   const orphaned = await orphanedTrials(deps.db, now - graceMs, now, MAX_FOUND);
   return say(deps, orphaned, "relay.trial.orphaned", "cancelled");
 }

@@ -16,6 +16,19 @@ export async function silentTrials(db: D1Database, before: number, limit: number
   return runningSince(db, before, isNull(trials.lostContactAt)).limit(limit);
 }
 
+/**
+ * Trials that run although the last that was heard of them, before `before`, is an end: by its clock it is from before
+ * the resume after which it was accepted.
+ */
+export async function doubtfullyEnded(db: D1Database, before: number, limit: number): Promise<Silent[]> {
+  const isLastWord = sql`exists (
+    select 1 from json_each(${trials.core}, '$.lifecycle.ends') kind join json_each(kind.value) e
+    where e.value ->> '$.seq' = ${trials.core} ->> '$.lifecycle.heardSeq'
+      and (e.value ->> '$.acceptedAt', e.value ->> '$.seq')
+        > (${trials.core} ->> '$.lifecycle.reset.resumed.acceptedAt', ${trials.core} ->> '$.lifecycle.reset.seq'))`;
+  return runningSince(db, before, sql`${trials.lostContactAt} is null and ${isLastWord}`).limit(limit);
+}
+
 /** Trials that run although their model run ended, with nothing accepted from either's trainer since `before`. */
 export async function orphanedTrials(
   db: D1Database,

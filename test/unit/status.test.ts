@@ -209,6 +209,32 @@ describe("a finding that the trainer is silent", () => {
       5,
     ],
     [
+      "after an end that is from before a resume by its clock alone has it stand",
+      [metric(5), resume(10, 11), end("failed", 7, 15), quiet(15, 3, 60, "left")],
+      "failed",
+      7,
+    ],
+    [
+      "until the trainer is heard",
+      [metric(5), resume(10, 11), end("failed", 7, 15), quiet(15, 3, 60, "left"), metric(70)],
+      "running",
+      null,
+    ],
+    [
+      "but not where more was heard after that end",
+      [resume(10, 11), end("failed", 7, 15), metric(20), quiet(20, 3, 60, "left")],
+      "running",
+      null,
+      20,
+    ],
+    [
+      "nor where that end was accepted before the resume, and waited in the queue",
+      [resume(10, 20), end("failed", 7, 15), quiet(15, 2, 60, "left")],
+      "running",
+      null,
+      15,
+    ],
+    [
       "between an end and a resume changes neither",
       [end("failed", 4), resume(5), quiet(5, 2, 60), resume(70), end("failed", 80)],
       "failed",

@@ -155,6 +155,29 @@ test("orphans are left where that is wished", async () => {
   expect(await closeOrphans(w.later(5))).toBe(0);
 });
 
+test("an end from before the resume, by a clock that may be behind, stands when nothing more is heard, until something is", async () => {
+  const w = await world({});
+  const at = (ms: number) => new Date(Date.now() + ms).toISOString();
+  await w.say("ml.trial.failed", { error_message: "no memory" });
+  await w.say("ml.trial.start", { spectral_norm: true, resume: true, occurred_at: at(0) });
+  const ended = await w.say("ml.trial.failed", { error_message: "again", occurred_at: at(-90_000) });
+  expect(ended.body).toMatchObject({ warnings: [{ rule: expect.stringContaining("unless nothing more") }] });
+  await w.deliver();
+  expect(w.run.status).toBe("RUNNING");
+  expect(await findQuiet(w.later(0.1))).toBe(0);
+  expect(await findQuiet(w.later(1))).toBe(1);
+  await w.deliver();
+  expect(w.run).toMatchObject({ status: "FAILED" });
+  expect(w.run.tags.get("error_message")).toBe("again");
+  expect(await w.trial()).toMatchObject({ status: "failed", lost_contact_at: null });
+  expect(await findQuiet(w.later(2))).toBe(0);
+  // It was an old one that came late, after all.
+  await w.say("ml.run.metric", { step: 1, metrics: { loss: 1 } });
+  await w.deliver();
+  expect(w.run.status).toBe("RUNNING");
+  expect(await findQuiet(w.later(3))).toBe(0);
+});
+
 test("why it failed is gone in MLflow too from a run that goes on", async () => {
   const w = await world({});
   await w.say("ml.trial.failed", { error_message: "out of memory", error_type: "OOM" });
