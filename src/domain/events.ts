@@ -1,8 +1,9 @@
 import type * as z from "zod";
 import { inDocumentedWords, typeMeant } from "./aliases.ts";
 import { Findings } from "./facts.ts";
-import { isMap } from "./flatten.ts";
+import { isMap, valueAt } from "./flatten.ts";
 import type { NumberTexts } from "./json.ts";
+import type { Doubled } from "./json-names.ts";
 import { type FieldProblem, invalid, MAX_SAID, missing } from "./problems.ts";
 import type { Body, Read } from "./reading.ts";
 import { readRunMetric, readRunStart, readRunStop } from "./run-events.ts";
@@ -53,8 +54,14 @@ export type Checked = { ok: true; event: CheckedEvent } | { ok: false; rejection
  * Checks one flat event body and normalises it. Pure.
  * @param now epoch milliseconds, for what is a plausible time
  * @param texts of the body's numbers, where they are not what JavaScript writes
+ * @param doubled what its text had more than once
  */
-export function checkEvent(input: unknown, now: number, texts: NumberTexts = new Map()): Checked {
+export function checkEvent(
+  input: unknown,
+  now: number,
+  texts: NumberTexts = new Map(),
+  doubled?: Doubled,
+): Checked {
   if (!isMap(input))
     return refuse(400, "validation_failed", [invalid(["event"], "must be a JSON object", input)]);
   // A null says as little as an absent field; Python clients send None for what they do not have.
@@ -72,6 +79,7 @@ export function checkEvent(input: unknown, now: number, texts: NumberTexts = new
     };
   }
   const findings = new Findings(texts);
+  if (doubled) findings.doubled(doubled, input);
   if (word !== type) findings.warn(["event"], word, `is written ${type}`, "renamed");
   const said = inDocumentedWords(body, type, schemas[type].shape, findings);
   const read = readers[type](said, findings);
@@ -113,10 +121,7 @@ function refuse(
 function refuseIssues(issues: z.core.$ZodIssue[], body: Body): Checked {
   const problems = issues.map((issue): FieldProblem => {
     const [name] = issue.path;
-    const value = issue.path.reduce<unknown>(
-      (node, part) => (isMap(node) || Array.isArray(node) ? Reflect.get(node, part) : undefined),
-      body,
-    );
+    const value = valueAt(body, issue.path);
     return issue.path.length === 1 && value === undefined
       ? missing(String(name))
       : invalid(issue.path, issue.message, value);

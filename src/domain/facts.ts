@@ -1,7 +1,8 @@
 import { toNumber } from "./coerce.ts";
 import { metricValue } from "./fields.ts";
-import { flatten, isMap } from "./flatten.ts";
+import { flatten, isMap, valueAt } from "./flatten.ts";
 import type { NumberTexts } from "./json.ts";
+import type { Doubled } from "./json-names.ts";
 import { keyProblem, MAX_PARAM_VALUE_CHARS, MAX_TAG_VALUE_CHARS } from "./limits.ts";
 import { DESCRIPTION_TAG } from "./merge.ts";
 import { type FieldProblem, MAX_SAID } from "./problems.ts";
@@ -35,6 +36,13 @@ export class Findings {
   warn(path: readonly PropertyKey[], value: unknown, rule: string, action: Warning["action"]): void {
     if (this.isFull) this.unsaid++;
     else this.warnings.push(warning(path, value, rule, action));
+  }
+
+  /** What the body's text had more than once: nobody can tell which one was meant. */
+  doubled({ paths, more }: Doubled, body: unknown): void {
+    for (const path of paths)
+      this.warn(path, valueAt(body, path), "must be there once; the last one stands", "left_out");
+    this.unsaid += more;
   }
 
   get isFull(): boolean {

@@ -39,3 +39,11 @@ function hasEntries(map: Record<string, unknown>): boolean {
 export function isMap(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
+
+/** What stands at a path, or undefined. */
+export function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (node, part) => (isMap(node) || Array.isArray(node) ? Reflect.get(node, part) : undefined),
+    root,
+  );
+}

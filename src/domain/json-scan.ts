@@ -1,3 +1,4 @@
+import { type Doubled, Names } from "./json-names.ts";
 import { MAX_JSON_DEPTH } from "./limits.ts";
 
 const QUOTE = 0x22;
@@ -18,6 +19,8 @@ export type Scan = {
   text: string;
   /** Which items nest too deep, by index in a list (0 where the text is no list), each with its field as text. */
   deep: Map<number, string>;
+  /** Which items have a name more than once, by index as well. */
+  doubled: ReadonlyMap<number, Doubled>;
   /** At most so many values are in the text. */
   values: number;
 };
@@ -32,6 +35,7 @@ export function scanJson(text: string): Scan {
   const maxDepth = MAX_JSON_DEPTH + itemDepth;
   const parts: string[] = [];
   const deep: Scan["deep"] = new Map();
+  const names = new Names(itemDepth);
   let values = 1;
   let depth = 0;
   let index = 0;
@@ -48,19 +52,23 @@ export function scanJson(text: string): Scan {
       const end = endOfString(text, i);
       // In an object the last text before a value opens is the value's name.
       if (depth === itemDepth + 1) field = text.slice(i + 1, end - 1);
+      if (deepFrom < 0 && names.isNext) names.name(text.slice(i + 1, end - 1));
       i = end - 1;
     } else if (code === OPEN_LIST || code === OPEN_MAP) {
       depth++;
       values++;
       if (depth > maxDepth && deepFrom < 0) deepFrom = i;
+      if (deepFrom < 0) names.open(code === OPEN_LIST);
     } else if (code === CLOSE_LIST || code === CLOSE_MAP) {
       depth--;
+      if (deepFrom < 0) names.close();
       if (deepFrom < 0 || depth !== maxDepth) continue;
       replace(deepFrom, i + 1, "null");
       if (!deep.has(index)) deep.set(index, field);
       deepFrom = -1;
     } else if (code === COMMA) {
       values++;
+      if (deepFrom < 0) names.comma();
       if (isList && depth === 1) index++;
     } else if (code === CAPITAL_N || code === CAPITAL_I) {
       const word = PYTHON_WORDS[code] ?? "";
@@ -73,7 +81,12 @@ export function scanJson(text: string): Scan {
     }
   }
   if (deepFrom >= 0) replace(deepFrom, text.length, "null");
-  return { text: parts.length === 0 ? text : parts.join("") + text.slice(copied), deep, values };
+  return {
+    text: parts.length === 0 ? text : parts.join("") + text.slice(copied),
+    deep,
+    doubled: names.doubled,
+    values,
+  };
 }
 
 /** Where the string that opens at `from` is over; the text's end where it never closes. */

@@ -52,9 +52,10 @@ export async function readItems(c: Context<AppEnv>): Promise<{ single: boolean; 
 }
 
 /** The item with at most so many of its warnings, and the bytes that the journal would take for it. */
-function toItem({ value, texts, rejection }: Parsed, now: number, most: number) {
+function toItem({ value, texts, doubled, rejection }: Parsed, now: number, most: number) {
   const body = isMap(value) ? value : {};
-  const checked: Checked = rejection === null ? checkEvent(value, now, texts) : { ok: false, rejection };
+  const checked: Checked =
+    rejection === null ? checkEvent(value, now, texts, doubled) : { ok: false, rejection };
   if (!checked.ok) return itemOf(checked);
   const event = sayingAtMost(fitted(checked.event), most);
   const { facts, points } = flatSize(event);

@@ -1,5 +1,6 @@
 import type { Rejection } from "../domain/events.ts";
 import { type NumberTexts, parseItems, TOO_DEEP_RULE } from "../domain/json.ts";
+import type { Doubled } from "../domain/json-names.ts";
 import { type Scan, scanJson } from "../domain/json-scan.ts";
 import { MAX_REQUEST_EVENTS, MAX_REQUEST_VALUES } from "../domain/limits.ts";
 import { shownPath } from "../domain/shown.ts";
@@ -8,7 +9,12 @@ import { errorText } from "../log.ts";
 import { utf8 } from "./request-bytes.ts";
 
 /** An item as it was parsed, or why it cannot be one. */
-export type Parsed = { value: unknown; texts: NumberTexts; rejection: Rejection | null };
+export type Parsed = {
+  value: unknown;
+  texts: NumberTexts;
+  doubled?: Doubled | undefined;
+  rejection: Rejection | null;
+};
 
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
@@ -26,6 +32,7 @@ export function parseDocument(bytes: Uint8Array): { single: boolean; parsed: Par
   const scan = scanJson(text);
   if (scan.values > MAX_REQUEST_VALUES) throw tooMuchInIt();
   const { value, deep, texts, rejection } = tryParse(scan);
+  const { doubled } = scan;
   if (rejection) throw new HttpFailure({ kind: "rejected", rejection });
   const single = !Array.isArray(value);
   const items: unknown[] = single ? [value] : value;
@@ -33,7 +40,12 @@ export function parseDocument(bytes: Uint8Array): { single: boolean; parsed: Par
     single,
     parsed: items.map((item, index) => {
       const field = deep.get(index);
-      return { value: item, texts, rejection: field === undefined ? null : tooDeep(field) };
+      return {
+        value: item,
+        texts,
+        doubled: doubled.get(index),
+        rejection: field === undefined ? null : tooDeep(field),
+      };
     }),
   };
 }
@@ -52,7 +64,8 @@ export function parseLines(bytes: Uint8Array): Parsed[] {
     if (values > MAX_REQUEST_VALUES) throw tooMuchInIt();
     const { value, deep, texts, rejection } = tryParse(scan);
     const [field] = deep.values();
-    return { value, texts, rejection: field === undefined ? rejection : tooDeep(field) };
+    const [doubled] = scan.doubled.values();
+    return { value, texts, doubled, rejection: field === undefined ? rejection : tooDeep(field) };
   });
 }
 
@@ -77,7 +90,8 @@ const NO_TEXTS: NumberTexts = new Map();
 
 function tryParse(scan: Scan): Parsed & { deep: ReadonlyMap<number, string> } {
   try {
-    return { ...parseItems(scan), rejection: null };
+    const { value, texts, deep } = parseItems(scan);
+    return { value, texts, deep, rejection: null };
   } catch (error) {
     const value = scan.text === "" ? "nothing" : "something else";
     const rejection = notJson(`must be JSON (${errorText(error)})`, value);

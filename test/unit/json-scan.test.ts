@@ -54,6 +54,38 @@ describe("the look before parsing", () => {
   });
 });
 
+describe("names that are there twice", () => {
+  test.each<[string, string, [number, (string | number)[][]][]]>([
+    ["none", '{"a":{"b":1},"b":[{"a":1},{"a":2}],"c":"a"}', []],
+    ["in the object itself, once for all times", '{"a":1,"b":2,"a":3,"a":4}', [[0, [["a"]]]]],
+    ["however they are written", String.raw`{"é":1,"\u00e9":2,"b\"":1,"b\"":{}}`, [[0, [["é"], ['b"']]]]],
+    ["further in", '{"a":{"b":[0,{"c":1,"c":[]}]},"d":1}', [[0, [["a", "b", 1, "c"]]]]],
+    ["by item of a list", '[{"a":1},{"a":1,"a":2},[{"b":1}],{"x":"a","a":"x"}]', [[1, [["a"]]]]],
+    ["not in values", '{"a":"b","b":"a","c":["a","a","b"]}', []],
+    [
+      "beside what nests too deep",
+      `{"a":${'[{"b":1,"b":2,'.repeat(120)}"x":1${"}]".repeat(120)},"c":1,"c":2}`,
+      [[0, [...Array.from({ length: 49 }, () => expect.arrayContaining(["b"])), ["c"]]]],
+    ],
+  ])("%s", (_, text, expected) => {
+    expect([...scanJson(text).doubled].map(([item, { paths }]) => [item, paths])).toEqual(expected);
+  });
+
+  test("are told of up to a bound, and counted beyond it", () => {
+    const text = `{${Array.from({ length: 250 }, (_, i) => `"k${i}":1,"k${i}":2`).join(",")}}`;
+    const doubled = scanJson(text).doubled.get(0);
+    expect([doubled?.paths.length, doubled?.more]).toEqual([100, 150]);
+  });
+
+  test("are told of in no JSON that has none", () => {
+    fc.assert(
+      fc.property(fc.json(), (text) => {
+        expect(scanJson(text).doubled.size).toBe(0);
+      }),
+    );
+  });
+});
+
 describe("what nests too deep", () => {
   test("is refused from one level more than the bound", () => {
     expect(parseJson(`{"a":${nested(MAX_JSON_DEPTH - 1)}}`)).toHaveProperty("a");

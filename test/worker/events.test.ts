@@ -168,6 +168,36 @@ describe("one event", () => {
     expect(await trial("own")).toMatchObject({ started_at: "2026-01-31T11:00:00.000Z" });
   });
 
+  it.each([
+    ["a request of its own", (text: string) => text, {}, "warnings"],
+    ["a list", (text: string) => `[{"event":"ml.run.metric","event":1},${text}]`, {}, "results"],
+    [
+      "NDJSON",
+      (text: string) => `{"event":"ml.run.metric","event":1}\n${text}`,
+      { "content-type": "application/x-ndjson" },
+      "results",
+    ],
+  ])(
+    "that has a name twice is taken with the last and warned of, in %s",
+    async (_, written, headers, where) => {
+      const text =
+        '{"event":"ml.run.metric","model_run_id":"m","trial_id":"doubled","step":1,"metrics":{"a":{"loss":1,"loss":2},"b":3}}';
+      const warnings = [
+        {
+          field: "metrics.a.loss",
+          value: "2",
+          rule: expect.stringContaining("the last one"),
+          action: "left_out",
+        },
+      ];
+      const { status, body } = await post(written(text), headers);
+      expect(status).toBe(202);
+      expect(body).toMatchObject({
+        [where]: where === "warnings" ? warnings : [{ error: "validation_failed" }, { warnings }],
+      });
+    },
+  );
+
   it("is warned of what was not taken as it was sent, and loses nothing else", async () => {
     const { status, body } = await post(
       start("typo", { paramters: { lr: 1 }, params: { lr: 2 }, metadata: { "bad key!": 1 } }),
