@@ -11,6 +11,7 @@ import {
   MAX_TIME_MS,
   MIN_STEP,
 } from "./limits.ts";
+import { HELD_RULE, isHeld } from "./text.ts";
 import { readMoment } from "./times.ts";
 import { fromWire } from "./values.ts";
 
@@ -24,10 +25,7 @@ function text(max: number) {
     .string("must be a string")
     .min(1, "must not be empty")
     .refine((value) => chars(value) <= max, `must have at most ${max} characters`)
-    .refine(
-      (value) => value.isWellFormed() && !value.includes("\0"),
-      "must be well-formed text without NUL characters",
-    );
+    .refine(isHeld, HELD_RULE);
 }
 
 function integer(min: number, max: number, rule: string) {
@@ -62,10 +60,7 @@ export const description = z
     (value) => chars(value) <= MAX_TAG_VALUE_CHARS,
     `must have at most ${MAX_TAG_VALUE_CHARS} characters`,
   )
-  .refine(
-    (value) => value.isWellFormed() && !value.includes("\0"),
-    "must be well-formed text without NUL characters",
-  );
+  .refine(isHeld, HELD_RULE);
 export const mlflowRunId = z
   .string("must be a string")
   .regex(/^[0-9a-f]{32}$/, "must be an MLflow run id: 32 lower-case hex digits");

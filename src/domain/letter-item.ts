@@ -2,6 +2,7 @@ import * as z from "zod";
 import * as field from "./fields.ts";
 import { chars, keyProblem, MAX_PARAM_VALUE_CHARS, MAX_TAG_VALUE_CHARS } from "./limits.ts";
 import { type FieldProblem, invalid, missing } from "./problems.ts";
+import { HELD_RULE, isHeld } from "./text.ts";
 import { toWire } from "./values.ts";
 
 /** The dead letters that hold an item of a log-batch; the others hold a message, or a status. */
@@ -17,10 +18,7 @@ function text(max: number) {
   return z
     .string("must be a string")
     .refine((value) => chars(value) <= max, `must have at most ${max} characters`)
-    .refine(
-      (value) => value.isWellFormed() && !value.includes("\0"),
-      "must be well-formed text without NUL characters",
-    );
+    .refine(isHeld, HELD_RULE);
 }
 
 const SCHEMAS = {

@@ -1,12 +1,14 @@
 import { chars, cut } from "./limits.ts";
 
+/** What a text must be for `isHeld`. */
+export const HELD_RULE = "must be well-formed text without NUL characters";
+
 /** A text as MLflow can hold it, and what was done to it; `change` is null where nothing was. */
 export type ReadText = { text: string; change: { rule: string; action: "cut" | "converted" } | null };
 
 /** What a database of MLflow's cannot hold is replaced, and what is too long is cut, in characters as MLflow counts. */
 export function readText(text: string, max: number): ReadText {
-  const held =
-    text.isWellFormed() && !text.includes("\0") ? text : text.toWellFormed().replaceAll("\0", "\ufffd");
+  const held = isHeld(text) ? text : text.toWellFormed().replaceAll("\0", "\ufffd");
   if (chars(held) > max)
     return {
       text: cut(held, max),
@@ -15,6 +17,11 @@ export function readText(text: string, max: number): ReadText {
   if (held === text) return { text, change: null };
   return {
     text: held,
-    change: { rule: "must be well-formed text without NUL characters", action: "converted" },
+    change: { rule: HELD_RULE, action: "converted" },
   };
+}
+
+/** Whether every database here and of MLflow's holds a text as it is. */
+export function isHeld(text: string): boolean {
+  return text.isWellFormed() && !text.includes("\0");
 }

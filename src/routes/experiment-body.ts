@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import * as z from "zod";
 import { chars, MAX_EXPERIMENT_NAME_CHARS } from "../domain/limits.ts";
 import { invalid } from "../domain/problems.ts";
+import { HELD_RULE, isHeld } from "../domain/text.ts";
 import type { AppEnv } from "./context.ts";
 import { readJsonBody } from "./json-body.ts";
 import { refusal } from "./query.ts";
@@ -18,6 +19,7 @@ const shape = {
     .string(NAME_RULE)
     .min(1, NAME_RULE)
     .refine((name) => chars(name) <= MAX_EXPERIMENT_NAME_CHARS, NAME_RULE)
+    .refine(isHeld, HELD_RULE)
     .optional(),
 };
 

@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import * as z from "zod";
 import { invalid, missing } from "../domain/problems.ts";
+import { HELD_RULE, isHeld } from "../domain/text.ts";
 import { SCOPES } from "../domain/words.ts";
 import { createToken, listTokens, revokeToken } from "../store/tokens.ts";
 import { requireScope } from "./auth.ts";
@@ -15,7 +16,12 @@ const EXPIRY_RULE = "must be an ISO 8601 time with a zone, in the future (2027-0
 
 function tokenRequest(now: number) {
   return z.strictObject({
-    name: z.string(NAME_RULE).trim().min(1, NAME_RULE).max(MAX_NAME_CHARS, NAME_RULE),
+    name: z
+      .string(NAME_RULE)
+      .trim()
+      .min(1, NAME_RULE)
+      .max(MAX_NAME_CHARS, NAME_RULE)
+      .refine(isHeld, HELD_RULE),
     scopes: z.array(z.enum(SCOPES, SCOPES_RULE), SCOPES_RULE).min(1, SCOPES_RULE),
     expires_at: z.iso
       .datetime({ offset: true, error: EXPIRY_RULE })

@@ -45,6 +45,21 @@ describe("a body's bytes", () => {
     expect((await send(JSON.stringify(start("🏃")))).status).toBe(202);
   });
 
+  it.each([
+    ["/api/sync/watches", '{"experiment_name":"TEXT"}', "experiment_name"],
+    ["/api/sync/experiments", '{"experiment_name":"TEXT"}', "experiment_name"],
+    ["/api/ops/tokens", '{"name":"TEXT","scopes":["read"]}', "name"],
+    ["/api/ops/backfill", '{"model_run_id":"TEXT"}', "model_run_id"],
+  ])("name nothing else either: POST %s", async (path, written, field) => {
+    for (const text of ["\\ud800", "x\\ud83dx", "a\\u0000b"]) {
+      const { status, body } = await request(path, { method: "POST", body: written.replace("TEXT", text) });
+      expect([status, body]).toMatchObject([
+        400,
+        { errors: [{ field, rule: "must be well-formed text without NUL characters" }] },
+      ]);
+    }
+  });
+
   it("may begin with a byte order mark", async () => {
     expect((await send(`\ufeff${JSON.stringify(start("bom"))}`)).status).toBe(202);
   });
