@@ -2,6 +2,30 @@ import { TERMINAL_STATUSES } from "./facts-schema.ts";
 
 /** The closed vocabularies that the tables hold and the API shows. */
 
+export const EVENT_TYPES = [
+  "ml.run.start",
+  "ml.run.stop",
+  "ml.run.metric",
+  "ml.trial.start",
+  "ml.trial.complete",
+  "ml.trial.failed",
+  "ml.trial.skipped",
+  "ml.trial.cancelled",
+] as const;
+export type EventType = (typeof EVENT_TYPES)[number];
+
+/** What the relay itself finds out about a trial goes through the journal too, so that the fold stays the one truth. */
+export const RELAY_EVENT_TYPES = [
+  "relay.trial.quiet",
+  "relay.trial.orphaned",
+  "relay.replay",
+  "relay.parent",
+  "relay.resolve",
+  "relay.mlflow",
+  "relay.summary",
+] as const;
+export type RelayEventType = (typeof RELAY_EVENT_TYPES)[number];
+
 export const STREAM_KINDS = ["trial", "model_run"] as const;
 
 /** How far a trial or model run is on its way to MLflow. */

@@ -1,3 +1,4 @@
+import { shown } from "../domain/shown.ts";
 import type { JournalEvent } from "../domain/types.ts";
 import { errorText } from "../log.ts";
 import { bury } from "../store/dead-letters.ts";
@@ -10,6 +11,7 @@ import { flushTally } from "./flush-tally.ts";
 import { countOutcomes, sendPokes } from "./ingest.ts";
 import { runJob, sendJob } from "./jobs.ts";
 import { Looks } from "./looks.ts";
+import { readMessage } from "./message.ts";
 import { wake } from "./wake.ts";
 
 /** A Worker has six connections at once; more calls would wait for one, with their timeouts running. */
@@ -20,6 +22,8 @@ const DEAD_POKE_SECONDS = 60;
 const MAX_DEAD_RETRY_SECONDS = 3_600;
 /** The platform's longest delay of a message. */
 const MAX_DELAY_SECONDS = 86_400;
+
+const NOT_UNDERSTOOD = "an event that this build does not understand";
 
 /** Handles a queue's messages, a few at once. Every message is marked by itself, and nothing is thrown. */
 export async function consume(deps: Deps, messages: readonly Message<RelayMessage>[]): Promise<void> {
@@ -32,7 +36,7 @@ export async function consume(deps: Deps, messages: readonly Message<RelayMessag
         message.ack();
       } catch (error) {
         deps.log.error("a queue message failed and will come again", {
-          kind: message.body.kind,
+          kind: readMessage(message.body)?.kind,
           error: errorText(error),
         });
         message.retry({ delaySeconds: RETRY_DELAY_SECONDS });
@@ -45,28 +49,31 @@ export async function consume(deps: Deps, messages: readonly Message<RelayMessag
   await flushTally(deps);
 }
 
-async function handle(deps: Deps, message: RelayMessage, attempts: number, looks: Looks): Promise<void> {
+async function handle(deps: Deps, body: unknown, attempts: number, looks: Looks): Promise<void> {
+  const message = readMessage(body);
+  // Of another build, which runs beside this one or was rolled back: it comes again, and is recorded in the end.
+  if (!message) throw new Error(`a message of a kind that is not known: ${shown(body)}`);
   switch (message.kind) {
     case "poke":
       return poke(deps, message.streamId, attempts, looks);
     case "journal":
-      return keep(deps, message.events);
+      return keep(deps, message);
     case "probe":
       if ((await probe(deps)) === "closed") await wake(deps);
       return;
     case "job":
       return runJob(deps, message.jobId, attempts);
-    default:
-      // Of a newer build, which was rolled back: it comes again, and is recorded in the end.
-      throw new Error(`a message of a kind that is not known: ${JSON.stringify(message satisfies never)}`);
   }
 }
 
+type Keepable = { events: readonly JournalEvent[]; strange: readonly unknown[] };
+
 /**
  * Journals events that went round by the queue. They were acknowledged: one that the database will never take is a
- * dead letter, and takes nobody else down.
+ * dead letter, and takes nobody else down; one of another build's comes again by itself.
  */
-async function keep(deps: Deps, events: readonly JournalEvent[]): Promise<void> {
+async function keep(deps: Deps, { events, strange }: Keepable): Promise<void> {
+  if (events.length === 0 && strange.length > 0) throw new Error(NOT_UNDERSTOOD);
   const { outcomes, pokes } = await journalEach(deps.db, events, deps.now());
   const settled = outcomes.filter((outcome) => outcome !== null);
   countOutcomes(deps, settled);
@@ -81,6 +88,8 @@ async function keep(deps: Deps, events: readonly JournalEvent[]): Promise<void> 
   }
   const left = events.slice(settled.length);
   if (left.length > 0) await deps.trials.send({ kind: "journal", events: left });
+  if (strange.length > 0)
+    await deps.trials.send({ kind: "journal", events: strange }, { delaySeconds: RETRY_DELAY_SECONDS });
   await sendPokes(deps, pokes);
 }
 
@@ -103,7 +112,8 @@ function seconds(ms: number): number {
 
 /**
  * The dead-letter queues. Events that the database refused so often go round again, for they were acknowledged, and so
- * does a job, which is its own record; a poke is recorded, and its trial is driven again.
+ * does a job, which is its own record; a poke is recorded, and its trial is driven again. What no build understood for
+ * so long is recorded.
  */
 export async function consumeDead(deps: Deps, messages: readonly Message<RelayMessage>[]): Promise<void> {
   for (const message of messages) {
@@ -117,20 +127,24 @@ export async function consumeDead(deps: Deps, messages: readonly Message<RelayMe
   }
 }
 
-async function revive(deps: Deps, body: RelayMessage): Promise<void> {
-  if (body.kind === "journal") {
-    await deps.trials.send(body, { delaySeconds: RETRY_DELAY_SECONDS });
+async function revive(deps: Deps, body: unknown): Promise<void> {
+  const message = readMessage(body);
+  if (message?.kind === "journal") {
+    const { events, strange } = message;
+    for (const event of strange) await buryEvent(deps, event, NOT_UNDERSTOOD);
+    if (events.length > 0)
+      await deps.trials.send({ kind: "journal", events }, { delaySeconds: RETRY_DELAY_SECONDS });
     return;
   }
-  if (body.kind === "job") {
-    await sendJob(deps, body.jobId, DEAD_POKE_SECONDS * 1000);
+  if (message?.kind === "job") {
+    await sendJob(deps, message.jobId, DEAD_POKE_SECONDS * 1000);
     return;
   }
-  const streamId = "streamId" in body ? body.streamId : null;
+  const streamId = message?.kind === "poke" ? message.streamId : null;
   await bury(deps.db, {
     streamId,
     kind: "message",
-    item: JSON.stringify(body),
+    item: JSON.stringify(body ?? null),
     reason: "the message failed more often than the queue retries",
     createdAt: deps.now(),
   });

@@ -1,5 +1,4 @@
 import type { Config } from "../config.ts";
-import type { JournalEvent } from "../domain/types.ts";
 import type { Log } from "../log.ts";
 import type { MlflowClient, MlflowReads, MlflowWrites } from "../mlflow/client.ts";
 import type { Tally } from "../store/counters.ts";
@@ -7,11 +6,12 @@ import type { Guard } from "./guard.ts";
 
 /**
  * What the queues carry: a reference to a stream that is behind, events on their way round a database that refuses,
- * the breaker's alarm clock, and on the jobs queue what operators and the cron ask for.
+ * the breaker's alarm clock, and on the jobs queue what operators and the cron ask for. `events` are journal events, but
+ * another build may have sent them: `readMessage` tells.
  */
 export type RelayMessage =
   | { kind: "poke"; streamId: number }
-  | { kind: "journal"; events: readonly JournalEvent[] }
+  | { kind: "journal"; events: readonly unknown[] }
   | { kind: "probe" }
   | { kind: "job"; jobId: string };
 

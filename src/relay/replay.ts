@@ -1,7 +1,7 @@
 import { ITEM_KINDS, type ItemKind } from "../domain/letter-item.ts";
 import { type Letter, settleLetters } from "../store/dead-letters.ts";
 import { type Replay, storeReplays } from "../store/replays.ts";
-import { buriedEvent } from "./bury-event.ts";
+import { buriedMessage } from "./bury-event.ts";
 import type { Deps } from "./deps.ts";
 import { sendPokes } from "./ingest.ts";
 import { pokeAll } from "./wake.ts";
@@ -52,11 +52,8 @@ async function replayMessages(deps: ReplayDeps, letters: readonly Letter[]): Pro
   await pokeAll(deps, [...streamIds], 0);
   for (const { streamId, item } of letters) {
     if (streamId !== null) continue;
-    const event = buriedEvent(item);
-    const options = { delaySeconds: REFUSED_AGAIN_SECONDS };
-    await (event
-      ? deps.trials.send({ kind: "journal", events: [event] }, options)
-      : deps.trials.send({ kind: "probe" }));
+    const message = buriedMessage(item);
+    if (message) await deps.trials.send(message, { delaySeconds: REFUSED_AGAIN_SECONDS });
   }
   const ids = letters.map(({ id }) => id);
   return settleLetters(deps.db, ids, "replayed", deps.now());

@@ -61,15 +61,34 @@ const send = (body: unknown, bindings: object) =>
     bindings,
   });
 
-async function consume(messages: RelayMessage[], bindings: object = {}) {
+const DEAD = "trial-relay-trials-dlq";
+
+async function consume(messages: unknown[], bindings: object = {}, from = "trial-relay-trials") {
   const { sent, queue } = recordingQueue();
   const batch = createMessageBatch<RelayMessage>(
-    "trial-relay-trials",
-    messages.map((body, i) => ({ id: `m${i}`, timestamp: new Date(), attempts: 1, body })),
+    from,
+    messages.map((body, i) => ({ id: `m${i}`, timestamp: new Date(), attempts: 1, body: asSent(body) })),
   );
   const context = createExecutionContext();
   await worker.queue(batch, { ...env, TRIALS: queue, ...bindings });
   return { ...(await getQueueResult(batch, context)), sent: sent.map(({ body }) => body) };
+}
+
+/** The type says what this build sends. */
+const asSent = z.custom<RelayMessage>().parse;
+
+async function letters() {
+  const { body } = await request("/api/ops/dead-letters");
+  const list = z.array(z.looseObject({ id: z.number(), item: z.unknown(), reason: z.string() }));
+  return z.object({ dead_letters: list }).parse(body).dead_letters;
+}
+
+/** What the queue gets when an operator replays a letter. */
+async function replay(id: number | undefined) {
+  const { sent, queue } = recordingQueue();
+  const init = { method: "POST", bindings: { TRIALS: queue } };
+  expect((await request(`/api/ops/dead-letters/${id}/replay`, init)).status).toBe(200);
+  return sent.map(({ body }) => body);
 }
 
 const stepsOf = async (trial: string) =>
@@ -122,12 +141,7 @@ describe("an event that the database refuses for good", () => {
       expect((await consume(messages, refuse)).explicitAcks).toHaveLength(messages.length);
     expect(await stepsOf("queued")).toEqual([0, 1, 3, 4]);
 
-    const list = await request("/api/ops/dead-letters");
-    const { dead_letters } = z
-      .object({
-        dead_letters: z.array(z.looseObject({ id: z.number(), item: z.unknown(), reason: z.string() })),
-      })
-      .parse(list.body);
+    const dead_letters = await letters();
     expect(dead_letters).toMatchObject([
       {
         kind: "message",
@@ -136,13 +150,7 @@ describe("an event that the database refuses for good", () => {
       },
     ]);
     // Sent again by an operator, it is journalled once the database takes it.
-    const again = recordingQueue();
-    const replayed = await request(`/api/ops/dead-letters/${dead_letters[0]?.id}/replay`, {
-      method: "POST",
-      bindings: { TRIALS: again.queue },
-    });
-    expect(replayed.status).toBe(200);
-    await consume(again.sent.map(({ body }) => body));
+    await consume(await replay(dead_letters[0]?.id));
     expect(await stepsOf("queued")).toEqual([0, 1, 2, 3, 4]);
   });
 
@@ -165,9 +173,67 @@ describe("an event that the database refuses for good", () => {
   });
 });
 
-it("A message of a kind that is not known comes again, and is no more lost than an event", async () => {
-  const later: RelayMessage = JSON.parse('{"kind":"later","events":[]}');
-  expect(await consume([later])).toMatchObject({ explicitAcks: [], retryMessages: [{ msgId: "m0" }] });
+/** What the queue holds of events that were sent while the database refused. */
+async function queued(...events: unknown[]) {
+  const { sent, queue } = recordingQueue();
+  const down = (): never => {
+    throw new Error("D1_ERROR: Network connection lost.");
+  };
+  await send(events, { DB: { ...env.DB, prepare: down, batch: down }, TRIALS: queue });
+  return z
+    .array(z.looseObject({}))
+    .parse(sent.flatMap(({ body }) => (body.kind === "journal" ? body.events : [])));
+}
+
+describe("what another build sent, which runs beside this one or was rolled back", () => {
+  it.each<[string, unknown]>([
+    ["a kind that is not known", { kind: "later", events: [] }],
+    ["a poke without its stream", { kind: "poke", stream: 7 }],
+    ["events under another name", { kind: "journal", items: [] }],
+    ["nothing", null],
+    ["a text", "poke"],
+  ])("comes again where it is %s, is recorded in the end, and holds up nobody", async (name, body) => {
+    const events = await queued(event(name, 1, "fine"));
+    const { explicitAcks, retryMessages } = await consume([body, { kind: "journal", events }]);
+    expect([explicitAcks, retryMessages]).toMatchObject([["m1"], [{ msgId: "m0" }]]);
+    expect(await stepsOf(name)).toEqual([1]);
+
+    expect(await consume([body], {}, DEAD)).toMatchObject({ explicitAcks: ["m0"], sent: [] });
+    const [letter] = await letters();
+    expect(letter).toMatchObject({ kind: "message", item: body });
+    // By the build that knows it, an operator can have it done after all.
+    expect(await replay(letter?.id)).toEqual(body === null || typeof body === "string" ? [] : [body]);
+  });
+
+  it.each<[string, (event: object) => unknown]>([
+    ["a field that is not known", (event) => ({ ...event, priority: 1 })],
+    ["a fact that is not known", (event) => ({ ...event, facts: { pauses: true } })],
+    ["a type that is not known", (event) => ({ ...event, type: "ml.trial.paused" })],
+    ["points of another form", (event) => ({ ...event, points: { loss: 1 } })],
+    ["no time", (event) => ({ ...event, occurredAt: undefined })],
+    ["no stream", (event) => ({ ...event, stream: null })],
+    ["nothing at all in it", () => null],
+  ])(
+    "comes again by itself where an event has %s, and its message's others are journalled",
+    async (name, changed) => {
+      const [first, second, third] = await queued(...[1, 2, 3].map((step) => event(name, step, "fine")));
+      const strange = JSON.parse(JSON.stringify(changed(second ?? {})));
+      const { explicitAcks, sent } = await consume([{ kind: "journal", events: [first, strange, third] }]);
+      expect(explicitAcks).toEqual(["m0"]);
+      expect(await stepsOf(name)).toEqual([1, 3]);
+      const again = sent.filter((body) => body.kind === "journal");
+      expect(again).toEqual([{ kind: "journal", events: [strange] }]);
+      expect(await consume(again)).toMatchObject({ explicitAcks: [], retryMessages: [{ msgId: "m0" }] });
+
+      expect(await consume([{ kind: "journal", events: [first, strange] }], {}, DEAD)).toMatchObject({
+        explicitAcks: ["m0"],
+        sent: [{ kind: "journal", events: [first] }],
+      });
+      const [letter] = await letters();
+      expect(letter).toMatchObject({ reason: expect.stringContaining("does not understand") });
+      expect(await replay(letter?.id)).toEqual([{ kind: "journal", events: [strange] }]);
+    },
+  );
 });
 
 it("What one query reads of facts is bounded by their size, and everything is folded all the same", async () => {
