@@ -126,10 +126,15 @@ export type Report = {
 };
 
 /** Whether MLflow is as it must be. */
-export function isConfirmed({ run, double_runs, points, params, tags, state }: Report): boolean {
+export function isConfirmed(report: Report): boolean {
+  return report.run.state === "active" && isWhole(report);
+}
+
+/** Whether MLflow has all as it must be, though it may be in a run that was deleted and can be restored. */
+export function isWhole({ run, double_runs, points, params, tags, state }: Report): boolean {
   const textsAgree = [params, tags].every(({ missing, different }) => missing.count + different.count === 0);
   return (
-    run.state === "active" &&
+    run.state !== "gone" &&
     (double_runs ?? []).length === 0 &&
     KINDS.every((kind) => points[kind] === 0) &&
     textsAgree &&

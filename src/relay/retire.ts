@@ -1,6 +1,8 @@
-import type { Report } from "../domain/report.ts";
+import { isWhole, type Report } from "../domain/report.ts";
 import { errorText } from "../log.ts";
+import { deleteResolved } from "../store/conflicts.ts";
 import { readCore } from "../store/core-column.ts";
+import { goneSince } from "../store/mirror.ts";
 import { coreOf } from "../store/parents.ts";
 import {
   beginPruning,
@@ -22,7 +24,9 @@ const MAX_RETIRED = 20;
 const MAX_PRUNED_ROWS = 200_000;
 const MAX_FORGOTTEN_ROWS = 100_000;
 const MAX_FORGOTTEN_LETTERS = 1_000;
-const MIN_LETTERS_KEPT_MS = 30 * 86_400_000;
+const MAX_FORGOTTEN_CONFLICTS = 1_000;
+/** However short the retention: what was settled, and the only copy of what was deleted in MLflow, for second thoughts. */
+const MIN_KEPT_MS = 30 * 86_400_000;
 /** Streams in a row that cannot be read back: then it is not they, but MLflow. */
 const MAX_UNREACHABLE = 3;
 const UNREACHABLE_AGAIN_MS = 3_600_000;
@@ -33,8 +37,8 @@ type Retired = { trials: number; rows: number };
 
 /**
  * Prunes the journals of trials that ended, or were abandoned, longer ago than the retention, each only after reading
- * MLflow back has confirmed that nothing of it is missing there. What is not confirmed stays, and its verdict says why.
- * What an earlier pass left half-way comes first; one that cannot be read back holds nobody else up.
+ * MLflow back has confirmed that nothing of it is missing there. What is not confirmed stays, and its verdict says why;
+ * but where somebody deleted the run for good, the journal follows it after some time. What an earlier pass left half-way comes first; one that cannot be read back holds nobody else up.
  */
 export async function retire(deps: Deps): Promise<Retired> {
   const done: Retired = { trials: 0, rows: 0 };
@@ -57,21 +61,26 @@ export async function retire(deps: Deps): Promise<Retired> {
 }
 
 /**
- * Forgets what nobody asks for any more: identities of what was pruned long ago, and dead letters settled as long ago
- * whose points are pruned. Asks nothing of MLflow.
+ * Forgets what nobody asks for any more: identities of what was pruned long ago, dead letters settled as long ago
+ * whose points are pruned, and conflicts resolved as long ago. Asks nothing of MLflow.
  * @returns how many rows went
  */
 export async function forgetOld({ db, config, now }: Pick<Deps, "db" | "config" | "now">): Promise<number> {
   const identities = await forget(db, now(), MAX_FORGOTTEN_ROWS);
-  const before = now() - Math.max(config.retentionMs, MIN_LETTERS_KEPT_MS);
-  return identities + (await deleteSettledLetters(db, before, MAX_FORGOTTEN_LETTERS));
+  const before = now() - keptMs(config);
+  const letters = await deleteSettledLetters(db, before, MAX_FORGOTTEN_LETTERS);
+  return identities + letters + (await deleteResolved(db, before, MAX_FORGOTTEN_CONFLICTS));
+}
+
+function keptMs({ retentionMs }: Pick<Deps["config"], "retentionMs">): number {
+  return Math.max(retentionMs, MIN_KEPT_MS);
 }
 
 async function pruneOn(deps: Deps, stream: { id: number; seq: number }, done: Retired): Promise<void> {
   done.rows += await prune(deps.db, stream, MAX_PRUNED_ROWS - done.rows);
 }
 
-/** Up to where MLflow was seen to have everything of a stream, or why that cannot be said now. */
+/** Up to where a stream may be pruned, since MLflow was seen to have everything or lost it long ago, or why that cannot be said now. */
 async function confirm(
   deps: Deps,
   stream: Retirable,
@@ -85,7 +94,7 @@ async function confirm(
       await later(UNREACHABLE_AGAIN_MS);
       return "unreachable";
     }
-    if (verified.kind === "checked" && verified.verdict === "confirmed") {
+    if (verified.kind === "checked" && (await mayGo(deps, verified.report))) {
       // A record that cannot be read may be made anew from the journal, and from nothing else.
       readCore(await coreOf(deps.db, stream));
       return { seq: verified.seq };
@@ -101,7 +110,14 @@ async function confirm(
   return "not confirmed";
 }
 
+/** Whether MLflow has everything, or somebody deleted it there for good so long ago that nobody will want it back. */
+async function mayGo({ db, config, now }: Deps, report: Report): Promise<boolean> {
+  if (report.run.state !== "gone") return isWhole(report);
+  const since = await goneSince(db, report.run.id, now());
+  return since !== null && since <= now() - keptMs(config);
+}
+
 /** Whether MLflow lacks what nobody can take away there: then its tags and state are no edits either. */
-function isLoss({ points, params }: Report): boolean {
-  return points.missing + params.missing.count > 0;
+function isLoss({ run, points, params }: Report): boolean {
+  return run.state === "gone" || points.missing + params.missing.count > 0;
 }

@@ -42,9 +42,12 @@ function toRow(row: Conflict) {
   ];
 }
 
+/** What one merge, or one create, made: it is not there for whoever looks again. */
+const MADE_ANEW = "'name', 'status', 'tag', 'description', 'double_run'";
+
 /** Of a conflict `c` that is there already, whether it is made anew by one of this kind and with these values. */
 const isAnew = (kind: string, kept: string, relayValue: string, mlflowValue: string) => `
-  ${kind} in ('name', 'status', 'tag', 'description', 'double_run') and (c.state = 'resolved'
+  ${kind} in (${MADE_ANEW}) and (c.state = 'resolved'
     or c.kept is not ${kept} or c.relay_value is not ${relayValue} or c.mlflow_value is not ${mlflowValue})`;
 
 const RECORD = `
@@ -65,6 +68,22 @@ const NEWS = `
     and c.kind = given.value ->> 1 and c.field = given.value ->> 2 and c.refused = given.value ->> 4
   where c.id is null or (${isAnew("c.kind", "given.value ->> 3", "given.value ->> 9", "given.value ->> 10")})
   limit 1`;
+
+/**
+ * Deletes conflicts that were resolved before a time, at most so many, but for those that whoever looks again would
+ * find again: what was settled about them stays settled.
+ */
+export async function deleteResolved(db: D1Database, before: number, limit: number): Promise<number> {
+  return (await db.prepare(DELETE_RESOLVED).bind(before, limit).run()).meta.changes;
+}
+
+/** Two parameters of a journal are compared once, when they are folded, and never again when it is pruned. */
+const DELETE_RESOLVED = `
+  delete from conflicts where id in (
+    select c.id from conflicts c join streams s on s.id = c.stream_id
+    where c.state = 'resolved' and c.resolved_at < ?1 and (c.kind in (${MADE_ANEW})
+      or (c.kind = 'param' and c.source = 'journal' and s.pruned_at > c.resolved_at))
+    order by c.id limit ?2)`;
 
 /** Whether this stream was refused the MLflow run that its trainer asked for; also when that was settled by hand. */
 export async function hasRefusedRun(db: D1Database, streamId: number, runId: string): Promise<boolean> {

@@ -87,6 +87,13 @@ export async function markGone(db: D1Database, runIds: readonly string[], now: n
   if (runIds.length > 0) await db.prepare(MARK_GONE).bind(JSON.stringify(runIds), now).run();
 }
 
+/** Notes the same of one run, and tells since when it is known; null where it is in the mirror no more. */
+export async function goneSince(db: D1Database, runId: string, now: number): Promise<number | null> {
+  await markGone(db, [runId], now);
+  const query = "select gone_at from mlflow_runs where mlflow_run_id = ?1";
+  return db.prepare(query).bind(runId).first<number>("gone_at");
+}
+
 /** How many runs of an experiment the mirror has that MLflow did not lose. */
 export async function countMirrored(db: D1Database, experimentId: string): Promise<number> {
   const query = `select count(*) as n from mlflow_runs r where r.mlflow_experiment_id = ?1 and ${NOT_GONE}`;

@@ -5,6 +5,7 @@ import type { Deps } from "../../src/relay/deps.ts";
 import { drive } from "../../src/relay/drive.ts";
 import { reconcile } from "../../src/relay/reconcile.ts";
 import { forgetOld, retire } from "../../src/relay/retire.ts";
+import { recordConflicts } from "../../src/store/conflicts.ts";
 import { idOf, post, request } from "./api.ts";
 import { FakeMlflow } from "./fake-mlflow.ts";
 import { metric, start } from "./payloads.ts";
@@ -232,6 +233,67 @@ describe("pruning", () => {
     expect(mlflow.calls.length).toBe(called);
     await pass(deps, 2);
     expect(await kept(refused)).toMatchObject({ metric_points: 0 });
+  });
+
+  it("takes what was deleted in MLflow: at once where it can be restored, and where it is gone for good after a month more", async () => {
+    const deps = depsOf();
+    const ended = (trial: string) => [...points(trial, 2), event(trial, "complete", { metrics: {} })];
+    const binned = await delivered("binned", ended("binned"), deps);
+    const gone = await delivered("gone", ended("gone"), deps);
+    const runOf = (id: number) =>
+      env.DB.prepare("select mlflow_run_id as run from streams where id = ?1").bind(id).first<string>("run");
+    const run = mlflow.runs.get((await runOf(binned)) ?? "");
+    if (run) run.lifecycle = "deleted";
+    mlflow.runs.delete((await runOf(gone)) ?? "");
+    await pass(deps);
+    expect(await kept(binned)).toMatchObject({ events: 0, metric_points: 0 });
+    expect(await kept(gone)).toMatchObject({ events: 3, metric_points: 2 });
+    await pass(deps, 29);
+    expect(await kept(gone)).toMatchObject({ metric_points: 2 });
+    await pass(deps, 31);
+    expect(await kept(gone)).toMatchObject({ events: 0, metric_points: 0 });
+    expect(await read("gone")).toMatchObject({ status: "succeeded", metrics: { loss: { count: 2 } } });
+  });
+
+  it("takes conflicts too that were resolved long ago, and none that would be found again", async () => {
+    const deps = depsOf();
+    const id = await delivered(
+      "disputed",
+      [
+        start("disputed", { parameters: { lr: 1 } }),
+        event("disputed", "complete", { metrics: {}, parameters: { lr: 2 } }),
+      ],
+      deps,
+    );
+    const row = { streamId: id, kept: "a", refused: "b", source: "mlflow" as const, createdAt: 1 };
+    await recordConflicts(env.DB, [
+      { ...row, kind: "tag", field: "team" },
+      { ...row, kind: "run_id", field: "mlflow_run_id" },
+      { ...row, kind: "param", field: "seed" },
+      { ...row, kind: "tag", field: "open" },
+    ]);
+    await env.DB.prepare(
+      "update conflicts set state = 'resolved', resolved_at = ?2 where stream_id = ?1 and field <> 'open'",
+    )
+      .bind(id, Date.now())
+      .run();
+    const fields = async () => {
+      const { results } = await env.DB.prepare(
+        "select field, source from conflicts where stream_id = ?1 order by field",
+      )
+        .bind(id)
+        .all<{ field: string; source: string }>();
+      return results.map(({ field, source }) => `${field} (${source})`);
+    };
+    const forget = (days: number) => forgetOld({ ...deps, now: () => Date.now() + days * DAY_MS });
+    await forget(29);
+    expect(await fields()).toHaveLength(5);
+    await forget(31);
+    const found = ["mlflow_run_id (mlflow)", "open (mlflow)", "seed (mlflow)"];
+    expect(await fields()).toEqual(["lr (journal)", ...found]);
+    await pass(deps, 1);
+    await forget(31);
+    expect(await fields()).toEqual(found);
   });
 
   it("takes model runs too where they are no runs in MLflow", async () => {
