@@ -167,9 +167,13 @@ async function ensureParent(turn: Turn, parent: Parent): Promise<Step<string>> {
   try {
     const made = await modelRun(parentTurn, readCore(parent.core));
     // Made: what it waited for is over, and its own poke may have come while it was held here.
-    if (made.ok) values = { ...NOT_BLOCKED, nextAttemptAt: 0 };
-    else if (made.end.kind !== "blocked") return made;
-    else {
+    if (made.ok) values = { ...NOT_BLOCKED, nextAttemptAt: 0, waitingFor: null, lastError: null };
+    else if (made.end.kind !== "blocked") {
+      // Its trial tries for it, and it is the model run that could not be made.
+      if (made.end.kind === "wait" && made.end.error !== undefined)
+        values = { waitingFor: made.end.for, lastError: made.end.error };
+      return made;
+    } else {
       values = blockedValues(deps, claimed.stream, made.end.block);
       return wait(made.end.block.reason);
     }
