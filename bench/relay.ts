@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
 import { freePort } from "../scripts/lib/mlflow-server.ts";
+import type { Entry } from "../scripts/lib/relay-config.ts";
 import { type RelayProcess, startRelay } from "../scripts/lib/relay-process.ts";
 
 const trialList = z.object({ trials: z.array(z.unknown()) });
@@ -12,33 +13,50 @@ const POLL_MS = 250;
 const SETTLE_MS = 3_000;
 
 export type BenchRelay = RelayProcess & {
-  post(events: object | object[]): Promise<void>;
+  /** Asks with the token, and reads the whole answer; throws unless it is of a status below 300. */
+  ask(path: string, init?: RequestInit): Promise<string>;
+  /** Sends events and expects them to be taken. */
+  post(events: object | object[], headers?: Record<string, string>): Promise<void>;
   /** Resolves when every trial of the model run is in MLflow. */
   delivered(modelRunId: string, trials: number): Promise<void>;
   /** Resolves when the queue is empty. */
   settled(): Promise<void>;
 };
 
-/** The real build in its own process, with its state in `stateDir`. */
-export async function benchRelay(stateDir: string, vars: Record<string, string>): Promise<BenchRelay> {
-  const relay = await startRelay({ port: await freePort(), stateDir, vars: { ADMIN_TOKEN: TOKEN, ...vars } });
-  const headers = { authorization: `Bearer ${TOKEN}`, "content-type": "application/json" };
+/**
+ * The real build in its own process, with its state in `stateDir`.
+ * @param entry another entry of the Worker than wrangler.toml's
+ */
+export async function benchRelay(
+  stateDir: string,
+  vars: Record<string, string>,
+  entry: Partial<Entry> = {},
+): Promise<BenchRelay> {
+  const relay = await startRelay({
+    port: await freePort(),
+    stateDir,
+    vars: { ADMIN_TOKEN: TOKEN, ...vars },
+    entry,
+  });
+  async function ask(path: string, init: RequestInit = {}): Promise<string> {
+    const headers = new Headers(init.headers);
+    headers.set("authorization", `Bearer ${TOKEN}`);
+    headers.set("content-type", "application/json");
+    const answer = await fetch(`${relay.url}${path}`, { ...init, headers });
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`the relay answered ${path} with ${answer.status}: ${text}`);
+    return text;
+  }
   return {
     ...relay,
-    async post(events) {
-      const answer = await fetch(`${relay.url}/api/events/ml`, {
-        method: "POST",
-        headers,
-        body: JSON.stringify(events),
-      });
-      const text = await answer.text();
-      if (answer.status !== 202) throw new Error(`the relay answered ${answer.status}: ${text}`);
+    ask,
+    async post(events, headers = {}) {
+      await ask("/api/events/ml", { method: "POST", headers, body: JSON.stringify(events) });
     },
     async delivered(modelRunId, trials) {
       for (;;) {
         const query = new URLSearchParams({ model_run_id: modelRunId, sync_state: "synced", limit: "500" });
-        const answer = await fetch(`${relay.url}/api/trials?${query}`, { headers });
-        const body = trialList.parse(await answer.json());
+        const body = trialList.parse(JSON.parse(await ask(`/api/trials?${query}`)));
         if (body.trials.length >= trials) return;
         await sleep(POLL_MS);
       }
@@ -46,7 +64,7 @@ export async function benchRelay(stateDir: string, vars: Record<string, string>)
     async settled() {
       for (;;) {
         await sleep(SETTLE_MS);
-        const body = readiness.parse(await (await fetch(`${relay.url}/ready`, { headers })).json());
+        const body = readiness.parse(JSON.parse(await ask("/ready")));
         if (body.queue.backlog === 0) return;
       }
     },

@@ -4,7 +4,7 @@ import type { MlflowAuth } from "./mlflow/http.ts";
 
 /**
  * The settings, read once from the Worker's environment. This is the only reader of its strings; a wrong value
- * stops the Worker with one message that names the variable. The README has the table.
+ * stops the Worker with one message that names the variable. docs/settings.md has the table.
  */
 
 const SECRET = new Set([

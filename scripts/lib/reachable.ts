@@ -1,6 +1,6 @@
 /** Cloudflare's remedy for a server that has no public name. */
 const REMEDY =
-  "Give it a public host name; for a server in a private network, a Cloudflare Tunnel does that without opening it (README, “A private MLflow”).";
+  "Give it a public host name; for a server in a private network, a Cloudflare Tunnel does that without opening it (docs/operators.md, “A private MLflow”).";
 
 /** Names that no public DNS answers for (RFC 2606, 6761, 6762, 8375 and ICANN's `.internal`). */
 const PRIVATE_NAMES = /(^|\.)(localhost|local|internal|lan|home|corp|intranet|test|invalid|home\.arpa)$/;
