@@ -1,5 +1,6 @@
 import { type End, isNewsTo, outermost } from "./ends.ts";
-import { isLater } from "./registers.ts";
+import { TERMINAL_STATUSES } from "./facts-schema.ts";
+import { type Fields, isLater } from "./registers.ts";
 import { type Lifecycle, stands, statusOf } from "./status.ts";
 import type { Facts, Json, StoredEvent, TerminalStatus } from "./types.ts";
 
@@ -42,6 +43,24 @@ export function reasonsWith(
     said: { ...said, [status]: outermost([...others, reason]) },
     apart,
   };
+}
+
+/**
+ * The reasons in a state that an older build left, which had their texts among the fields: each is that of the end of the
+ * same event, or of a failure before it.
+ */
+export function reasonsAmong(fields: Fields, { ends }: Lifecycle): { fields: Fields; reasons: Reasons } {
+  const { texts = [], others = [] } = Object.groupBy(Object.entries(fields), ([name]) =>
+    REASON_KEYS.some((key) => key === name) ? "texts" : "others",
+  );
+  let reasons = noReasons;
+  for (const [id, own] of Map.groupBy(texts, ([, { id }]) => id)) {
+    const status = TERMINAL_STATUSES.find((kind) => ends[kind]?.some((end) => end.id === id)) ?? "failed";
+    const at = Math.max(...own.map(([, register]) => register.at));
+    const said = Object.fromEntries(own.map(([name, { value }]) => [name, value]));
+    reasons = reasonsWith(reasons, status, { seq: 0, acceptedAt: 0, at, id, texts: said });
+  }
+  return { fields: Object.fromEntries(others), reasons };
 }
 
 /** The reasons with a word on one of their tags by an event that gives no reason. */

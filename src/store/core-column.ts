@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { QUIET_STATUSES, TERMINAL_STATUSES } from "../domain/facts-schema.ts";
 import { type Core, emptyCore } from "../domain/fold.ts";
+import { reasonsAmong } from "../domain/reasons.ts";
 import { allRoom } from "../domain/room.ts";
 import { type Lifecycle, noLifecycle } from "../domain/status.ts";
 import { isLasting } from "./lasting.ts";
@@ -51,7 +52,7 @@ const olderLifecycle = z
     };
   });
 
-const core = z.object({
+const columns = z.object({
   announced: z.boolean(),
   // A state that an older build stored lacks what a newer one added.
   started: z.boolean().default(false),
@@ -65,9 +66,13 @@ const core = z.object({
       said: z.partialRecord(terminal, z.array(end.extend({ texts: z.record(z.string(), z.json()) }))),
       apart: z.record(z.string(), end.extend({ value: z.string().nullable() })).default({}),
     })
-    .default({ named: [], said: {}, apart: {} }),
+    .optional(),
   room: z.object({ params: z.number(), tags: z.number(), metrics: z.number() }).default(allRoom),
 });
+const core = columns.transform(
+  ({ reasons, ...read }): Core =>
+    reasons ? { ...read, reasons } : { ...read, ...reasonsAmong(read.fields, read.lifecycle) },
+);
 
 /** The part of it that tells the status; null: nothing is folded yet. */
 export function readLifecycle(text: string | null): Lifecycle {

@@ -214,3 +214,42 @@ it("a trial whose fields are all as large as they can be is folded and shown", a
   const left = (await t.ledger()).flatMap((entry) => entry.warnings.map(({ action }) => action));
   expect(left.filter((action) => action === "cut" || action === "left_out").length).toBeGreaterThan(5);
 });
+
+it("What an older build kept of why a trial failed is gone as well when the trial goes on", async () => {
+  const t = trial();
+  await post([t.start(-10), t.failed(-5, { error_type: "OOM" })]);
+  await foldAll();
+  const key = await idOf(`standing-${count}`);
+  // It had the texts among the fields, and knew of times only.
+  const { core } = z
+    .object({ core: z.string() })
+    .parse(await env.DB.prepare("select core from trials where key = ?1").bind(key).first());
+  const { reasons, lifecycle, fields, ...rest } = z
+    .looseObject({
+      fields: z.record(z.string(), z.unknown()),
+      reasons: z.object({
+        said: z.object({ failed: z.array(z.looseObject({ texts: z.record(z.string(), z.unknown()) })) }),
+      }),
+      lifecycle: z.object({ ends: z.object({ failed: z.array(z.looseObject({})) }) }),
+    })
+    .parse(JSON.parse(core));
+  const [said] = reasons.said.failed;
+  const texts = Object.entries(said?.texts ?? {}).map(([name, value]) => [
+    name,
+    { value, at: said?.at, id: said?.id },
+  ]);
+  const older = {
+    ...rest,
+    fields: { ...fields, ...Object.fromEntries(texts) },
+    lifecycle: { resumedAt: null, ends: { failed: lifecycle.ends.failed[0] } },
+  };
+  await env.DB.prepare("update trials set core = ?2 where key = ?1").bind(key, JSON.stringify(older)).run();
+  const why = { error_message: "out of memory", error_type: "OOM" };
+  expect(await t.now()).toMatchObject({ status: "failed", fields: why, tags: why });
+  await post(t.start(null, { resume: true }));
+  await foldAll();
+  const { fields: left, tags } = z
+    .looseObject({ fields: z.looseObject({}), tags: z.looseObject({}) })
+    .parse(await t.now());
+  expect(Object.keys({ ...left, ...tags }).filter((name) => name in why)).toEqual([]);
+});
