@@ -1,3 +1,4 @@
+import type { ProblemBody } from "./answers/problem.ts";
 import type { Rejection } from "./domain/events.ts";
 import { type FieldProblem, MAX_SAID, sentence } from "./domain/problems.ts";
 import { shortened } from "./domain/shown.ts";
@@ -72,22 +73,6 @@ const TITLE: Record<string, string> = {
   event_construction_failed: "A field does not hold what it must",
   event_too_large: "The event is too large",
   event_id_conflict: "The event id was used before with another body",
-};
-
-/** The original's fields (success, error, details) and RFC 9457's, in one body. */
-export type ProblemBody = {
-  success: false;
-  error: string;
-  details: string | string[];
-  type: string;
-  title: string;
-  status: number;
-  detail: string;
-  errors?: (FieldProblem & { index?: number })[];
-  /** How many more problems there were than `errors` holds. */
-  more_errors?: number;
-  received?: string;
-  request_id?: string;
 };
 
 /** The body for a failure, with the first `most` of its problems; its `index` says which item of the request it is about. */

@@ -1,3 +1,4 @@
+import type { PlanView } from "../answers/report.ts";
 import type { KeptPoint, KeptText } from "../domain/compare.ts";
 import { type PointView, pointView, type Sampled, sampled } from "../domain/report.ts";
 import { readSentState } from "../store/columns.ts";
@@ -125,7 +126,7 @@ function upToRoom(points: KeptPoint[], room: number): KeptPoint[] {
 }
 
 /** What a plan holds, for people. */
-export function planView({ points, params, tags, state, undelivered }: Plan) {
+export function planView({ points, params, tags, state, undelivered }: Plan): PlanView {
   const keys: Record<string, Sampled<PointView>> = {};
   for (const [key, list] of points) keys[key] = sampled(list, pointView);
   const pairs = (texts: readonly KeptText[]) =>

@@ -1,3 +1,4 @@
+import type { Series } from "../answers/trials.ts";
 import { downsample } from "../domain/downsample.ts";
 import { MAX_STEP, MIN_STEP } from "../domain/limits.ts";
 import { toWire } from "../domain/values.ts";
@@ -18,7 +19,7 @@ const MAX_PRUNED_PAGES = 200;
 
 /** `readAt`: when MLflow gave the points, epoch milliseconds. */
 export type History =
-  | { kind: "read"; series: { points: SeriesPoint[]; total: number; downsampled: boolean }; readAt: number }
+  | { kind: "read"; series: Series; readAt: number }
   | { kind: "no run" | "no metric" }
   | { kind: "away"; reason: string };
 

@@ -1,10 +1,9 @@
+import type { Series } from "../answers/trials.ts";
 import { downsample } from "../domain/downsample.ts";
 import { toWire } from "../domain/values.ts";
 import type { Failure } from "../mlflow/failure.ts";
 import type { SeriesPoint, StepRange } from "../store/read-points.ts";
 import type { Deps } from "./deps.ts";
-
-type Series = { points: SeriesPoint[]; total: number; downsampled: boolean };
 
 /**
  * A metric's history of a trial whose points were pruned here, read from MLflow, which was seen to have them all.

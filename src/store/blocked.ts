@@ -1,5 +1,6 @@
 import { and, desc, eq, isNotNull, lt, ne, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import type { BlockedListed } from "../answers/ops.ts";
 import { type Block, type BlockedKind, GONE_KINDS } from "../domain/blocked.ts";
 import { HELD, type Lease } from "./leases.ts";
 import { owner, ownerView } from "./read-ops.ts";
@@ -66,19 +67,22 @@ export async function listBlocked(
     )
     .orderBy(desc(streams.id))
     .limit(limit + 1);
-  return rows.map((row) => ({
-    kind: row.streamKind,
-    ...ownerView(row),
-    blocked_kind: row.blockedKind,
-    blocked_on: row.blockedOn,
-    blocked_reason: row.reason,
-    forgotten: filter.forgotten,
-    experiment_name: row.experimentName,
-    mlflow_experiment_id: row.mlflowExperimentId,
-    mlflow_run_id: row.mlflowRunId,
-    undelivered_events: row.undelivered,
-    position: { value: null, id: row.id },
-  }));
+  return rows.flatMap((row) => {
+    if (row.blockedKind === null) return [];
+    const view: BlockedListed = {
+      kind: row.streamKind,
+      ...ownerView(row),
+      blocked_kind: row.blockedKind,
+      blocked_on: row.blockedOn,
+      blocked_reason: row.reason ?? row.blockedKind,
+      forgotten: filter.forgotten,
+      experiment_name: row.experimentName,
+      mlflow_experiment_id: row.mlflowExperimentId,
+      mlflow_run_id: row.mlflowRunId,
+      undelivered_events: row.undelivered,
+    };
+    return [{ ...view, position: { value: null, id: row.id } }];
+  });
 }
 
 /**

@@ -1,6 +1,7 @@
 import { and, asc, count, desc, eq, lt, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import * as z from "zod";
+import type { LetterListed, LetterView } from "../answers/ops.ts";
 import type { LETTER_KINDS, LETTER_STATES } from "../domain/words.ts";
 import { deliveryColumns, deliveryView, iso } from "./read-common.ts";
 import { owner, ownerView } from "./read-ops.ts";
@@ -119,11 +120,14 @@ export async function readLetter(db: D1Database, id: number) {
     .get();
   if (!row) return null;
   const delivery = row.streamKey === null ? null : deliveryView(row);
-  return { letter: row, view: { ...letterView(row), delivery } };
+  const view: LetterView = { ...letterView(row), delivery };
+  return { letter: row, view };
 }
 
 /** A dead letter as the API shows it. */
-export function letterView(row: Awaited<ReturnType<typeof matchingLetters>>["letters"][number]) {
+export function letterView(
+  row: Awaited<ReturnType<typeof matchingLetters>>["letters"][number],
+): LetterListed {
   return {
     id: row.id,
     ...ownerView(row),

@@ -1,6 +1,7 @@
 import { and, eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import * as z from "zod";
+import type { JobView } from "../answers/jobs.ts";
 import { type JobRow, readJobCounts, readJobErrors } from "./job-columns.ts";
 import { outstanding } from "./jobs.ts";
 import { iso } from "./read-common.ts";
@@ -42,9 +43,7 @@ export async function readJob(db: D1Database, id: string) {
   return row ? jobView(row) : null;
 }
 
-export type JobView = ReturnType<typeof jobView>;
-
-function jobView(row: JobRow) {
+function jobView(row: JobRow): JobView {
   return {
     id: row.id,
     action: row.action,

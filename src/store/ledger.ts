@@ -1,6 +1,13 @@
 import * as z from "zod";
+import { type LedgerEntry, ledgerTotals as totals } from "../answers/ledger.ts";
 import { warningSchema } from "../domain/warnings.ts";
-import { LEDGER_STATES, type LedgerState } from "../domain/words.ts";
+import {
+  CONFLICT_KINDS,
+  LEDGER_STATES,
+  LETTER_KINDS,
+  LETTER_STATES,
+  type LedgerState,
+} from "../domain/words.ts";
 import { iso } from "./read-common.ts";
 
 /** The journal of a trial with what became of each event. */
@@ -55,57 +62,47 @@ export async function ledgerPage(
   }));
 }
 
-const totals = z.object({
-  accepted: z.number(),
-  delivered: z.number(),
-  confirmed: z.number(),
-  duplicates: z.number(),
-  conflicting: z.number(),
-  dead: z.number(),
-});
-
 /** How many of a trial's events came how far. An event with a conflict or a dead letter is delivered but for that. */
 export async function ledgerTotals(db: D1Database, streamId: number) {
   return totals.parse(await db.prepare(TOTALS).bind(streamId).first());
 }
 
-const trouble = z.object({
-  seq: z.number(),
-  what: z.enum(["conflict", "dead letter"]),
-  id: z.number(),
-  kind: z.string(),
-  field: z.string().nullable(),
-  kept: z.string().nullable(),
-  refused: z.string(),
-  reason: z.string().nullable(),
-  state: z.string().nullable(),
-  created_at: z.number(),
-});
+const found = { seq: z.number(), id: z.number(), refused: z.string(), created_at: z.number() };
+const trouble = z.discriminatedUnion("what", [
+  z.object({
+    ...found,
+    what: z.literal("conflict"),
+    kind: z.enum(CONFLICT_KINDS),
+    field: z.string(),
+    kept: z.string().nullable(),
+  }),
+  z.object({
+    ...found,
+    what: z.literal("dead letter"),
+    kind: z.enum(LETTER_KINDS),
+    reason: z.string(),
+    state: z.enum(LETTER_STATES),
+  }),
+]);
 
 /** The conflicts and dead letters of some events. */
 async function troubles(db: D1Database, streamId: number, seqs: readonly number[]) {
   const { results } = await db.prepare(TROUBLES).bind(streamId, JSON.stringify(seqs)).all();
   const bySeq = Map.groupBy(z.array(trouble).parse(results), (row) => row.seq);
-  return (seq: number) => {
+  return (seq: number): Pick<LedgerEntry, "conflicts" | "dead_letters"> => {
     const own = bySeq.get(seq) ?? [];
     return {
-      conflicts: own.flatMap(({ what, id, kind, field, kept, refused, created_at }) =>
-        what === "conflict" ? [{ id, kind, field, kept, refused, created_at: iso(created_at) }] : [],
-      ),
-      dead_letters: own.flatMap(({ what, id, kind, refused, reason, state, created_at }) =>
-        what === "dead letter"
-          ? [
-              {
-                id,
-                kind,
-                item: z.json().parse(JSON.parse(refused)),
-                reason,
-                state,
-                created_at: iso(created_at),
-              },
-            ]
-          : [],
-      ),
+      conflicts: own.flatMap((row) => {
+        if (row.what !== "conflict") return [];
+        const { id, kind, field, kept, refused, created_at } = row;
+        return [{ id, kind, field, kept, refused, created_at: iso(created_at) }];
+      }),
+      dead_letters: own.flatMap((row) => {
+        if (row.what !== "dead letter") return [];
+        const { id, kind, refused, reason, state, created_at } = row;
+        const item = z.json().parse(JSON.parse(refused));
+        return [{ id, kind, item, reason, state, created_at: iso(created_at) }];
+      }),
     };
   };
 }

@@ -1,6 +1,7 @@
 import { desc, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import * as z from "zod";
+import type { CronPass } from "../answers/ops.ts";
 import { cronPasses } from "./schema.ts";
 
 /** What one pass of the cron did. Counts, but for `probe` and `error`. */
@@ -105,7 +106,7 @@ export async function lastPull(db: D1Database): Promise<number> {
 }
 
 /** The latest passes, newest first. */
-export async function listPasses(db: D1Database, limit: number) {
+export async function listPasses(db: D1Database, limit: number): Promise<CronPass[]> {
   const rows = await drizzle(db).select().from(cronPasses).orderBy(desc(cronPasses.id)).limit(limit);
   return rows.map((row) => {
     const pass = report.parse(JSON.parse(row.report));

@@ -1,4 +1,5 @@
 import { type SQL, sql } from "drizzle-orm";
+import type { Delivery } from "../answers/parts.ts";
 import type { SyncState } from "../domain/words.ts";
 import { streams } from "./schema.ts";
 
@@ -32,7 +33,7 @@ export const deliveryColumns = {
   deliveredAt: streams.deliveredAt,
 };
 
-type Delivery = {
+type DeliveryRow = {
   syncState: SyncState;
   waitingFor: string | null;
   blockedReason: string | null;
@@ -43,7 +44,7 @@ type Delivery = {
 };
 
 /** The same as the API shows it. */
-export function deliveryView(row: Delivery) {
+export function deliveryView(row: DeliveryRow): Delivery {
   return {
     sync_state: row.syncState,
     waiting_for: row.waitingFor,

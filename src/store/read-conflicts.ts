@@ -1,5 +1,6 @@
 import { and, desc, eq, lt, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import type { Conflict, TrialConflict } from "../answers/trials.ts";
 import type { CONFLICT_KINDS, CONFLICT_STATES } from "../domain/words.ts";
 import { iso } from "./read-common.ts";
 import { owner, ownerView } from "./read-ops.ts";
@@ -46,7 +47,7 @@ export async function listConflicts(
 }
 
 /** One conflict by its number, or null. */
-export async function readConflict(db: D1Database, id: number) {
+export async function readConflict(db: D1Database, id: number): Promise<Conflict | null> {
   const row = await owned(db).where(eq(conflicts.id, id)).get();
   return row ? { ...conflictView(row.conflict), ...ownerView(row.owner) } : null;
 }
@@ -59,7 +60,7 @@ function owned(db: D1Database) {
 }
 
 /** A conflict as the API shows it. */
-export function conflictView(row: typeof conflicts.$inferSelect) {
+export function conflictView(row: typeof conflicts.$inferSelect): TrialConflict {
   return {
     id: row.id,
     kind: row.kind,

@@ -1,6 +1,6 @@
 import { desc, eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { RUN_STATUSES } from "../domain/words.ts";
+import type { Experiment, ExperimentListed, RunCounts } from "../answers/mirror.ts";
 import { readExperimentTags, readFormerNames } from "./mirror-experiments.ts";
 import { iso } from "./read-common.ts";
 import { behind, type Order, orderTerms, type Position } from "./read-order.ts";
@@ -36,7 +36,7 @@ export async function listExperiments(db: D1Database, after: Position | null, li
 }
 
 /** One experiment by MLflow's id with everything that is known of it, or null. */
-export async function readExperiment(db: D1Database, experimentId: string) {
+export async function readExperiment(db: D1Database, experimentId: string): Promise<Experiment | null> {
   const row = await drizzle(db)
     .select()
     .from(mlflowExperiments)
@@ -69,7 +69,7 @@ async function modelRunsIn(db: D1Database, experimentId: string) {
   return rows;
 }
 
-function experimentView(row: typeof mlflowExperiments.$inferSelect) {
+function experimentView(row: typeof mlflowExperiments.$inferSelect): Omit<ExperimentListed, "runs"> {
   return {
     mlflow_experiment_id: row.mlflowExperimentId,
     name: row.name,
@@ -88,13 +88,12 @@ async function countRuns(db: D1Database, experimentIds: readonly string[]) {
       sql`${runCounts.mlflowExperimentId} in (select value from json_each(${JSON.stringify(experimentIds)}))`,
     );
   const byExperiment = Map.groupBy(groups, (group) => group.mlflowExperimentId);
-  return (experimentId: string) => {
-    const own = byExperiment.get(experimentId) ?? [];
-    return {
-      total: own.reduce((sum, group) => sum + group.value, 0),
-      by_status: Object.fromEntries(
-        RUN_STATUSES.map((status) => [status, own.find((group) => group.status === status)?.value ?? 0]),
-      ),
-    };
+  return (experimentId: string): RunCounts => {
+    const counts = { total: 0, by_status: { RUNNING: 0, SCHEDULED: 0, FINISHED: 0, FAILED: 0, KILLED: 0 } };
+    for (const { status, value } of byExperiment.get(experimentId) ?? []) {
+      counts.total += value;
+      counts.by_status[status] += value;
+    }
+    return counts;
   };
 }

@@ -1,8 +1,10 @@
 import { and, desc, eq, lt, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import type { ModelRun, ModelRunListed, TrialCounts } from "../answers/model-runs.ts";
+import { isMap } from "../domain/flatten.ts";
 import { type Core, endOf, fieldOf } from "../domain/fold.ts";
-import type { TrialStatus } from "../domain/types.ts";
-import type { ModelRunState, SyncState } from "../domain/words.ts";
+import type { Json } from "../domain/types.ts";
+import type { ModelRunState } from "../domain/words.ts";
 import { modelRunState } from "./fold.ts";
 import { countsOf, deliveryColumns, deliveryView, iso, ownExperiment, syncState } from "./read-common.ts";
 import type { Position } from "./read-order.ts";
@@ -63,7 +65,7 @@ async function modelRunRow(db: D1Database, modelRunId: string) {
     .get();
 }
 
-function modelRunView(row: NonNullable<Awaited<ReturnType<typeof modelRunRow>>>) {
+function modelRunView(row: NonNullable<Awaited<ReturnType<typeof modelRunRow>>>): ModelRunListed {
   return {
     model_run_id: row.modelRunId,
     state: row.state,
@@ -84,7 +86,7 @@ function modelRunView(row: NonNullable<Awaited<ReturnType<typeof modelRunRow>>>)
 }
 
 /** Everything of one model run, by the trainer's id, and how its trials fare; null when there is none. */
-export async function readModelRun(db: D1Database, modelRunId: string) {
+export async function readModelRun(db: D1Database, modelRunId: string): Promise<ModelRun | null> {
   const row = await modelRunRow(db, modelRunId);
   if (!row) return null;
   const [{ state, ahead, unreadable }, counts, trialCounts] = await Promise.all([
@@ -104,34 +106,31 @@ export async function readModelRun(db: D1Database, modelRunId: string) {
 
 /** What the list shows of the fold, with the events that are not in its rows yet. */
 function foldedView(core: Core, ownExperiment: string | null) {
+  const text = (value: Json) => (typeof value === "string" ? value : null);
+  const number = (value: Json) => (typeof value === "number" ? value : null);
   const field = (name: string) => fieldOf(core, name);
+  const [best, metadata] = [field("best_metric"), field("metadata")];
   return {
     state: modelRunState(core),
-    run_name: field("run_name"),
-    experiment_name: ownExperiment ?? field("experiment_name"),
-    requested_trials: field("requested_trials"),
-    completed_trials: field("completed_trials"),
-    search_space_version: field("search_space_version"),
-    max_params: field("max_params"),
-    best_metric: field("best_metric"),
-    best_trial_id: field("best_trial_id"),
+    run_name: text(field("run_name")),
+    experiment_name: ownExperiment ?? text(field("experiment_name")),
+    requested_trials: number(field("requested_trials")),
+    completed_trials: number(field("completed_trials")),
+    search_space_version: number(field("search_space_version")),
+    max_params: number(field("max_params")),
+    best_metric: number(best) ?? text(best),
+    best_trial_id: text(field("best_trial_id")),
     started_at: iso(core.startedAt),
     ended_at: iso(endOf(core)),
-    metadata: field("metadata") ?? {},
+    metadata: isMap(metadata) ? metadata : {},
   };
 }
 
-const NO_STATUSES: Record<TrialStatus, number> = {
-  running: 0,
-  succeeded: 0,
-  failed: 0,
-  skipped: 0,
-  cancelled: 0,
-};
-const NO_SYNC_STATES: Record<SyncState, number> = { pending: 0, waiting: 0, blocked: 0, synced: 0 };
+const NO_STATUSES = { running: 0, succeeded: 0, failed: 0, skipped: 0, cancelled: 0 };
+const NO_SYNC_STATES = { pending: 0, waiting: 0, blocked: 0, synced: 0 };
 
 /** The trials of a model run, counted in each way that a list can be filtered. */
-async function countTrials(db: D1Database, modelRunId: string) {
+async function countTrials(db: D1Database, modelRunId: string): Promise<TrialCounts> {
   const groups = await drizzle(db)
     .select({
       status: trials.status,

@@ -1,3 +1,4 @@
+import type { Owner } from "../answers/parts.ts";
 import { streams } from "./schema.ts";
 
 /** The columns that say whose a row is. */
@@ -8,7 +9,7 @@ export const owner = {
   trialId: streams.trialId,
 };
 
-type Owner = {
+type OwnerRow = {
   streamKey: string | null;
   streamKind: "trial" | "model_run" | null;
   modelRunId: string | null;
@@ -16,7 +17,7 @@ type Owner = {
 };
 
 /** Whose it is: the trial by its public id and the trainer's, or the model run by its own. */
-export function ownerView(row: Owner) {
+export function ownerView(row: OwnerRow): Owner {
   return {
     trial: row.streamKind === "trial" ? row.streamKey : null,
     trial_id: row.trialId,

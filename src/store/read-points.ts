@@ -1,7 +1,8 @@
+import type { Series } from "../answers/trials.ts";
 import { downsample } from "../domain/downsample.ts";
-import { compareValues, fromWire, type WireNumber } from "../domain/values.ts";
+import { compareValues, fromWire } from "../domain/values.ts";
 
-export type SeriesPoint = { step: number; timestamp: number; value: WireNumber };
+export type SeriesPoint = Series["points"][number];
 export type StepRange = { from: number; to: number };
 
 /** Points read in one statement. A longer series is thinned page by page, so that no Worker has to hold it whole. */
@@ -17,7 +18,7 @@ export async function readSeries(
   key: string,
   range: StepRange,
   maxPoints: number,
-): Promise<{ points: SeriesPoint[]; total: number; downsampled: boolean } | null> {
+): Promise<Series | null> {
   const [finals, stored] = await Promise.all([
     unplannedFinals(db, streamId, key),
     db.prepare(COUNT_POINTS).bind(streamId, key, range.from, range.to).first<number>("total"),

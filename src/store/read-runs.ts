@@ -1,6 +1,7 @@
 import { and, eq, isNotNull, isNull } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { alias } from "drizzle-orm/sqlite-core";
+import type { Run, RunListed } from "../answers/mirror.ts";
 import { readMirrored } from "./mirrored.ts";
 import { iso } from "./read-common.ts";
 import { behind, type Order, orderTerms, type Position } from "./read-order.ts";
@@ -72,7 +73,7 @@ export async function listRuns(db: D1Database, filter: RunFilter, after: Positio
 }
 
 /** One run by MLflow's id, with what the relay last pulled of it, and whose it is; or null. */
-export async function readRun(db: D1Database, runId: string) {
+export async function readRun(db: D1Database, runId: string): Promise<Run | null> {
   const isIt = eq(mlflowRuns.mlflowRunId, runId);
   const [row, pulled] = await Promise.all([
     selectRuns(db).where(isIt).get(),
@@ -100,7 +101,7 @@ function selectRuns(db: D1Database) {
 
 type Owner = { key: string; kind: "trial" | "model_run"; modelRunId: string | null; trialId: string | null };
 
-function runView(row: Awaited<ReturnType<typeof selectRuns>>[number]) {
+function runView(row: Awaited<ReturnType<typeof selectRuns>>[number]): RunListed {
   const { owner } = row;
   return {
     mlflow_run_id: row.mlflowRunId,

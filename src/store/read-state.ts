@@ -1,5 +1,6 @@
 import { and, eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import type { Folded, Unreadable } from "../answers/parts.ts";
 import { emptyCore, fieldsOf, fold, type State } from "../domain/fold.ts";
 import type { Summary } from "../domain/summary.ts";
 import { toWire } from "../domain/values.ts";
@@ -15,8 +16,6 @@ type Stream = { id: number; kind: "trial" | "model_run" };
 
 /** `ahead`: it holds more than the query rows do. `unreadable`: what is not in it, since it cannot be read. */
 export type ReadState = { state: State; ahead: boolean; unreadable: Unreadable | null };
-/** The row's own record, or the events that are not folded yet. */
-export type Unreadable = { part: "record" | "events"; reason: string };
 
 /**
  * The state of a stream with every event that was acknowledged, folded or not. Writes nothing, so that readers never
@@ -67,19 +66,21 @@ async function storedState(db: D1Database, stream: Stream) {
 }
 
 /** The parts of a state that trials and model runs show alike. */
-export function stateView({ core, params, tags, metrics }: State) {
+export function stateView({ core, params, tags, metrics }: State): Folded {
   const sorted = <T>(map: ReadonlyMap<string, { value: T }>) =>
     Object.fromEntries([...map].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, { value }]) => [key, value]));
   return {
     parameters: sorted(params),
-    tags: sorted(new Map([...tags].filter(([, { value }]) => value !== null))),
+    tags: sorted(
+      new Map([...tags].flatMap(([key, { value }]) => (value === null ? [] : [[key, { value }]]))),
+    ),
     fields: Object.fromEntries(Object.entries(fieldsOf(core)).sort(([a], [b]) => (a < b ? -1 : 1))),
     metrics: summaryViews(metrics),
   };
 }
 
 /** Metric summaries as the API shows them, by key. */
-export function summaryViews(metrics: ReadonlyMap<string, Summary>) {
+export function summaryViews(metrics: ReadonlyMap<string, Summary>): Folded["metrics"] {
   return Object.fromEntries(
     [...metrics]
       .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -98,7 +99,7 @@ export function summaryViews(metrics: ReadonlyMap<string, Summary>) {
 
 /** The stream of a trial, by its public id. */
 export async function trialStream(db: D1Database, key: string) {
-  return drizzle(db)
+  const row = await drizzle(db)
     .select({
       id: streams.id,
       key: streams.key,
@@ -110,4 +111,6 @@ export async function trialStream(db: D1Database, key: string) {
     .from(streams)
     .where(and(eq(streams.key, key), eq(streams.kind, "trial")))
     .get();
+  if (!row || row.trialId === null) return undefined;
+  return { ...row, trialId: row.trialId };
 }

@@ -1,5 +1,6 @@
 import { eq, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import type { TrialSummary } from "../answers/trials.ts";
 import type { WireNumber } from "../domain/values.ts";
 import { deliveryColumns, deliveryView, iso, ownExperiment } from "./read-common.ts";
 import { metricSummaries, modelRuns, streams, trials } from "./schema.ts";
@@ -66,7 +67,7 @@ function oneOfAll(ids: readonly number[]): SQL {
 }
 
 /** A trial as lists show it. */
-export function trialView(row: NonNullable<Awaited<ReturnType<typeof trialRow>>>) {
+export function trialView(row: NonNullable<Awaited<ReturnType<typeof trialRow>>>): TrialSummary {
   return {
     id: row.key,
     model_run_id: row.modelRunId,

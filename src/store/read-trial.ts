@@ -1,5 +1,6 @@
 import { desc, eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import type { Trial, TrialSummary } from "../answers/trials.ts";
 import { type Core, endOf, fieldOf, type State } from "../domain/fold.ts";
 import { lostContactAt, statusOf } from "../domain/status.ts";
 import type { Json } from "../domain/types.ts";
@@ -13,7 +14,7 @@ import { latestVerdict } from "./verdicts.ts";
 const MAX_CONFLICTS = 100;
 
 /** Everything of one trial, by its public id; null when there is none. */
-export async function readTrial(db: D1Database, key: string) {
+export async function readTrial(db: D1Database, key: string): Promise<Trial | null> {
   const row = await trialRow(db, key);
   if (!row) return null;
   const [{ state, ahead, unreadable }, counts, conflicting, verified] = await Promise.all([
@@ -36,7 +37,7 @@ export async function readTrial(db: D1Database, key: string) {
 }
 
 /** What the list shows of the fold, with the events that are not in its rows yet. */
-function foldedView(core: Core) {
+function foldedView(core: Core): Partial<TrialSummary> {
   const number = (value: Json) => (typeof value === "number" ? value : null);
   const spectralNorm = fieldOf(core, "spectral_norm");
   return {

@@ -1,5 +1,6 @@
 import { and, desc, eq, type SQL } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import type { RefusalView } from "../answers/ledger.ts";
 import { iso } from "./read-common.ts";
 import { behind, type Order, orderTerms, type Position } from "./read-order.ts";
 import { refusals } from "./schema.ts";
@@ -138,7 +139,7 @@ function conditions({ model_run_id, trial_id, token_id, error }: RefusalFilter):
   ];
 }
 
-function refusalView(row: typeof refusals.$inferSelect) {
+function refusalView(row: typeof refusals.$inferSelect): RefusalView {
   return {
     token_id: row.tokenId,
     model_run_id: row.modelRunId === "" ? null : row.modelRunId,

@@ -539,7 +539,7 @@ export const runCounts = sqliteTable(
   "run_counts",
   {
     mlflowExperimentId: text("mlflow_experiment_id").notNull(),
-    status: text().notNull(),
+    status: text({ enum: RUN_STATUSES }).notNull(),
     value: integer().notNull(),
   },
   (t) => [primaryKey({ columns: [t.mlflowExperimentId, t.status] })],

@@ -1,6 +1,7 @@
 import { and, desc, eq, isNull } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { uuidv7 } from "uuidv7";
+import type { TokenMade, TokenRecord } from "../answers/ops.ts";
 import { SCOPES, type Scope } from "../domain/words.ts";
 import { apiTokens } from "./schema.ts";
 
@@ -8,15 +9,6 @@ const TOKEN_BYTES = 32;
 const PREFIX = "tr_";
 /** What every token looks like: the prefix, and 32 bytes in base64url. */
 export const TOKEN_FORM = /^tr_[\w-]{43}$/;
-
-export type TokenRecord = {
-  id: string;
-  name: string;
-  scopes: Scope[];
-  created_at: string;
-  expires_at: string | null;
-  revoked_at: string | null;
-};
 
 /** SHA-256 of a token. A random token of 256 bits needs no salt and no slow hash. */
 export async function sha256(text: string): Promise<Uint8Array> {
@@ -39,7 +31,7 @@ export async function createToken(
   db: D1Database,
   input: { name: string; scopes: readonly Scope[]; expiresAt: number | null },
   now: number,
-): Promise<TokenRecord & { token: string }> {
+): Promise<TokenMade> {
   const token =
     PREFIX +
     crypto

@@ -1,6 +1,7 @@
 import { and, asc, eq, gte } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import * as z from "zod";
+import { report as reportSchema } from "../answers/report.ts";
+import type { VerdictBrief } from "../answers/trials.ts";
 import type { Report } from "../domain/report.ts";
 import { iso } from "./read-common.ts";
 import { streams, verdicts } from "./schema.ts";
@@ -25,7 +26,7 @@ export async function latestVerdict(db: D1Database, streamId: number) {
 /** The same with its report. */
 export async function fullVerdict(db: D1Database, streamId: number) {
   const row = await verdictRow(db, streamId);
-  return row ? { ...verdictView(row), report: z.json().parse(JSON.parse(row.report)) } : null;
+  return row ? { ...verdictView(row), report: reportSchema.parse(JSON.parse(row.report)) } : null;
 }
 
 async function verdictRow(db: D1Database, streamId: number) {
@@ -44,7 +45,7 @@ async function verdictRow(db: D1Database, streamId: number) {
 }
 
 /** `up_to_date`: nothing was accepted after what the verdict covers. */
-function verdictView(row: NonNullable<Awaited<ReturnType<typeof verdictRow>>>) {
+function verdictView(row: NonNullable<Awaited<ReturnType<typeof verdictRow>>>): VerdictBrief {
   const { verdict, seq, checkedAt, lastSeq } = row;
   return { verdict, checked_at: iso(checkedAt), up_to_date: seq >= lastSeq };
 }

@@ -1,5 +1,6 @@
 import { asc, eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import type { WatchView } from "../answers/jobs.ts";
 import { readJobCounts, readJobErrors } from "./job-columns.ts";
 import { iso } from "./read-common.ts";
 import { jobs, watches } from "./schema.ts";
@@ -61,7 +62,7 @@ export async function noteJob(db: D1Database, id: number, jobId: string): Promis
 }
 
 /** The watches as the API shows them, each with its last job; or one of them. */
-export async function watchViews(db: D1Database, id?: number) {
+export async function watchViews(db: D1Database, id?: number): Promise<WatchView[]> {
   const rows = await drizzle(db)
     .select({ watch: watches, job: jobs })
     .from(watches)

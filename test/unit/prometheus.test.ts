@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { counterFamilies } from "../../src/routes/counter-families.ts";
-import { exposition, parseSeries } from "../../src/routes/prometheus.ts";
+import { counterFamilies } from "../../src/routes/observe/counter-families.ts";
+import { exposition, parseSeries } from "../../src/routes/observe/prometheus.ts";
 import { parseExposition } from "../lib/exposition.ts";
 
 const gauge = (samples: { labels?: Record<string, string>; value: number }[], help = "Help.") => ({

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { FRESH_MS, OUTAGE_TRUST_MS, TokenCache } from "../../src/routes/token-cache.ts";
+import { FRESH_MS, OUTAGE_TRUST_MS, TokenCache } from "../../src/routes/door/token-cache.ts";
 
 const NOW = 1_800_000_000_000;
 const token = (expiresAt: number | null = null) => ({

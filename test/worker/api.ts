@@ -2,6 +2,7 @@ import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { app } from "../../src/app.ts";
 import { foldStream } from "../../src/relay/fold-stream.ts";
+import { isAsDocumented } from "./document-schemas.ts";
 
 export const ADMIN = "test-admin-token";
 
@@ -15,7 +16,10 @@ const queues = {
 
 type Init = RequestInit & { token?: string | null; bindings?: object };
 
-/** A request to the relay, with the admin token unless another is given, and its body as JSON unless it says otherwise. */
+/**
+ * A request to the relay, with the admin token unless another is given, and its body as JSON unless it says otherwise.
+ * Whatever the answer, it is one that the document promises.
+ */
 export async function request(path: string, { token = ADMIN, bindings, ...init }: Init = {}) {
   const headers = new Headers(init.headers);
   if (init.body && !headers.has("content-type")) headers.set("content-type", "application/json");
@@ -27,6 +31,7 @@ export async function request(path: string, { token = ADMIN, bindings, ...init }
     createExecutionContext(),
   );
   const body: unknown = await response.json();
+  isAsDocumented(init.method ?? "GET", path, response, body);
   return { status: response.status, headers: response.headers, body };
 }
 

@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { app } from "../../src/app.ts";
 import { MAX_REQUEST_WARNINGS } from "../../src/domain/limits.ts";
-import { openApiDocument } from "../../src/openapi/document.ts";
+import { openApiDocument } from "../../src/routes/docs/document.ts";
 import { ADMIN, post } from "./api.ts";
 import { metric, start } from "./payloads.ts";
 

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import * as z from "zod";
-import { OUTAGE_TRUST_MS } from "../../src/routes/token-cache.ts";
+import { OUTAGE_TRUST_MS } from "../../src/routes/door/token-cache.ts";
 import { request } from "./api.ts";
 import { metric } from "./payloads.ts";
 
