@@ -11,13 +11,13 @@ const tally = new Tally();
 
 /**
  * The real effects, put together from the Worker's environment.
- * @param fetchMlflow what carries calls to MLflow
+ * @param fetchMlflow what carries calls to MLflow: the way into a private network, where one is bound
  * @throws ConfigError for a wrong setting
  */
 export function wire(
   env: Env,
   logFields: LogFields,
-  fetchMlflow: MlflowDeps["fetch"] = (url, init) => fetch(url, init),
+  fetchMlflow: MlflowDeps["fetch"] = (url, init) => (env.MLFLOW_VPC ?? globalThis).fetch(url, init),
 ): Deps {
   const config = configOf(env);
   const log = consoleLog(logFields);

@@ -2,6 +2,8 @@ import { unreachable } from "./reachable.ts";
 import type { WranglerConfig } from "./wrangler-config.ts";
 
 const PRODUCERS = ["TRIALS", "JOBS"];
+/** The way into a private network, where any name and any address is as good. */
+const PRIVATE_WAY = "MLFLOW_VPC";
 const DEAD_LETTER_QUEUES = "RELAY_DEAD_LETTER_QUEUES";
 
 /**
@@ -18,8 +20,9 @@ export function problemsOf(config: WranglerConfig, others: readonly WranglerConf
   ];
 }
 
-function mlflowProblems({ vars }: WranglerConfig): string[] {
+function mlflowProblems({ vars, vpc_services }: WranglerConfig): string[] {
   const uri = vars.MLFLOW_TRACKING_URI;
+  if (typeof uri === "string" && vpc_services.some(({ binding }) => binding === PRIVATE_WAY)) return [];
   const problem = typeof uri === "string" ? unreachable(uri) : "is not set.";
   return problem === null ? [] : [`MLFLOW_TRACKING_URI under [vars]: ${problem}`];
 }

@@ -37,6 +37,8 @@ function localConfig(config: WranglerConfig, vars: Record<string, string>): Wran
     ...config,
     main: join("build", basename(config.main).replace(/\.tsx?$/, ".js")),
     no_bundle: true,
+    // A private network is Cloudflare's to reach; here MLflow is fetched.
+    vpc_services: [],
     vars: Object.fromEntries(Object.entries(config.vars).filter(([name]) => !(name in vars))),
     secrets: { required: Object.keys(vars) },
     ...(assets?.directory ? { assets: { ...assets, directory: resolve(ROOT, assets.directory) } } : {}),

@@ -37,6 +37,7 @@ const WranglerConfig = z.looseObject({
         .default([]),
     })
     .default({ producers: [], consumers: [] }),
+  vpc_services: z.array(z.looseObject({ binding: z.string() })).default([]),
   env: z.record(z.string(), z.unknown()).default({}),
 });
 export type WranglerConfig = z.infer<typeof WranglerConfig>;

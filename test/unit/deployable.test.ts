@@ -59,6 +59,13 @@ describe("what would fail or lose messages once deployed is said before", () => 
     expect(problemsOf(deployable())).toEqual([]);
   });
 
+  test("any address will do with a way into its private network", () => {
+    const vars = { ...deployable().vars, MLFLOW_TRACKING_URI: "http://mlflow.internal:5000" };
+    const way = { binding: "MLFLOW_VPC", service_id: "0a1b" };
+    expect(problemsOf(deployable({ vars, vpc_services: [way] }))).toEqual([]);
+    expect(problemsOf(deployable({ vars, vpc_services: [{ ...way, binding: "OTHER" }] }))).toHaveLength(1);
+  });
+
   test("an environment that inherits neither database nor queues", () => {
     const bare = deployable({ d1_databases: [], queues: { producers: [], consumers: [] } });
     const problems = problemsOf(bare).join("\n");
