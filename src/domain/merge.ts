@@ -19,9 +19,17 @@ export const DESCRIPTION_TAG = "mlflow.note.content";
 /** A field as the relay has it, and when that was said, in epoch milliseconds. */
 export type Said<T> = { value: T; at: number };
 
-/** A run as the three sides have it. Tags are those that both may write (`isMerged`). */
+/**
+ * A run as the three sides have it. Tags are those that both may write (`isMerged`). The base's parameters are those that
+ * were taken from MLflow.
+ */
 export type Sides = {
-  base: { name: string; status: MergeStatus; tags: ReadonlyMap<string, string> };
+  base: {
+    name: string;
+    status: MergeStatus;
+    tags: ReadonlyMap<string, string>;
+    params: ReadonlyMap<string, string>;
+  };
   /** `name` is null where the trainer gave none; a tag's null: it was taken away. */
   relay: {
     name: Said<string> | null;
@@ -99,7 +107,10 @@ export function merge({ base, relay, mlflow }: Sides, policies: MergePolicies, s
   }
   for (const [key, there] of mlflow.params) {
     const here = relay.params.get(key);
-    if (here === undefined) merged.accepted.params.set(key, there);
+    if (here === undefined) {
+      // What was taken before is in the journal, though the record had no room for it.
+      if (!base.params.has(key)) merged.accepted.params.set(key, there);
+    }
     // A parameter of a run cannot be changed by anybody.
     else if (!sameMeaning(here, there))
       merged.conflicts.push({

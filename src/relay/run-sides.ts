@@ -38,6 +38,7 @@ export function sidesOf({ core, sent, ...stored }: Omit<StoredSides, "stream">, 
       name: sent.runName,
       status: base,
       tags: new Map(shared(stored.agreedTags).map(({ key, value }) => [key, value])),
+      params: new Map(stored.agreedParams.map(({ key, value }) => [key, value])),
     },
     relay: {
       name: wanted.runName === null ? null : { value: wanted.runName, at: core.fields.run_name?.at ?? 0 },

@@ -16,21 +16,25 @@ export type StoredSides = {
   tags: { key: string; value: string | null; at: number }[];
   params: { key: string; value: string }[];
   agreedTags: { key: string; value: string }[];
+  agreedParams: { key: string; value: string }[];
 };
 
 /** Null where the stream has no run yet. */
 export async function readSides(db: D1Database, streamId: number): Promise<StoredSides | null> {
   const orm = drizzle(db);
-  const [[stream], [trial], [modelRun], tagRows, paramRows, agreedTags] = await orm.batch([
+  const agreedOn = (kind: "tag" | "param") =>
+    orm
+      .select({ key: agreed.key, value: agreed.value })
+      .from(agreed)
+      .where(and(eq(agreed.streamId, streamId), eq(agreed.kind, kind)));
+  const [[stream], [trial], [modelRun], tagRows, paramRows, agreedTags, agreedParams] = await orm.batch([
     orm.select().from(streams).where(eq(streams.id, streamId)),
     orm.select({ core: trials.core }).from(trials).where(eq(trials.id, streamId)),
     orm.select({ core: modelRuns.core }).from(modelRuns).where(eq(modelRuns.id, streamId)),
     orm.select().from(tags).where(eq(tags.streamId, streamId)),
     orm.select({ key: params.key, value: params.value }).from(params).where(eq(params.streamId, streamId)),
-    orm
-      .select({ key: agreed.key, value: agreed.value })
-      .from(agreed)
-      .where(and(eq(agreed.streamId, streamId), eq(agreed.kind, "tag"))),
+    agreedOn("tag"),
+    agreedOn("param"),
   ]);
   const sent = readSentState(stream?.sentState ?? null);
   if (!stream || !sent) return null;
@@ -45,6 +49,7 @@ export async function readSides(db: D1Database, streamId: number): Promise<Store
     })),
     params: paramRows,
     agreedTags,
+    agreedParams,
   };
 }
 

@@ -30,7 +30,7 @@ describe("one tag", () => {
     const tags = <T>(value: T | null) => new Map(value === null ? [] : [["k", value] as const]);
     const state = { name: "n", status: "RUNNING" as const };
     return {
-      base: { ...state, tags: tags(base) },
+      base: { ...state, tags: tags(base), params: new Map() },
       relay: {
         name: null,
         status: { value: "RUNNING", at: 0 },
@@ -127,6 +127,7 @@ class World {
         tags: [...tags].map(([key, { value, at }]) => ({ key, value, at })),
         params: [...params].map(([key, { value }]) => ({ key, value })),
         agreedTags: pairs(this.#agreed),
+        agreedParams: [],
       },
       run,
     );
@@ -391,7 +392,7 @@ describe("any three sides", () => {
         const said = <T>(value: T) => ({ value, at: 50 });
         const { accepted, conflicts } = merge(
           {
-            base: { ...base, tags: present(base.tags) },
+            base: { ...base, tags: present(base.tags), params: new Map() },
             relay: {
               name: said(relay.name),
               status: said(relay.status),
@@ -449,7 +450,7 @@ describe("the same sides", () => {
         fc.constantFrom(...MERGE_POLICIES),
         (base, relay, mlflow, policy) => {
           const sides = (order: <T>(list: T[]) => T[]): Sides => ({
-            base: { name: "n", status: "RUNNING", tags: new Map(order(base)) },
+            base: { name: "n", status: "RUNNING", tags: new Map(order(base)), params: new Map() },
             relay: {
               name: null,
               status: { value: "RUNNING", at: 0 },

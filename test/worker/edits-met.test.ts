@@ -1,3 +1,4 @@
+import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { DESCRIPTION_TAG } from "../../src/domain/merge.ts";
 import type { Facts } from "../../src/domain/types.ts";
@@ -263,3 +264,15 @@ describe("a tag that was taken away here", () => {
     expect([t.run.tags.get("k"), await t.conflicts()]).toEqual(["A", []]);
   });
 });
+
+test.each(["params", "tags"] as const)(
+  "a record without room for more %s takes what MLflow has once, and not on every pull",
+  async (kind) => {
+    const t = await mergeWorld().trial();
+    const full = `update trials set core = json_set(core, '$.room.${kind}', 7999999) where id = ?1`;
+    await env.DB.prepare(full).bind(t.id).run();
+    t.run[kind].set("theirs", "1");
+    expect(await t.pull()).toMatchObject({ kind: "merged", accepted: 1 });
+    expect(await t.pull()).toEqual({ kind: "same" });
+  },
+);
