@@ -4,13 +4,18 @@ import { createMlflowClient } from "./mlflow/client.ts";
 import type { MlflowDeps } from "./mlflow/http.ts";
 import type { Deps } from "./relay/deps.ts";
 import { Guard } from "./relay/guard.ts";
+import { Budget } from "./store/budget.ts";
+import { counted } from "./store/counted.ts";
 import { Tally } from "./store/counters.ts";
 
 /** One for all of an isolate's invocations: what one of them cannot write down the next one does. */
 const tally = new Tally();
 
+/** The guard looks at the breaker at most once a second, and a turn must not end because others took all there is. */
+const GUARD_STATEMENTS = 60;
+
 /**
- * The real effects, put together from the Worker's environment.
+ * The real effects of one invocation, put together from the Worker's environment.
  * @param fetchMlflow what carries calls to MLflow: the way into a private network, where one is bound
  * @throws ConfigError for a wrong setting
  */
@@ -22,13 +27,19 @@ export function wire(
   const config = configOf(env);
   const log = consoleLog(logFields);
   const now = () => Date.now();
-  const guard = new Guard({ db: env.DB, config, now });
+  const budget = Budget.ofInvocation(now);
+  const guard = new Guard({
+    db: counted(env.DB, budget.share(GUARD_STATEMENTS), Math.random),
+    config,
+    now,
+  });
   const observe: MlflowDeps["observe"] = ({ kind }) =>
     tally.add(`relay_mlflow_calls_total{outcome="${kind}"}`);
   const effects = { fetch: fetchMlflow, now, observe };
   const mlflow = createMlflowClient(config.mlflow, { ...effects, admit: () => guard.admit() });
   return {
-    db: env.DB,
+    db: counted(env.DB, budget, Math.random),
+    budget,
     trials: env.TRIALS,
     jobs: env.JOBS,
     mlflow,

@@ -2,6 +2,7 @@ import { and, eq, gt, lte, ne, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { withoutCredentials } from "../config.ts";
 import type { Failure } from "../mlflow/failure.ts";
+import { ending } from "../store/counted.ts";
 import { breakers } from "../store/schema.ts";
 import { MAX_CONTROL_RUNS, writesAtAll } from "./control.ts";
 import type { Deps } from "./deps.ts";
@@ -36,7 +37,7 @@ export async function readBreaker(deps: Pick<Deps, "db" | "config">): Promise<Br
 
 /** A call went through: the count of failures in a row starts anew. Writes only where there is one. */
 export async function recordSuccess(deps: Pick<Deps, "db" | "config" | "now">): Promise<void> {
-  await drizzle(deps.db)
+  await drizzle(ending(deps.db))
     .update(breakers)
     .set({ failures: 0, updatedAt: deps.now() })
     .where(and(eq(breakers.server, serverOf(deps)), eq(breakers.state, "closed"), gt(breakers.failures, 0)));
@@ -55,7 +56,7 @@ export async function recordFailure(deps: BreakerDeps, failure: Failure): Promis
     if (found.ok) return false;
     return open(deps, found.failure, true);
   }
-  const [row] = await drizzle(deps.db)
+  const [row] = await drizzle(ending(deps.db))
     .insert(breakers)
     .values({ server: serverOf(deps), failures: 1, lastError: failure.message, updatedAt: now })
     .onConflictDoUpdate({
@@ -83,7 +84,7 @@ async function open(deps: BreakerDeps, failure: Failure, alarm: boolean): Promis
     lastError: failure.message,
     updatedAt: now,
   };
-  const rows = await drizzle(deps.db)
+  const rows = await drizzle(ending(deps.db))
     .insert(breakers)
     .values({ server: serverOf(deps), ...opened })
     .onConflictDoUpdate({ target: breakers.server, set: opened, setWhere: ne(breakers.state, "open") })

@@ -8,7 +8,7 @@ import { forgetSent, noteConfirmed } from "../store/confirmed.ts";
 import { streams } from "../store/schema.ts";
 import { backoffMs } from "./backoff.ts";
 import type { Deps } from "./deps.ts";
-import { heard } from "./helping.ts";
+import { heard, RUN_STATEMENTS } from "./helping.ts";
 import { sendPokes } from "./ingest.ts";
 import { MAX_IDS, runsById } from "./runs-by-id.ts";
 import { proceed, type Step, type Turn } from "./turn.ts";
@@ -22,7 +22,7 @@ import { underLease } from "./under-lease.ts";
 const SLOTS = 8;
 
 const MAX_DUE = 1_000;
-/** So many that a search leaves in doubt are looked at by themselves in a pass, for some statements each. */
+/** So many that a search leaves in doubt are looked at by themselves in a pass, for a call each. */
 const MAX_LOOKS = 20;
 
 /** The tag that a batch's token is to be in, noted with the next statement; null: all wait to be confirmed. */
@@ -84,14 +84,9 @@ function missingIn(sent: readonly Unconfirmed[], { data }: Run): Unconfirmed[] {
   return sent.filter(({ token }) => !there.has(token));
 }
 
-/**
- * Confirms what was delivered, many runs by one search; what MLflow lacks is sent again.
- * @returns also how many were looked at by themselves
- */
-export async function confirmDelivered(
-  deps: Deps,
-): Promise<{ confirmed: number; sentAgain: number; looked: number }> {
-  const counts = { confirmed: 0, sentAgain: 0, looked: 0 };
+/** Confirms what was delivered, many runs by one search; what MLflow lacks is sent again. */
+export async function confirmDelivered(deps: Deps): Promise<{ confirmed: number; sentAgain: number }> {
+  const counts = { confirmed: 0, sentAgain: 0 };
   const due = await dueStreams(deps);
   const inDoubt: number[] = [];
   for (let from = 0; from < due.length; from += MAX_IDS) {
@@ -113,7 +108,7 @@ export async function confirmDelivered(
   // In any order: those that stay in doubt leave the others their turn.
   const drawn = inDoubt.map((id) => ({ id, lot: deps.random() })).toSorted((a, b) => a.lot - b.lot);
   for (const { id } of drawn.slice(0, MAX_LOOKS)) {
-    counts.looked++;
+    if (!deps.budget.has(RUN_STATEMENTS)) break;
     if (await sendsAgain(deps, id)) counts.sentAgain++;
   }
   return counts;

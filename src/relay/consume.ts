@@ -1,11 +1,12 @@
 import { shown } from "../domain/shown.ts";
 import type { JournalEvent } from "../domain/types.ts";
 import { errorText } from "../log.ts";
+import { isOutOfStatements } from "../store/budget.ts";
 import { bury } from "../store/dead-letters.ts";
 import { journalEach } from "../store/journal-each.ts";
 import { probe } from "./breaker.ts";
 import { buryEvent } from "./bury-event.ts";
-import type { Deps, RelayMessage } from "./deps.ts";
+import { type Deps, onShare, type RelayMessage } from "./deps.ts";
 import { drive } from "./drive.ts";
 import { flushTally } from "./flush-tally.ts";
 import { countOutcomes, sendPokes } from "./ingest.ts";
@@ -16,7 +17,12 @@ import { wake } from "./wake.ts";
 
 /** A Worker has six connections at once; more calls would wait for one, with their timeouts running. */
 const MAX_PARALLEL = 6;
+/** A trouble that passes is over soon; one that lasts is left alone for longer. */
+const FIRST_RETRY_SECONDS = 2;
 const RETRY_DELAY_SECONDS = 15;
+/** What each message has for certain: a turn's first steps, or a share of a job. */
+const MESSAGE_STATEMENTS = 130;
+const LEFT_DELAY_SECONDS = 1;
 /** A trial whose pokes failed so often is left in peace for a while. */
 const DEAD_POKE_SECONDS = 60;
 const MAX_DEAD_RETRY_SECONDS = 3_600;
@@ -25,28 +31,57 @@ const MAX_DELAY_SECONDS = 86_400;
 
 const NOT_UNDERSTOOD = "an event that this build does not understand";
 
-/** Handles a queue's messages, a few at once. Every message is marked by itself, and nothing is thrown. */
+/**
+ * Handles a queue's messages, a few at once, as many as the invocation can: none is begun that may not have what it
+ * needs. Every message is marked by itself, and nothing is thrown.
+ */
 export async function consume(deps: Deps, messages: readonly Message<RelayMessage>[]): Promise<void> {
   const waiting = [...messages];
   const looks = new Looks(deps);
   const worker = async () => {
-    for (let message = waiting.shift(); message; message = waiting.shift()) {
+    while (deps.budget.has(MESSAGE_STATEMENTS)) {
+      const message = waiting.shift();
+      if (!message) return;
+      const share = deps.budget.share(MESSAGE_STATEMENTS);
       try {
-        await handle(deps, message.body, message.attempts, looks);
+        await handle(onShare(deps, share), message.body, message.attempts, looks);
         message.ack();
       } catch (error) {
+        if (isOutOfStatements(error)) {
+          await leave(deps, message);
+          continue;
+        }
         deps.log.error("a queue message failed and will come again", {
           kind: readMessage(message.body)?.kind,
           error: errorText(error),
         });
-        message.retry({ delaySeconds: RETRY_DELAY_SECONDS });
+        message.retry({
+          delaySeconds: message.attempts === 1 ? FIRST_RETRY_SECONDS : RETRY_DELAY_SECONDS,
+        });
+      } finally {
+        share.close();
       }
     }
   };
   await Promise.all(
     Array.from({ length: Math.min(MAX_PARALLEL, deps.config.maxConcurrentCalls, messages.length) }, worker),
   );
+  for (const message of waiting) await leave(deps, message);
   await flushTally(deps);
+}
+
+/** Leaves a message to another invocation, as a new one: a retry would count towards the dead letters, and nothing failed. */
+async function leave(deps: Deps, message: Message<RelayMessage>): Promise<void> {
+  const { body } = message;
+  const options = { delaySeconds: LEFT_DELAY_SECONDS };
+  const kind = readMessage(body)?.kind;
+  try {
+    await (kind === "job" ? deps.jobs : deps.trials).send(body, options);
+    message.ack();
+  } catch (error) {
+    deps.log.warn("a message that was left comes again", { kind, error: errorText(error) });
+    message.retry(options);
+  }
 }
 
 async function handle(deps: Deps, body: unknown, attempts: number, looks: Looks): Promise<void> {
@@ -74,7 +109,7 @@ type Keepable = { events: readonly JournalEvent[]; strange: readonly unknown[] }
  */
 async function keep(deps: Deps, { events, strange }: Keepable): Promise<void> {
   if (events.length === 0 && strange.length > 0) throw new Error(NOT_UNDERSTOOD);
-  const { outcomes, pokes } = await journalEach(deps.db, events, deps.now());
+  const { outcomes, pokes } = await journalEach(deps, events, deps.now());
   const settled = outcomes.filter((outcome) => outcome !== null);
   countOutcomes(deps, settled);
   for (const [i, outcome] of settled.entries()) {

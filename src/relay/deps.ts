@@ -1,6 +1,8 @@
 import type { Config } from "../config.ts";
 import type { Log } from "../log.ts";
 import type { MlflowClient, MlflowReads, MlflowWrites } from "../mlflow/client.ts";
+import type { Budget } from "../store/budget.ts";
+import { counted } from "../store/counted.ts";
 import type { Tally } from "../store/counters.ts";
 import type { Guard } from "./guard.ts";
 
@@ -17,7 +19,10 @@ export type RelayMessage =
 
 /** Everything with an effect that the stages use, passed in so that tests can put another in its place. */
 export type Deps = {
+  /** Every statement is drawn from the budget. */
   db: D1Database;
+  /** What the invocation, or this share of it, may still ask of the database. */
+  budget: Budget;
   trials: Queue<RelayMessage>;
   jobs: Queue<RelayMessage>;
   /** Every call goes through the guard: it is paced, and not sent while the breaker is open. */
@@ -36,3 +41,8 @@ export type Deps = {
   /** Counts for /metrics, written down when the invocation ends. */
   tally: Tally;
 };
+
+/** The same effects for work that is to have a share of the budget for itself. */
+export function onShare(deps: Deps, budget: Budget): Deps {
+  return { ...deps, budget, db: counted(deps.db, budget, deps.random) };
+}

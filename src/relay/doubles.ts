@@ -5,13 +5,13 @@ import { recordConflicts } from "../store/conflicts.ts";
 import { streams } from "../store/schema.ts";
 import { forgetRechecks, postponeRechecks } from "../store/streams.ts";
 import type { Deps } from "./deps.ts";
-import { heard } from "./helping.ts";
+import { heard, RUN_STATEMENTS } from "./helping.ts";
 import { filterOfTime, NONCE_TAG } from "./nonce.ts";
 import { findByNonce } from "./run.ts";
 import { landingMs, type Turn } from "./turn.ts";
 import { underLease } from "./under-lease.ts";
 
-/** The cron's pass has a thousand statements for everything; a trial without a double takes none of its own. */
+/** What one pass looks at; a trial without a double takes no statement and no call of its own. */
 const MAX_DUE = 2_000;
 const MAX_SEARCHES = 20;
 const MAX_DOUBLES = 20;
@@ -25,14 +25,13 @@ type Due = { id: number; nonce: string; runId: string; experimentId: string };
  * Looks once after every create whether it has made a second run: a call may be done though it was answered with an
  * error, and what stands between may send a request twice. One search serves all that were made about the same time.
  * The linked run stays; an empty run with our own nonce is deleted, another is a recorded conflict.
- * @returns also how many were looked at by themselves
  */
-export async function deleteDoubles(
-  deps: Deps,
-): Promise<{ checked: number; deleted: number; looked: number }> {
-  const counts = { checked: 0, deleted: 0, looked: 0 };
+export async function deleteDoubles(deps: Deps): Promise<{ checked: number; deleted: number }> {
+  const counts = { checked: 0, deleted: 0 };
+  let lookedAt = 0;
   const budget = { searches: MAX_SEARCHES };
   for (const group of groupsOf(await dueStreams(deps))) {
+    if (!deps.budget.has(RUN_STATEMENTS)) break;
     const doubled = await streamsWithDoubles(deps, group, budget);
     if (doubled === null) {
       await postpone(
@@ -45,12 +44,11 @@ export async function deleteDoubles(
     await forgetRechecks(deps.db, single, deps.now());
     counts.checked += single.length;
     // In the order in which they are due.
-    const looked = group
-      .flatMap(({ id }) => (doubled.has(id) ? [id] : []))
-      .slice(0, MAX_DOUBLES - counts.looked);
+    const looked = group.flatMap(({ id }) => (doubled.has(id) ? [id] : [])).slice(0, MAX_DOUBLES - lookedAt);
     await postpone(deps, looked);
     for (const id of looked) {
-      counts.looked++;
+      if (!deps.budget.has(RUN_STATEMENTS)) break;
+      lookedAt++;
       counts.deleted += await underLease(deps, id, () => 0, settleDoubles);
       counts.checked++;
     }

@@ -14,6 +14,8 @@ import { endAfterThrow, type Stage } from "./unreadable.ts";
 const FULL_POLL_MS = 250;
 const MAX_FULL_POLLS = 60;
 const FULL_RETRY_MS = 2_000;
+/** Waiting must not take what the turn itself is to have. */
+const POLL_STATEMENTS = 100;
 
 /**
  * What came of a turn. `poke`: come back after so many milliseconds; null when nothing is due, or when the breaker's
@@ -58,7 +60,8 @@ async function turnWith(deps: Deps, streamId: number, looks: Looks): Promise<Dri
   const end = await endOf(turn, looks);
   const values = { ...readAgain, ...turn.fence, ...valuesAfter(turn.deps, turn.stream, end) };
   const released = await release(deps.db, lease, values, deps.now());
-  if (!released) return { poke: null };
+  // Another may have the lease, and need no poke; or it was given back, and the answer was lost.
+  if (!released) return { poke: end.kind === "wait" ? end.ms : gatherMs };
   if (end.kind === "wait") return { poke: end.for === "breaker" ? null : end.ms };
   if (end.kind === "more" || folded.more) return { poke: 0 };
   // What another turn folded of this stream meanwhile counts as folded, but was not sent; nor was a call made that
@@ -91,7 +94,7 @@ async function claimInTurn(deps: Deps, streamId: number): Promise<Claim> {
   const { mlflow, maxConcurrentCalls } = deps.config;
   for (let i = 0; ; i++) {
     const claimed = await claim(deps.db, streamId, leaseMs(mlflow.timeoutMs), maxConcurrentCalls);
-    if (claimed.kind !== "full" || i >= MAX_FULL_POLLS) return claimed;
+    if (claimed.kind !== "full" || i >= MAX_FULL_POLLS || !deps.budget.has(POLL_STATEMENTS)) return claimed;
     await new Promise((resolve) => setTimeout(resolve, FULL_POLL_MS * (1 + deps.random())));
   }
 }

@@ -1,4 +1,5 @@
 import { fold } from "../domain/fold.ts";
+import { isOutOfStatements } from "../store/budget.ts";
 import { storeFold } from "../store/fold.ts";
 import { loadUnfolded } from "../store/unfolded.ts";
 import type { Deps } from "./deps.ts";
@@ -18,20 +19,25 @@ export async function foldStream(
   stream: Foldable,
 ): Promise<{ foldedSeq: number; more: boolean }> {
   let { foldedSeq } = stream;
-  for (let i = 0; i < MAX_HELPINGS; i++) {
-    const helping = await loadUnfolded(deps.db, { ...stream, foldedSeq });
-    if (!helping) return { foldedSeq, more: false };
-    const stored = await storeFold(
-      deps.db,
-      { ...stream, foldedSeq },
-      helping,
-      fold(helping.before, helping.events, helping.points),
-      deps.now(),
-    );
-    // Another fold was first, and so did this work; what it left is found at the next poke.
-    if (!stored) return { foldedSeq: await currentWatermark(deps.db, stream.id), more: true };
-    foldedSeq = helping.upto;
-    if (!helping.more) return { foldedSeq, more: false };
+  try {
+    for (let i = 0; i < MAX_HELPINGS; i++) {
+      const helping = await loadUnfolded(deps.db, { ...stream, foldedSeq });
+      if (!helping) return { foldedSeq, more: false };
+      const stored = await storeFold(
+        deps.db,
+        { ...stream, foldedSeq },
+        helping,
+        fold(helping.before, helping.events, helping.points),
+        deps.now(),
+      );
+      // Another fold was first, and so did this work; what it left is found at the next poke.
+      if (!stored) return { foldedSeq: await currentWatermark(deps.db, stream.id), more: true };
+      foldedSeq = helping.upto;
+      if (!helping.more) return { foldedSeq, more: false };
+    }
+  } catch (error) {
+    // Each helping is there for good.
+    if (!isOutOfStatements(error)) throw error;
   }
   return { foldedSeq, more: true };
 }

@@ -1,48 +1,36 @@
 import { errorText } from "../log.ts";
 import { type Failure, isAway } from "../mlflow/failure.ts";
+import { isOutOfStatements } from "../store/budget.ts";
 import { recordFailure } from "./breaker.ts";
 import type { Deps } from "./deps.ts";
 import type { Counts } from "./job-step.ts";
 import type { Pulled } from "./pull.ts";
 
 /**
- * What is left of a helping: statements, of which an invocation has a thousand (D1's limit, those in batches included),
- * and time. `handled`: the runs of this page that had their turn, whatever came of it; they get no second one.
- * `isFresh`: none had its turn yet.
+ * What is left of a helping, beside statements: time. `handled`: the runs of this page that had their turn, whatever came
+ * of it; they get no second one. `isFresh`: none had its turn yet.
  */
-export type Helping = { statements: number; untilMs: number; handled: Set<string>; isFresh: boolean };
+export type Helping = { untilMs: number; handled: Set<string>; isFresh: boolean };
 
-/** At most so many statements each takes, counted on the worst of its ways. */
-export const COST = {
-  /** A page of runs: its pace, the mirror read and written, tags looked up, and what was merged noted. */
-  page: 10,
-  /** Whether a stream's run says anything new: the two sides, in one batch, and whether a conflict is known. */
-  look: 7,
-  /** A merge that accepts something and meets a conflict: lease, call, two folds, the journal, the agreement, the mirror. */
-  merge: 56,
-  /** Linking a run under the lease, and its first merge. */
-  link: 80,
-  /** A second run reported and, by policy, deleted. */
-  double: 20,
-  /** Asking whether what a blocked stream needs is there again. */
-  ask: 3,
-};
+/**
+ * With fewer statements left nothing more is begun: a look, a merge or a link, by far most of them, take less. One that
+ * takes more is cut short, and is the first to have its turn in the next helping.
+ */
+export const RUN_STATEMENTS = 100;
 
 export type Failed = Pick<Failure, "kind" | "message">;
 
-/** @param statements what the invocation has left for it */
-export function newHelping(statements: number, untilMs: number): Helping {
-  return { statements, untilMs, handled: new Set(), isFresh: true };
+/** A helping that ends at a time, epoch milliseconds. */
+export function newHelping(untilMs: number): Helping {
+  return { untilMs, handled: new Set(), isFresh: true };
 }
 
 /** What came of some runs. `more`: the helping was used up before they were. */
 export type Outcome = { kind: "done" | "more" } | { kind: "failed"; failure: Failed };
 
-/** Whether the helping has room for so many statements, which then count. The first run always gets its turn. */
-export function takes(helping: Helping, now: number, statements: number): boolean {
-  if (!helping.isFresh && (now >= helping.untilMs || helping.statements < statements)) return false;
-  helping.statements -= statements;
-  return true;
+/** Whether another run may have its turn. The first one always gets it. */
+export function takes(deps: Pick<Deps, "budget" | "now">, helping: Helping): boolean {
+  return helping.isFresh || takesPage(deps, helping);
 }
 
 /** Notes that a run had its turn. */
@@ -51,11 +39,9 @@ export function handle(helping: Helping, runId: string): void {
   helping.isFresh = false;
 }
 
-/** Whether another page may be begun, which then counts. */
-export function takesPage(helping: Helping, now: number): boolean {
-  if (now >= helping.untilMs || helping.statements < COST.page) return false;
-  helping.statements -= COST.page;
-  return true;
+/** Whether another page may be begun. */
+export function takesPage({ budget, now }: Pick<Deps, "budget" | "now">, helping: Helping): boolean {
+  return now() < helping.untilMs && budget.has(RUN_STATEMENTS);
 }
 
 /** Adds to a count. */
@@ -87,8 +73,18 @@ export function passed(deps: Deps, counts: Counts, failure: Failed, streamId: nu
   return isAway(failure) ? { kind: "failed", failure } : { kind: "done" };
 }
 
-/** The same for what failed in the relay itself, such as its database: the others go on. */
-export function threw(deps: Deps, counts: Counts, error: unknown, streamId: number): Outcome {
+/**
+ * The same for what failed in the relay itself, such as its database: the others go on. Where the statements were used
+ * up the run has its turn in the next helping; not if it had all of this one, or it would hold the others up for good.
+ */
+export function threw(
+  deps: Deps,
+  helping: Helping,
+  counts: Counts,
+  error: unknown,
+  streamId: number,
+): Outcome {
+  if (isOutOfStatements(error) && !helping.isFresh) return { kind: "more" };
   deps.log.error("a run could not be followed", { stream: streamId, error: errorText(error) });
   count(counts, "failed");
   return { kind: "done" };

@@ -22,7 +22,7 @@ export type Ingested =
   | { kept: "full" }
   | { kept: "nowhere" };
 
-type IngestDeps = Pick<Deps, "db" | "trials" | "config" | "now" | "log" | "tally">;
+type IngestDeps = Pick<Deps, "db" | "budget" | "trials" | "config" | "now" | "log" | "tally">;
 
 /** Keeps events: in the journal, else in the queue, else nowhere, and then nothing was acknowledged. */
 export async function ingest(deps: IngestDeps, events: readonly JournalEvent[]): Promise<Ingested> {
@@ -32,7 +32,7 @@ export async function ingest(deps: IngestDeps, events: readonly JournalEvent[]):
     if (await isFull(deps)) return { kept: "full" };
     const { outcomes, pokes, databaseBytes } = await within(
       JOURNAL_TIMEOUT_MS,
-      journalEach(deps.db, events, deps.now()),
+      journalEach(deps, events, deps.now()),
     );
     noteSize(databaseBytes, deps.now());
     settled = outcomes.filter((outcome) => outcome !== null);

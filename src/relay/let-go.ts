@@ -10,7 +10,8 @@ export async function letGo(
   values: Partial<typeof streams.$inferInsert>,
 ): Promise<void> {
   const released = await release(deps.db, lease, values, deps.now());
-  // Whoever came for it meanwhile found it busy and left, even if nothing was left to fold.
-  if (released && released.stream.deliveredSeq < released.stream.lastSeq)
+  // Whoever came for it meanwhile found it busy and left, even if nothing was left to fold. Where the answer was lost
+  // nobody knows.
+  if (released === null || released.stream.deliveredSeq < released.stream.lastSeq)
     await sendPokes(deps, [{ streamId: lease.streamId, urgent: false }]);
 }

@@ -13,7 +13,6 @@ import {
 } from "../store/tagged.ts";
 import type { Deps } from "./deps.ts";
 import {
-  COST,
   count,
   countPulled,
   type Helping,
@@ -50,22 +49,28 @@ export async function linkTagged(
   for (const [i, run] of tagged.entries()) {
     const stream = streams.get(keys[i] ?? "");
     if (!stream || helping.handled.has(run.runId) || !concerns(deps, run, stream)) continue;
-    const cost = COST.double + (stream.mlflowRunId === null ? COST.link : 0);
-    if (!takes(helping, deps.now(), cost)) return { kind: "more" };
-    const outcome = await linkOrSettle(deps, run, stream, counts);
+    if (!takes(deps, helping)) return { kind: "more" };
+    const outcome = await linkOrSettle(deps, run, stream, helping, counts);
+    if (outcome.kind === "more") return outcome;
     handle(helping, run.runId);
     if (outcome.kind === "failed") return outcome;
   }
   return { kind: "done" };
 }
 
-async function linkOrSettle(deps: Deps, run: Tagged, stream: Claimant, counts: Counts): Promise<Outcome> {
+async function linkOrSettle(
+  deps: Deps,
+  run: Tagged,
+  stream: Claimant,
+  helping: Helping,
+  counts: Counts,
+): Promise<Outcome> {
   try {
     return stream.mlflowRunId === null
       ? await linkOne(deps, run, stream, counts)
       : await settleOther(deps, run, { ...stream, mlflowRunId: stream.mlflowRunId }, counts);
   } catch (error) {
-    return threw(deps, counts, error, stream.id);
+    return threw(deps, helping, counts, error, stream.id);
   }
 }
 

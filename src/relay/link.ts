@@ -1,6 +1,7 @@
 import { drizzle } from "drizzle-orm/d1";
 import type { Run } from "../mlflow/types.ts";
 import type { SentState } from "../store/columns.ts";
+import { repeatable } from "../store/counted.ts";
 import { mlflowRuns } from "../store/schema.ts";
 import { landingMs, proceed, type Step, type Turn } from "./turn.ts";
 
@@ -35,7 +36,7 @@ export async function link(turn: Turn, run: Run, runName: string, adopted: boole
     artifactUri: info.artifactUri,
     syncedAt: turn.deps.now(),
   };
-  await drizzle(turn.deps.db)
+  await drizzle(repeatable(turn.deps.db))
     .insert(mlflowRuns)
     .values({ mlflowRunId: info.runId, ...row })
     .onConflictDoUpdate({ target: mlflowRuns.mlflowRunId, set: row });

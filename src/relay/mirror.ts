@@ -1,17 +1,7 @@
 import type { Run } from "../mlflow/types.ts";
 import { mirrorRuns, settleMerged, type ToMerge } from "../store/mirror.ts";
 import type { Deps } from "./deps.ts";
-import {
-  COST,
-  count,
-  countPulled,
-  type Helping,
-  handle,
-  type Outcome,
-  passed,
-  takes,
-  threw,
-} from "./helping.ts";
+import { count, countPulled, type Helping, handle, type Outcome, passed, takes, threw } from "./helping.ts";
 import type { Counts } from "./job-step.ts";
 import { linkTagged } from "./link-tagged.ts";
 import { hasNews, type Pulled, pullStream } from "./pull.ts";
@@ -72,18 +62,15 @@ async function mergeOne(
   merged: ToMerge[],
 ): Promise<Outcome> {
   const { streamId, run } = each;
-  if (!takes(helping, deps.now(), COST.look)) return { kind: "more" };
+  if (!takes(deps, helping)) return { kind: "more" };
   try {
     let pulled: Pulled = { kind: "same" };
-    if (await hasNews(deps, streamId, run)) {
-      if (!takes(helping, deps.now(), COST.merge)) return { kind: "more" };
-      pulled = await pullStream(deps, streamId, null);
-    }
+    if (await hasNews(deps, streamId, run)) pulled = await pullStream(deps, streamId, null);
     countPulled(counts, pulled);
     if (pulled.kind === "failed") return passed(deps, counts, pulled.failure, streamId);
     if (pulled.kind !== "busy") merged.push(each);
     return { kind: "done" };
   } catch (error) {
-    return threw(deps, counts, error, streamId);
+    return threw(deps, helping, counts, error, streamId);
   }
 }

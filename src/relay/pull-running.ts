@@ -8,8 +8,8 @@ import { type Followed, followRuns } from "./mirror.ts";
 import { followRestored } from "./restored.ts";
 import { MAX_IDS, runsOrLost } from "./runs-by-id.ts";
 
-/** Where a pass begins, which the one before has told, and how much of the cron's time and statements it may take. */
-export type PullBudget = { afterId: number; maxRuns: number; maxMs: number; maxStatements: number };
+/** Where a pass begins, which the one before has told, and how much of the cron's time it may take. */
+export type PullBudget = { afterId: number; maxRuns: number; maxMs: number };
 
 /**
  * What a pass saw and did. `next_id` is the stream behind which the next one begins, 0 for the beginning: everything
@@ -32,12 +32,12 @@ export type PullReport = {
  * that each has its turn however much there is to do for the others.
  */
 export async function pullRunning(deps: Deps, budget: PullBudget): Promise<PullReport> {
-  const { afterId, maxRuns, maxMs, maxStatements } = budget;
-  const helping = newHelping(maxStatements, deps.now() + maxMs);
+  const { afterId, maxRuns, maxMs } = budget;
+  const helping = newHelping(deps.now() + maxMs);
   const counts: Counts = {};
   const streams = await streamsToPull(deps.db, afterId, maxRuns);
   let done = 0;
-  while (done < streams.length && takesPage(helping, deps.now())) {
+  while (done < streams.length && takesPage(deps, helping)) {
     const page = await followPage(deps, streams.slice(done, done + MAX_IDS), helping, counts);
     done += page.looked;
     if (!page.goesOn) break;
@@ -64,7 +64,7 @@ async function followPage(
   const looked = page.filter(({ streamId }) => streamId < next);
   count(counts, "looked_at", looked.filter(({ runId }) => runId !== null && shown.has(runId)).length);
   const active = new Set([...shown.values()].flatMap((run) => (isActive(run) ? run.info.runId : [])));
-  const asked = await followRestored(deps, looked, active, helping, counts);
+  const asked = await followRestored(deps, looked, active, counts);
   return { looked: looked.length, goesOn: outcome.kind === "done" && asked };
 }
 

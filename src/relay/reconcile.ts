@@ -1,17 +1,23 @@
 import { errorText } from "../log.ts";
+import { isOutOfStatements } from "../store/budget.ts";
+import { pruneJobs } from "../store/job-records.ts";
 import { keepLock, lock, unlock } from "../store/locks.ts";
 import { lastPull, NOTHING_DONE, type PassReport, storePass } from "../store/passes.ts";
 import { forgetRefusals } from "../store/refusals.ts";
 import { behindStreams } from "../store/streams.ts";
 import { probe, readBreaker } from "./breaker.ts";
 import { confirmDelivered } from "./confirm.ts";
-import type { Deps } from "./deps.ts";
+import { type Deps, onShare } from "./deps.ts";
 import { deleteDoubles } from "./doubles.ts";
 import { flushTally } from "./flush-tally.ts";
 import { follow } from "./follow.ts";
+import { pruneHistory } from "./history.ts";
+import { pokeDueJobs } from "./jobs.ts";
 import { whileKept } from "./keep.ts";
+import { pullWatched } from "./pull-watched.ts";
 import { closeOrphans, findQuiet } from "./quiet.ts";
 import { forgetOld, retire } from "./retire.ts";
+import { summarizeModelRuns } from "./summarize.ts";
 import { pokeAll, wake } from "./wake.ts";
 
 const LOCK = "reconcile";
@@ -19,6 +25,7 @@ const LOCK = "reconcile";
 const LOCK_MS = 4 * 60_000;
 const MAX_POKED = 5_000;
 const PAGE = 500;
+const MAX_PRUNED_JOBS = 1_000;
 /** What is due only after this is left to the next pass. */
 const HORIZON_MS = 5 * 60_000;
 
@@ -41,64 +48,96 @@ export async function reconcile(deps: Deps): Promise<PassReport | null> {
   }
 }
 
+/** What each part of a pass has for certain, in statements; it may also have what those before it left. */
+const SHARES = {
+  place: 5,
+  probe: 40,
+  poke: 20,
+  doubles: 120,
+  confirm: 120,
+  silence: 60,
+  prune: 120,
+  forget: 30,
+  keep: 60,
+  watch: 60,
+  follow: 220,
+};
+type Part = keyof typeof SHARES;
+
 async function pass(deps: Deps): Promise<PassReport> {
   const startedAt = deps.now();
   const report = { ...NOTHING_DONE };
+  const shares = new Map(
+    Object.entries(SHARES).map(([part, statements]) => [part, deps.budget.share(statements)]),
+  );
   // Each part by itself: what goes wrong in one is no reason to leave out the others.
-  const attempt = async (part: string, work: () => Promise<void>) => {
+  const attempt = async (part: Part, work: (deps: Deps) => Promise<void>) => {
+    const share = shares.get(part) ?? deps.budget;
     try {
-      await work();
+      await work(onShare(deps, share));
     } catch (error) {
-      const said = `${part}: ${errorText(error)}`;
-      report.error = report.error === null ? said : `${report.error}; ${said}`;
-      deps.log.error("a part of the cron's pass failed; the next pass goes on", {
-        part,
-        error: errorText(error),
-      });
+      if (isOutOfStatements(error)) deps.log.info("a part of the cron's pass goes on in the next", { part });
+      else {
+        const said = `${part}: ${errorText(error)}`;
+        report.error = report.error === null ? said : `${report.error}; ${said}`;
+        deps.log.error("a part of the cron's pass failed; the next pass goes on", {
+          part,
+          error: errorText(error),
+        });
+      }
+    } finally {
+      share.close();
     }
   };
   // First of all: a pass that fails, or must not pull, is to leave the place where it was.
-  await attempt("where it stopped", async () => {
-    report.nextPullId = await lastPull(deps.db);
+  await attempt("place", async ({ db }) => {
+    report.nextPullId = await lastPull(db);
   });
-  let looked = 0;
-  const whileUp = async (part: string, work: () => Promise<void>) => {
+  const whileUp = async (part: Part, work: (deps: Deps) => Promise<void>) => {
     if (deps.config.enabled && report.probe !== "open") await attempt(part, work);
+    else shares.get(part)?.close();
   };
-  if (deps.config.enabled)
-    await attempt("probe", async () => {
-      report.probe = await probe(deps);
-      // Not only when it closes just now: the pokes of an earlier wake may be lost, or not have been enough.
-      if ((await readBreaker(deps))?.state !== "open") await wake(deps);
-    });
-  await attempt("poke", async () => {
-    report.pokedTrials = await pokeBehind(deps);
+  await attempt("probe", async (own) => {
+    if (!deps.config.enabled) return;
+    report.probe = await probe(own);
+    // Not only when it closes just now: the pokes of an earlier wake may be lost, or not have been enough.
+    if ((await readBreaker(own))?.state !== "open") await wake(own);
   });
-  await whileUp("doubles", async () => {
-    const doubles = await deleteDoubles(deps);
+  await attempt("poke", async (own) => {
+    report.pokedTrials = await pokeBehind(own);
+  });
+  await whileUp("doubles", async (own) => {
+    const doubles = await deleteDoubles(own);
     report.settledCreates = doubles.checked;
     report.deletedDoubles = doubles.deleted;
-    looked += doubles.looked;
   });
-  await whileUp("confirm", async () => {
-    const confirmed = await confirmDelivered(deps);
+  await whileUp("confirm", async (own) => {
+    const confirmed = await confirmDelivered(own);
     report.confirmedTrials = confirmed.confirmed;
     report.resentTrials = confirmed.sentAgain;
-    looked += confirmed.looked;
   });
-  await attempt("silence", async () => {
-    report.orphanedTrials = await closeOrphans(deps);
-    report.quietTrials = await findQuiet(deps);
+  await attempt("silence", async (own) => {
+    report.orphanedTrials = await closeOrphans(own);
+    report.quietTrials = await findQuiet(own);
   });
-  await whileUp("prune", async () => {
-    const retired = await retire(deps);
+  await whileUp("prune", async (own) => {
+    const retired = await retire(own);
     report.retiredTrials = retired.trials;
     report.prunedRows = retired.rows;
   });
-  await attempt("forget", async () => {
-    report.forgottenRows = (await forgetOld(deps)) + (await forgetRefusals(deps.db, deps.now()));
+  await attempt("forget", async (own) => {
+    report.forgottenRows = (await forgetOld(own)) + (await forgetRefusals(own.db, own.now()));
   });
-  await attempt("follow", () => follow(deps, report, looked));
+  await attempt("keep", async (own) => {
+    report.pokedJobs = await pokeDueJobs(own);
+    report.summarizedModelRuns = await summarizeModelRuns(own);
+    await pruneJobs(own.db, own.now(), MAX_PRUNED_JOBS);
+    report.prunedHistoryPages = await pruneHistory(own);
+  });
+  await whileUp("watch", async (own) => {
+    report.watchedExperiments = await pullWatched(own);
+  });
+  await whileUp("follow", (own) => follow(own, report));
   deps.tally.add("relay_cron_passes_total");
   await flushTally(deps);
   await storePass(deps.db, startedAt, deps.now(), report);

@@ -3,7 +3,7 @@ import { wakeTrialsOf } from "../store/blocked.ts";
 import { mirrorExperiment } from "../store/mirror-experiments.ts";
 import { type ToPull, unblockRestored } from "../store/to-pull.ts";
 import type { Deps } from "./deps.ts";
-import { COST, count, type Helping, heard, passed } from "./helping.ts";
+import { count, heard, passed, RUN_STATEMENTS } from "./helping.ts";
 import { sendPokes } from "./ingest.ts";
 import type { Counts } from "./job-step.ts";
 
@@ -16,14 +16,12 @@ type Need =
 /**
  * Has streams go on whose run or experiment was deleted in MLflow and is active there again.
  * @param active the linked runs that were just seen to be active
- * @param helping what it takes comes off, also beyond what is left: a page is at most a hundred questions
- * @returns false when MLflow is away; the others of the page have their turn the next time round
+ * @returns false when MLflow is away, or too little is left; the others of the page have their turn the next time round
  */
 export async function followRestored(
   deps: Deps,
   page: readonly ToPull[],
   active: ReadonlySet<string>,
-  helping: Helping,
   counts: Counts,
 ): Promise<boolean> {
   const blocked = page.filter(({ goneKind }) => goneKind !== null);
@@ -35,7 +33,10 @@ export async function followRestored(
     // Many streams wait for one experiment.
     const question = JSON.stringify(need);
     const known = answers.get(question);
-    if (known === undefined && need.kind !== "known") helping.statements -= COST.ask;
+    if (known === undefined && !deps.budget.has(RUN_STATEMENTS / 2)) {
+      isThere = false;
+      break;
+    }
     const answer = known ?? (await isActive(deps, need));
     if (typeof answer === "object") {
       await heard(deps, answer);

@@ -1,5 +1,6 @@
 import { isWhole, type Report } from "../domain/report.ts";
 import { errorText } from "../log.ts";
+import { isOutOfStatements } from "../store/budget.ts";
 import { deleteResolved } from "../store/conflicts.ts";
 import { readCore } from "../store/core-column.ts";
 import { goneSince } from "../store/mirror.ts";
@@ -15,12 +16,13 @@ import {
   unfinishedPruning,
 } from "../store/retention.ts";
 import type { Deps } from "./deps.ts";
+import { RUN_STATEMENTS } from "./helping.ts";
 import { pullStream } from "./pull.ts";
 import { verifyStream } from "./verify.ts";
 
-/** Reading back is the dear part of it, and the cron's pass has a thousand statements for everything. */
+/** Reading back is the dear part of it. */
 const MAX_RETIRED = 20;
-/** What one pass deletes, in some eighty statements; the next one goes on. */
+/** What one pass deletes at most; the next one goes on. */
 const MAX_PRUNED_ROWS = 200_000;
 const MAX_FORGOTTEN_ROWS = 100_000;
 const MAX_FORGOTTEN_LETTERS = 1_000;
@@ -43,12 +45,13 @@ type Retired = { trials: number; rows: number };
 export async function retire(deps: Deps): Promise<Retired> {
   const done: Retired = { trials: 0, rows: 0 };
   for (const unfinished of await unfinishedPruning(deps.db, MAX_RETIRED)) {
-    if (done.rows >= MAX_PRUNED_ROWS) return done;
+    if (done.rows >= MAX_PRUNED_ROWS || !deps.budget.has(RUN_STATEMENTS)) return done;
     await pruneOn(deps, unfinished, done);
   }
   let unreachable = 0;
   for (const stream of await retirable(deps.db, deps.now(), deps.config.retentionMs, MAX_RETIRED)) {
     if (done.rows >= MAX_PRUNED_ROWS || unreachable >= MAX_UNREACHABLE) break;
+    if (!deps.budget.has(RUN_STATEMENTS)) break;
     const confirmed = await confirm(deps, stream);
     unreachable = confirmed === "unreachable" ? unreachable + 1 : 0;
     if (typeof confirmed === "string") continue;
@@ -103,6 +106,7 @@ async function confirm(
     // An edit made in MLflow after the end differs until it is taken over; then a later pass finds it confirmed.
     if (verified.kind === "checked" && !isLoss(verified.report)) await pullStream(deps, stream.id, null);
   } catch (error) {
+    if (isOutOfStatements(error)) throw error;
     const what = { stream: stream.id, error: errorText(error) };
     deps.log.error("a journal cannot be read back; others are pruned without it", what);
     await later(LOOK_AGAIN_MS);

@@ -16,8 +16,6 @@ const PAGE_RUNS = 200;
 /** One message's work: far below what a Worker may take, and soon over for the jobs behind it. */
 const MAX_PAGES = 20;
 const MAX_MS = 20_000;
-/** A message is an invocation of its own, with a thousand statements; the job itself and the last page take the rest. */
-const MAX_STATEMENTS = 900;
 
 /** Where the next message goes on. */
 const progress = z.object({
@@ -43,10 +41,10 @@ export const syncExperiment: JobHandler = async (deps, job) => {
   const begun = await begin(deps, job);
   if ("kind" in begun) return begun;
   const counts = { ...job.counts };
-  const helping = newHelping(MAX_STATEMENTS, deps.now() + MAX_MS);
+  const helping = newHelping(deps.now() + MAX_MS);
   let at: Progress | null = begun;
   for (let page = 0; at !== null; page++) {
-    if (page >= MAX_PAGES || !takesPage(helping, deps.now())) return goOn(at, counts);
+    if (page >= MAX_PAGES || !takesPage(deps, helping)) return goOn(at, counts);
     const next: Progress | JobStep | null =
       at.phase === "pages" ? await followPage(deps, at, helping, counts) : await lookFor(deps, at, counts);
     if (next !== null && "kind" in next) {

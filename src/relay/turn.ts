@@ -39,8 +39,11 @@ const TOO_MANY_REQUESTS = 429;
 
 /** How soon to come back for what failed in the relay's own house. */
 export const RETRY_SOON_MS = 2_000;
-/** The most calls to MLflow in one turn, so that one huge trial cannot hold the others up. */
+/** The most calls to MLflow in one turn, and about the longest, so that one huge trial cannot hold the others up. */
 const MAX_CALLS = 40;
+const MAX_TURN_MS = 60_000;
+/** A step that takes more is cut short, and goes on in the next turn. */
+const STEP_STATEMENTS = 40;
 
 /** A lease outlasts the call it covers and the time in which a call that timed out may still land. */
 export function leaseMs(timeoutMs: number): number {
@@ -71,6 +74,7 @@ export class Turn {
   stream: StreamRow;
   /** How many items may be set aside before the server has to take another control write. */
   trust = 0;
+  readonly #begunAt: number;
   #calls = 0;
   #failuresBefore: boolean;
   #renewedAt = 0;
@@ -81,11 +85,14 @@ export class Turn {
     this.deps = { ...deps, mlflow: deps.direct };
     this.lease = lease;
     this.stream = stream;
+    this.#begunAt = deps.now();
     this.#failuresBefore = failuresBefore;
   }
 
+  /** Whether the turn is to end here. */
   get exhausted(): boolean {
-    return this.#calls >= MAX_CALLS;
+    const { now, budget } = this.deps;
+    return this.#calls >= MAX_CALLS || now() - this.#begunAt >= MAX_TURN_MS || !budget.has(STEP_STATEMENTS);
   }
 
   /** Reads from MLflow under a renewed lease, if the guard lets it. */

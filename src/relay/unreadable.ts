@@ -1,3 +1,4 @@
+import { isOutOfStatements } from "../store/budget.ts";
 import { isLasting, reasonOf } from "../store/lasting.ts";
 import type { StreamRow } from "../store/leases.ts";
 import { backoffMs } from "./backoff.ts";
@@ -15,6 +16,7 @@ export type Stage = "folding" | "delivery";
  * seen and holds nobody else up. What may pass is tried again first.
  */
 export function endAfterThrow(deps: Deps, stream: StreamRow, stage: Stage, error: unknown): End {
+  if (isOutOfStatements(error)) return { kind: "more" };
   const text = reasonOf(error);
   deps.log.error("a stream failed in the relay itself", { stream: stream.key, stage, error: text });
   if (isLasting(error) || stream.attempts >= MAX_TRIES)

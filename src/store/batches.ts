@@ -3,6 +3,7 @@ import { drizzle } from "drizzle-orm/d1";
 import type { Items } from "../mlflow/plan.ts";
 import { AGREE_ON_BATCH, AGREE_ON_TAGS } from "./agreed.ts";
 import { readItems } from "./columns.ts";
+import { repeatable } from "./counted.ts";
 import { type Fence, HELD, type Lease } from "./leases.ts";
 import { batches } from "./schema.ts";
 import { NOW_MS } from "./sql.ts";
@@ -23,14 +24,18 @@ export async function pendingBatches(db: D1Database, streamId: number): Promise<
   return rows.map(({ id, token, items, attempts }) => ({ id, token, items: readItems(items), attempts }));
 }
 
-/** Notes that a batch is about to be sent, and renews the lease; false when the lease was lost. */
+/**
+ * Notes that a batch is about to be sent, and renews the lease; false when the lease was lost. Done twice, the batch
+ * counts as begun twice, and nothing asks more than whether it was.
+ */
 export async function markSent(
-  db: D1Database,
+  given: D1Database,
   lease: Lease,
   batch: Batch,
   done: Batch | null,
   { doubt, fenceUntil, unconfirmed }: Fence,
 ): Promise<boolean> {
+  const db = repeatable(given);
   const isHeld = [lease.streamId, lease.token];
   const results = await db.batch([
     ...(done ? removal(db, done, isHeld) : []),

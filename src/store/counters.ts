@@ -1,3 +1,5 @@
+import { ending } from "./counted.ts";
+
 /** Counts that only grow. A name carries its labels as Prometheus writes them: `relay_mlflow_calls_total{outcome="ok"}`. */
 export type Counts = Record<string, number>;
 
@@ -25,7 +27,7 @@ export class Tally {
     if (rows.length === 0) return;
     this.#counts.clear();
     try {
-      await db.prepare(ADD).bind(JSON.stringify(rows)).run();
+      await ending(db).prepare(ADD).bind(JSON.stringify(rows)).run();
     } catch (error) {
       for (const [name, by] of rows) this.add(name, by);
       throw error;

@@ -1,7 +1,8 @@
-import { and, eq, sql } from "drizzle-orm";
+import { and, eq, or, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { uuidv7 } from "uuidv7";
 import type { JobState } from "../domain/words.ts";
+import { ending, repeatable } from "./counted.ts";
 import type { JobRow } from "./job-columns.ts";
 import { POKE_TRUST_MS } from "./leases.ts";
 import { jobs } from "./schema.ts";
@@ -21,7 +22,7 @@ export type Created = { id: string; state: JobState; created: boolean; overdue: 
 /** Makes a job; while one for the same action and target is outstanding, that one is the answer. */
 export async function createJob(db: D1Database, job: NewJob, at: number): Promise<Created> {
   const id = uuidv7();
-  const orm = drizzle(db);
+  const orm = drizzle(repeatable(db));
   const [, [row]] = await orm.batch([
     orm
       .insert(jobs)
@@ -57,7 +58,7 @@ export type JobClaim =
  */
 export async function claimJob(db: D1Database, id: string, ms: number): Promise<JobClaim> {
   const lease = { id, token: crypto.randomUUID() };
-  const orm = drizzle(db);
+  const orm = drizzle(repeatable(db));
   const another = sql`(select 1 from jobs as other where other.lease_token is not null and other.lease_until > ${now})`;
   const [[claimed], [row]] = await orm.batch([
     orm
@@ -67,7 +68,11 @@ export async function claimJob(db: D1Database, id: string, ms: number): Promise<
         and(
           eq(jobs.id, id),
           outstanding,
-          sql`${jobs.dueAt} <= ${now} and ${jobs.leaseUntil} <= ${now} and not exists ${another}`,
+          // Ours already, where the answer was lost when it was taken.
+          or(
+            eq(jobs.leaseToken, lease.token),
+            sql`${jobs.dueAt} <= ${now} and ${jobs.leaseUntil} <= ${now} and not exists ${another}`,
+          ),
         ),
       )
       .returning(),
@@ -88,7 +93,7 @@ export async function claimJob(db: D1Database, id: string, ms: number): Promise<
 
 /** Has a job that is still held be held for so long from now. */
 export async function keepJob(db: D1Database, lease: JobLease, ms: number): Promise<void> {
-  await drizzle(db)
+  await drizzle(ending(repeatable(db)))
     .update(jobs)
     .set({ leaseUntil: sql`${now} + ${ms}` })
     .where(and(eq(jobs.id, lease.id), eq(jobs.leaseToken, lease.token)));
@@ -112,7 +117,7 @@ export async function storeJob(
   dueInMs: number,
   at: number,
 ): Promise<boolean> {
-  const orm = drizzle(db);
+  const orm = drizzle(ending(repeatable(db)));
   const isHeld = and(eq(jobs.id, lease.id), eq(jobs.leaseToken, lease.token));
   const released = { leaseToken: null, leaseUntil: 0 };
   const [stored] = await orm.batch([

@@ -1,15 +1,16 @@
 import type { JournalEvent } from "../domain/types.ts";
+import type { Budget } from "./budget.ts";
 import { type Journalled, journal, type Outcome } from "./journal.ts";
 import { permanentRefusal, type Refusal } from "./refusal.ts";
 
-/** Each is about ten statements, of the thousand of an invocation. One bad event of 5,000 takes 26. */
-const MAX_ATTEMPTS = 60;
+/** With fewer statements left what is not journalled yet is left for another time. One bad event of 5,000 takes 26 tries. */
+const TRY_STATEMENTS = 40;
 
 /** What became of an event where the database itself may have refused it for good. */
 export type Settled = Outcome | ({ kind: "refused" } & Refusal);
 
 export type JournalledEach = Omit<Journalled, "outcomes"> & {
-  /** One an event, in the order given; null for those that the attempts did not suffice for, the last ones. */
+  /** One an event, in the order given; null for those that the budget did not suffice for, the last ones. */
   outcomes: (Settled | null)[];
 };
 
@@ -19,13 +20,13 @@ export type JournalledEach = Omit<Journalled, "outcomes"> & {
  * @throws what D1 throws when it may take them another time; what went before is journalled, and a repeat then
  */
 export async function journalEach(
-  db: D1Database,
+  { db, budget }: { db: D1Database; budget: Pick<Budget, "has"> },
   events: readonly JournalEvent[],
   now: number,
 ): Promise<JournalledEach> {
   const done: JournalledEach = { outcomes: [], pokes: [], databaseBytes: 0 };
   const waiting = [events];
-  for (let attempts = 0; attempts < MAX_ATTEMPTS; attempts++) {
+  for (let tries = 0; tries === 0 || budget.has(TRY_STATEMENTS); tries++) {
     const part = waiting.shift();
     if (!part) break;
     try {

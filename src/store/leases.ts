@@ -1,5 +1,6 @@
-import { and, eq, lt, sql } from "drizzle-orm";
+import { and, eq, lt, or, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import { ending, repeatable } from "./counted.ts";
 import { streams } from "./schema.ts";
 import { NOW_MS } from "./sql.ts";
 
@@ -37,13 +38,17 @@ export type Claim =
  */
 export async function claim(db: D1Database, streamId: number, ms: number, most: number): Promise<Claim> {
   const lease = { streamId, token: crypto.randomUUID(), ms };
-  const orm = drizzle(db);
+  const orm = drizzle(repeatable(db));
   const leased = sql`(select count(*) from streams where lease_token is not null and lease_until > ${now})`;
+  // Ours already, where the answer was lost when it was taken.
+  const isOurs = eq(streams.leaseToken, lease.token);
   const [[claimed], [row]] = await orm.batch([
     orm
       .update(streams)
       .set({ leaseToken: lease.token, leaseUntil: sql`${now} + ${ms}`, pokedUntil: 0 })
-      .where(and(eq(streams.id, streamId), lt(streams.leaseUntil, now), sql`${leased} < ${most}`))
+      .where(
+        and(eq(streams.id, streamId), or(isOurs, and(lt(streams.leaseUntil, now), sql`${leased} < ${most}`))),
+      )
       .returning(),
     orm
       .update(streams)
@@ -63,7 +68,7 @@ export type Fence = Pick<StreamRow, "doubt" | "fenceUntil" | "unconfirmed">;
 
 /** Keeps the lease for its full length from now, before a call; false when it was lost. */
 export async function renew(db: D1Database, lease: Lease, fence: Fence): Promise<boolean> {
-  const rows = await drizzle(db)
+  const rows = await drizzle(repeatable(db))
     .update(streams)
     .set({ ...fence, leaseUntil: sql`${now} + ${lease.ms}` })
     .where(held(lease))
@@ -77,7 +82,7 @@ export async function updateHeld(
   lease: Lease,
   values: Partial<typeof streams.$inferInsert>,
 ): Promise<StreamRow | null> {
-  const [row] = await drizzle(db)
+  const [row] = await drizzle(repeatable(db))
     .update(streams)
     .set({ ...values, leaseUntil: sql`${now} + ${lease.ms}` })
     .where(held(lease))
@@ -88,7 +93,7 @@ export async function updateHeld(
 /**
  * Gives the lease back with the last words about the stream. If events came that this turn did not deliver, and no
  * poke is on its way for them, the caller is to send one.
- * @returns null when the lease was lost before
+ * @returns null when the lease was lost before, or when it was given back and nobody heard it
  */
 export async function release(
   db: D1Database,
@@ -98,7 +103,7 @@ export async function release(
 ): Promise<{ stream: StreamRow; pokeNeeded: boolean } | null> {
   const mark = at + POKE_TRUST_MS;
   const unpoked = sql`${streams.lastSeq} > ${streams.foldedSeq} and ${streams.pokedUntil} < ${at}`;
-  const [stream] = await drizzle(db)
+  const [stream] = await drizzle(ending(repeatable(db)))
     .update(streams)
     .set({
       ...values,

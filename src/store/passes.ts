@@ -2,6 +2,7 @@ import { desc, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import * as z from "zod";
 import type { CronPass } from "../answers/ops.ts";
+import { ending } from "./counted.ts";
 import { cronPasses } from "./schema.ts";
 
 /** What one pass of the cron did. Counts, but for `probe` and `error`. */
@@ -92,7 +93,7 @@ export async function storePass(
   finishedAt: number,
   pass: PassReport,
 ): Promise<void> {
-  const orm = drizzle(db);
+  const orm = drizzle(ending(db));
   await orm.batch([
     orm.insert(cronPasses).values({ startedAt, finishedAt, report: JSON.stringify(pass) }),
     orm.delete(cronPasses).where(sql`${cronPasses.id} <= (select max(id) from cron_passes) - ${KEPT_PASSES}`),

@@ -2,6 +2,7 @@ import { env } from "cloudflare:workers";
 import * as z from "zod";
 import type { Deps } from "../../src/relay/deps.ts";
 import { wire } from "../../src/wire.ts";
+import { endless } from "./endless.ts";
 import { recordingQueue } from "./job-tools.ts";
 
 /**
@@ -86,7 +87,7 @@ export class FakeMlflow {
       MLFLOW_REQUEST_TIMEOUT: "100",
     };
     const queues = { TRIALS: recordingQueue().queue, JOBS: recordingQueue().queue };
-    return wire({ ...env, ...queues, ...quick, ...vars }, {}, this.#fetch);
+    return endless(wire({ ...env, ...queues, ...quick, ...vars }, {}, this.#fetch));
   }
 
   /** A run that somebody else made; its id. */

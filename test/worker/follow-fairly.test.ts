@@ -8,11 +8,14 @@ import { syncExperiment } from "../../src/relay/sync-experiment.ts";
 import { unblock } from "../../src/relay/unblock.ts";
 import { NOTHING_DONE, storePass } from "../../src/store/passes.ts";
 import { post } from "./api.ts";
+import { invocation } from "./endless.ts";
+import { metered } from "./metered.ts";
 import { TrackingServer } from "./tracking-server.ts";
 
 const { DB: db } = env;
-/** Room for fifteen looks, or for one merge. */
-const budget = { maxRuns: 1_000, maxMs: 60_000, maxStatements: 100 };
+const budget = { maxRuns: 1_000, maxMs: 60_000 };
+/** What is kept back, what a look may take at most, and some fifteen looks. */
+const FEW_STATEMENTS = 60 + 100 + 100;
 
 type MlflowRun = ReturnType<TrackingServer["run"]>;
 
@@ -28,7 +31,13 @@ const trial = (trial_id: string) =>
   post({ event: "ml.trial.start", model_run_id: "fair", trial_id, spectral_norm: true });
 
 async function message(deps: Deps, target: string, progress: string | null): Promise<JobStep> {
-  return syncExperiment(deps, { id: "j", action: "sync_experiment", target, progress, counts: {} });
+  return syncExperiment(invocation(deps), {
+    id: "j",
+    action: "sync_experiment",
+    target,
+    progress,
+    counts: {},
+  });
 }
 
 async function syncAll(deps: Deps, target: string): Promise<JobStep> {
@@ -88,7 +97,10 @@ describe("many trials that log all the time", () => {
     let passes = 0;
     for (; (await noteOf("f1-49")) === null && passes < 10; passes++) {
       await deliverAll();
-      const { looked_at, next_id } = await pullRunning(deps, { ...budget, afterId: at });
+      const { looked_at, next_id } = await pullRunning(invocation(deps, FEW_STATEMENTS), {
+        ...budget,
+        afterId: at,
+      });
       expect(looked_at).toBeGreaterThan(0);
       expect(next_id === 0 || next_id > at).toBe(true);
       at = next_id;
@@ -116,22 +128,13 @@ describe("many trials that log all the time", () => {
 it("merges no more in a message than an invocation has statements for", async () => {
   const { deps, runs } = await world(new TrackingServer(), "f3", 40);
   for (const run of runs) edit(run, "edited");
-  let statements = 0;
-  const counted = (target: D1Database): D1Database =>
-    new Proxy(target, {
-      get: (db, name) => {
-        const value = Reflect.get(db, name);
-        if (name === "prepare") statements++;
-        return typeof value === "function" ? value.bind(db) : value;
-      },
-    });
   let messages = 0;
   let progress: string | null = null;
   for (;;) {
-    statements = 0;
     messages++;
-    const step = await message({ ...deps, db: counted(db) }, "f3", progress);
-    expect(statements).toBeLessThan(1_000);
+    const { db: real, meter } = metered(db);
+    const step = await message({ ...deps, db: real }, "f3", progress);
+    expect(meter.statements).toBeLessThan(1_000);
     if (step.kind !== "continue") break;
     progress = step.progress;
   }
@@ -155,7 +158,7 @@ describe("a run that cannot be followed", () => {
     const { deps, runs, afterId } = await world(new TrackingServer(), "f4", 2);
     for (const run of runs) edit(run, "edited");
     const broken = readingOf(deps, runs[0], () => Promise.reject(new Error("D1_ERROR: overloaded")));
-    const all = { ...budget, maxStatements: 600, afterId };
+    const all = { ...budget, afterId };
     expect(await pullRunning(broken, all)).toMatchObject({ looked_at: 2, merged: 1, next_id: 0 });
     expect([await noteOf("f4-0"), await noteOf("f4-1")]).toEqual([null, "edited"]);
     await pullRunning(deps, all);
@@ -166,7 +169,7 @@ describe("a run that cannot be followed", () => {
     const { deps, runs, afterId } = await world(new TrackingServer(), "f5", 3);
     for (const run of runs) edit(run, "edited");
     const broken = readingOf(deps, runs[0], async () => failed);
-    const all = { ...budget, maxStatements: 600 };
+    const all = { ...budget };
     const first = await pullRunning(broken, { ...all, afterId });
     expect(first).toMatchObject({ merged: 0, next_id: await streamOf("f5-0") });
     expect(await pullRunning(broken, { ...all, afterId: first.next_id })).toMatchObject({ merged: 2 });
@@ -192,7 +195,7 @@ describe("a run that cannot be followed", () => {
     const { deps, runs, afterId } = await world(new TrackingServer(), "f6", 2);
     for (const run of runs) edit(run, "edited");
     const full = { ...deps, config: { ...deps.config, maxDatabaseBytes: 1 } };
-    const all = { ...budget, maxStatements: 600, afterId };
+    const all = { ...budget, afterId };
     expect(await pullRunning(full, all)).toMatchObject({ looked_at: 2, merged: 0, next_id: 0 });
     expect(await pullRunning(deps, all)).toMatchObject({ merged: 2 });
     expect(await noteOf("f6-1")).toBe("edited");

@@ -195,7 +195,7 @@ describe("runs with Thunderline's tags", () => {
 });
 
 describe("the cron's pull", () => {
-  const budget = { afterId: 0, maxRuns: 1_000, maxMs: 60_000, maxStatements: 600 };
+  const budget = { afterId: 0, maxRuns: 1_000, maxMs: 60_000 };
 
   it("follows linked runs that have not ended, and those that MLflow lost", async () => {
     const server = new TrackingServer();

@@ -74,7 +74,7 @@ describe("what one invocation holds", () => {
 });
 
 describe("a run that a search does not show", () => {
-  const budget = { afterId: 0, maxRuns: 1_000, maxMs: 60_000, maxStatements: 600 };
+  const budget = { afterId: 0, maxRuns: 1_000, maxMs: 60_000 };
 
   /** An experiment with three linked runs, all seen once. */
   async function followed(target: string) {

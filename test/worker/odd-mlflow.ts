@@ -6,6 +6,7 @@ import type { Deps } from "../../src/relay/deps.ts";
 import { drive } from "../../src/relay/drive.ts";
 import { wire } from "../../src/wire.ts";
 import { post } from "./api.ts";
+import { endless } from "./endless.ts";
 import { recordingQueue } from "./job-tools.ts";
 
 const pair = z.object({ key: z.string(), value: z.string() });
@@ -211,10 +212,8 @@ export async function oddWorld(vars: Record<string, string> = {}) {
     MLFLOW_REQUEST_TIMEOUT: "1000",
     ...vars,
   };
-  const deps: Deps = wire(
-    { ...env, ...bindings, TRIALS: queues.TRIALS.queue, JOBS: queues.JOBS },
-    {},
-    mlflow.fetch,
+  const deps: Deps = endless(
+    wire({ ...env, ...bindings, TRIALS: queues.TRIALS.queue, JOBS: queues.JOBS }, {}, mlflow.fetch),
   );
   const streams = async () => {
     const query = env.DB.prepare(

@@ -2,6 +2,7 @@ import { env } from "cloudflare:workers";
 import * as z from "zod";
 import type { Deps } from "../../src/relay/deps.ts";
 import { wire } from "../../src/wire.ts";
+import { endless } from "./endless.ts";
 import { recordingQueue } from "./job-tools.ts";
 
 type Metric = { key: string; value: number | string; timestamp: number; step: number };
@@ -64,7 +65,7 @@ export class TrackingServer {
   /** What the relay works with, this server in MLflow's place. */
   deps(vars: object = {}): Deps {
     const bindings = { ...env, TRIALS: recordingQueue().queue, JOBS: recordingQueue().queue, ...vars };
-    return wire(bindings, {}, this.fetch);
+    return endless(wire(bindings, {}, this.fetch));
   }
 
   readonly fetch = async (address: string, init: RequestInit): Promise<Response> => {

@@ -10,6 +10,7 @@ import {
   type Wanted,
 } from "../../relay/backfill.ts";
 import type { Deps } from "../../relay/deps.ts";
+import { RUN_STATEMENTS } from "../../relay/helping.ts";
 import { sendAgain } from "../../relay/send-again.ts";
 import { type SelectedStream, selectStreams } from "../../store/verdicts.ts";
 import { found, refusal } from "../door/query.ts";
@@ -39,7 +40,7 @@ export async function backfill({ relay, readBody }: Asked<Backfill>): Promise<Re
   for (const [index, stream] of streams.entries()) {
     next = { stream: stream.id, resume: index === 0 ? from.resume : null };
     if (index >= MAX_STREAMS || points >= HELPING_POINTS) break;
-    if (index > 0 && relay.now() - startedAt > MAX_MS) break;
+    if (index > 0 && (relay.now() - startedAt > MAX_MS || !relay.budget.has(RUN_STATEMENTS))) break;
     const planned = await planBackfill(relay, stream.id, wantedOf(asked), next.resume);
     if (planned.kind === "unreachable") {
       // What was done so far is told; the next call says why it went no further.

@@ -1,5 +1,6 @@
 import type { Verified } from "../../answers/report.ts";
 import { HttpFailure } from "../../errors.ts";
+import { RUN_STATEMENTS } from "../../relay/helping.ts";
 import { type Verification, verifyStream } from "../../relay/verify.ts";
 import { iso } from "../../store/read-common.ts";
 import { type SelectedStream, selectStreams } from "../../store/verdicts.ts";
@@ -42,7 +43,7 @@ export async function verifyModelRun({
   if (cursor === 0) found(streams[0], `model run ${modelRunId}`);
   const results: Verified[] = [];
   for (const stream of streams.slice(0, MAX_STREAMS)) {
-    if (results.length > 0 && relay.now() - startedAt > MAX_MS) break;
+    if (results.length > 0 && (relay.now() - startedAt > MAX_MS || !relay.budget.has(RUN_STATEMENTS))) break;
     const verification = await verifyStream(relay, stream.id);
     if (verification.kind !== "unreachable") results.push(view(stream, verification));
     // What was found so far is kept and told; the next call says why it went no further.

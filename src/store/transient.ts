@@ -1,0 +1,33 @@
+/**
+ * What D1 says of a trouble that is over in a moment, where its documentation advises to do the same again. An
+ * overloaded database, a statement that took too long and one that used up the memory are not among them: these are
+ * left alone for a while, by a later message.
+ */
+const TRANSIENT =
+  /Network connection lost|storage caused object to be reset|reset because its code was updated|transient issue on remote node/;
+
+/** How often a statement is tried again, and about how long after the first time; each wait is twice the one before. */
+const MAX_REPEATS = 2;
+const REPEAT_MS = 50;
+
+/** Whether what D1 threw is over in a moment. The statement may have taken effect all the same. */
+export function isTransient(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return TRANSIENT.test(error.message) || isTransient(error.cause);
+}
+
+/**
+ * Does something to the database, once or twice more where a trouble is over in a moment.
+ * @param random from 0 to below 1, so that not all who met the trouble come back at once
+ */
+export async function repeatedly<T>(work: () => Promise<T>, random: () => number): Promise<T> {
+  for (let repeats = 0; ; repeats++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (repeats >= MAX_REPEATS || !isTransient(error)) throw error;
+      const ms = REPEAT_MS * 2 ** repeats * (0.5 + random());
+      await new Promise((resolve) => setTimeout(resolve, ms));
+    }
+  }
+}
