@@ -22,7 +22,7 @@ const streamRef = z.strictObject({
 /** One metric observation. */
 const point = z.strictObject({ key: text, value: wireNumber, step: z.int(), timestamp: z.int() });
 
-export const journalEvent = z.strictObject({
+const journalEvent = z.strictObject({
   stream: streamRef,
   id: text,
   type: z.enum([...EVENT_TYPES, ...RELAY_EVENT_TYPES]),
@@ -45,3 +45,8 @@ export const journalEvent = z.strictObject({
 export type JournalEvent = z.output<typeof journalEvent>;
 export type StreamRef = z.output<typeof streamRef>;
 export type Point = z.output<typeof point>;
+
+/** Whether this build understands all of it. */
+export function isJournalEvent(event: unknown): event is JournalEvent {
+  return journalEvent.safeParse(event).success;
+}

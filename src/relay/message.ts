@@ -1,19 +1,16 @@
 import * as z from "zod";
-import { type JournalEvent, journalEvent } from "../domain/journal-event.ts";
+import { isJournalEvent, type JournalEvent } from "../domain/journal-event.ts";
 
 /** `strange`: events that this build does not understand. */
 type Journal = { kind: "journal"; events: JournalEvent[]; strange: unknown[] };
 
-const journal = z
-  .object({ kind: z.literal("journal"), events: z.array(z.unknown()) })
-  .transform(({ kind, events }): Journal => {
-    const read = events.map((event) => journalEvent.safeParse(event));
-    return {
-      kind,
-      events: read.flatMap(({ data }) => data ?? []),
-      strange: events.filter((_, i) => !read[i]?.success),
-    };
-  });
+const journal = z.object({ kind: z.literal("journal"), events: z.array(z.unknown()) }).transform(
+  ({ kind, events }): Journal => ({
+    kind,
+    events: events.filter(isJournalEvent),
+    strange: events.filter((event) => !isJournalEvent(event)),
+  }),
+);
 
 const message = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("poke"), streamId: z.int() }),
