@@ -30,9 +30,13 @@ async function workerUnderTest() {
   };
 }
 
+/** A machine with two cores has both at work. */
+const TWO = 2;
+
 export default defineConfig({
   test: {
     reporters: ["default", new CountReporter()],
+    // One after the other, the quick ones first, so that what fails shows early.
     projects: [
       {
         test: {
@@ -41,6 +45,7 @@ export default defineConfig({
           include: ["test/unit/**/*.test.ts"],
           // Properties play hundreds of cases, and a busy machine is no failure.
           testTimeout: 30_000,
+          sequence: { groupOrder: 0 },
         },
       },
       {
@@ -50,6 +55,8 @@ export default defineConfig({
           include: ["test/worker/**/*.test.ts"],
           setupFiles: ["test/worker/setup.ts"],
           testTimeout: 60_000,
+          maxWorkers: TWO,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -57,9 +64,9 @@ export default defineConfig({
           name: "e2e",
           environment: "node",
           include: ["test/e2e/**/*.test.ts"],
-          // Each file has servers of its own and mostly waits for them.
-          maxWorkers: 2,
-          sequence: { groupOrder: 1 },
+          globalSetup: ["test/e2e/servers.ts"],
+          maxWorkers: TWO,
+          sequence: { groupOrder: 2 },
           testTimeout: 120_000,
           hookTimeout: 300_000,
         },

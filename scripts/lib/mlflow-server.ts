@@ -38,6 +38,7 @@ export type MlflowServer = {
  * Starts `mlflow server` on 127.0.0.1 with its store and artifacts in `dataDir`, its log in `dataDir/mlflow.log`, and
  * resolves once it answers. It is killed when this process exits; a caller that catches signals calls `stop`.
  * @param options.workers server processes, 1 unless told
+ * @param options.workspaces whether the header `X-MLFLOW-WORKSPACE` names one of many stores in one
  * @param options.store the database's URI, a SQLite file in `dataDir` unless told
  * @throws Error if the port is taken, or if the server ends or stays silent, with the end of its log
  */
@@ -46,10 +47,18 @@ export async function startMlflow(options: {
   port: number;
   dataDir: string;
   workers?: number;
+  workspaces?: boolean;
   store?: string;
   report?: (line: string) => void;
 }): Promise<MlflowServer> {
-  const { version = "3", port, workers = 1, store = "sqlite:///mlflow.db", report = () => {} } = options;
+  const {
+    version = "3",
+    port,
+    workers = 1,
+    workspaces = false,
+    store = "sqlite:///mlflow.db",
+    report = () => {},
+  } = options;
   const dataDir = resolve(options.dataDir);
   const python = await ensureMlflow(version, report);
   await assertFree(port);
@@ -67,6 +76,7 @@ export async function startMlflow(options: {
     String(port),
     "--workers",
     String(workers),
+    ...(workspaces ? ["--enable-workspaces"] : []),
   ];
   const stores = ["--backend-store-uri", store, "--artifacts-destination", "./artifacts"];
   const child = spawn(python, [...args, ...stores], {

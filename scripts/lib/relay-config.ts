@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, rm, writeFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { quoteDevVar } from "./dev-vars.ts";
 import { ROOT, runWrangler } from "./wrangler.ts";
@@ -13,22 +13,30 @@ export type Entry = Pick<WranglerConfig, "main" | "compatibility_flags">;
  * Apart from the repository for two reasons. Wrangler watches what it runs: an edit in `src` must not restart a
  * relay, which would lose its queued messages. And with `[secrets]` declared it hands on only declared names, so
  * each of `vars` has to be declared; as secrets they are shown neither in the log nor by `ps`.
+ * @param built where `buildWorker` has put the same entry's build before; otherwise it is built now
  */
 export async function prepareRelay(
   dir: string,
   vars: Record<string, string>,
   entry: Partial<Entry> = {},
+  built?: string,
 ): Promise<string> {
   const config = { ...readWranglerConfig(), ...entry };
   await rm(dir, { recursive: true, force: true });
   await mkdir(dir, { recursive: true, mode: 0o700 });
-  await runWrangler(["deploy", config.main, "--dry-run", "--outdir", join(dir, "build")]);
+  const build = join(dir, "build");
+  await (built === undefined ? buildWorker(build, config.main) : cp(built, build, { recursive: true }));
 
   const file = join(dir, "wrangler.json");
   await writeFile(file, JSON.stringify(localConfig(config, vars), null, 2));
   const lines = Object.entries(vars).map(([name, value]) => `${name}=${quoteDevVar(value)}\n`);
   await writeFile(join(dir, ".dev.vars"), lines.join(""), { mode: 0o600 });
   return file;
+}
+
+/** Builds a Worker into `dir`, wrangler.toml's unless told. */
+export function buildWorker(dir: string, main = readWranglerConfig().main): Promise<void> {
+  return runWrangler(["deploy", main, "--dry-run", "--outdir", dir]);
 }
 
 function localConfig(config: WranglerConfig, vars: Record<string, string>): WranglerConfig {

@@ -1,14 +1,28 @@
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { cp } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { hasCode } from "./lock.ts";
 import { portReleased } from "./ports.ts";
-import { type Entry, prepareRelay } from "./relay-config.ts";
+import { buildWorker, type Entry, prepareRelay } from "./relay-config.ts";
 import { LogTail, runWrangler, spawnWrangler } from "./wrangler.ts";
 
 const START_LIMIT_MS = 60_000;
 const STOP_LIMIT_MS = 5_000;
+/** Where wrangler keeps its simulated databases. */
+const STATE = "v3";
+
+/** What starting a relay does that is the same for all of them: a build of the Worker, and a database with its schema. */
+export type Made = { build: string; state: string };
+
+/** Makes it once for many relays, in `dir`. */
+export async function makeRelay(dir: string): Promise<Made> {
+  const made = { build: join(dir, "build"), state: join(dir, "state") };
+  await Promise.all([buildWorker(made.build), migrate(made.state)]);
+  return made;
+}
 
 export type RelayOptions = {
   port: number;
@@ -16,6 +30,8 @@ export type RelayOptions = {
   stateDir: string;
   /** The Worker's environment; wins over `[vars]` of wrangler.toml. `.dev.vars` of the root is not read. */
   vars: Record<string, string>;
+  /** What of the start was done before, for relays without an entry of their own. */
+  made?: Made;
   /** Another entry than wrangler.toml's. */
   entry?: Partial<Entry>;
   /** Hears what is being done. */
@@ -43,14 +59,14 @@ export type RelayProcess = {
 
 /** Applies the migrations, starts the Worker in `wrangler dev`, and resolves when /health answers 200. */
 export async function startRelay(options: RelayOptions): Promise<RelayProcess> {
-  const { port, vars, entry, report = () => {}, inheritLog = false } = options;
+  const { port, vars, entry, made, report = () => {}, inheritLog = false } = options;
   const stateDir = resolve(options.stateDir);
   await portReleased(port);
 
   report("building the Worker and applying migrations");
   const [config] = await Promise.all([
-    prepareRelay(join(stateDir, "relay"), vars, entry),
-    runWrangler(["d1", "migrations", "apply", "trial-relay", "--local", "--persist-to", stateDir]),
+    prepareRelay(join(stateDir, "relay"), vars, entry, made?.build),
+    made ? copyState(made.state, stateDir) : migrate(stateDir),
   ]);
 
   report("starting the Worker");
@@ -80,6 +96,16 @@ export async function startRelay(options: RelayOptions): Promise<RelayProcess> {
     log: () => log.text(),
     logTail: () => log.tail(),
   };
+}
+
+function migrate(stateDir: string): Promise<void> {
+  return runWrangler(["d1", "migrations", "apply", "trial-relay", "--local", "--persist-to", stateDir]);
+}
+
+/** A relay that was started before has its own state. */
+async function copyState(from: string, to: string): Promise<void> {
+  const database = join(to, STATE);
+  if (!existsSync(database)) await cp(join(from, STATE), database, { recursive: true });
 }
 
 function devArguments(config: string, port: number, stateDir: string): string[] {

@@ -11,7 +11,12 @@ import { blow, CALM, type Gust, type Server } from "./weather.ts";
 export function openChaosLab(): Promise<PostgresLab> {
   return openPostgresLab(
     {},
-    { main: "test/chaos/worker.ts", compatibility_flags: ["queue_consumer_no_wait_for_wait_until"] },
+    {
+      entry: {
+        main: "test/chaos/worker.ts",
+        compatibility_flags: ["queue_consumer_no_wait_for_wait_until"],
+      },
+    },
   );
 }
 

@@ -1,19 +1,19 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Lab, openLab } from "../lib/lab.ts";
 import { unwrap } from "../lib/mlflow-read.ts";
 import { trialOf } from "../lib/one-trial.ts";
+import { type OwnLab, openOwnLab } from "./lab.ts";
 
 const LARGE_BYTES = 24_000_000;
 /** An answer that takes long is no failure here. */
 const PATIENT = { MLFLOW_REQUEST_TIMEOUT: "30000" };
 const HTML = "<script>alert(1)</script>";
 
-let lab: Lab;
+let lab: OwnLab;
 let runId: string;
 const large = randomBytes(LARGE_BYTES);
 beforeAll(async () => {
-  lab = await openLab(PATIENT);
+  lab = await openOwnLab(PATIENT);
   const t = trialOf("files");
   await lab.relay.send([t.announce(), t.start(), t.complete()]);
   await lab.relay.delivered("files");

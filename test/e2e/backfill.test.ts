@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import * as z from "zod";
 import { FAULTS } from "../lib/fault-proxy.ts";
-import { type Lab, openLab } from "../lib/lab.ts";
 import { point, unwrap } from "../lib/mlflow-read.ts";
 import type { Event } from "../lib/relay.ts";
 import { chunks } from "../lib/study.ts";
 import { verifyOnly } from "../lib/verdict.ts";
+import { type Lab, openLab } from "./lab.ts";
 
 let lab: Lab;
 beforeAll(async () => {

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as z from "zod";
-import { type Lab, openLab } from "../lib/lab.ts";
 import { point, unwrap } from "../lib/mlflow-read.ts";
 import type { Event } from "../lib/relay.ts";
+import { type Lab, openLab } from "./lab.ts";
 
 const AT = Date.UTC(2025, 0, 1);
 const MINUTE = 60_000;

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { playRound } from "../chaos/round.ts";
 import { openChaosLab } from "../chaos/storm.ts";
 import { FROZEN_CREATES, makeStorm } from "../chaos/weather.ts";
-import type { PostgresLab } from "../lib/lab.ts";
+import type { PostgresLab } from "./lab.ts";
 
 /** The short run: `npm run chaos` plays as many rounds as there is time for. */
 const LIMIT_MS = 300_000;

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { FAULTS } from "../lib/fault-proxy.ts";
-import { type Lab, openLab } from "../lib/lab.ts";
 import { unwrap } from "../lib/mlflow-read.ts";
 import { AT, lossAt, MINUTE_MS, trialOf } from "../lib/one-trial.ts";
+import { type Lab, openLab } from "./lab.ts";
 
 let lab: Lab;
 beforeAll(async () => {

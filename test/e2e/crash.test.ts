@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { expectArrived } from "../lib/expect-study.ts";
 import { FAULTS, type Match } from "../lib/fault-proxy.ts";
-import { type Lab, openLab } from "../lib/lab.ts";
 import { chunks, makeStudy } from "../lib/study.ts";
+import { type Lab, openLab } from "./lab.ts";
 
 /** Time to kill the relay while its call is on the way; MLflow does it all the same. */
 const UNDER_WAY = { kind: "stall", ms: 1_000 } as const;

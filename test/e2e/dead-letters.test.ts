@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import * as z from "zod";
 import { FAULTS } from "../lib/fault-proxy.ts";
-import { type Lab, openLab } from "../lib/lab.ts";
 import { point } from "../lib/mlflow-read.ts";
 import type { Event } from "../lib/relay.ts";
+import { type Lab, openLab } from "./lab.ts";
 
 const AT = Date.UTC(2025, 0, 1);
 

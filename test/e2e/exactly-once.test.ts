@@ -2,8 +2,8 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { seeded } from "../../scripts/demo/random.ts";
 import { expectArrived } from "../lib/expect-study.ts";
 import { FAULTS, type Fault } from "../lib/fault-proxy.ts";
-import { type Lab, openLab } from "../lib/lab.ts";
 import { chunks, makeStudy } from "../lib/study.ts";
+import { type Lab, openLab } from "./lab.ts";
 
 const SENT_BEFORE_TIMEOUT_MS = 2_000;
 /** Longer than the relay waits for an answer, within the time in which it expects a late effect. */

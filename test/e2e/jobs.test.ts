@@ -1,12 +1,12 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import * as z from "zod";
 import { FAULTS } from "../lib/fault-proxy.ts";
-import { type Lab, openLab } from "../lib/lab.ts";
 import { lossAt, trialOf } from "../lib/one-trial.ts";
+import { type OwnLab, openOwnLab } from "./lab.ts";
 
-let lab: Lab;
+let lab: OwnLab;
 beforeAll(async () => {
-  lab = await openLab({ MLFLOW_AUTO_SYNC: "false" });
+  lab = await openOwnLab({ MLFLOW_AUTO_SYNC: "false" });
 });
 afterEach(() => lab.proxy.heal());
 afterAll(() => lab?.close());

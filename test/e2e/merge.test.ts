@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { DESCRIPTION_TAG, MERGE_POLICIES, type MergePolicy } from "../../src/domain/merge.ts";
-import { type Lab, openLab } from "../lib/lab.ts";
 import { trialOf } from "../lib/one-trial.ts";
 import { type PythonClient, pythonClient } from "../lib/python-client.ts";
 import type { Event } from "../lib/relay.ts";
+import { type Lab, openLab } from "./lab.ts";
 
 const WRITES = /^runs\/(update|log|set|delete|create)/;
 const HOUR_MS = 3_600_000;

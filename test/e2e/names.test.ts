@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Lab, openLab } from "../lib/lab.ts";
 import { unwrap } from "../lib/mlflow-read.ts";
 import { AT, MINUTE_MS, trialOf } from "../lib/one-trial.ts";
+import { type Lab, openLab } from "./lab.ts";
 
 let lab: Lab;
 beforeAll(async () => {

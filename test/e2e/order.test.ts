@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type Lab, openLab } from "../lib/lab.ts";
 import type { Snapshot } from "../lib/mlflow-read.ts";
 import { AT, lossAt, MINUTE_MS, trialOf } from "../lib/one-trial.ts";
+import { type Lab, openLab } from "./lab.ts";
 
 const SLOW = { kind: "stall", ms: 4_000 } as const;
 const BRIEF = { kind: "stall", ms: 1_500 } as const;

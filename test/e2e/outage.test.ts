@@ -1,12 +1,12 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { expectArrived } from "../lib/expect-study.ts";
 import { FAULTS, type Fault } from "../lib/fault-proxy.ts";
-import { type Lab, openLab } from "../lib/lab.ts";
 import { chunks, makeStudy } from "../lib/study.ts";
+import { type OwnLab, openOwnLab } from "./lab.ts";
 
-let lab: Lab;
+let lab: OwnLab;
 beforeAll(async () => {
-  lab = await openLab();
+  lab = await openOwnLab();
 });
 afterEach(() => lab.proxy.heal());
 afterAll(() => lab?.close());

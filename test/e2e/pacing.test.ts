@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Lab, openLab } from "../lib/lab.ts";
 import type { Event } from "../lib/relay.ts";
+import { type Lab, openLab } from "./lab.ts";
 
 const CALLS_A_SECOND = 5;
 const AT_ONCE = 2;

@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, test } from "vitest";
 import { expectArrived } from "../lib/expect-study.ts";
 import { FAULTS, type Fault } from "../lib/fault-proxy.ts";
-import { openPostgresLab, type PostgresLab } from "../lib/lab.ts";
 import type { Postgres } from "../lib/postgres.ts";
 import { chunks, makeStudy } from "../lib/study.ts";
 import { until } from "../lib/until.ts";
+import { openPostgresLab, type PostgresLab } from "./lab.ts";
 
 /** MLflow as it stands in production: its store is a PostgreSQL, which has troubles of its own. */
 const TIMEOUT_MS = 2_000;

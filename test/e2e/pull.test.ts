@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as z from "zod";
-import { type Lab, openLab } from "../lib/lab.ts";
 import { lossAt, trialOf } from "../lib/one-trial.ts";
 import { type PythonClient, pythonClient } from "../lib/python-client.ts";
+import { type OwnLab, openOwnLab } from "./lab.ts";
 
 const MANY = 2_000;
 const PAGE = 500;
@@ -12,10 +12,10 @@ const MAKING_MS = 900_000;
 const PATIENT = { RELAY_ANNOUNCE_GRACE_SECONDS: "120", MLFLOW_REQUEST_TIMEOUT: "10000" };
 const AT = Date.UTC(2026, 0, 1);
 
-let lab: Lab;
+let lab: OwnLab;
 let python: PythonClient;
 beforeAll(async () => {
-  lab = await openLab(PATIENT);
+  lab = await openOwnLab(PATIENT);
   python = await pythonClient(lab.trackingUri);
 });
 afterAll(async () => {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Lab, openLab } from "../lib/lab.ts";
 import type { Event } from "../lib/relay.ts";
+import { type Lab, openLab } from "./lab.ts";
 
 const QUIET_AFTER_SECONDS = 1;
 

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { seeded, shuffled } from "../../scripts/demo/random.ts";
-import { type Lab, openLab } from "../lib/lab.ts";
 import type { Snapshot } from "../lib/mlflow-read.ts";
 import { randomStudy } from "../lib/random-study.ts";
 import type { Event } from "../lib/relay.ts";
+import { type Lab, openLab } from "./lab.ts";
 
 let lab: Lab;
 beforeAll(async () => {

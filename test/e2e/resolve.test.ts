@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import * as z from "zod";
-import { type Lab, openLab } from "../lib/lab.ts";
 import { unwrap } from "../lib/mlflow-read.ts";
 import { AT, MINUTE_MS, trialOf } from "../lib/one-trial.ts";
+import { type Lab, openLab } from "./lab.ts";
 
 let lab: Lab;
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Lab, openLab } from "../lib/lab.ts";
 import { point, type Snapshot } from "../lib/mlflow-read.ts";
 import { chunks, makeStudy } from "../lib/study.ts";
+import { type Lab, openLab } from "./lab.ts";
 
 /** An answer that takes long is no failure here: a repeated call would count twice. */
 const PATIENT = { MLFLOW_REQUEST_TIMEOUT: "30000" };

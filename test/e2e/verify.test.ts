@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { FAULTS } from "../lib/fault-proxy.ts";
-import { type Lab, openLab } from "../lib/lab.ts";
 import { unwrap } from "../lib/mlflow-read.ts";
 import type { Event } from "../lib/relay.ts";
 import { chunks, makeStudy } from "../lib/study.ts";
 import { verifyAll, verifyOnly } from "../lib/verdict.ts";
+import { type Lab, openLab } from "./lab.ts";
 
 let lab: Lab;
 beforeAll(async () => {

@@ -61,14 +61,18 @@ export class FaultProxy {
   });
   #rules: Rule[] = [];
 
-  private constructor(target: string, port: number) {
+  readonly #headers: Record<string, string>;
+
+  private constructor(target: string, port: number, headers: Record<string, string>) {
     this.#target = new URL(target);
+    this.#headers = headers;
     this.uri = `http://127.0.0.1:${port}`;
   }
 
-  static async start(target: string): Promise<FaultProxy> {
+  /** @param headers are added to every call */
+  static async start(target: string, headers: Record<string, string> = {}): Promise<FaultProxy> {
     const port = await freePort();
-    const proxy = new FaultProxy(target, port);
+    const proxy = new FaultProxy(target, port, headers);
     proxy.#server.listen(port, "127.0.0.1");
     await once(proxy.#server, "listening");
     return proxy;
@@ -170,7 +174,12 @@ export class FaultProxy {
       port,
       ...(method ? { method } : {}),
       ...(url ? { path: url } : {}),
-      headers: { ...headers, host, ...(body.length > 0 ? { "content-length": body.length } : {}) },
+      headers: {
+        ...headers,
+        ...this.#headers,
+        host,
+        ...(body.length > 0 ? { "content-length": body.length } : {}),
+      },
       agent: false,
     });
     outgoing.end(body);

@@ -1,13 +1,13 @@
+import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort, type MlflowServer, startMlflow } from "../../scripts/lib/mlflow-server.ts";
-import type { Entry } from "../../scripts/lib/relay-config.ts";
 import { FaultProxy } from "./fault-proxy.ts";
 import { MlflowReader } from "./mlflow-read.ts";
 import { Postgres } from "./postgres.ts";
 import { ensurePostgresDriver } from "./postgres-driver.ts";
-import { Relay } from "./relay.ts";
+import { type More, Relay } from "./relay.ts";
 
 /** A real MLflow, a proxy before it that can fail, and the real relay that knows only the proxy. */
 export type Lab = {
@@ -16,29 +16,51 @@ export type Lab = {
   mlflow: MlflowReader;
   /** Of MLflow itself, past the proxy. */
   trackingUri: string;
-  /** Ends MLflow, as for maintenance; `startMlflow` brings it back with its data. */
-  stopMlflow(): Promise<void>;
-  startMlflow(): Promise<void>;
   close(): Promise<void>;
 };
 
-/** @param entry another entry of the Worker than wrangler.toml's */
-export function openLab(vars: Record<string, string> = {}, entry: Partial<Entry> = {}): Promise<Lab> {
-  return opening((opened) => build(opened, { vars, entry }));
+/** A lab whose MLflow is its own. */
+export type OwnLab = Lab & {
+  /** Ends MLflow, as for maintenance; `startMlflow` brings it back with its data. */
+  stopMlflow(): Promise<void>;
+  startMlflow(): Promise<void>;
+};
+
+type Vars = Record<string, string>;
+
+/** A lab with a server of its own, which can be stopped. */
+export function openOwnLab(vars: Vars = {}, more: More = {}): Promise<OwnLab> {
+  return opening((opened) => withServer(opened, vars, more));
 }
 
-export type PostgresLab = Lab & { postgres: Postgres };
+export type PostgresLab = OwnLab & { postgres: Postgres };
 
 /** The same with MLflow's store in a PostgreSQL, as in production. */
-export function openPostgresLab(
-  vars: Record<string, string> = {},
-  entry: Partial<Entry> = {},
-): Promise<PostgresLab> {
+export function openPostgresLab(vars: Vars = {}, more: More = {}): Promise<PostgresLab> {
   return opening(async (opened) => {
     await ensurePostgresDriver();
     const postgres = await Postgres.start();
     opened.defer(() => postgres.destroy());
-    return { ...(await build(opened, { vars, entry, store: postgres.storeUri })), postgres };
+    return { ...(await withServer(opened, vars, more, postgres.storeUri)), postgres };
+  });
+}
+
+/**
+ * A lab with a workspace of its own in a server that others use too: none sees anything of another.
+ * @param server its address; it was started with workspaces
+ */
+export function openSharedLab(server: string, vars: Vars = {}, more: More = {}): Promise<Lab> {
+  return opening(async (opened) => {
+    const workspace = `lab-${randomUUID()}`;
+    const made = await fetch(`${server}/api/3.0/mlflow/workspaces`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ name: workspace }),
+    });
+    if (!made.ok) throw new Error(`MLflow makes no workspace: ${made.status} ${await made.text()}`);
+    const direct = await FaultProxy.start(server, { "x-mlflow-workspace": workspace });
+    opened.defer(() => direct.stop());
+    return behindProxy(opened, direct.uri, vars, more);
   });
 }
 
@@ -53,39 +75,46 @@ async function opening<T>(open: (opened: AsyncDisposableStack) => Promise<T>): P
   }
 }
 
-async function build(
+async function withServer(
   opened: AsyncDisposableStack,
-  { vars, entry, store }: { vars: Record<string, string>; entry?: Partial<Entry>; store?: string },
-): Promise<Lab> {
-  const dir = await mkdtemp(join(tmpdir(), "trial-relay-"));
-  opened.defer(() => rm(dir, { recursive: true, force: true }));
+  vars: Vars,
+  more: More,
+  store?: string,
+): Promise<OwnLab> {
+  const dir = await temporary(opened);
   const port = await freePort();
-  const options = { port, dataDir: join(dir, "mlflow"), ...(store ? { store } : {}) };
-  const trackingUri = `http://127.0.0.1:${port}`;
-  const proxy = await FaultProxy.start(trackingUri);
-  opened.defer(() => proxy.stop());
-
   let server: MlflowServer | undefined;
   const startServer = async () => {
-    server = await startMlflow(options);
+    server = await startMlflow({ port, dataDir: dir, ...(store ? { store } : {}) });
   };
   const stopServer = async () => server?.stop();
   opened.defer(stopServer);
   // The relay does not need MLflow to start, so both start at once.
-  const relayStart = Relay.start(join(dir, "relay"), proxy.uri, vars, entry).then((relay) => {
-    opened.defer(() => relay.destroy());
-    return relay;
-  });
-  const [started, relay] = await Promise.allSettled([startServer(), relayStart]);
+  const [started, lab] = await Promise.allSettled([
+    startServer(),
+    behindProxy(opened, `http://127.0.0.1:${port}`, vars, more),
+  ]);
   if (started.status === "rejected") throw started.reason;
-  if (relay.status === "rejected") throw relay.reason;
-  return {
-    relay: relay.value,
-    proxy,
-    mlflow: new MlflowReader(trackingUri),
-    trackingUri,
-    stopMlflow: stopServer,
-    startMlflow: startServer,
-    close: () => opened.disposeAsync(),
-  };
+  if (lab.status === "rejected") throw lab.reason;
+  return { ...lab.value, stopMlflow: stopServer, startMlflow: startServer };
+}
+
+async function behindProxy(
+  opened: AsyncDisposableStack,
+  trackingUri: string,
+  vars: Vars,
+  more: More,
+): Promise<Lab> {
+  const proxy = await FaultProxy.start(trackingUri);
+  opened.defer(() => proxy.stop());
+  const relay = await Relay.start(join(await temporary(opened), "relay"), proxy.uri, vars, more);
+  opened.defer(() => relay.destroy());
+  const close = () => opened.disposeAsync();
+  return { relay, proxy, mlflow: new MlflowReader(trackingUri), trackingUri, close };
+}
+
+async function temporary(opened: AsyncDisposableStack): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), "trial-relay-"));
+  opened.defer(() => rm(dir, { recursive: true, force: true }));
+  return dir;
 }

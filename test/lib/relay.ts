@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { freePort } from "../../scripts/lib/mlflow-server.ts";
 import type { Entry } from "../../scripts/lib/relay-config.ts";
-import { type RelayProcess, startRelay } from "../../scripts/lib/relay-process.ts";
+import { type Made, type RelayProcess, startRelay } from "../../scripts/lib/relay-process.ts";
 import { type Behind, RelayStore } from "./relay-store.ts";
 import { until } from "./until.ts";
 
@@ -25,13 +25,16 @@ const QUICK = {
   RELAY_BREAKER_PROBE_MAX_SECONDS: "2",
 };
 
+/** Another entry, or what of the start was done before. */
+export type More = { entry?: Partial<Entry>; made?: Made };
+
 /** The real build in its own process, with its own D1, which outlives `kill` and `stop`. */
 export class Relay {
   readonly store: RelayStore;
   readonly #port: number;
   readonly #stateDir: string;
   readonly #vars: Record<string, string>;
-  readonly #entry: Partial<Entry>;
+  readonly #more: More;
   #process: RelayProcess;
 
   private constructor(
@@ -39,13 +42,13 @@ export class Relay {
     port: number,
     stateDir: string,
     vars: Record<string, string>,
-    entry: Partial<Entry>,
+    more: More,
   ) {
     this.#process = process;
     this.#port = port;
     this.#stateDir = stateDir;
     this.#vars = vars;
-    this.#entry = entry;
+    this.#more = more;
     this.store = new RelayStore(stateDir);
   }
 
@@ -53,12 +56,12 @@ export class Relay {
     stateDir: string,
     trackingUri: string,
     vars: Record<string, string> = {},
-    entry: Partial<Entry> = {},
+    more: More = {},
   ): Promise<Relay> {
     const port = await freePort();
     const all = { ...QUICK, MLFLOW_TRACKING_URI: trackingUri, ...vars };
-    const process = await startRelay({ port, stateDir, vars: all, entry });
-    return new Relay(process, port, stateDir, all, entry);
+    const process = await startRelay({ port, stateDir, vars: all, ...more });
+    return new Relay(process, port, stateDir, all, more);
   }
 
   /** Starts it again after `kill` or `stop`, on the same database. */
@@ -67,7 +70,7 @@ export class Relay {
       port: this.#port,
       stateDir: this.#stateDir,
       vars: { ...this.#vars, ...vars },
-      entry: this.#entry,
+      ...this.#more,
     });
   }
 
