@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { mkdir, open, readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
@@ -100,28 +101,31 @@ export async function startMlflow(options: {
   }
 }
 
+/** Ports that no system gives to connections, so that one stays free while whoever is to listen there starts. */
+const FIRST_PORT = 20_000;
+const PORTS = 12_000;
+
 /** A TCP port on 127.0.0.1 that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((done, fail) => {
-    const probe = createServer();
-    probe.once("error", fail);
-    probe.listen(0, HOST, () => {
-      const address = probe.address();
-      probe.close(() =>
-        address && typeof address === "object" ? done(address.port) : fail(new Error("no port")),
-      );
-    });
-  });
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = FIRST_PORT + randomInt(PORTS);
+    if ((await listening(port)) === null) return port;
+  }
 }
 
 async function assertFree(port: number): Promise<void> {
-  await new Promise<void>((done, fail) => {
+  const error = await listening(port);
+  if (error === null) return;
+  const taken = hasCode(error, "EADDRINUSE");
+  throw taken ? new Error(`Port ${port} is in use: MLflow cannot start there. Choose another.`) : error;
+}
+
+/** What speaks against listening on a port, if anything does. */
+function listening(port: number): Promise<Error | null> {
+  return new Promise((done) => {
     const probe = createServer();
-    probe.once("error", (error) => {
-      const taken = hasCode(error, "EADDRINUSE");
-      fail(taken ? new Error(`Port ${port} is in use: MLflow cannot start there. Choose another.`) : error);
-    });
-    probe.listen(port, HOST, () => probe.close(() => done()));
+    probe.once("error", done);
+    probe.listen(port, HOST, () => probe.close(() => done(null)));
   });
 }
 

@@ -5,11 +5,11 @@ import { point, unwrap } from "../lib/mlflow-read.ts";
 import type { Event } from "../lib/relay.ts";
 import { chunks } from "../lib/study.ts";
 import { verifyOnly } from "../lib/verdict.ts";
-import { type Lab, openLab } from "./lab.ts";
+import { type Lab, openLab, UNANNOUNCED } from "./lab.ts";
 
 let lab: Lab;
 beforeAll(async () => {
-  lab = await openLab();
+  lab = await openLab(UNANNOUNCED);
 });
 afterEach(() => lab.proxy.heal());
 afterAll(() => lab?.close());

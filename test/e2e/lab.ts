@@ -7,6 +7,9 @@ export type { Lab, OwnLab, PostgresLab } from "../lib/lab.ts";
 
 type Vars = Record<string, string>;
 
+/** For trials whose model run nobody announces: nothing is waited for. */
+export const UNANNOUNCED = { RELAY_ANNOUNCE_GRACE_SECONDS: "0" };
+
 export function openLab(vars: Vars = {}): Promise<lab.Lab> {
   return lab.openSharedLab(inject("mlflow"), vars, { made: inject("made") });
 }

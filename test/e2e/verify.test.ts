@@ -4,11 +4,11 @@ import { unwrap } from "../lib/mlflow-read.ts";
 import type { Event } from "../lib/relay.ts";
 import { chunks, makeStudy } from "../lib/study.ts";
 import { verifyAll, verifyOnly } from "../lib/verdict.ts";
-import { type Lab, openLab } from "./lab.ts";
+import { type Lab, openLab, UNANNOUNCED } from "./lab.ts";
 
 let lab: Lab;
 beforeAll(async () => {
-  lab = await openLab();
+  lab = await openLab(UNANNOUNCED);
 });
 afterEach(() => lab.proxy.heal());
 afterAll(() => lab?.close());
