@@ -69,9 +69,13 @@ const columns = z.object({
     .optional(),
   room: z.object({ params: z.number(), tags: z.number(), metrics: z.number() }).default(allRoom),
 });
+// In the order in which it is written, so that what did not change is the same text.
 const core = columns.transform(
-  ({ reasons, ...read }): Core =>
-    reasons ? { ...read, reasons } : { ...read, ...reasonsAmong(read.fields, read.lifecycle) },
+  ({ fields, reasons, room, ...read }): Core => ({
+    ...read,
+    ...(reasons ? { fields, reasons } : reasonsAmong(fields, read.lifecycle)),
+    room,
+  }),
 );
 
 /** The part of it that tells the status; null: nothing is folded yet. */
