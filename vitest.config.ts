@@ -45,6 +45,9 @@ export default defineConfig({
           include: ["test/unit/**/*.test.ts"],
           // Properties play hundreds of cases, and a busy machine is no failure.
           testTimeout: 30_000,
+          // What is pure leaves nothing behind that another file could meet.
+          isolate: false,
+          maxWorkers: TWO,
           sequence: { groupOrder: 0 },
         },
       },
