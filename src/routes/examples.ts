@@ -76,3 +76,6 @@ export const wholeStudy = [
 export const trialId = { id: { description: "The trial's public id.", example: TRIAL_KEY } };
 export const modelRunId = { id: { description: "The trainer's id of the model run.", example: STUDY } };
 export const runId = { id: { description: "MLflow's id of the run.", example: MLFLOW_RUN } };
+export const metricKey = {
+  key: { description: "The metric's name; slashes in it need no escape.", example: METRIC },
+};

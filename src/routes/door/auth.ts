@@ -6,7 +6,7 @@ import type { Deps } from "../../relay/deps.ts";
 import { within } from "../../relay/within.ts";
 import { activeToken, sha256, TOKEN_FORM } from "../../store/tokens.ts";
 import type { AppEnv } from "./context.ts";
-import { countStranger, refuseClosed } from "./strangers.ts";
+import { countStranger, refuseClosed } from "./rate.ts";
 import { type Caller, TokenCache } from "./token-cache.ts";
 
 export type { Caller } from "./token-cache.ts";

@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 import * as z from "zod";
+import { MAX_STEP, MIN_STEP } from "../../domain/limits.ts";
 import { invalid } from "../../domain/problems.ts";
 import { HttpFailure } from "../../errors.ts";
 import { documented } from "../contract.ts";
@@ -7,6 +8,9 @@ import type { AppEnv } from "./context.ts";
 
 const MAX_LIMIT = 500;
 const DEFAULT_LIMIT = 50;
+const MIN_POINTS = 2;
+const MAX_POINTS = 50_000;
+const DEFAULT_POINTS = 1_000;
 
 /** A whole number written as text. Messages are rules: they read on from the parameter's name. */
 export function wholeNumber(minimum: number, maximum: number) {
@@ -51,6 +55,18 @@ export const limit = wholeNumberOr(DEFAULT_LIMIT, 1, MAX_LIMIT).meta({
 export const paging = {
   limit,
   cursor: maybe(someText, "The `next_cursor` of the page before, with the same filters and sort."),
+};
+
+const step = wholeNumber(MIN_STEP, MAX_STEP);
+
+/** What every history of a metric takes. */
+export const seriesQuery = {
+  from_step: step.default(MIN_STEP).meta({ description: "The first step.", example: 0 }),
+  to_step: step.default(MAX_STEP).meta({ description: "The last step.", example: 1000 }),
+  max_points: wholeNumberOr(DEFAULT_POINTS, MIN_POINTS, MAX_POINTS).meta({
+    description: "The most points; every bucket keeps its least and greatest value.",
+    example: 500,
+  }),
 };
 
 /**

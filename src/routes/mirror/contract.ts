@@ -5,9 +5,8 @@ import { series } from "../../answers/trials.ts";
 import { experimentName } from "../../domain/fields.ts";
 import { LIFECYCLE_STAGES, RUN_STATUSES } from "../../domain/words.ts";
 import { ok, resource } from "../contract.ts";
-import { maybe, oneOf, paging, someText, yesOrNo } from "../door/query.ts";
-import { metricKey, seriesQuery } from "../door/series-query.ts";
-import { MLFLOW_EXPERIMENT, runId } from "../examples.ts";
+import { maybe, oneOf, paging, seriesQuery, someText, yesOrNo } from "../door/query.ts";
+import { MLFLOW_EXPERIMENT, metricKey, runId } from "../examples.ts";
 
 const experimentId = { id: { description: "MLflow's id of the experiment.", example: MLFLOW_EXPERIMENT } };
 

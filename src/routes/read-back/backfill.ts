@@ -1,5 +1,6 @@
 import type { SentAgain } from "../../answers/report.ts";
 import { invalid } from "../../domain/problems.ts";
+import { HttpFailure } from "../../errors.ts";
 import {
   HELPING_POINTS,
   isEmptyPlan,
@@ -14,10 +15,10 @@ import { RUN_STATEMENTS } from "../../relay/helping.ts";
 import { sendAgain } from "../../relay/send-again.ts";
 import { type SelectedStream, selectStreams } from "../../store/verdicts.ts";
 import { found, refusal } from "../door/query.ts";
-import type { Asked, Replied } from "../route.ts";
+import type { Asked, Replied } from "../handler.ts";
 import type { BackfillCursor, BackfillRequest, readBack } from "./contract.ts";
-import { unreachable } from "./verify.ts";
 
+const RETRY_AFTER_SECONDS = 30;
 const MAX_STREAMS = 50;
 const MAX_MS = 15_000;
 const SELECTION_RULE =
@@ -91,4 +92,13 @@ function refuseWithoutSelection(asked: BackfillRequest): void {
   const { only_missing: _, dry_run: __, cursor: ___, ...selection } = asked;
   const isSelected = Object.values(selection).some((one) => one !== undefined && one !== null);
   if (!isSelected) throw refusal([invalid(["body"], SELECTION_RULE, asked)]);
+}
+
+/** The answer while MLflow cannot be read: nothing was begun, so the request can simply be sent again. */
+export function unreachable(message: string): HttpFailure {
+  return new HttpFailure({
+    kind: "unavailable",
+    detail: `MLflow cannot be read just now: ${message}. Nothing was changed.`,
+    retryAfterSeconds: RETRY_AFTER_SECONDS,
+  });
 }

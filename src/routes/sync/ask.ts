@@ -5,7 +5,7 @@ import { modelRunStream } from "../../store/parents.ts";
 import { trialStream } from "../../store/read-state.ts";
 import type { AppEnv } from "../door/context.ts";
 import { found } from "../door/query.ts";
-import type { Asked } from "../route.ts";
+import type { Asked } from "../handler.ts";
 import type { sync } from "./contract.ts";
 
 /** Asking for jobs about trials and model runs. */

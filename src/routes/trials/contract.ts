@@ -7,9 +7,8 @@ import { keyProblem } from "../../domain/limits.ts";
 import { LEDGER_STATES, SYNC_STATES, TRIAL_STATUSES } from "../../domain/words.ts";
 import { SORT_COLUMNS, type TrialSort } from "../../store/read-trials.ts";
 import { documented, ok, resource } from "../contract.ts";
-import { maybe, oneOf, paging, someText, yesOrNo } from "../door/query.ts";
-import { metricKey, seriesQuery } from "../door/series-query.ts";
-import { METRIC, STUDY, trialId } from "../examples.ts";
+import { maybe, oneOf, paging, seriesQuery, someText, yesOrNo } from "../door/query.ts";
+import { METRIC, metricKey, STUDY, trialId } from "../examples.ts";
 
 const METRIC_PREFIX = "metrics.";
 const SORT_RULE = `must be one of ${SORT_COLUMNS.join(", ")} or metrics.<key>, with - before it for descending`;

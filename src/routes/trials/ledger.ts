@@ -6,7 +6,7 @@ import { refusalsOfTrial } from "../../store/refusals.ts";
 import { readCursor, toPage } from "../door/cursor.ts";
 import { flushTraces } from "../door/note-refusal.ts";
 import { found } from "../door/query.ts";
-import type { Asked, Replied } from "../route.ts";
+import type { Asked, Replied } from "../handler.ts";
 import type { trials } from "./contract.ts";
 
 /** The last ones; `/api/ops/refusals` has all. */

@@ -1,7 +1,8 @@
 import { HttpFailure } from "../../errors.ts";
 import { addWatch, MAX_WATCHES, removeWatch, watchViews } from "../../store/watches.ts";
 import { found } from "../door/query.ts";
-import { Reply, routes } from "../route.ts";
+import { Reply } from "../handler.ts";
+import { routes } from "../route.ts";
 import { oneExperiment } from "../sync/which-experiment.ts";
 import { watches } from "./contract.ts";
 
