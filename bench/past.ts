@@ -44,7 +44,7 @@ export function pastStatements({ study, trials, at, after }: Past): string[] {
     `insert into streams (id, key, kind, model_run_id, created_at, updated_at, last_seq, folded_seq, planned_seq, delivered_seq, delivered_at)
      select ${last} + value, '${study}-' || value, 'model_run', '${study}-' || value, ${at}, ${at}, 1, 1, 1, 1, ${at}
      from json_each('${runs}')`,
-    `insert into events (seq, stream_id, event_id, type, hash, occurred_at, accepted_at, correlation_id, facts)
+    `insert into events (seq, stream_id, event_id, type, body_hash, occurred_at, accepted_at, correlation_id, facts)
      select last_seq, id, 'e' || id, 'ml.trial.complete', 'h', ${at}, ${at}, 'c', null from streams where ${its}`,
     `insert into model_runs (id, model_run_id, state, announced, started_at, ended_at, created_at, updated_at)
      select id, model_run_id, 'succeeded', 1, ${at}, ${at}, ${at}, ${at} from streams

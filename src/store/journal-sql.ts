@@ -48,20 +48,32 @@ export const INSERT_TRIALS = `
   select s.id, s.key, s.model_run_id, s.trial_id, ?2, ?2 from json_each(?1) j join streams s on s.key = j.value
   where true on conflict do nothing`;
 
+/** The last number that the journal has given. */
+export const LAST_SEQ = "(select value from tallies where name = 'journal.seq')";
+
 export const INSERT_EVENTS = `
-  insert into events (stream_id, event_id, type, hash, occurred_at, accepted_at, correlation_id, facts, points, warnings)
-  select s.id, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6, j.value ->> 7, j.value ->> 8, j.value ->> 9
+  insert into events (stream_id, seq, event_id, type, body_hash, occurred_at, accepted_at, correlation_id, facts, points, warnings)
+  select s.id, ${LAST_SEQ} + row_number() over (order by j.key), j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4,
+    j.value ->> 5, j.value ->> 6, j.value ->> 7, j.value ->> 8, j.value ->> 9
   from json_each(?1) j join streams s on s.key = j.value ->> 0
   where s.pruned_at is null
     or not exists (select 1 from identities i where i.stream_id = s.id and i.event_id = j.value ->> 1)
-  on conflict (stream_id, event_id) do update set repeats = repeats + (hash = excluded.hash)
-  returning (select key from streams where id = stream_id) as key, event_id, hash, repeats`;
+  on conflict (stream_id, event_id) do update set repeats = repeats + (body_hash = excluded.body_hash)
+  returning (select key from streams where id = stream_id) as key, event_id, body_hash as hash, repeats`;
+
+/** Moves the journal's number past the events that some streams have by now. */
+export const moveSeq = (by: "key" | "id") => `
+  update tallies set value = n.seq
+  from (
+    select max((select max(seq) from events where stream_id = s.id)) as seq
+    from json_each(?1) j join streams s on s.${by} = j.value) n
+  where name = 'journal.seq' and value < n.seq`;
 
 const insertPoints = (condition: string) => `
   insert into metric_points (stream_id, seq, n, key, step, timestamp, value)
   select e.stream_id, e.seq, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6, j.value ->> 7
   from json_each(?1) j join streams s on s.key = j.value ->> 0
-  join events e on e.stream_id = s.id and e.event_id = j.value ->> 1 and e.hash = j.value ->> 2
+  join events e on e.stream_id = s.id and e.event_id = j.value ->> 1 and e.body_hash = j.value ->> 2
   where e.repeats = 0 ${condition} on conflict do nothing`;
 
 /** Nothing is taken from a repeat, nor from another body under the same id: only an event that was just stored has no repeats. */
@@ -70,11 +82,11 @@ export const INSERT_POINTS = insertPoints("");
 /** The points of what is known by its content are so too: nothing is taken from the same again. */
 export const INSERT_CONTENT_POINTS = insertPoints(`
   and exists (select 1 from identities i
-    where i.stream_id = s.id and i.event_id = 'sha256:' || e.hash and i.seq = e.seq)
+    where i.stream_id = s.id and i.event_id = 'sha256:' || e.body_hash and i.seq = e.seq)
   and not exists (select 1 from metric_points p
     where p.stream_id = s.id and p.key = j.value ->> 4 and p.step = j.value ->> 5 and p.value = j.value ->> 7)`);
 
-/** The ids of events that were pruned. */
+/** The ids of events whose rows an earlier version has pruned. */
 export const FIND_PRUNED = `
   select s.key, i.event_id, lower(hex(i.hash)) as hash
   from json_each(?1) j join streams s on s.key = j.value ->> 0
@@ -85,7 +97,7 @@ export const COUNT_COPIES = `
   update events set repeats = repeats + j.copies
   from (select value ->> 0 as key, value ->> 1 as event_id, value ->> 2 as hash, value ->> 3 as copies from json_each(?1)) j
   join streams s on s.key = j.key
-  where events.stream_id = s.id and events.event_id = j.event_id and events.hash = j.hash`;
+  where events.stream_id = s.id and events.event_id = j.event_id and events.body_hash = j.hash`;
 
 /** A stream that was poked a moment ago is not poked again, unless this is urgent. */
 export const MARK_DIRTY = `

@@ -38,6 +38,10 @@ export async function write(
   const contents = firsts.flatMap(({ event, copies }) =>
     event.byContent ? [[...idRow(event), copies]] : [],
   );
+  const dirty = dirtyOf(unique);
+  const move = db.prepare(journal.moveSeq("key")).bind(JSON.stringify(dirty.map(([key]) => key)));
+  // Each statement goes on where the one before it has stopped to number.
+  const numbered = (inserts: D1PreparedStatement[]) => inserts.flatMap((insert) => [insert, move]);
   const done = await inOneBatch(db, {
     stubs: [
       ...rows(
@@ -48,7 +52,7 @@ export async function write(
       ...rows(journal.INSERT_MODEL_RUNS, keysOf(stubs, "model_run"), now),
       ...rows(journal.INSERT_TRIALS, keysOf(stubs, "trial"), now),
     ],
-    events: rows(journal.INSERT_EVENTS, unique.map(journal.eventRow)),
+    events: numbered(rows(journal.INSERT_EVENTS, unique.map(journal.eventRow))),
     points: [
       ...rows(saidAgain.KEEP_CONTENTS, contents),
       ...rows(journal.INSERT_POINTS, byId.flatMap(journal.pointRows)),
@@ -58,12 +62,14 @@ export async function write(
     noted: rows(saidAgain.NOTE_SAID_AGAIN, contents),
     takenBack: rows(saidAgain.TAKE_BACK, contents),
     keptEnds: rows(saidAgain.KEEP_ENDED, contents),
-    late: rows(saidAgain.SAY_AFTER_ALL, unique.filter((event) => event.type !== "ml.run.metric").map(idRow)),
+    late: numbered(
+      rows(saidAgain.SAY_AFTER_ALL, unique.filter((event) => event.type !== "ml.run.metric").map(idRow)),
+    ),
     copies: rows(
       journal.COUNT_COPIES,
       firsts.flatMap(({ event, copies }) => (copies === 0 ? [] : [[...idRow(event), event.hash, copies]])),
     ),
-    dirty: rows(journal.MARK_DIRTY, dirtyOf(unique), now, mark),
+    dirty: rows(journal.MARK_DIRTY, dirty, now, mark),
   });
 
   const stored: Written["stored"] = new Map();

@@ -1,6 +1,7 @@
 import { and, isNotNull, lt, not, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { Counts } from "./counters.ts";
+import { LAST_SEQ } from "./journal-sql.ts";
 import { syncState } from "./read-common.ts";
 import { streams } from "./schema.ts";
 
@@ -135,17 +136,17 @@ const IS_BEHIND = `s.delivered_seq < s.last_seq and s.blocked_kind is not 'forgo
 /** Only streams that are behind are looked at, and of the oldest events only the first of each. */
 const BACKLOG = `
   with firsts as materialized (
-    select (select min(e.seq) from events e where e.stream_id = s.id and e.seq > s.delivered_seq) as seq
+    select s.id, (select min(e.seq) from events e where e.stream_id = s.id and e.seq > s.delivered_seq) as seq
     from streams s where ${IS_BEHIND})
   select 'events' as label, count(*) as value from (
     select 1 from streams s cross join events e on e.stream_id = s.id and e.seq > s.delivered_seq
     where ${IS_BEHIND} limit ${MAX_COUNTED_BACKLOG})
   union all
-  select 'oldestAt', min(accepted_at) from events where seq in (select seq from firsts)
+  select 'oldestAt', min(accepted_at) from events where (stream_id, seq) in (select id, seq from firsts)
   union all
   select 'undeliveredSeq', min(seq) from firsts
   union all
-  select 'acceptedSeq', coalesce((select max(seq) from events), (select seq from sqlite_sequence where name = 'events'))`;
+  select 'acceptedSeq', ${LAST_SEQ}`;
 
 const LAST_PASS = `
   with pass as (select finished_at, iif(json_valid(report), report ->> '$.pokedTrials', null) as pokes from cron_passes order by id desc limit 1)

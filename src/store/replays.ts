@@ -1,4 +1,5 @@
 import type { RelayEventType } from "../domain/types.ts";
+import { LAST_SEQ, moveSeq } from "./journal-sql.ts";
 import { overRows } from "./sql.ts";
 
 const REPLAY_EVENT: RelayEventType = "relay.replay";
@@ -34,9 +35,10 @@ export async function storeReplays(
   const items = named.flatMap(({ streamId, eventId, letters }) =>
     letters.map(({ id, item }, n) => [streamId, eventId, id, n, item]),
   );
+  const move = db.prepare(moveSeq("id")).bind(JSON.stringify(named.map(({ streamId }) => streamId)));
   const settled = overRows(db, SETTLE_LETTERS, items, now);
   const results = await db.batch<{ id: number }>([
-    ...overRows(db, INSERT_EVENTS, events, now),
+    ...overRows(db, INSERT_EVENTS, events, now).flatMap((insert) => [insert, move]),
     ...[UNCOUNT, FORGET_EMPTY, MOVE_POINTS, INSERT_POINTS, MOVE_PARAMS, MOVE_TAGS].flatMap((query) =>
       overRows(db, query, items),
     ),
@@ -48,8 +50,8 @@ export async function storeReplays(
 
 /** Only where every letter is still there to be replayed; the other statements ask for this event. */
 const INSERT_EVENTS = `
-  insert into events (stream_id, event_id, type, hash, occurred_at, accepted_at, correlation_id, facts, points)
-  select j.value ->> 0, j.value ->> 1, '${REPLAY_EVENT}', j.value ->> 1, ?2, ?2, j.value ->> 1,
+  insert into events (stream_id, seq, event_id, type, body_hash, occurred_at, accepted_at, correlation_id, facts, points)
+  select j.value ->> 0, ${LAST_SEQ} + row_number() over (order by j.key), j.value ->> 1, '${REPLAY_EVENT}', j.value ->> 1, ?2, ?2, j.value ->> 1,
     json_object('about', j.value -> 3), j.value ->> 4
   from json_each(?1) j
   where not exists (

@@ -101,10 +101,11 @@ export async function unfinishedPruning(
 }
 
 /**
- * Deletes journal rows and points of a stream whose pruning was begun, some at a time, and keeps the identities. The
- * folded state, summaries, parameters and tags stay. Cut off anywhere, it goes on where it was.
+ * Deletes the points of a stream whose pruning was begun, some at a time, and what its events brought: of each is left
+ * what tells a repeat, and whether the trial goes on. The folded state, summaries, parameters and tags stay. Cut off
+ * anywhere, it goes on where it was.
  * @param room so many rows about
- * @returns how many events and points went
+ * @returns how many points and events it was
  */
 export async function prune(
   db: D1Database,
@@ -112,22 +113,25 @@ export async function prune(
   room: number,
 ): Promise<number> {
   let rows = 0;
-  for (const step of [[DELETE_POINTS], [KEEP_IDENTITIES, DELETE_EVENTS]])
-    for (;;) {
-      if (rows >= room) return rows;
-      const results = await db.batch(step.map((query) => db.prepare(query).bind(id, seq, ROWS_A_STATEMENT)));
-      const changes = results.at(-1)?.meta.changes ?? 0;
-      rows += changes;
-      if (changes < ROWS_A_STATEMENT) break;
-    }
-  await drizzle(db)
-    .update(streams)
-    .set({ pruningSeq: null })
-    .where(and(eq(streams.id, id), eq(streams.pruningSeq, seq)));
-  return rows;
+  for (;;) {
+    if (rows >= room) return rows;
+    const { meta } = await db.prepare(DELETE_POINTS).bind(id, seq, ROWS_A_STATEMENT).run();
+    rows += meta.changes;
+    if (meta.changes < ROWS_A_STATEMENT) break;
+  }
+  for (;;) {
+    if (rows >= room) return rows;
+    const stripped = [STRIP_EVENTS, MOVE_PRUNED, END_PRUNING].map((query) => db.prepare(query));
+    const [strip, move] = await db.batch<{ pruned_seq: number }>(
+      stripped.map((statement) => statement.bind(id, seq, ROWS_A_STATEMENT)),
+    );
+    const [reached] = move?.results ?? [];
+    if (!reached || reached.pruned_seq >= seq) return rows + (strip?.meta.changes ?? 0);
+    rows += ROWS_A_STATEMENT;
+  }
 }
 
-/** Forgets the identities of what was pruned long ago, about `room` of them; how many went. */
+/** Forgets what was pruned long ago, about `room` rows of it; how many went. */
 export async function forget(db: D1Database, now: number, room: number): Promise<number> {
   const due = await drizzle(db)
     .select({ id: streams.id })
@@ -136,18 +140,19 @@ export async function forget(db: D1Database, now: number, room: number): Promise
     .orderBy(asc(streams.forgetAt))
     .limit(MAX_FORGOTTEN_STREAMS);
   let rows = 0;
-  for (const { id } of due)
-    for (;;) {
-      if (rows >= room) return rows;
-      const { meta } = await db.prepare(FORGET).bind(id, ROWS_A_STATEMENT).run();
-      rows += meta.changes;
-      if (meta.changes >= ROWS_A_STATEMENT) continue;
-      await drizzle(db)
-        .update(streams)
-        .set({ forgetAt: null })
-        .where(and(eq(streams.id, id), lte(streams.forgetAt, now)));
-      break;
-    }
+  for (const { id } of due) {
+    for (const query of [FORGET_EVENTS, FORGET_IDENTITIES])
+      for (;;) {
+        if (rows >= room) return rows;
+        const { meta } = await db.prepare(query).bind(id, ROWS_A_STATEMENT).run();
+        rows += meta.changes;
+        if (meta.changes < ROWS_A_STATEMENT) break;
+      }
+    await drizzle(db)
+      .update(streams)
+      .set({ forgetAt: null })
+      .where(and(eq(streams.id, id), lte(streams.forgetAt, now)));
+  }
   return rows;
 }
 
@@ -160,19 +165,35 @@ const DELETE_POINTS = `
   delete from metric_points where (stream_id, seq, n) in (
     select stream_id, seq, n from metric_points where stream_id = ?1 and seq <= ?2 limit ?3)`;
 
-const KEEP_IDENTITIES = `
-  insert into identities (stream_id, event_id, hash, seq, said_at)
-  select stream_id, event_id, case when event_id <> 'sha256:' || hash then unhex(hash) end,
-    case when type <> 'ml.run.metric' then seq end, case when type <> 'ml.run.metric' then accepted_at end
-  from events where stream_id = ?1 and seq <= ?2 order by seq limit ?3
-  on conflict do update set said_at = excluded.said_at`;
+/** Of an event's facts, what the next word of its trial is judged by. */
+const STRIPPED = `iif(json_valid(facts), nullif(json_patch('{}', json_object(
+  'ends', facts -> '$.ends', 'resumes', facts -> '$.resumes', 'endedAt', facts -> '$.endedAt')), '{}'), null)`;
 
-const DELETE_EVENTS = `
-  delete from events where seq in (
-    select seq from events where stream_id = ?1 and seq <= ?2 order by seq limit ?3)`;
+const PRUNED_SEQ = "(select pruned_seq from streams where id = ?1)";
+
+/** Up to where the next ?3 events go. */
+const NEXT_PRUNED = `(
+  select iif(count(*) < ?3, ?2, max(seq)) from (
+    select seq from events where stream_id = ?1 and seq > ${PRUNED_SEQ} and seq <= ?2 order by seq limit ?3))`;
+
+const STRIP_EVENTS = `
+  update events set facts = ${STRIPPED}, warnings = null
+  where stream_id = ?1 and seq > ${PRUNED_SEQ} and seq <= ${NEXT_PRUNED}
+    and (facts is not null or warnings is not null)`;
+
+const MOVE_PRUNED = `
+  update streams set pruned_seq = ${NEXT_PRUNED} where id = ?1 and pruning_seq = ?2 returning pruned_seq`;
+
+const END_PRUNING = `
+  update streams set pruning_seq = null where id = ?1 and pruning_seq = ?2 and pruned_seq >= ?2 and ?3`;
+
+const FORGET_EVENTS = `
+  delete from events where stream_id = ?1 and seq in (
+    select e.seq from events e join streams s on s.id = e.stream_id
+    where e.stream_id = ?1 and e.seq <= s.pruned_seq order by e.seq limit ?2)`;
 
 /** But for contents whose event is still here. */
-const FORGET = `
+const FORGET_IDENTITIES = `
   delete from identities where stream_id = ?1 and event_id in (
     select i.event_id from identities i
     where i.stream_id = ?1 and (i.seq is null or i.seq not in (select e.seq from events e where e.stream_id = ?1))

@@ -65,7 +65,9 @@ export const streams = sqliteTable(
     pruningSeq: integer("pruning_seq"),
     /** When pruning it is tried again, after it could not be read back. */
     pruneAt: integer("prune_at"),
-    /** When the identities of what was pruned are forgotten. */
+    /** Up to where it was pruned: of those events only what tells a repeat is left. */
+    prunedSeq: integer("pruned_seq").notNull().default(0),
+    /** When what was pruned is forgotten. */
     forgetAt: integer("forget_at"),
     leaseToken: text("lease_token"),
     leaseUntil: integer("lease_until").notNull().default(0),
@@ -114,16 +116,19 @@ export const streams = sqliteTable(
   ],
 );
 
-/** The journal: append only. Metric points live beside it, one row a point. */
+/**
+ * The journal: append only. Metric points live beside it, one row a point. WITHOUT ROWID, so that an event is found by
+ * its place and by its id for two rows written. `tallies` has the last `seq` as `journal.seq`.
+ */
 export const events = sqliteTable(
   "events",
   {
-    seq: integer().primaryKey({ autoIncrement: true }),
     streamId: integer("stream_id").notNull(),
+    seq: integer().notNull(),
     eventId: text("event_id").notNull(),
     type: text().notNull(),
     /** Of the body, so that the same id with another body can be told from a repeat. */
-    hash: text().notNull(),
+    bodyHash: text("body_hash").notNull(),
     occurredAt: integer("occurred_at").notNull(),
     acceptedAt: integer("accepted_at").notNull(),
     correlationId: text("correlation_id").notNull(),
@@ -137,16 +142,17 @@ export const events = sqliteTable(
     saidAgainAt: integer("said_again_at"),
   },
   (t) => [
+    primaryKey({ columns: [t.streamId, t.seq] }),
     uniqueIndex("events_identity").on(t.streamId, t.eventId),
-    index("events_stream").on(t.streamId),
     // What a trial says of itself, in order of acceptance; its metrics are by far the most.
     index("events_said").on(t.streamId, t.acceptedAt).where(sql`${t.type} <> 'ml.run.metric'`),
   ],
 );
 
 /**
- * What a repeat is known by where its event's row does not tell: ids of events that were pruned, and contents whose
- * points were taken (`sha256:` and the body's hash). They grow old with their stream. WITHOUT ROWID.
+ * What a repeat is known by where its event's row does not tell: contents whose points were taken (`sha256:` and the
+ * body's hash), and ids of events whose rows are gone, as an earlier version left them. They grow old with their
+ * stream. WITHOUT ROWID.
  */
 export const identities = sqliteTable(
   "identities",

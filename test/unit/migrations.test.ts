@@ -64,4 +64,42 @@ describe("what was stored before a migration is understood after it", () => {
     const row = db.prepare("select hash, metrics_hash, unmerged, gone_at from mlflow_runs").get();
     expect(Object.values({ ...row })).toEqual(expected);
   });
+
+  it("the journal: every event at its place, and the next one after all of them", () => {
+    const event = (stream: number, id: string, facts: string | null) =>
+      `insert into events (stream_id, event_id, type, hash, occurred_at, accepted_at, correlation_id, facts, points, repeats)
+       values (${stream}, '${id}', 'ml.run.metric', 'h${id}', 1, 2, 'c', ${text(facts)}, 3, 4)`;
+    const db = migrated("0009_events.sql", [
+      ...Array.from({ length: 20 }, (_, n) => event(n % 9, `e${n}`, n % 2 ? null : `{"n":${n}}`)),
+      event(3, "gone", null),
+      "delete from events where event_id = 'gone'",
+    ]);
+    const rows = db.prepare("select * from events order by seq").all();
+    expect(
+      rows.map((row) => [
+        row.stream_id,
+        row.seq,
+        row.event_id,
+        row.body_hash,
+        row.facts,
+        row.points,
+        row.repeats,
+      ]),
+    ).toEqual(
+      Array.from({ length: 20 }, (_, n) => [
+        n % 9,
+        n + 1,
+        `e${n}`,
+        `he${n}`,
+        n % 2 ? null : `{"n":${n}}`,
+        3,
+        4,
+      ]),
+    );
+    expect({ ...db.prepare("select value from tallies where name = 'journal.seq'").get() }).toEqual({
+      value: 21,
+    });
+    // As an older version writes: no constraint of the data's is what it hears.
+    expect(() => db.exec(event(1, "late", null))).toThrow(/has no column/);
+  });
 });

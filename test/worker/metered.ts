@@ -7,6 +7,7 @@ export class Meter {
   /** How long the database was at it, as it says itself. */
   sqlMs = 0;
   readonly #readBy = new Map<string, number>();
+  readonly #writtenBy = new Map<string, number>();
 
   count(sql: string, { meta }: { meta: D1Meta }): void {
     this.statements++;
@@ -14,6 +15,7 @@ export class Meter {
     this.rowsWritten += meta.rows_written;
     this.sqlMs += meta.timings?.sql_duration_ms ?? meta.duration;
     this.#readBy.set(sql, (this.#readBy.get(sql) ?? 0) + meta.rows_read);
+    this.#writtenBy.set(sql, (this.#writtenBy.get(sql) ?? 0) + meta.rows_written);
   }
 
   /** The most rows that one statement has read, all its runs together. */
@@ -23,12 +25,21 @@ export class Meter {
 
   /** The statements that read most, for a message. */
   worst(): string {
-    return [...this.#readBy]
-      .toSorted(([, a], [, b]) => b - a)
-      .slice(0, 4)
-      .map(([sql, rows]) => `${rows} rows: ${sql.replace(/\s+/g, " ").trim()}`)
-      .join("\n");
+    return most(this.#readBy);
   }
+
+  /** The statements that wrote most, for a message. */
+  dearest(): string {
+    return most(this.#writtenBy);
+  }
+}
+
+function most(rowsBy: ReadonlyMap<string, number>): string {
+  return [...rowsBy]
+    .toSorted(([, a], [, b]) => b - a)
+    .slice(0, 6)
+    .map(([sql, rows]) => `${rows} rows: ${sql.replace(/\s+/g, " ").trim()}`)
+    .join("\n");
 }
 
 /** The database with a meter on it: every statement is counted, whichever way it is run. */

@@ -14,7 +14,14 @@ import { metric, start } from "./payloads.ts";
 
 const DAY_MS = 86_400_000;
 const AT = 1_700_000_000_000;
-const TABLES = ["events", "metric_points", "identities"] as const;
+/** Events that are there whole, points, and events of which only what tells a repeat is left. */
+const KEPT = {
+  events:
+    "select count(*) from events e join streams s on s.id = e.stream_id where s.id = ?1 and e.seq > s.pruned_seq",
+  metric_points: "select count(*) from metric_points where stream_id = ?1",
+  identities:
+    "select count(*) from events e join streams s on s.id = e.stream_id where s.id = ?1 and e.seq <= s.pruned_seq",
+};
 
 const mlflow = new FakeMlflow();
 const depsOf = (vars: Record<string, string> = {}) =>
@@ -55,11 +62,11 @@ const streamOf = async (trial: string) =>
   (await env.DB.prepare("select id from streams where trial_id = ?1").bind(trial).first<number>("id")) ?? -1;
 
 async function kept(streamId: number) {
-  const counts = TABLES.map((table) => `(select count(*) from ${table} where stream_id = ?1) as ${table}`);
+  const counts = Object.entries(KEPT).map(([name, query]) => `(${query}) as ${name}`);
   const row = await env.DB.prepare(`select ${counts.join(", ")}`)
     .bind(streamId)
     .first();
-  return z.record(z.enum(TABLES), z.number()).parse(row);
+  return z.object({ events: z.number(), metric_points: z.number(), identities: z.number() }).parse(row);
 }
 
 /** A later pass, when the last deliveries are in the past. */
@@ -294,6 +301,29 @@ describe("pruning", () => {
     await pass(deps, 1);
     await forget(31);
     expect(await fields()).toEqual(found);
+  });
+
+  it("leaves of an event's facts no more than the next word of its trial is judged by", async () => {
+    const deps = depsOf();
+    const more = { parameters: { lr: 0.1 }, metadata: { host: "n1", note: "x".repeat(2_000) } };
+    const id = await delivered(
+      "stripped",
+      [
+        start("stripped", more),
+        ...points("stripped", 2),
+        event("stripped", "failed", { ...more, error_message: "no" }),
+      ],
+      deps,
+    );
+    await pass(deps);
+    const { results } = await env.DB.prepare(
+      "select facts, warnings from events where stream_id = ?1 order by seq",
+    )
+      .bind(id)
+      .all<{ facts: string | null; warnings: string | null }>();
+    expect(results.map(({ facts }) => facts)).toEqual([null, null, null, '{"ends":"failed"}']);
+    expect(results.every(({ warnings }) => warnings === null)).toBe(true);
+    expect(await read("stripped")).toMatchObject({ status: "failed", metrics: { loss: { count: 2 } } });
   });
 
   it("takes model runs too where they are no runs in MLflow", async () => {
