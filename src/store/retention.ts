@@ -121,9 +121,8 @@ export async function prune(
   }
   for (;;) {
     if (rows >= room) return rows;
-    const stripped = [STRIP_EVENTS, MOVE_PRUNED, END_PRUNING].map((query) => db.prepare(query));
     const [strip, move] = await db.batch<{ pruned_seq: number }>(
-      stripped.map((statement) => statement.bind(id, seq, ROWS_A_STATEMENT)),
+      [STRIP_EVENTS, MOVE_PRUNED].map((query) => db.prepare(query).bind(id, seq, ROWS_A_STATEMENT)),
     );
     const [reached] = move?.results ?? [];
     if (!reached || reached.pruned_seq >= seq) return rows + (strip?.meta.changes ?? 0);
@@ -182,10 +181,8 @@ const STRIP_EVENTS = `
     and (facts is not null or warnings is not null)`;
 
 const MOVE_PRUNED = `
-  update streams set pruned_seq = ${NEXT_PRUNED} where id = ?1 and pruning_seq = ?2 returning pruned_seq`;
-
-const END_PRUNING = `
-  update streams set pruning_seq = null where id = ?1 and pruning_seq = ?2 and pruned_seq >= ?2 and ?3`;
+  update streams set pruned_seq = ${NEXT_PRUNED}, pruning_seq = nullif(?2, ${NEXT_PRUNED})
+  where id = ?1 and pruning_seq = ?2 returning pruned_seq`;
 
 const FORGET_EVENTS = `
   delete from events where stream_id = ?1 and seq in (

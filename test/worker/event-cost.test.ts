@@ -33,6 +33,19 @@ async function send(db: D1Database, events: unknown[]): Promise<void> {
   expect(sent.status).toBe(202);
 }
 
+it("a request is journalled in one round trip, also for a trial that was not heard of before", async () => {
+  // The first request of an isolate also stores its counts, after the answer.
+  await send(env.DB, [start("the first")]);
+  for (let step = 0; step < 2; step++) {
+    const { db, meter } = metered(env.DB);
+    await send(db, [
+      metric("one trip", { metrics: { loss: 1 }, step }),
+      metric("another", { metrics: { loss: 1 }, step }),
+    ]);
+    expect(meter.roundTrips, meter.worst()).toBe(1);
+  }
+});
+
 async function costOf({ name, perRequest, requestsPerTurn, turns }: Way) {
   const mlflow = new FakeMlflow();
   const deps = mlflow.deps({
