@@ -1,4 +1,5 @@
 import relay from "../../src/index.ts";
+import { Invocation } from "../platform/limits.ts";
 import { payloads, type Sent, troubledEnv } from "./troubled-env.ts";
 import { draw, Life, orders, perhapsFrozen, setTroubles, strikes, toll } from "./troubles.ts";
 
@@ -21,7 +22,7 @@ export default {
   async fetch(request, env, ctx) {
     if (new URL(request.url).pathname === "/chaos") return obey(request, env);
     const life = new Life();
-    const response = await relay.fetch(request, troubledEnv(env, life), ctx);
+    const response = await relay.fetch(request, troubledEnv(new Invocation().env(env), life), ctx);
     return life.isOver ? new Response('"the invocation has died"', { status: 500 }) : response;
   },
 
@@ -50,7 +51,7 @@ export default {
   },
 
   async scheduled(controller, env) {
-    await relay.scheduled(controller, troubledEnv(env, new Life()));
+    await relay.scheduled(controller, troubledEnv(new Invocation().env(env), new Life()));
   },
 } satisfies ExportedHandler<Env, Sent>;
 
@@ -83,7 +84,7 @@ async function consume(batch: MessageBatch<Sent>, group: readonly Sent[], env: E
   try {
     await relay.queue(
       { ...batch, queue, messages, ackAll: nothing, retryAll: nothing },
-      troubledEnv(env, life),
+      troubledEnv(new Invocation().env(env), life),
     );
   } finally {
     const real = batch.queue.includes("jobs") ? env.JOBS : env.TRIALS;

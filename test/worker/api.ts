@@ -2,6 +2,7 @@ import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { app } from "../../src/app.ts";
 import { foldStream } from "../../src/relay/fold-stream.ts";
+import { Invocation } from "../platform/limits.ts";
 import { isAsDocumented } from "./document-schemas.ts";
 
 export const ADMIN = "test-admin-token";
@@ -24,10 +25,11 @@ export async function request(path: string, { token = ADMIN, bindings, ...init }
   const headers = new Headers(init.headers);
   if (init.body && !headers.has("content-type")) headers.set("content-type", "application/json");
   if (token !== null) headers.set("authorization", `Bearer ${token}`);
+  const all = { ...env, ...queues, ...bindings };
   const response = await app.request(
     path,
     { ...init, headers },
-    { ...env, ...queues, ...bindings },
+    { ...all, DB: new Invocation().database(all.DB) },
     createExecutionContext(),
   );
   const body: unknown = await response.json();

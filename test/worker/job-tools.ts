@@ -4,6 +4,7 @@ import { expect, vi } from "vitest";
 import * as z from "zod";
 import worker from "../../src/index.ts";
 import type { RelayMessage } from "../../src/relay/deps.ts";
+import { Invocation } from "../platform/limits.ts";
 import { idOf, post, request } from "./api.ts";
 
 /** What the tests of jobs have in common: how one is asked for, delivered by the queue, read and set. */
@@ -72,7 +73,8 @@ export async function deliver(
   const batch = createMessageBatch<RelayMessage>(more.queue ?? "trial-relay-jobs", [
     { id: "m", timestamp: new Date(), attempts, body: { kind: "job", jobId } },
   ]);
-  await worker.queue(batch, { ...env, ...ALONE, JOBS: queue, TRIALS: trials, ...bindings });
+  const all = { ...env, ...ALONE, JOBS: queue, TRIALS: trials, ...bindings };
+  await worker.queue(batch, new Invocation().env(all));
   return sent;
 }
 
