@@ -53,7 +53,9 @@ async function turnWith(deps: Deps, streamId: number, looks: Looks): Promise<Dri
     const released = await release(deps.db, lease, { ...readAgain, ...idle }, deps.now());
     // The poke for a later attempt may have been spent on this very turn.
     const early = stream.deliveredSeq < stream.lastSeq ? stream.nextAttemptAt - deps.now() : 0;
-    return { poke: folded.more ? 0 : early > 0 ? early : released?.pokeNeeded ? gatherMs : null };
+    return {
+      poke: folded.more ? 0 : early > 0 ? early : released === null || released.pokeNeeded ? gatherMs : null,
+    };
   }
   const log = deps.log.with({ model_run_id: stream.modelRunId, trial_id: stream.trialId });
   const turn = new Turn({ ...deps, log }, lease, stream, (breaker?.failures ?? 0) > 0);
@@ -106,6 +108,7 @@ async function endOf(turn: Turn, looks: Looks): Promise<End> {
     const { end } = step;
     return end.kind === "blocked" && (await restoredByPolicy(turn, end.block)) ? { kind: "more" } : end;
   } catch (error) {
+    turn.takeBack();
     return endAfterThrow(turn.deps, turn.stream, "delivery", error);
   }
 }

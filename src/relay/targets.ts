@@ -178,6 +178,7 @@ async function ensureParent(turn: Turn, parent: Parent): Promise<Step<string>> {
       return wait(made.end.block.reason);
     }
   } finally {
+    parentTurn.takeBack();
     await letGo(deps, claimed.lease, { ...parentTurn.fence, ...values });
   }
   const runId = parentTurn.stream.mlflowRunId;

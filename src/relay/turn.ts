@@ -80,6 +80,7 @@ export class Turn {
   #renewedAt = 0;
   /** What was in doubt, though over, when the present write began. */
   #before: string | null = null;
+  #isUnsent = false;
 
   constructor(deps: Deps, lease: Lease, stream: StreamRow, failuresBefore: boolean) {
     this.deps = { ...deps, mlflow: deps.direct };
@@ -145,6 +146,7 @@ export class Turn {
     if (stream.doubt !== null && (stream.fenceUntil ?? 0) > deps.now())
       throw new Error(`stream ${stream.key}: ${call} while another write may still land: ${stream.doubt}`);
     this.#before = stream.doubt;
+    this.#isUnsent = true;
     const doubt: Doubt = { call, token: token ?? null, state: state ?? {} };
     return this.#doubt(JSON.stringify(doubt), landingMs(deps.config.mlflow.timeoutMs) + MAX_START_MS);
   }
@@ -152,6 +154,12 @@ export class Turn {
   /** Takes it that nothing is in doubt any more. */
   settled(): void {
     this.stream = { ...this.stream, doubt: null, fenceUntil: null };
+  }
+
+  /** Takes back a write that was begun and not sent, since the statement before it failed: nothing of it can land. */
+  takeBack(): void {
+    if (this.#isUnsent) this.stream = { ...this.stream, doubt: this.#before, fenceUntil: null };
+    this.#isUnsent = false;
   }
 
   #doubt(doubt: string, ms: number): Fence {
@@ -182,6 +190,7 @@ export class Turn {
     request: (mlflow: MlflowWrites) => Promise<Result<T>>,
   ): Promise<Answered<T>> {
     const before = this.#before;
+    this.#isUnsent = false;
     let startedAt = 0;
     const result = await this.#send(since, () => {
       startedAt = this.deps.now();

@@ -79,6 +79,7 @@ async function settledAndLetGo(turn: Turn, action: UnblockAction, dryRun: boolea
   try {
     return await settle(turn, action, dryRun);
   } finally {
+    turn.takeBack();
     await letGo(turn.deps, turn.lease, turn.fence);
   }
 }

@@ -25,6 +25,7 @@ export async function underLease<T>(
     if (free.ok) return await work(turn);
     return unclaimed({ kind: "busy", ms: free.end.kind === "wait" ? free.end.ms : RETRY_SOON_MS });
   } finally {
+    turn.takeBack();
     await letGo(deps, claimed.lease, turn.fence);
   }
 }

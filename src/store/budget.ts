@@ -2,7 +2,7 @@
 export const MAX_STATEMENTS = 1_000;
 
 /** Kept back for what ends work that was begun: leases and locks given back, counts and reports written down. */
-const ENDING_STATEMENTS = 60;
+export const ENDING_STATEMENTS = 60;
 
 /** Consumers and the cron have fifteen minutes; what is begun may take some of them. */
 const MAX_BEGIN_MS = 5 * 60_000;

@@ -1,11 +1,13 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import type { Deps } from "../../src/relay/deps.ts";
+import { RUN_STATEMENTS } from "../../src/relay/helping.ts";
 import type { JobStep } from "../../src/relay/job-step.ts";
 import { pullRunning } from "../../src/relay/pull-running.ts";
 import { reconcile } from "../../src/relay/reconcile.ts";
 import { syncExperiment } from "../../src/relay/sync-experiment.ts";
 import { unblock } from "../../src/relay/unblock.ts";
+import { ENDING_STATEMENTS } from "../../src/store/budget.ts";
 import { NOTHING_DONE, storePass } from "../../src/store/passes.ts";
 import { post } from "./api.ts";
 import { invocation } from "./endless.ts";
@@ -15,7 +17,7 @@ import { TrackingServer } from "./tracking-server.ts";
 const { DB: db } = env;
 const budget = { maxRuns: 1_000, maxMs: 60_000 };
 /** What is kept back, what a look may take at most, and some fifteen looks. */
-const FEW_STATEMENTS = 60 + 100 + 100;
+const FEW_STATEMENTS = ENDING_STATEMENTS + RUN_STATEMENTS + 100;
 
 type MlflowRun = ReturnType<TrackingServer["run"]>;
 

@@ -2,10 +2,13 @@ import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
 import { consume } from "../../src/relay/consume.ts";
 import type { Deps, RelayMessage } from "../../src/relay/deps.ts";
+import { drive } from "../../src/relay/drive.ts";
 import { reconcile } from "../../src/relay/reconcile.ts";
+import { ENDING_STATEMENTS, isOutOfStatements } from "../../src/store/budget.ts";
 import { wire } from "../../src/wire.ts";
 import { Invocation } from "../platform/limits.ts";
 import { post } from "./api.ts";
+import { invocation } from "./endless.ts";
 import { recordingQueue } from "./job-tools.ts";
 import { OddMlflow } from "./odd-mlflow.ts";
 
@@ -15,11 +18,11 @@ const QUIET = { RELAY_ANNOUNCE_GRACE_SECONDS: "0", RELAY_RETRY_BASE_MS: "10", RE
 
 /** One invocation's effects under the platform's limits, with what it sends on. */
 function invoked(mlflow: OddMlflow, db: D1Database = env.DB) {
-  const invocation = new Invocation();
+  const taken = new Invocation();
   const trials = recordingQueue();
   const bindings = { ...env, ...QUIET, DB: db, TRIALS: trials.queue, JOBS: recordingQueue().queue };
-  const deps: Deps = wire(invocation.env(bindings), {}, invocation.fetch(mlflow.fetch));
-  return { invocation, deps, sent: trials.sent };
+  const deps: Deps = wire(taken.env(bindings), {}, taken.fetch(mlflow.fetch));
+  return { taken, deps, sent: trials.sent };
 }
 
 /** Delivers messages and what they lead to, so many at once. @returns how many were retried, the most statements, the longest wait in seconds */
@@ -34,7 +37,7 @@ async function deliverAll(
   let most = 0;
   let longest = 0;
   for (let n = 0; waiting.length > 0 && n < 500; n++) {
-    const { invocation, deps, sent } = invoked(mlflow, db?.());
+    const { taken, deps, sent } = invoked(mlflow, db?.());
     const bodies = waiting.splice(0, batchSize);
     const messages = bodies.map((body, i) => ({
       id: String(i),
@@ -49,7 +52,7 @@ async function deliverAll(
       },
     }));
     await consume(deps, messages);
-    most = Math.max(most, invocation.statements);
+    most = Math.max(most, taken.statements);
     waiting.push(...sent.map(({ body }) => body));
     longest = Math.max(longest, ...sent.map(({ delaySeconds = 0 }) => delaySeconds));
     if (sent.some(({ delaySeconds = 0 }) => delaySeconds > 0))
@@ -117,9 +120,9 @@ test("a pass with everything due at once stays within an invocation, and its rep
   )
     .bind(JSON.stringify(rows.slice(0, 200)))
     .run();
-  const { invocation, deps } = invoked(new OddMlflow());
+  const { taken, deps } = invoked(new OddMlflow());
   const report = await reconcile(deps);
-  expect(invocation.statements).toBeLessThanOrEqual(1_000);
+  expect(taken.statements).toBeLessThanOrEqual(1_000);
   expect(report).toMatchObject({ error: null });
   expect(await env.DB.prepare("select count(*) as n from cron_passes").first("n")).toBe(1);
   expect(await env.DB.prepare("select count(*) as n from locks").first("n")).toBe(0);
@@ -180,3 +183,28 @@ test.each(["before", "after"] as const)(
   },
   240_000,
 );
+
+test("statements that run out between a write's beginning and its call leave nothing in doubt", async () => {
+  for (let statements = 10; statements < 90; statements += 3) {
+    const name = `short-${statements}`;
+    const mlflow = new OddMlflow();
+    await study(name, 1, 3);
+    const pokes = await pokesOf(name);
+    for (const poke of pokes) {
+      if (poke.kind !== "poke") continue;
+      const { deps } = invoked(mlflow);
+      await drive(invocation(deps, ENDING_STATEMENTS + statements), poke.streamId).catch((error) => {
+        // Before the claim nothing is held.
+        if (!isOutOfStatements(error)) throw error;
+      });
+    }
+    const query = env.DB.prepare(
+      "select count(*) as n from streams where model_run_id = ?1 and (doubt is not null or lease_token is not null)",
+    );
+    expect(await query.bind(name).first("n"), String(statements)).toBe(0);
+    const { left } = await deliverAll(mlflow, pokes, 2);
+    const runs = mlflow.runs.filter(({ tags }) => tags.has("thunderline_trial_id"));
+    const found = { left, behind: await behind(name), runs: runs.map(({ points }) => points.size) };
+    expect(found, String(statements)).toEqual({ left: 0, behind: 0, runs: [3] });
+  }
+}, 120_000);
