@@ -14,7 +14,7 @@ import { FakeMlflow } from "./fake-mlflow.ts";
 let count = 0;
 const TEN_MINUTES_MS = 600_000;
 /** By this many statements at once the reading of both sides is known. */
-const SIDES_STATEMENTS = 6;
+const SIDES_STATEMENTS = 7;
 
 /**
  * A trial by itself, the server it is delivered to, and the relay's hands on it.
