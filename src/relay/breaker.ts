@@ -1,5 +1,5 @@
 import { and, eq, gt, lte, ne, type SQL, sql } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/d1";
+import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import { withoutCredentials } from "../config.ts";
 import type { Failure } from "../mlflow/failure.ts";
 import { ending } from "../store/counted.ts";
@@ -27,12 +27,16 @@ export function serverOf(deps: Pick<Deps, "config">): string {
 
 /** The breaker's row; null stands for closed, with nothing ever gone wrong. */
 export async function readBreaker(deps: Pick<Deps, "db" | "config">): Promise<Breaker | null> {
-  const row = await drizzle(deps.db)
+  const [row] = await breakerRow(drizzle(deps.db), deps);
+  return row ?? null;
+}
+
+/** The query for that row. */
+export function breakerRow(orm: DrizzleD1Database, deps: Pick<Deps, "config">) {
+  return orm
     .select()
     .from(breakers)
-    .where(eq(breakers.server, serverOf(deps)))
-    .get();
-  return row ?? null;
+    .where(eq(breakers.server, serverOf(deps)));
 }
 
 /** A call went through: the count of failures in a row starts anew. Writes only where there is one. */

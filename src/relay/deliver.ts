@@ -1,19 +1,22 @@
 import type { Core } from "../domain/fold.ts";
+import { readWork } from "../store/batch-plan.ts";
 import { recordConflicts } from "../store/conflicts.ts";
 import { readCore } from "../store/core-column.ts";
-import { coreOf, modelRunStream } from "../store/parents.ts";
-import { countEvents } from "../store/streams.ts";
+import { coreOf } from "../store/parents.ts";
 import { settleDoubt } from "./fence.ts";
 import { finish } from "./finish.ts";
 import { lookAgain, lookFirst } from "./look-first.ts";
 import type { Looks } from "./looks.ts";
 import { sendAll } from "./send.ts";
 import { modelRun, text, trialRun } from "./targets.ts";
-import { proceed, type Step, type Turn } from "./turn.ts";
+import type { Step, Turn } from "./turn.ts";
 import { untag } from "./untag.ts";
 
-/** Brings MLflow up to date with a folded stream: run, batches, status. */
-export async function deliver(turn: Turn, looks: Looks): Promise<Step> {
+/**
+ * Brings MLflow up to date with a folded stream: run, batches, status.
+ * @returns up to where MLflow has it all
+ */
+export async function deliver(turn: Turn, known: Known, looks: Looks): Promise<Step<number>> {
   const { stream, deps } = turn;
   // A Worker cannot tell a refused connection from a cut one. After a failure a read goes first, so that an MLflow
   // that is still away does not leave another write in doubt.
@@ -21,42 +24,51 @@ export async function deliver(turn: Turn, looks: Looks): Promise<Step> {
     const there = await turn.call(() => deps.mlflow.searchExperiments({ maxResults: 1 }));
     if (!there.ok) return turn.stop(there.failure);
   }
-  const core = readCore(await coreOf(deps.db, stream));
+  // A look may fold more; so may a trial's turn of its model run, at any time, and that is sent too.
+  const coreNow = () => coreAt(turn, known);
+  const core = await coreNow();
   const isNew = stream.mlflowRunId === null;
   const ready = stream.kind === "trial" ? await trialRun(turn, core) : await modelRun(turn, core);
   if (!ready.ok) return ready;
-  if (!ready.value) return proceed;
+  if (!ready.value) return { ok: true, value: turn.stream.foldedSeq };
   const runId = turn.stream.mlflowRunId;
   if (runId === null) throw new Error(`stream ${stream.key} has no run after one was ensured`);
-  await noteLateClaims(turn, core);
   const settled = await settleDoubt(turn);
   if (!settled.ok) return settled;
-  const looked = await lookFirst(turn, looks, core, runId, isNew);
+  let work = await readWork(deps.db, turn.stream);
+  await noteLateClaims(turn, core, work.parentExperiment);
+  const looked = await lookFirst(turn, looks, core, runId, {
+    isNew,
+    tags: [...work.tags, ...work.takenAway],
+  });
   if (!looked.ok) return looked;
-  // A look may have folded more; so may a trial's turn of its model run, at any time, and that is sent too.
-  const coreNow = async () => readCore(await coreOf(deps.db, stream));
-  const { maxStep } = looked.value.isMerged ? await coreNow() : core;
-  const sent = await sendAll(turn, runId, maxStep ?? 0);
+  if (looked.value.isMerged) work = await readWork(deps.db, turn.stream);
+  const { maxStep } = await coreNow();
+  const sent = await sendAll(turn, runId, work, maxStep ?? 0);
   if (!sent.ok) return sent;
-  const untagged = await untag(turn, runId);
-  if (!untagged.ok) return untagged;
-  const sentCore = await coreNow();
-  const lookedAgain = await lookAgain(turn, looks, sentCore, runId, looked.value);
+  // A batch that was planned before may set a tag that was taken away since.
+  if (work.takenAway.length > 0 || work.pending.length > 0) {
+    const untagged = await untag(turn, runId);
+    if (!untagged.ok) return untagged;
+  }
+  const lookedAgain = await lookAgain(turn, looks, await coreNow(), runId, looked.value);
   if (!lookedAgain.ok) return lookedAgain;
-  const finished = await finish(turn, runId, lookedAgain.value.isMerged ? await coreNow() : sentCore);
-  if (!finished.ok) return finished;
-  const { deliveredSeq, plannedSeq } = turn.stream;
-  if (!(await turn.update({ deliveredSeq: plannedSeq, deliveredAt: deps.now() }))) return turn.stop(null);
-  const events = await countEvents(deps.db, stream.id, deliveredSeq, plannedSeq);
-  deps.tally.add("relay_events_delivered_total", events);
-  return proceed;
+  const finished = await finish(turn, runId, await coreNow());
+  return finished.ok ? sent : finished;
+}
+
+/** The folded core of a stream, and the watermark that it was read at; null: it is still to be read. */
+export type Known = { foldedSeq: number; core: Core } | null;
+
+async function coreAt({ deps, stream }: Turn, known: Known): Promise<Core> {
+  return known?.foldedSeq === stream.foldedSeq ? known.core : readCore(await coreOf(deps.db, stream));
 }
 
 /** A run cannot move: a start that names another experiment or run after it was made is a conflict. */
-async function noteLateClaims(turn: Turn, core: Core): Promise<void> {
+async function noteLateClaims(turn: Turn, core: Core, parentExperiment: string | null): Promise<void> {
   const { stream, deps } = turn;
   const row = { streamId: stream.id, source: "journal" as const, createdAt: deps.now() };
-  const experiment = text(core, "experiment_name") ?? (await parentExperiment(turn));
+  const experiment = text(core, "experiment_name") ?? parentExperiment;
   const kept = stream.experimentName;
   if (experiment !== null && kept !== null && experiment !== kept && !stream.adopted)
     await recordConflicts(deps.db, [
@@ -67,10 +79,4 @@ async function noteLateClaims(turn: Turn, core: Core): Promise<void> {
     await recordConflicts(deps.db, [
       { ...row, kind: "run_id", field: "mlflow_run_id", kept: stream.mlflowRunId, refused: run },
     ]);
-}
-
-/** The experiment that the trial's model run names. */
-async function parentExperiment({ stream, deps }: Turn): Promise<string | null> {
-  if (stream.kind !== "trial" || stream.modelRunId === null) return null;
-  return (await modelRunStream(deps.db, stream.modelRunId))?.experimentName ?? null;
 }

@@ -1,21 +1,18 @@
 import { isRetried } from "../domain/blocked.ts";
 import { isForgotten, NOT_BLOCKED } from "../store/blocked.ts";
-import { type Claim, claim, release, type StreamRow } from "../store/leases.ts";
+import { release, type StreamRow } from "../store/leases.ts";
 import type { streams } from "../store/schema.ts";
-import { deliver } from "./deliver.ts";
+import { claimFolded } from "./claim-folded.ts";
+import { deliver, type Known } from "./deliver.ts";
 import type { Deps } from "./deps.ts";
 import { restoredByPolicy } from "./experiment.ts";
-import { foldStream } from "./fold-stream.ts";
 import { Looks } from "./looks.ts";
 import { blockedValues } from "./stop.ts";
-import { type End, leaseMs, Turn } from "./turn.ts";
+import { type End, Turn } from "./turn.ts";
 import { endAfterThrow, type Stage } from "./unreadable.ts";
 
-const FULL_POLL_MS = 250;
-const MAX_FULL_POLLS = 60;
+/** How soon to come back where every place among the callers was taken. */
 const FULL_RETRY_MS = 2_000;
-/** Waiting must not take what the turn itself is to have. */
-const POLL_STATEMENTS = 100;
 
 /**
  * What came of a turn. `poke`: come back after so many milliseconds; null when nothing is due, or when the breaker's
@@ -33,20 +30,19 @@ export async function drive(deps: Deps, streamId: number, looks: Looks = new Loo
 }
 
 async function turnWith(deps: Deps, streamId: number, looks: Looks): Promise<Driven> {
-  const [claimed, breaker] = await Promise.all([claimInTurn(deps, streamId), deps.guard.breaker()]);
-  if (claimed.kind === "unknown") return { poke: null };
-  if (claimed.kind === "busy") return { busy: claimed.ms };
-  if (claimed.kind === "full") return { poke: FULL_RETRY_MS };
-  const { lease } = claimed;
-  const folded = await foldOrEnd(deps, claimed.stream);
-  if ("end" in folded) {
+  const start = await claimFolded(deps, streamId);
+  if (start.kind === "unknown") return { poke: null };
+  if (start.kind === "busy") return { busy: start.ms };
+  const { lease, failed, breaker, more } = start;
+  if (failed) {
+    const end = endAfterThrow(deps, start.stream, "folding", failed.error);
     // What an operator gave up stays so.
-    const values = isForgotten(claimed.stream) ? {} : valuesAfter(deps, claimed.stream, folded.end);
+    const values = isForgotten(start.stream) ? {} : valuesAfter(deps, start.stream, end);
     await release(deps.db, lease, values, deps.now());
-    return { poke: folded.end.kind === "wait" ? folded.end.ms : null };
+    return { poke: end.kind === "wait" ? end.ms : null };
   }
-  const readAgain = isReadAgain(claimed.stream) ? READ_AGAIN : {};
-  const stream = { ...claimed.stream, ...readAgain, foldedSeq: folded.foldedSeq };
+  const readAgain = isReadAgain(start.stream) ? READ_AGAIN : {};
+  const stream = { ...start.stream, ...readAgain };
   const gatherMs = deps.config.gatherWindowSeconds * 1000;
   const idle = whyIdle(deps, stream, breaker?.state === "open");
   if (idle) {
@@ -54,18 +50,31 @@ async function turnWith(deps: Deps, streamId: number, looks: Looks): Promise<Dri
     // The poke for a later attempt may have been spent on this very turn.
     const early = stream.deliveredSeq < stream.lastSeq ? stream.nextAttemptAt - deps.now() : 0;
     return {
-      poke: folded.more ? 0 : early > 0 ? early : released === null || released.pokeNeeded ? gatherMs : null,
+      poke: more ? 0 : early > 0 ? early : released === null || released.pokeNeeded ? gatherMs : null,
     };
   }
   const log = deps.log.with({ model_run_id: stream.modelRunId, trial_id: stream.trialId });
-  const turn = new Turn({ ...deps, log }, lease, stream, (breaker?.failures ?? 0) > 0);
-  const end = await endOf(turn, looks);
-  const values = { ...readAgain, ...turn.fence, ...valuesAfter(turn.deps, turn.stream, end) };
-  const released = await release(deps.db, lease, values, deps.now());
+  const turn = new Turn({ ...deps, log }, lease, stream, {
+    claimedAt: start.claimedAt,
+    places: deps.config.maxConcurrentCalls,
+    failuresBefore: (breaker?.failures ?? 0) > 0,
+  });
+  const { end, delivered } = await endOf(turn, start.known, looks);
+  const values = {
+    ...readAgain,
+    ...turn.fence,
+    ...valuesAfter(turn.deps, { ...turn.stream, ...delivered }, end),
+    ...delivered,
+  };
+  const after = turn.stream.deliveredSeq;
+  const done = { sent: turn.sent, after, upto: delivered?.deliveredSeq ?? after };
+  const released = await release(deps.db, lease, values, deps.now(), done);
   // Another may have the lease, and need no poke; or it was given back, and the answer was lost.
   if (!released) return { poke: end.kind === "wait" ? end.ms : gatherMs };
+  if (delivered) deps.tally.add("relay_events_delivered_total", released.delivered);
   if (end.kind === "wait") return { poke: end.for === "breaker" ? null : end.ms };
-  if (end.kind === "more" || folded.more) return { poke: 0 };
+  if (end.kind === "full") return { poke: FULL_RETRY_MS };
+  if (end.kind === "more" || more) return { poke: 0 };
   // What another turn folded of this stream meanwhile counts as folded, but was not sent; nor was a call made that
   // took its lease for lost and was wrong.
   const behind = end.kind !== "blocked" && released.stream.deliveredSeq < released.stream.lastSeq;
@@ -80,36 +89,27 @@ function isReadAgain({ blockedKind, blockedOn }: StreamRow): boolean {
   return blockedKind === "unreadable" && blockedOn === stage;
 }
 
-/** Folds the stream; where that fails in the relay itself, how the turn ends. */
-async function foldOrEnd(deps: Deps, stream: StreamRow): Promise<Folded | { end: End }> {
+/** What the row says once MLflow has it all. */
+type Delivered = { plannedSeq: number; deliveredSeq: number; deliveredAt?: number };
+
+async function endOf(
+  turn: Turn,
+  known: Known,
+  looks: Looks,
+): Promise<{ end: End; delivered: Delivered | null }> {
   try {
-    return await foldStream(deps, stream);
-  } catch (error) {
-    return { end: endAfterThrow(deps, stream, "folding", error) };
-  }
-}
-
-type Folded = Awaited<ReturnType<typeof foldStream>>;
-
-/** Waits for a place among the streams that may call MLflow at once; those behind this one wait in the queue. */
-async function claimInTurn(deps: Deps, streamId: number): Promise<Claim> {
-  const { mlflow, maxConcurrentCalls } = deps.config;
-  for (let i = 0; ; i++) {
-    const claimed = await claim(deps.db, streamId, leaseMs(mlflow.timeoutMs), maxConcurrentCalls);
-    if (claimed.kind !== "full" || i >= MAX_FULL_POLLS || !deps.budget.has(POLL_STATEMENTS)) return claimed;
-    await new Promise((resolve) => setTimeout(resolve, FULL_POLL_MS * (1 + deps.random())));
-  }
-}
-
-async function endOf(turn: Turn, looks: Looks): Promise<End> {
-  try {
-    const step = await deliver(turn, looks);
-    if (step.ok) return { kind: "done" };
+    const step = await deliver(turn, known, looks);
+    if (step.ok) {
+      const upto = step.value;
+      const at = turn.stream.mlflowRunId === null ? {} : { deliveredAt: turn.deps.now() };
+      return { end: { kind: "done" }, delivered: { plannedSeq: upto, deliveredSeq: upto, ...at } };
+    }
     const { end } = step;
-    return end.kind === "blocked" && (await restoredByPolicy(turn, end.block)) ? { kind: "more" } : end;
+    const isRestored = end.kind === "blocked" && (await restoredByPolicy(turn, end.block));
+    return { end: isRestored ? { kind: "more" } : end, delivered: null };
   } catch (error) {
     turn.takeBack();
-    return endAfterThrow(turn.deps, turn.stream, "delivery", error);
+    return { end: endAfterThrow(turn.deps, turn.stream, "delivery", error), delivered: null };
   }
 }
 
@@ -147,6 +147,7 @@ function valuesAfter(deps: Deps, stream: StreamRow, end: End): Values {
         attempts: end.for === "retry" ? stream.attempts + 1 : stream.attempts,
         ...(end.error === undefined ? {} : { lastError: end.error }),
       };
+    case "full":
     case "lost":
       return {};
   }

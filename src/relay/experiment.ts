@@ -1,18 +1,22 @@
 import { and, desc, eq, or, sql } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/d1";
+import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import { type Block, isGone } from "../domain/blocked.ts";
 import type { Experiment } from "../mlflow/types.ts";
 import * as store from "../store/mirror-experiments.ts";
 import { mlflowExperiments } from "../store/schema.ts";
 import { blocked, type Step, type Turn } from "./turn.ts";
 
-/**
- * The id of the experiment of this name: known, also by a name that it had before, else found by name, else created.
- * A name stays taken by a deleted experiment, which is restored or blocks the trial, by configuration.
- */
+/** The id of the experiment of this name: known, also by a name that it had before, else as MLflow has it. */
 export async function ensureExperiment(turn: Turn, name: string): Promise<Step<string>> {
-  const known = await activeExperiment(turn, name);
-  if (known !== null) return { ok: true, value: known };
+  const [known] = await activeExperiment(drizzle(turn.deps.db), name);
+  return known ? { ok: true, value: known.id } : askForExperiment(turn, name);
+}
+
+/**
+ * The same of an experiment that the mirror does not know: found by name, else created. A name stays taken by a deleted
+ * experiment, which is restored or blocks the trial, by configuration.
+ */
+export async function askForExperiment(turn: Turn, name: string): Promise<Step<string>> {
   const found = await findByName(turn, name);
   if (!found.ok) return found;
   if (found.value) return use(turn, found.value);
@@ -35,17 +39,16 @@ export async function ensureExperiment(turn: Turn, name: string): Promise<Step<s
   return created.ok ? { ok: true, value: created.value } : turn.stop(created.failure);
 }
 
-/** The id of an active experiment that the mirror knows by this name, or that had it before it was renamed. */
-async function activeExperiment({ deps }: Turn, name: string): Promise<string | null> {
+/** The query for the active experiment that the mirror knows by this name, or that had it before it was renamed. */
+export function activeExperiment(orm: DrizzleD1Database, name: string) {
   const { name: current, formerNames, mlflowExperimentId, lifecycleStage, syncedAt } = mlflowExperiments;
   const hadIt = sql`exists (select 1 from json_each(${formerNames}) where value = ${name})`;
-  const known = await drizzle(deps.db)
+  return orm
     .select({ id: mlflowExperimentId })
     .from(mlflowExperiments)
     .where(and(eq(lifecycleStage, "active"), or(eq(current, name), hadIt)))
     .orderBy(desc(sql`${current} = ${name}`), desc(syncedAt))
-    .get();
-  return known?.id ?? null;
+    .limit(1);
 }
 
 /** The same by its id, whatever its name is now; null when MLflow does not know it any more. */

@@ -18,8 +18,13 @@ export class Guard {
   /** The breaker as it is now. */
   async breaker(): Promise<Breaker | null> {
     const breaker = await readBreaker(this.#deps);
-    this.#closedUntil = breaker?.state === "open" ? 0 : this.#deps.now() + CLOSED_MS;
+    this.saw(breaker);
     return breaker;
+  }
+
+  /** Takes note of the breaker as it was just read with something else. */
+  saw(breaker: Breaker | null): void {
+    this.#closedUntil = breaker?.state === "open" ? 0 : this.#deps.now() + CLOSED_MS;
   }
 
   /** Why nothing may be sent now, or null. */

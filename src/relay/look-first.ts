@@ -1,6 +1,5 @@
 import type { Core } from "../domain/fold.ts";
 import { isMerged } from "../domain/merge.ts";
-import { tagsToSend } from "../store/agreed.ts";
 import { readSentState } from "../store/columns.ts";
 import { isNewsTo } from "./finish.ts";
 import type { Looks } from "./looks.ts";
@@ -17,18 +16,18 @@ export type Seen = { at: number | null; isMerged: boolean };
  * Looks at the run and merges before anything is sent, where what is sent could wipe out an edit made in MLflow that
  * no pull has seen yet: MLflow keeps nothing of what is overwritten there, and every conflict is to be recorded. Points
  * and parameters are never overwritten and need no look.
- * @param isNew whether the run was linked in this very turn: nobody has edited one that was just made
+ * @param about.isNew whether the run was linked in this very turn: nobody has edited one that was just made
+ * @param about.tags those that are to be changed
  */
 export async function lookFirst(
   turn: Turn,
   looks: Looks,
   core: Core,
   runId: string,
-  isNew: boolean,
+  { isNew, tags }: { isNew: boolean; tags: readonly string[] },
 ): Promise<Step<Seen>> {
   if (isNew && !turn.stream.adopted) return { ok: true, value: { at: turn.deps.now(), isMerged: false } };
-  const overwrites =
-    tellsState(turn, core) || (await tagsToSend(turn.deps.db, turn.stream)).some((key) => isMerged(key));
+  const overwrites = tellsState(turn, core) || tags.some((key) => isMerged(key));
   return isNew || overwrites ? look(turn, looks, runId) : { ok: true, value: { at: null, isMerged: false } };
 }
 

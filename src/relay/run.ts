@@ -1,7 +1,7 @@
 import { tagEquals } from "../mlflow/filter.ts";
 import type { Run, Tag } from "../mlflow/types.ts";
 import { adopt } from "./adopt.ts";
-import { ensureExperiment, ensureKnownExperiment, forgetExperiment } from "./experiment.ts";
+import { forgetExperiment } from "./experiment.ts";
 import { settleDoubt, stillLands } from "./fence.ts";
 import { link } from "./link.ts";
 import { NONCE_TAG, newNonce } from "./nonce.ts";
@@ -10,8 +10,8 @@ import { proceed, type Step, type Turn } from "./turn.ts";
 /** What a run is to be when it is made. Times in epoch milliseconds. */
 export type Wanted = {
   experimentName: string;
-  /** The experiment itself, where it is settled which: its name may have changed. */
-  experimentId: string | null;
+  /** That experiment's id, made where it is not there yet. */
+  experimentId: () => Promise<Step<string>>;
   runName: string;
   startTime: number;
   user: string;
@@ -41,32 +41,30 @@ export async function ensureRun(turn: Turn, wanted: Wanted): Promise<Step> {
     // Gone since, or taken by another: a new one is made.
     if (!adopted.ok && adopted.end.kind !== "blocked") return adopted;
   }
-  const experiment = await experimentFor(turn, wanted);
+  const experiment = await wanted.experimentId();
   return experiment.ok ? create(turn, wanted, experiment.value) : experiment;
-}
-
-async function experimentFor(turn: Turn, { experimentId, experimentName }: Wanted): Promise<Step<string>> {
-  if (experimentId === null) return ensureExperiment(turn, experimentName);
-  const known = await ensureKnownExperiment(turn, experimentId);
-  if (!known.ok) return known;
-  return known.value === null ? ensureExperiment(turn, experimentName) : { ok: true, value: known.value };
 }
 
 /** Stores the intent, then creates. */
 async function create(turn: Turn, wanted: Wanted, experimentId: string): Promise<Step> {
   const nonce = turn.stream.createNonce ?? newNonce(turn.deps.now());
-  const sentAt = await turn.pace();
-  turn.begin({ call: "runs/create" });
-  const intent = { createNonce: nonce, createSentAt: sentAt, experimentName: wanted.experimentName };
-  if (!(await turn.update({ ...intent, mlflowExperimentId: experimentId }))) return turn.stop(null);
-  const created = await turn.writeUnderLease(sentAt, (mlflow) =>
-    mlflow.createRun({
-      experimentId,
-      runName: wanted.runName,
-      startTime: wanted.startTime,
-      userId: wanted.user,
-      tags: [...wanted.tags, { key: NONCE_TAG, value: nonce }],
-    }),
+  const intent = {
+    createNonce: nonce,
+    createSentAt: turn.deps.now(),
+    experimentName: wanted.experimentName,
+    mlflowExperimentId: experimentId,
+  };
+  const created = await turn.write(
+    { call: "runs/create" },
+    (mlflow) =>
+      mlflow.createRun({
+        experimentId,
+        runName: wanted.runName,
+        startTime: wanted.startTime,
+        userId: wanted.user,
+        tags: [...wanted.tags, { key: NONCE_TAG, value: nonce }],
+      }),
+    intent,
   );
   if (created.ok) return link(turn, created.value, wanted.runName, false);
   if (created.failure === null) return turn.stop(null);

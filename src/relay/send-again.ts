@@ -15,8 +15,7 @@ type Claimed = Extract<Claim, { kind: "claimed" }>;
  * @returns false when another turn has the stream just now; then nothing was changed
  */
 export async function sendAgain(deps: Deps, streamId: number, plan: Plan): Promise<boolean> {
-  const { mlflow, maxConcurrentCalls } = deps.config;
-  const claimed = await claim(deps.db, streamId, leaseMs(mlflow.timeoutMs), maxConcurrentCalls);
+  const claimed = await claim(deps.db, streamId, leaseMs(deps.config.mlflow.timeoutMs));
   if (claimed.kind !== "claimed") return false;
   let toTell = {};
   try {

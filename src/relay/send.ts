@@ -1,6 +1,6 @@
 import { type Items, pieces } from "../mlflow/plan.ts";
-import { planHelping } from "../store/batch-plan.ts";
-import { type Batch, markSent, markUntouched, pendingBatches, removeBatch } from "../store/batches.ts";
+import { type Next, planHelping, readNext, type Work } from "../store/batch-plan.ts";
+import { type Batch, markUntouched, type Planned, pendingBatches } from "../store/batches.ts";
 import { makeRoom, slotFor } from "./confirm.ts";
 import { isAboutItems, payload, Sending, sendItems, settle } from "./send-items.ts";
 import { proceed, type Step, type Turn } from "./turn.ts";
@@ -10,35 +10,42 @@ const RESEND_ITEMS = 100;
 
 /**
  * Sends everything that is folded: planned batches first, then new ones, until nothing is left or a bound is
- * reached. Each batch is an intent that was stored before its call and is deleted once MLflow has it. While one
+ * reached. Each batch is an intent that is stored before its call and is deleted once MLflow has it. While one
  * helping is sent the next is planned, so that MLflow need not wait for it.
  * @param maxStep the step for metrics of a terminal event that came without one
+ * @returns up to where MLflow has it all
  */
-export async function sendAll(turn: Turn, runId: string, maxStep: number): Promise<Step> {
+export async function sendAll(turn: Turn, runId: string, work: Work, maxStep: number): Promise<Step<number>> {
   const { db } = turn.deps;
-  for (;;) {
-    const left = await pendingBatches(db, turn.stream.id);
-    if (left.length === 0) break;
-    const room = await makeRoom(turn, runId, left.length);
-    if (!room.ok) return room;
-    const sent = await sendHelping(turn, runId, left);
+  for (let left = work.pending; left.length > 0; left = await othersPending(turn)) {
+    const sent = await sendHelping(turn, runId, left, null);
     if (!sent.ok) return sent;
   }
-  let batches: Batch[] = [];
-  for (;;) {
-    const room = await makeRoom(turn, runId, batches.length);
-    if (!room.ok) return room;
-    const isBehind = turn.stream.plannedSeq < turn.stream.foldedSeq;
-    const [sent, planned] = await both(
-      sendHelping(turn, runId, batches),
-      isBehind ? planHelping(db, turn.lease, turn.stream, maxStep) : Promise.resolve(null),
+  // What those set is agreed on now, and tells what of the next is news.
+  if (turn.sent !== null && !(await turn.update({}))) return turn.stop(null);
+  const { id, foldedSeq } = turn.stream;
+  const plan = async (plannedSeq: number, read?: Next) => {
+    const marks = { id, plannedSeq, foldedSeq };
+    return planHelping(db, turn.lease, marks, read ?? (await readNext(db, marks)), maxStep);
+  };
+  let upto = turn.stream.plannedSeq;
+  let planned = upto < foldedSeq ? await plan(upto, work.pending.length === 0 ? work.next : undefined) : null;
+  while (planned !== null) {
+    upto = planned.upto;
+    const [sent, next] = await both(
+      sendHelping(turn, runId, planned.batches, planned),
+      upto < foldedSeq ? plan(upto) : Promise.resolve(null),
     );
     if (!sent.ok) return sent;
-    if (!isBehind) return proceed;
-    if (planned === null) return turn.stop(null);
-    turn.stream = { ...turn.stream, plannedSeq: planned.upto };
-    batches = planned.batches;
+    planned = next;
   }
+  return { ok: true, value: upto };
+}
+
+/** The batches that were planned before and are left: of many, those that were not loaded yet. */
+async function othersPending({ deps, stream, sent }: Turn): Promise<Batch[]> {
+  const left = await pendingBatches(deps.db, stream.id);
+  return left.filter(({ token }) => token !== sent);
 }
 
 /** Waits for both, also if one throws: a call that is under way must not outlive its lease. */
@@ -47,46 +54,44 @@ async function both<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> {
   return Promise.all([a, b]);
 }
 
-async function sendHelping(turn: Turn, runId: string, batches: Batch[]): Promise<Step> {
-  const { db } = turn.deps;
-  let done: Batch | null = null;
-  for (const batch of batches) {
-    if (turn.exhausted) {
-      if (done && !(await removeBatch(db, turn.lease, done))) return turn.stop(null);
-      return { ok: false, end: { kind: "more" } };
-    }
-    const sent = await sendBatch(turn, runId, batch, done);
+/** @param planned the helping that these are, where it is not stored yet */
+async function sendHelping(
+  turn: Turn,
+  runId: string,
+  batches: readonly Batch[],
+  planned: Planned | null,
+): Promise<Step> {
+  const room = await makeRoom(turn, runId, batches.length);
+  if (!room.ok) return room;
+  for (const [n, batch] of batches.entries()) {
+    if (turn.exhausted) return { ok: false, end: { kind: "more" } };
+    const sent = await sendBatch(turn, runId, batch, n === 0 ? planned : null);
     if (!sent.ok) return sent;
-    done = batch;
+    turn.sent = batch.token;
   }
-  if (done && !(await removeBatch(db, turn.lease, done))) return turn.stop(null);
   return proceed;
 }
 
-/** Brings one batch into MLflow. `done` is the batch before it, deleted in the statement that marks this one. */
-async function sendBatch(turn: Turn, runId: string, batch: Batch, done: Batch | null): Promise<Step> {
-  const sentAt = await turn.pace();
-  const { db } = turn.deps;
+/** Brings one batch into MLflow. */
+async function sendBatch(turn: Turn, runId: string, batch: Batch, planned: Planned | null): Promise<Step> {
+  await turn.pace();
   // MLflow writes the token last, as a tag: where it is, all of the batch is.
   const slot = slotFor(turn, batch.token);
-  if (slot === null) {
-    if (done && !(await removeBatch(db, turn.lease, done))) return turn.stop(null);
-    return { ok: false, end: { kind: "more" } };
-  }
+  if (slot === null) return { ok: false, end: { kind: "more" } };
   const items = { ...batch.items, tags: [...batch.items.tags, { key: slot, value: batch.token }] };
-  const writing = { call: "runs/log-batch", token: batch.token };
   // Part of a batch that was sent before may be in. Its pieces are each begun by themselves.
   const isAgain = batch.attempts > 0;
-  const fence = isAgain ? turn.fence : turn.begin(writing);
-  if (!(await markSent(db, turn.lease, batch, done, fence))) return turn.stop(null);
+  if (!isAgain) turn.begin({ call: "runs/log-batch", token: batch.token });
+  if (!(await turn.mark({ batch, planned }, !isAgain))) return turn.stop(null);
+  if (planned) turn.stream = { ...turn.stream, plannedSeq: planned.upto };
   const sending = new Sending(batch);
   if (isAgain) return sendPieces(turn, runId, items, sending);
-  const result = await turn.writeUnderLease(sentAt, (mlflow) => mlflow.logBatch(payload(runId, items)));
+  const result = await turn.writeUnderLease((mlflow) => mlflow.logBatch(payload(runId, items)));
   if (result.ok) return proceed;
   const { failure } = result;
   if (failure === null) return turn.stop(null);
   if (isAboutItems(failure)) return settle(turn, runId, items, failure, sending);
-  if (turn.stream.doubt === null) await markUntouched(db, turn.lease, batch);
+  if (turn.stream.doubt === null) await markUntouched(turn.deps.db, turn.lease, batch);
   return turn.stop(failure);
 }
 

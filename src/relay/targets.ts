@@ -1,13 +1,15 @@
+import { drizzle } from "drizzle-orm/d1";
 import { isRetried } from "../domain/blocked.ts";
 import { type Core, fieldOf } from "../domain/fold.ts";
 import { MODEL_RUN_TAG, PARENT_TAG, TRIAL_TAG } from "../mlflow/tags.ts";
 import { isForgotten, NOT_BLOCKED } from "../store/blocked.ts";
 import { readCore } from "../store/core-column.ts";
 import { isLasting, reasonOf } from "../store/lasting.ts";
-import { claim } from "../store/leases.ts";
-import { modelRunStream, runIdOf } from "../store/parents.ts";
-import { unlinkedRunOf } from "../store/tagged.ts";
+import { claim, type StreamRow } from "../store/leases.ts";
+import { coreOf, modelRunRow, modelRunStream } from "../store/parents.ts";
+import { unlinkedRun } from "../store/tagged.ts";
 import type { Deps } from "./deps.ts";
+import { activeExperiment, askForExperiment, ensureExperiment, ensureKnownExperiment } from "./experiment.ts";
 import { foldStream } from "./fold-stream.ts";
 import { letGo } from "./let-go.ts";
 import { renest } from "./renest.ts";
@@ -24,27 +26,30 @@ const BLOCKED_PARENT_POLL_MS = 60_000;
 
 /** The model run as a parent run; false when model runs are not to be runs, or this one is a stub. */
 export async function modelRun(turn: Turn, core: Core): Promise<Step<boolean>> {
-  if (!turn.deps.config.parentRuns || !core.announced) {
-    const { foldedSeq } = turn.stream;
-    // Nothing of it belongs in MLflow: it is delivered as soon as it is folded.
-    return (await turn.update({ deliveredSeq: foldedSeq, plannedSeq: foldedSeq }))
-      ? { ok: true, value: false }
-      : turn.stop(null);
-  }
+  // Nothing of it belongs in MLflow: it is delivered as soon as it is folded.
+  if (!turn.deps.config.parentRuns || !core.announced) return { ok: true, value: false };
+  if (turn.stream.mlflowRunId !== null) return { ok: true, value: true };
   const grace = graceLeft(turn, core.started);
   if (grace) return grace;
-  const modelRunId = turn.stream.modelRunId ?? "";
-  const before = turn.stream.mlflowRunId;
+  const { deps, stream } = turn;
+  const modelRunId = stream.modelRunId ?? "";
+  const experimentName = text(core, "experiment_name") ?? deps.config.defaultExperiment;
+  const orm = drizzle(deps.db);
+  const [{ results: found }, [known]] = await orm.batch([
+    unlinkedRun(deps.db, stream),
+    activeExperiment(orm, experimentName),
+  ]);
   const made = await ensureRun(turn, {
     ...common(turn, core, modelRunId),
-    experimentName: text(core, "experiment_name") ?? turn.deps.config.defaultExperiment,
-    experimentId: null,
+    experimentName,
+    experimentId: async () =>
+      known ? { ok: true, value: known.id } : askForExperiment(turn, experimentName),
     requestedRunId: null,
-    foundRunId: await unlinkedRunOf(turn.deps.db, turn.stream),
+    foundRunId: found[0]?.runId ?? null,
     tags: [...identity(turn, core), { key: MODEL_RUN_TAG, value: modelRunId }],
   });
   const { mlflowRunId } = turn.stream;
-  if (before === null && mlflowRunId !== null) await renest(turn, mlflowRunId);
+  if (mlflowRunId !== null) await renest(turn, mlflowRunId);
   return made.ok ? { ok: true, value: true } : made;
 }
 
@@ -55,36 +60,48 @@ export async function trialRun(turn: Turn, core: Core): Promise<Step<boolean>> {
   const trialId = stream.trialId ?? "";
   const found = await parentOf(turn);
   if (!found.ok) return found;
-  const { parent, parentCore } = found.value;
-  const grace = graceLeft(turn, core.started && parentCore?.started !== false);
+  const { parent, foundRunId } = found.value;
+  const grace = graceLeft(turn, core.started && parent?.core?.started !== false);
   if (grace) return grace;
-  let parentRunId: string | null = null;
   let home: Home | null = null;
-  if (parent?.announced && deps.config.parentRuns && !isForgotten(parent.stream)) {
-    const made = await ensureParent(turn, parent);
+  if (parent?.core?.announced && deps.config.parentRuns && !isForgotten(parent.stream)) {
+    const made = await ensureParent(turn, parent.stream, parent.core);
     if (!made.ok) return made;
-    parentRunId = made.value;
-    home = await homeOf(turn, parent);
+    home = made.value;
   }
   const own = text(core, "experiment_name");
   const made = await ensureRun(turn, {
     ...common(turn, core, trialId),
-    ...(own === null && home !== null
-      ? home
-      : {
-          experimentName: own ?? parent?.experimentName ?? deps.config.defaultExperiment,
-          experimentId: null,
-        }),
+    ...(own === null && home?.experiment
+      ? homeIn(turn, home.experiment)
+      : byName(turn, own ?? parent?.experimentName ?? deps.config.defaultExperiment)),
     requestedRunId: text(core, "mlflow_run_id"),
-    foundRunId: await unlinkedRunOf(deps.db, stream),
+    foundRunId,
     tags: [
       ...identity(turn, core),
       { key: TRIAL_TAG, value: trialId },
       ...(stream.modelRunId === null ? [] : [{ key: MODEL_RUN_TAG, value: stream.modelRunId }]),
-      ...(parentRunId === null ? [] : [{ key: PARENT_TAG, value: parentRunId }]),
+      ...(home === null ? [] : [{ key: PARENT_TAG, value: home.runId }]),
     ],
   });
   return made.ok ? { ok: true, value: true } : made;
+}
+
+type Place = Pick<Wanted, "experimentName" | "experimentId">;
+
+function byName(turn: Turn, experimentName: string): Place {
+  return { experimentName, experimentId: () => ensureExperiment(turn, experimentName) };
+}
+
+/** Where the parent's run is: its trials go there too, though the experiment may have another name by now. */
+function homeIn(turn: Turn, { name, id, isSure }: NonNullable<Home["experiment"]>): Place {
+  const experimentId = async (): Promise<Step<string>> => {
+    if (isSure) return { ok: true, value: id };
+    const known = await ensureKnownExperiment(turn, id);
+    if (!known.ok) return known;
+    return known.value === null ? ensureExperiment(turn, name) : { ok: true, value: known.value };
+  };
+  return { experimentName: name, experimentId };
 }
 
 /** A run can change neither its experiment nor its start later, so a start that has not come yet is waited for. */
@@ -93,52 +110,57 @@ function graceLeft({ deps, stream }: Turn, started: boolean): { ok: false; end: 
   return started || ms <= 0 ? null : { ok: false, end: { kind: "wait", for: "grace", ms } };
 }
 
-type Parent = NonNullable<Awaited<ReturnType<typeof modelRunStream>>>;
-
-type FoundParent = { parent: Parent | null; parentCore: Core | null };
+type FoundParent = {
+  /** `core`: null where it cannot be read, and was given up. */
+  parent: { stream: StreamRow; core: Core | null; experimentName: string | null } | null;
+  /** A run in MLflow that carries the trial's tags and that nobody has. */
+  foundRunId: string | null;
+};
 
 /** The trial's model run, folded. One that cannot be read is blocked by its own turn, and its trials wait for it. */
 async function parentOf({ deps, stream }: Turn): Promise<Step<FoundParent>> {
-  const { modelRunId } = stream;
-  if (modelRunId === null) return { ok: true, value: { parent: null, parentCore: null } };
+  const orm = drizzle(deps.db);
+  const [{ results }, [row]] = await orm.batch([
+    unlinkedRun(deps.db, stream),
+    modelRunRow(orm, stream.modelRunId ?? ""),
+  ]);
+  const foundRunId = results[0]?.runId ?? null;
+  if (!row || stream.modelRunId === null) return { ok: true, value: { parent: null, foundRunId } };
   try {
-    const parent = await foldedParent(deps, modelRunId);
-    return { ok: true, value: { parent, parentCore: parent ? readCore(parent.core) : null } };
+    return { ok: true, value: { parent: await foldedParent(deps, row), foundRunId } };
   } catch (error) {
     if (!isLasting(error)) throw error;
-    const parent = await modelRunStream(deps.db, modelRunId);
-    if (parent && isForgotten(parent.stream)) return { ok: true, value: { parent, parentCore: null } };
+    const parent = { ...row, core: null };
+    if (isForgotten(row.stream)) return { ok: true, value: { parent, foundRunId } };
     const end = { kind: "wait" as const, for: "parent" as const, ms: BLOCKED_PARENT_POLL_MS };
     return { ok: false, end: { ...end, error: `the model run cannot be read: ${reasonOf(error)}` } };
   }
 }
 
-async function foldedParent(deps: Deps, modelRunId: string): Promise<Parent | null> {
-  const parent = await modelRunStream(deps.db, modelRunId);
-  if (!parent || parent.stream.foldedSeq >= parent.stream.lastSeq) return parent;
-  await foldStream(deps, parent.stream);
-  return modelRunStream(deps.db, modelRunId);
+async function foldedParent(
+  deps: Deps,
+  { stream, core: stored }: { stream: StreamRow; core: string | null },
+) {
+  const folded = stream.foldedSeq < stream.lastSeq ? await foldStream(deps, stream) : null;
+  const core = folded ? (folded.core ?? readCore(await coreOf(deps.db, stream))) : readCore(stored);
+  return { stream, core, experimentName: text(core, "experiment_name") };
 }
 
-type Home = Pick<Wanted, "experimentName" | "experimentId">;
+/** The parent's run and its experiment. `isSure`: it was made or found in this very turn. */
+type Home = { runId: string; experiment: { name: string; id: string; isSure: boolean } | null };
 
-/** Where the parent's run is: its trials go there too, though the experiment may have another name by now. */
-async function homeOf({ deps }: Turn, parent: Parent): Promise<Home | null> {
-  const { stream } =
-    parent.stream.mlflowRunId === null
-      ? ((await modelRunStream(deps.db, parent.stream.modelRunId ?? "")) ?? parent)
-      : parent;
-  const { experimentName, mlflowExperimentId } = stream;
-  return experimentName === null || mlflowExperimentId === null
-    ? null
-    : { experimentName, experimentId: mlflowExperimentId };
+function homeOf(
+  runId: string,
+  { experimentName: name, mlflowExperimentId: id }: StreamRow,
+  isSure: boolean,
+): Home {
+  return { runId, experiment: name === null || id === null ? null : { name, id, isSure } };
 }
 
-/** The parent's run id; its run is made here, under the parent's own lease, when it is not there yet. */
-async function ensureParent(turn: Turn, parent: Parent): Promise<Step<string>> {
+/** The parent's run; it is made here, under the parent's own lease, when it is not there yet. */
+async function ensureParent(turn: Turn, stream: StreamRow, core: Core): Promise<Step<Home>> {
   const { deps } = turn;
-  const { stream } = parent;
-  if (stream.mlflowRunId !== null) return { ok: true, value: stream.mlflowRunId };
+  if (stream.mlflowRunId !== null) return { ok: true, value: homeOf(stream.mlflowRunId, stream, false) };
   const wait = (blocked: string | null): { ok: false; end: End } => ({
     ok: false,
     end: {
@@ -151,21 +173,16 @@ async function ensureParent(turn: Turn, parent: Parent): Promise<Step<string>> {
   const { blockedKind, nextAttemptAt } = stream;
   if (blockedKind !== null && (!isRetried(blockedKind) || nextAttemptAt > deps.now()))
     return wait(stream.blockedReason);
-  // The trial's own lease rests meanwhile, so one more does not mean one more call at once.
-  const claimed = await claim(
-    deps.db,
-    stream.id,
-    leaseMs(deps.config.mlflow.timeoutMs),
-    Number.MAX_SAFE_INTEGER,
-  );
+  const claimedAt = deps.now();
+  const claimed = await claim(deps.db, stream.id, leaseMs(deps.config.mlflow.timeoutMs));
   if (claimed.kind !== "claimed") {
-    const made = await runMadeMeanwhile(deps, stream.id);
+    const made = await runMadeMeanwhile(deps, stream.modelRunId ?? "");
     return made === null ? wait(null) : { ok: true, value: made };
   }
-  const parentTurn = turn.branch(claimed.lease, claimed.stream);
+  const parentTurn = turn.branch(claimed.lease, claimed.stream, claimedAt);
   let values = {};
   try {
-    const made = await modelRun(parentTurn, readCore(parent.core));
+    const made = await modelRun(parentTurn, core);
     // Made: what it waited for is over, and its own poke may have come while it was held here.
     if (made.ok) values = { ...NOT_BLOCKED, nextAttemptAt: 0, waitingFor: null, lastError: null };
     else if (made.end.kind !== "blocked") {
@@ -182,15 +199,17 @@ async function ensureParent(turn: Turn, parent: Parent): Promise<Step<string>> {
     await letGo(deps, claimed.lease, { ...parentTurn.fence, ...values });
   }
   const runId = parentTurn.stream.mlflowRunId;
-  return runId === null ? wait(null) : { ok: true, value: runId };
+  return runId === null
+    ? wait(null)
+    : { ok: true, value: homeOf(runId, parentTurn.stream, claimed.stream.mlflowRunId === null) };
 }
 
 /** Another turn is just making the run, which takes a moment: waiting for it here beats coming back later. */
-async function runMadeMeanwhile({ db }: Deps, streamId: number): Promise<string | null> {
+async function runMadeMeanwhile({ db }: Deps, modelRunId: string): Promise<Home | null> {
   for (let i = 0; i < MAX_PARENT_LOOKS; i++) {
     await new Promise((resolve) => setTimeout(resolve, PARENT_LOOK_MS));
-    const runId = await runIdOf(db, streamId);
-    if (runId !== null) return runId;
+    const stream = (await modelRunStream(db, modelRunId))?.stream;
+    if (stream && stream.mlflowRunId !== null) return homeOf(stream.mlflowRunId, stream, false);
   }
   return null;
 }

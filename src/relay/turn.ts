@@ -1,9 +1,11 @@
 import type { Block } from "../domain/blocked.ts";
 import type { MlflowWrites } from "../mlflow/client.ts";
 import type { Failure, Result } from "../mlflow/failure.ts";
+import { type Mark, markSent } from "../store/batches.ts";
 import type { Doubt, SentState, Unconfirmed } from "../store/columns.ts";
-import { type Fence, type Lease, renew, type StreamRow, updateHeld } from "../store/leases.ts";
+import { type Fence, isHeld, type Lease, renew, type StreamRow, updateHeld } from "../store/leases.ts";
 import type { streams } from "../store/schema.ts";
+import type { Bound } from "../store/sql.ts";
 import { recordSuccess } from "./breaker.ts";
 import type { Deps } from "./deps.ts";
 import { pace } from "./pace.ts";
@@ -12,8 +14,14 @@ import { endAfter } from "./stop.ts";
 /** The longest from renewing the lease to sending the call that it covers; whoever is later counts it as lost. */
 const MAX_START_MS = 10_000;
 
-/** Between reads the lease is renewed so often, well within the time for which it holds. */
+/** A lease that was renewed so short a time ago covers another call. */
 const KEEP_MS = 5_000;
+
+/** How often a place among the callers is asked for, and how many times; those behind wait in the queue. */
+const PLACE_POLL_MS = 250;
+const MAX_PLACE_POLLS = 60;
+/** Waiting must not take what the turn itself is to have. */
+const POLL_STATEMENTS = 100;
 
 /** How a turn with a stream ended. */
 export type End =
@@ -22,15 +30,19 @@ export type End =
   | { kind: "more" }
   | { kind: "wait"; for: "grace" | "parent" | "retry" | "breaker"; ms: number; error?: string }
   | { kind: "blocked"; block: Block }
+  /** Others had every place among the callers for too long. */
+  | { kind: "full" }
   /** Another writer has the lease; nothing more may be written. */
   | { kind: "lost" };
 
 export type Step<T = void> = { ok: true; value: T } | { ok: false; end: End };
 
-/** What came of a call; a failure of null: the lease was lost, and the call was not made. */
+/** What came of a call; a failure of null: the lease was lost, or no place was to be had, and the call was not made. */
 type Answered<T> = Result<T> | { ok: false; failure: null };
 
 export const proceed: Step = { ok: true, value: undefined };
+
+type Values = Partial<typeof streams.$inferInsert>;
 
 /** What is about to be written to MLflow, for whoever has to find out whether it was. */
 export type Writing = { call: string; token?: string; state?: Partial<SentState> };
@@ -75,19 +87,38 @@ export class Turn {
   /** How many items may be set aside before the server has to take another control write. */
   trust = 0;
   readonly #begunAt: number;
+  /** The token of a batch that MLflow has, which is forgotten with the next statement. */
+  sent: string | null = null;
+  readonly #places: number | null;
+  #hasPlace = false;
+  #foundNoPlace = false;
   #calls = 0;
   #failuresBefore: boolean;
-  #renewedAt = 0;
+  #renewedAt: number;
+  /** What the row has as sent and still to be seen. */
+  #noted: string | null;
   /** What was in doubt, though over, when the present write began. */
   #before: string | null = null;
   #isUnsent = false;
 
-  constructor(deps: Deps, lease: Lease, stream: StreamRow, failuresBefore: boolean) {
+  /**
+   * @param how.claimedAt when the lease was asked for, in epoch milliseconds
+   * @param how.places how many streams may call MLflow at once; null: this one needs no place
+   */
+  constructor(
+    deps: Deps,
+    lease: Lease,
+    stream: StreamRow,
+    how: { claimedAt: number; places: number | null; failuresBefore?: boolean },
+  ) {
     this.deps = { ...deps, mlflow: deps.direct };
     this.lease = lease;
     this.stream = stream;
     this.#begunAt = deps.now();
-    this.#failuresBefore = failuresBefore;
+    this.#noted = stream.unconfirmed;
+    this.#renewedAt = how.claimedAt;
+    this.#places = how.places;
+    this.#failuresBefore = how.failuresBefore ?? false;
   }
 
   /** Whether the turn is to end here. */
@@ -96,39 +127,46 @@ export class Turn {
     return this.#calls >= MAX_CALLS || now() - this.#begunAt >= MAX_TURN_MS || !budget.has(STEP_STATEMENTS);
   }
 
-  /** Reads from MLflow under a renewed lease, if the guard lets it. */
+  /** Reads from MLflow under a lease that covers it, if the guard lets it. */
   async call<T>(request: () => Promise<Result<T>>): Promise<Answered<T>> {
     const held = await this.deps.guard.held();
     if (held) return { ok: false, failure: held };
-    const since = await this.pace();
-    if (!(await this.#renew())) return { ok: false, failure: null };
-    return this.#send(since, request);
+    await this.pace();
+    const isCovered = this.#places === null || this.#hasPlace;
+    if (!(isCovered && this.#isFresh()) && !(await this.#renew())) return { ok: false, failure: null };
+    return this.#send(request);
   }
 
-  /** The same for one of many reads, among which the lease is kept, but not renewed for each. */
+  /** The same for one of many reads, which share their place. */
   async read<T>(request: () => Promise<Result<T>>): Promise<Answered<T>> {
-    if (this.deps.now() - this.#renewedAt > KEEP_MS) return this.call(request);
+    if (!this.#isFresh()) return this.call(request);
     const held = await this.deps.guard.admit();
-    return held ? { ok: false, failure: held } : this.#send(this.deps.now(), request);
+    return held ? { ok: false, failure: held } : this.#send(request);
+  }
+
+  #isFresh(): boolean {
+    return this.deps.now() - this.#renewedAt <= KEEP_MS;
   }
 
   /** Writes to MLflow in the same way, with what is written noted beside the lease. */
   async write<T>(
     writing: Writing,
     request: (mlflow: MlflowWrites) => Promise<Result<T>>,
+    values: Partial<StreamRow> = {},
   ): Promise<Answered<T>> {
     const held = await this.deps.guard.held();
     if (held) return { ok: false, failure: held };
-    const since = await this.pace();
+    await this.pace();
     this.begin(writing);
-    if (!(await this.#renew())) return { ok: false, failure: null };
-    return this.writeUnderLease(since, request);
+    if (!(await this.#renew(values))) return { ok: false, failure: null };
+    this.stream = { ...this.stream, ...values };
+    return this.writeUnderLease(request);
   }
 
   /** The write in doubt, for a statement that renews the lease or gives it back. */
   get fence(): Fence {
     const { doubt, fenceUntil, unconfirmed } = this.stream;
-    return { doubt, fenceUntil, unconfirmed };
+    return { doubt, fenceUntil, ...(unconfirmed === this.#noted ? {} : { unconfirmed }) };
   }
 
   /** What was sent and is still to be seen in MLflow, noted with the next statement. */
@@ -141,14 +179,14 @@ export class Turn {
    * the lease for it, and taken away by whichever statement comes after its answer.
    * @throws where an earlier write may still land, and wipe out this one
    */
-  begin({ call, token, state }: Writing): Fence {
+  begin({ call, token, state }: Writing): void {
     const { deps, stream } = this;
     if (stream.doubt !== null && (stream.fenceUntil ?? 0) > deps.now())
       throw new Error(`stream ${stream.key}: ${call} while another write may still land: ${stream.doubt}`);
     this.#before = stream.doubt;
     this.#isUnsent = true;
     const doubt: Doubt = { call, token: token ?? null, state: state ?? {} };
-    return this.#doubt(JSON.stringify(doubt), landingMs(deps.config.mlflow.timeoutMs) + MAX_START_MS);
+    this.#doubt(JSON.stringify(doubt), landingMs(deps.config.mlflow.timeoutMs) + MAX_START_MS);
   }
 
   /** Takes it that nothing is in doubt any more. */
@@ -158,24 +196,24 @@ export class Turn {
 
   /** Takes back a write that was begun and not sent, since the statement before it failed: nothing of it can land. */
   takeBack(): void {
-    if (this.#isUnsent) this.stream = { ...this.stream, doubt: this.#before, fenceUntil: null };
+    if (this.#isUnsent)
+      this.stream = { ...this.stream, doubt: this.#before, fenceUntil: null, unconfirmed: this.#noted };
     this.#isUnsent = false;
   }
 
-  #doubt(doubt: string, ms: number): Fence {
+  #doubt(doubt: string, ms: number): void {
     this.stream = { ...this.stream, doubt, fenceUntil: this.deps.now() + ms };
-    return this.fence;
   }
 
-  /** Waits for a call's place in the row; answers when it may begin, in epoch milliseconds. */
-  async pace(): Promise<number> {
+  /** Waits for a call's place in the row. */
+  async pace(): Promise<void> {
     await pace(this.deps);
-    return this.deps.now();
   }
 
-  /** Work on another stream under its own lease, such as the parent's, within this turn. */
-  branch(lease: Lease, stream: StreamRow): Turn {
-    return new Turn(this.deps, lease, stream, this.#failuresBefore);
+  /** Work on another stream under its own lease, such as the parent's, within this turn and by its place. */
+  branch(lease: Lease, stream: StreamRow, claimedAt: number): Turn {
+    const places = this.#hasPlace ? null : this.#places;
+    return new Turn(this.deps, lease, stream, { claimedAt, places, failuresBefore: this.#failuresBefore });
   }
 
   /**
@@ -183,16 +221,12 @@ export class Turn {
    * another has the lease by now, and MLflow cannot tell the two apart: such a call is not made. The breaker hears how
    * it went: only a write tells that MLflow is well, since one that is read only still answers what is read. After a
    * call without an answer MLflow may still do it for a while, from the call's own start.
-   * @param since when `pace` let it begin, before that statement
    */
-  async writeUnderLease<T>(
-    since: number,
-    request: (mlflow: MlflowWrites) => Promise<Result<T>>,
-  ): Promise<Answered<T>> {
+  async writeUnderLease<T>(request: (mlflow: MlflowWrites) => Promise<Result<T>>): Promise<Answered<T>> {
     const before = this.#before;
     this.#isUnsent = false;
     let startedAt = 0;
-    const result = await this.#send(since, () => {
+    const result = await this.#send(() => {
       startedAt = this.deps.now();
       return request(this.deps.direct);
     });
@@ -209,27 +243,65 @@ export class Turn {
     return result;
   }
 
-  async #send<T>(since: number, request: () => Promise<Result<T>>): Promise<Answered<T>> {
-    if (this.deps.now() - since > MAX_START_MS) return { ok: false, failure: null };
+  async #send<T>(request: () => Promise<Result<T>>): Promise<Answered<T>> {
+    if (this.deps.now() - this.#renewedAt > MAX_START_MS) return { ok: false, failure: null };
     this.#calls++;
     return request();
   }
 
-  async #renew(): Promise<boolean> {
-    this.#renewedAt = this.deps.now();
-    return renew(this.deps.db, this.lease, this.fence);
+  /** Writes a batch down as it begins to be sent. */
+  async mark(mark: Omit<Mark, "fence" | "sent">, needsPlace: boolean): Promise<boolean> {
+    const { db } = this.deps;
+    return this.#placed((places) => {
+      const { fence, sent } = this;
+      return markSent(db, this.lease, { ...mark, fence, sent }, needsPlace ? places : null);
+    });
   }
 
-  /** Writes to the stream while the lease is held. */
-  async update(values: Partial<typeof streams.$inferInsert>): Promise<boolean> {
-    const row = await updateHeld(this.deps.db, this.lease, { ...this.fence, ...values });
-    if (row) this.stream = row;
-    return row !== null;
+  async #renew(values: Partial<StreamRow> = {}): Promise<boolean> {
+    return this.#placed((places) => {
+      const { fence, sent } = this;
+      return renew(this.deps.db, this.lease, { ...fence, ...values }, { places, sent });
+    });
   }
 
-  /** What a failure that this stage cannot settle means for the turn. Null: the lease was lost. */
+  /** Renews the lease with a place among the callers; waits for one by asking again, which writes nothing. */
+  async #placed(take: (places: number | null) => Promise<boolean>): Promise<boolean> {
+    for (let polls = 0; ; polls++) {
+      const at = this.deps.now();
+      if (await take(this.#places)) {
+        this.#renewedAt = at;
+        this.#hasPlace = this.#places !== null;
+        this.#noted = this.stream.unconfirmed;
+        this.sent = null;
+        return true;
+      }
+      const isFull = this.#places !== null && (await isHeld(this.deps.db, this.lease));
+      if (!isFull || polls === MAX_PLACE_POLLS || !this.deps.budget.has(POLL_STATEMENTS)) {
+        this.#foundNoPlace = isFull;
+        this.takeBack();
+        return false;
+      }
+      await new Promise((resolve) => setTimeout(resolve, PLACE_POLL_MS * (1 + this.deps.random())));
+    }
+  }
+
+  /** Writes to the stream, and what else goes with it under the same condition, while the lease is held. */
+  async update(values: Values, also: readonly Bound[] = []): Promise<boolean> {
+    const at = this.deps.now();
+    const row = await updateHeld(this.deps.db, this.lease, { ...this.fence, ...values }, this.sent, also);
+    if (row === null) return false;
+    this.stream = row;
+    this.#noted = row.unconfirmed;
+    this.sent = null;
+    this.#hasPlace = false;
+    this.#renewedAt = at;
+    return true;
+  }
+
+  /** What a failure that this stage cannot settle means for the turn. Null: the call was not made. */
   async stop(failure: Failure | null): Promise<{ ok: false; end: End }> {
-    if (failure === null) return { ok: false, end: { kind: "lost" } };
+    if (failure === null) return { ok: false, end: { kind: this.#foundNoPlace ? "full" : "lost" } };
     this.deps.log.warn("MLflow call failed", {
       stream: this.stream.key,
       kind: failure.kind,

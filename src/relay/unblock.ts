@@ -49,11 +49,9 @@ export async function unblock(
   action: UnblockAction,
   dryRun: boolean,
 ): Promise<Unblocked> {
-  const claimed = await claimSoon(deps, streamId);
-  if (claimed.kind === "full")
-    return { kind: "later", detail: "The relay has as many others in hand as it may at once." };
+  const { claimedAt, ...claimed } = await claimSoon(deps, streamId);
   if (claimed.kind !== "claimed") return { kind: "later", detail: "Another turn has it in hand just now." };
-  const turn = new Turn(deps, claimed.lease, claimed.stream, false);
+  const turn = new Turn(deps, claimed.lease, claimed.stream, { claimedAt, places: null });
   const outcome = await settledAndLetGo(turn, action, dryRun);
   if (outcome.kind !== "done" || dryRun) return outcome;
   const { kind, modelRunId } = claimed.stream;
@@ -66,11 +64,11 @@ export async function unblock(
 }
 
 /** A blocked stream is still tried now and then, by the cron and by its trials: that is over in a moment. */
-async function claimSoon(deps: Deps, streamId: number): Promise<Claim> {
-  const { mlflow, maxConcurrentCalls } = deps.config;
+async function claimSoon(deps: Deps, streamId: number): Promise<Claim & { claimedAt: number }> {
   for (let polls = 0; ; polls++) {
-    const claimed = await claim(deps.db, streamId, leaseMs(mlflow.timeoutMs), maxConcurrentCalls);
-    if (claimed.kind === "claimed" || claimed.kind === "unknown" || polls === MAX_POLLS) return claimed;
+    const claimedAt = deps.now();
+    const claimed = await claim(deps.db, streamId, leaseMs(deps.config.mlflow.timeoutMs));
+    if (claimed.kind !== "busy" || polls === MAX_POLLS) return { ...claimed, claimedAt };
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }

@@ -15,10 +15,10 @@ export async function underLease<T>(
   unclaimed: (claim: Exclude<Claim, { kind: "claimed" }>) => T,
   work: (turn: Turn) => Promise<T>,
 ): Promise<T> {
-  const most = Number.MAX_SAFE_INTEGER;
-  const claimed = await claim(deps.db, streamId, leaseMs(deps.config.mlflow.timeoutMs), most);
+  const claimedAt = deps.now();
+  const claimed = await claim(deps.db, streamId, leaseMs(deps.config.mlflow.timeoutMs));
   if (claimed.kind !== "claimed") return unclaimed(claimed);
-  const turn = new Turn(deps, claimed.lease, claimed.stream, false);
+  const turn = new Turn(deps, claimed.lease, claimed.stream, { claimedAt, places: null });
   try {
     // What may still land is neither side's word yet.
     const free = await settleDoubt(turn);

@@ -1,3 +1,4 @@
+import { drizzle } from "drizzle-orm/d1";
 import { agree, tagsToDelete } from "../store/agreed.ts";
 import { proceed, type Step, type Turn } from "./turn.ts";
 
@@ -7,7 +8,10 @@ import { proceed, type Step, type Turn } from "./turn.ts";
  */
 export async function untag(turn: Turn, runId: string): Promise<Step> {
   const { deps, lease, stream } = turn;
-  for (const key of await tagsToDelete(deps.db, stream.id)) {
+  // What the last batch set is agreed on as it is forgotten.
+  if (turn.sent !== null && !(await turn.update({}))) return turn.stop(null);
+  const [{ results }] = await drizzle(deps.db).batch([tagsToDelete(deps.db, stream.id)]);
+  for (const { key } of results) {
     if (turn.exhausted) return { ok: false, end: { kind: "more" } };
     const deleted = await turn.write({ call: "runs/delete-tag" }, (mlflow) =>
       mlflow.deleteTag({ runId, key }),

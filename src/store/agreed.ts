@@ -5,7 +5,7 @@ import { readSentState, type SentState } from "./columns.ts";
 import { readCore } from "./core-column.ts";
 import type { Lease, StreamRow } from "./leases.ts";
 import { agreed, modelRuns, params, streams, tags, trials } from "./schema.ts";
-import { overRows } from "./sql.ts";
+import { Bound, overRows } from "./sql.ts";
 
 /** A linked stream as the merge needs it: what it says, and what both sides last agreed on. */
 export type StoredSides = {
@@ -96,54 +96,49 @@ const REMEMBER = `
   select ?2, value ->> 0, value ->> 1, value ->> 2 from json_each(?1) where value ->> 2 is not null and ${IS_HELD}
   on conflict do update set value = excluded.value`;
 
-const TAKEN_AWAY = `
-  select t.key from agreed a join tags t on t.stream_id = a.stream_id and t.key = a.key
-  where a.stream_id = ?1 and a.kind = 'tag' and t.removed_at is not null`;
+/** Forgets a batch that MLflow has, by its token, and takes it that MLflow has its tags, but for those that it refused. */
+export function forgetBatch(db: D1Database, { streamId, token }: Lease, batch: string) {
+  const part = (query: string) => new Bound(db, query, batch, streamId, token);
+  return [part(AGREE_ON_BATCH), part(DELETE_BATCH)] as const;
+}
 
-/** Takes it that MLflow has the tags of a batch, but for those that it refused. Binds the batch's id, then a lease. */
-export const AGREE_ON_BATCH = `
+const AGREE_ON_BATCH = `
   insert into agreed (stream_id, kind, key, value)
   select b.stream_id, 'tag', t.value ->> '$.key', t.value ->> '$.value'
   from batches b, json_each(b.items, '$.tags') t
-  where b.id = ? and exists (select 1 from streams where id = ? and lease_token = ?)
+  where b.token = ?1 and b.stream_id = ?2 and ${IS_HELD}
     and not exists (select 1 from dead_letters d where d.stream_id = b.stream_id and d.kind = 'tag'
       and d.item ->> '$.key' = t.value ->> '$.key' and d.item ->> '$.value' = t.value ->> '$.value')
   on conflict do update set value = excluded.value`;
 
-/** The same for some of its tags, given as JSON, which are seen to be there. */
+const DELETE_BATCH = `delete from batches where token = ?1 and stream_id = ?2 and ${IS_HELD}`;
+
+/** The same for some of its tags, given as JSON, which are seen to be there. Binds its token, a lease, and the tags. */
 export const AGREE_ON_TAGS = `
   insert into agreed (stream_id, kind, key, value)
   select ?2, 'tag', t.value ->> '$.key', t.value ->> '$.value' from json_each(?4) t
-  where exists (select 1 from batches where id = ?1 and stream_id = ?2)
-    and exists (select 1 from streams where id = ?2 and lease_token = ?3)
+  where exists (select 1 from batches where token = ?1 and stream_id = ?2) and ${IS_HELD}
   on conflict do update set value = excluded.value`;
 
-/**
- * The tags that delivery is about to change in MLflow: to be sent, planned ones among them, or taken away. Whether they
- * replace something is for a look to tell.
- */
-export async function tagsToSend(
-  db: D1Database,
-  { id, plannedSeq }: Pick<StreamRow, "id" | "plannedSeq">,
-): Promise<string[]> {
-  const { results } = await db
-    .prepare(
-      `with due as (
-         select key, value from tags where stream_id = ?1 and seq > ?2 and removed_at is null
-         union all
-         select t.value ->> '$.key', t.value ->> '$.value'
-         from batches b, json_each(b.items, '$.tags') t where b.stream_id = ?1)
-       select due.key from due left join agreed a on a.stream_id = ?1 and a.kind = 'tag' and a.key = due.key
-       where a.value is not due.value
-       union ${TAKEN_AWAY}`,
-    )
-    .bind(id, plannedSeq)
-    .all<{ key: string }>();
-  return results.map((row) => row.key);
+/** The query for the tags that are to be sent and that MLflow has otherwise, planned ones among them. */
+export function tagsToSend(db: D1Database, { id, plannedSeq }: Pick<StreamRow, "id" | "plannedSeq">) {
+  return new Bound<{ key: string }>(db, TO_SEND, id, plannedSeq);
 }
 
-/** The tags that were taken away here and that MLflow still has, as far as is known. */
-export async function tagsToDelete(db: D1Database, streamId: number): Promise<string[]> {
-  const { results } = await db.prepare(TAKEN_AWAY).bind(streamId).all<{ key: string }>();
-  return results.map((row) => row.key);
+const TO_SEND = `
+  with due as (
+    select key, value from tags where stream_id = ?1 and seq > ?2 and removed_at is null
+    union all
+    select t.value ->> '$.key', t.value ->> '$.value'
+    from batches b, json_each(b.items, '$.tags') t where b.stream_id = ?1)
+  select due.key from due left join agreed a on a.stream_id = ?1 and a.kind = 'tag' and a.key = due.key
+  where a.value is not due.value`;
+
+/** The query for the tags that were taken away here and that MLflow still has, as far as is known. */
+export function tagsToDelete(db: D1Database, streamId: number) {
+  return new Bound<{ key: string }>(db, TAKEN_AWAY, streamId);
 }
+
+const TAKEN_AWAY = `
+  select t.key from agreed a join tags t on t.stream_id = a.stream_id and t.key = a.key
+  where a.stream_id = ?1 and a.kind = 'tag' and t.removed_at is not null`;

@@ -1,69 +1,113 @@
 import { asc, eq } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/d1";
+import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import type { Items } from "../mlflow/plan.ts";
-import { AGREE_ON_BATCH, AGREE_ON_TAGS } from "./agreed.ts";
+import { AGREE_ON_TAGS, forgetBatch } from "./agreed.ts";
 import { readItems } from "./columns.ts";
 import { repeatable } from "./counted.ts";
-import { type Fence, HELD, type Lease } from "./leases.ts";
+import { beforeCall, type Fence, HELD, type Lease } from "./leases.ts";
 import { batches } from "./schema.ts";
-import { NOW_MS } from "./sql.ts";
+import { Bound } from "./sql.ts";
 
 /** One log-batch to be: its exact items, and how often it was begun to be sent. */
-export type Batch = { id: number; token: string; items: Items; attempts: number };
+export type Batch = { token: string; items: Items; attempts: number };
 
 const MAX_LOADED = 30;
 
-/** The batches that were planned and are not known to be in MLflow, in order. */
-export async function pendingBatches(db: D1Database, streamId: number): Promise<Batch[]> {
-  const rows = await drizzle(db)
-    .select()
+/** The query for `batchesOf`. */
+export function pendingRows(orm: DrizzleD1Database, streamId: number) {
+  return orm
+    .select({ token: batches.token, items: batches.items, attempts: batches.attempts })
     .from(batches)
     .where(eq(batches.streamId, streamId))
-    .orderBy(asc(batches.id))
+    .orderBy(asc(batches.n))
     .limit(MAX_LOADED);
-  return rows.map(({ id, token, items, attempts }) => ({ id, token, items: readItems(items), attempts }));
 }
 
+export function batchesOf(rows: Awaited<ReturnType<typeof pendingRows>>): Batch[] {
+  return rows.map((row) => ({ ...row, items: readItems(row.items) }));
+}
+
+/** The batches that were planned and are not known to be in MLflow, in order. */
+export async function pendingBatches(db: D1Database, streamId: number): Promise<Batch[]> {
+  return batchesOf(await pendingRows(drizzle(db), streamId));
+}
+
+/** A helping that was planned, and the watermark that it reaches. */
+export type Planned = { upto: number; batches: readonly Batch[] };
+
+/** What is written down before a batch is sent. */
+export type Mark = {
+  batch: Batch;
+  /** The helping that it is the first of, where that is not stored yet. */
+  planned: Planned | null;
+  fence: Fence;
+  /** The token of a batch that MLflow has: it is forgotten with it. */
+  sent: string | null;
+};
+
 /**
- * Notes that a batch is about to be sent, and renews the lease; false when the lease was lost. Done twice, the batch
- * counts as begun twice, and nothing asks more than whether it was.
+ * Notes that a batch is about to be sent, and stores the helping that it is the first of: all or nothing, and only with
+ * a place for the call.
+ * @param places how many streams may call at once; null: the call has a place, or takes one itself
+ * @returns false where there is no place, or the lease was lost
  */
 export async function markSent(
   given: D1Database,
   lease: Lease,
-  batch: Batch,
-  done: Batch | null,
-  { doubt, fenceUntil, unconfirmed }: Fence,
+  { batch, planned, fence, sent }: Mark,
+  places: number | null,
 ): Promise<boolean> {
   const db = repeatable(given);
-  const isHeld = [lease.streamId, lease.token];
-  const results = await db.batch([
-    ...(done ? removal(db, done, isHeld) : []),
-    db
-      .prepare(`update batches set attempts = attempts + 1 where id = ? and ${HELD}`)
-      .bind(batch.id, ...isHeld),
-    db
-      .prepare(
-        `update streams set lease_until = ${NOW_MS} + ?, doubt = ?, fence_until = ?, unconfirmed = ? where id = ? and lease_token = ?`,
-      )
-      .bind(lease.ms, doubt, fenceUntil, unconfirmed, ...isHeld),
+  const orm = drizzle(db);
+  // The row says what is in doubt once the first statement has applied.
+  const marked = [lease.streamId, lease.token, fence.doubt];
+  const attempts = batch.attempts + 1;
+  const stored = (planned?.batches ?? []).map(
+    (one) =>
+      new Bound(
+        db,
+        STORE,
+        ...marked,
+        one.token,
+        JSON.stringify(one.items),
+        one.token === batch.token ? attempts : one.attempts,
+      ),
+  );
+  const [rows] = await orm.batch([
+    beforeCall(orm, lease, { ...fence, ...(planned && { plannedSeq: planned.upto }) }, places),
+    ...(sent === null ? [] : forgetBatch(db, lease, sent)),
+    ...(planned === null ? [new Bound(db, BEGIN, ...marked, batch.token, attempts)] : stored),
   ]);
-  return (results.at(-1)?.meta.changes ?? 0) > 0;
+  return rows.length > 0;
 }
 
+const IS_MARKED = "exists (select 1 from streams where id = ?1 and lease_token = ?2 and doubt is ?3)";
+
+const BEGIN = `update batches set attempts = ?5 where stream_id = ?1 and token = ?4 and ${IS_MARKED}`;
+
+const STORE = `
+  insert into batches (stream_id, n, token, items, attempts)
+  select ?1, 1 + coalesce((select max(n) from batches where stream_id = ?1), 0), ?4, ?5, ?6
+  where ${IS_MARKED} and not exists (select 1 from batches where stream_id = ?1 and token = ?4)`;
+
 /** Notes that nothing of a batch that was begun can be in MLflow. */
-export async function markUntouched(db: D1Database, lease: Lease, batch: Batch): Promise<void> {
+export async function markUntouched(db: D1Database, { streamId, token }: Lease, batch: Batch): Promise<void> {
   await db
-    .prepare(`update batches set attempts = 0 where id = ? and ${HELD}`)
-    .bind(batch.id, lease.streamId, lease.token)
+    .prepare(`update batches set attempts = 0 where stream_id = ? and token = ? and ${HELD}`)
+    .bind(streamId, batch.token, streamId, token)
     .run();
 }
 
 /** Keeps of a batch what is still to be sent; false when the lease was lost. */
-export async function keepLeft(db: D1Database, lease: Lease, { id }: Batch, left: Items): Promise<boolean> {
+export async function keepLeft(
+  db: D1Database,
+  { streamId, token }: Lease,
+  batch: Batch,
+  left: Items,
+): Promise<boolean> {
   const { meta } = await db
-    .prepare(`update batches set items = ? where id = ? and ${HELD}`)
-    .bind(JSON.stringify(left), id, lease.streamId, lease.token)
+    .prepare(`update batches set items = ? where stream_id = ? and token = ? and ${HELD}`)
+    .bind(JSON.stringify(left), streamId, batch.token, streamId, token)
     .run();
   return meta.changes > 0;
 }
@@ -72,25 +116,20 @@ export async function keepLeft(db: D1Database, lease: Lease, { id }: Batch, left
 export async function agreeOnSeen(
   db: D1Database,
   lease: Lease,
-  { id, items }: Batch,
+  { token, items }: Batch,
   seen: readonly { key: string; value: string }[],
 ): Promise<void> {
   const there = new Map(seen.map(({ key, value }) => [key, value]));
   const tags = items.tags.filter(({ key, value }) => there.get(key) === value);
   if (tags.length === 0) return;
-  await db.prepare(AGREE_ON_TAGS).bind(id, lease.streamId, lease.token, JSON.stringify(tags)).run();
+  await db.prepare(AGREE_ON_TAGS).bind(token, lease.streamId, lease.token, JSON.stringify(tags)).run();
 }
 
-/** Forgets a batch that MLflow has, and remembers its tags as agreed on. */
-export async function removeBatch(db: D1Database, lease: Lease, batch: Batch): Promise<boolean> {
-  const results = await db.batch(removal(db, batch, [lease.streamId, lease.token]));
-  return (results.at(-1)?.meta.changes ?? 0) > 0;
-}
-
-function removal(db: D1Database, { id }: Batch, isHeld: readonly unknown[]): D1PreparedStatement[] {
-  return [AGREE_ON_BATCH, `delete from batches where id = ? and ${HELD}`].map((query) =>
-    db.prepare(query).bind(id, ...isHeld),
-  );
+/** Forgets a batch that MLflow has, and remembers its tags as agreed on; false when the lease was lost. */
+export async function removeBatch(db: D1Database, lease: Lease, { token }: Batch): Promise<boolean> {
+  const orm = drizzle(db);
+  const [, { meta }] = await orm.batch(forgetBatch(db, lease, token));
+  return meta.changes > 0;
 }
 
 /** The tokens of the batches that are still to be sent. */

@@ -1,36 +1,59 @@
+import { drizzle } from "drizzle-orm/d1";
 import { type Core, endOf, type Folded, fieldOf } from "../domain/fold.ts";
 import type { Note } from "../domain/notes.ts";
 import { lostContactAt, statusOf } from "../domain/status.ts";
 import type { Json } from "../domain/types.ts";
 import { toWire } from "../domain/values.ts";
 import type { ModelRunState } from "../domain/words.ts";
-import { overRows } from "./sql.ts";
+import { Bound, boundRows } from "./sql.ts";
 import type { Unfolded } from "./unfolded.ts";
 
-/** Each statement applies only while the watermark is where this fold began: of two folds at once one wins. */
-const UNMOVED = "exists (select 1 from streams where id = ?2 and folded_seq = ?3)";
+type Foldable = { id: number; kind: "trial" | "model_run"; foldedSeq: number };
+
+/** Each statement applies only where the fold is still to be written: by the watermark where it began, or by the lease. */
+const UNMOVED = "exists (select 1 from streams where id = ?2 and ?3 in (folded_seq, lease_token))";
 
 /**
- * Writes a fold's result and moves the watermark, all or nothing.
+ * Writes a fold's result and moves the watermark, all or nothing: of two folds at once one wins.
  * @returns false when another fold was there first; then nothing was written.
  */
 export async function storeFold(
   db: D1Database,
-  stream: { id: number; kind: "trial" | "model_run"; foldedSeq: number },
+  stream: Foldable,
   helping: Unfolded,
   after: Folded,
   now: number,
 ): Promise<boolean> {
-  const { before, upto } = helping;
-  const { state, conflicts, notes } = after;
+  const orm = drizzle(db);
+  const moved = new Bound(db, MOVE, helping.upto, stream.id, stream.foldedSeq);
+  const results = await orm.batch([...foldQueries(db, stream, helping, after, now, stream.foldedSeq), moved]);
+  return (results.at(-1)?.meta.changes ?? 0) > 0;
+}
+
+const MOVE = "update streams set folded_seq = ?1 where id = ?2 and folded_seq = ?3";
+
+/**
+ * A fold's result as queries for one batch.
+ * @param unmoved the watermark where it began, or the token of a lease that was taken for it in the same batch
+ */
+export function foldQueries(
+  db: D1Database,
+  { id, kind }: Omit<Foldable, "foldedSeq">,
+  { before }: Unfolded,
+  { state, conflicts, notes }: Folded,
+  now: number,
+  unmoved: number | string,
+): [Bound, ...Bound[]] {
   const changed = <T>(a: Map<string, T>, b: Map<string, T>) =>
     [...b].filter(([key, value]) => a.get(key) !== value);
-  const rows = (query: string, list: readonly unknown[]) =>
-    overRows(db, query, list, stream.id, stream.foldedSeq);
-  const results = await db.batch([
-    stream.kind === "trial"
-      ? trialRow(db, stream, state.core, now)
-      : modelRunRow(db, stream, state.core, now),
+  const rows = (query: string, list: readonly unknown[]) => boundRows(db, query, list, id, unmoved);
+  const { core } = state;
+  return [
+    kind === "trial" ? trialRow(db, id, core, now, unmoved) : modelRunRow(db, id, core, now, unmoved),
+    // Apart from the rest, so that the indexes it is in are written only where it changes.
+    kind === "trial"
+      ? new Bound(db, TRIAL_STATUS, statusOf(core.lifecycle), id, unmoved)
+      : new Bound(db, MODEL_RUN_STATE, modelRunState(core), id, unmoved),
     ...rows(
       PARAMS,
       changed(before.params, state.params).map(([key, p]) => [key, p.value, p.seq]),
@@ -63,14 +86,10 @@ export async function storeFold(
       conflicts.map((c) => [c.key, c.kept, c.refused, c.eventId, now]),
     ),
     ...rows(NOTES, notesBySeq(notes)),
-    ...(stream.kind === "model_run" && isElsewhere(before.core, state.core)
-      ? [db.prepare(MISPLACED).bind(now, stream.id, stream.foldedSeq)]
+    ...(kind === "model_run" && isElsewhere(before.core, core)
+      ? [new Bound(db, MISPLACED, now, id, unmoved)]
       : []),
-    db
-      .prepare("update streams set folded_seq = ?1 where id = ?2 and folded_seq = ?3")
-      .bind(upto, stream.id, stream.foldedSeq),
-  ]);
-  return (results.at(-1)?.meta.changes ?? 0) > 0;
+  ];
 }
 
 /** Of one event so many are kept: the rest is of the same kind. */
@@ -83,61 +102,59 @@ function notesBySeq(notes: Folded["notes"]): [seq: number, warnings: Note["warni
   ]);
 }
 
-function trialRow(db: D1Database, stream: { id: number; foldedSeq: number }, core: Core, now: number) {
+function trialRow(db: D1Database, id: number, core: Core, now: number, unmoved: number | string): Bound {
   const field = (name: string) => column(fieldOf(core, name));
-  return db
-    .prepare(
-      `update trials set status = ?4, announced = ?5, spectral_norm = ?6, run_name = ?7, experiment_name = ?8,
-         requested_run_id = ?9, duration_ms = ?10, rank = ?11, started_at = ?12, ended_at = ?13, updated_at = ?14, lost_contact_at = ?15, core = ?1
-       where id = ?2 and ${UNMOVED}`,
-    )
-    .bind(
-      JSON.stringify(core),
-      stream.id,
-      stream.foldedSeq,
-      statusOf(core.lifecycle),
-      core.announced ? 1 : 0,
-      field("spectral_norm"),
-      field("run_name"),
-      field("experiment_name"),
-      field("mlflow_run_id"),
-      field("duration_ms"),
-      field("rank"),
-      core.startedAt,
-      endOf(core),
-      now,
-      lostContactAt(core.lifecycle),
-    );
+  return new Bound(
+    db,
+    `update trials set announced = ?4, spectral_norm = ?5, run_name = ?6, experiment_name = ?7,
+       requested_run_id = ?8, duration_ms = ?9, rank = ?10, started_at = ?11, ended_at = ?12, updated_at = ?13, lost_contact_at = ?14, core = ?1
+     where id = ?2 and ${UNMOVED}`,
+    JSON.stringify(core),
+    id,
+    unmoved,
+    core.announced ? 1 : 0,
+    field("spectral_norm"),
+    field("run_name"),
+    field("experiment_name"),
+    field("mlflow_run_id"),
+    field("duration_ms"),
+    field("rank"),
+    core.startedAt,
+    endOf(core),
+    now,
+    lostContactAt(core.lifecycle),
+  );
 }
 
-function modelRunRow(db: D1Database, stream: { id: number; foldedSeq: number }, core: Core, now: number) {
+const TRIAL_STATUS = `update trials set status = ?1 where id = ?2 and status <> ?1 and ${UNMOVED}`;
+
+function modelRunRow(db: D1Database, id: number, core: Core, now: number, unmoved: number | string): Bound {
   const field = (name: string) => column(fieldOf(core, name));
-  return db
-    .prepare(
-      `update model_runs set state = ?4, announced = ?5, run_name = ?6, experiment_name = ?7, requested_trials = ?8,
-         completed_trials = ?9, search_space_version = ?10, max_params = ?11, best_metric = ?12, best_trial_id = ?13,
-         started_at = ?14, ended_at = ?15, updated_at = ?16, core = ?1
-       where id = ?2 and ${UNMOVED}`,
-    )
-    .bind(
-      JSON.stringify(core),
-      stream.id,
-      stream.foldedSeq,
-      modelRunState(core),
-      core.announced ? 1 : 0,
-      field("run_name"),
-      field("experiment_name"),
-      field("requested_trials"),
-      field("completed_trials"),
-      field("search_space_version"),
-      field("max_params"),
-      field("best_metric"),
-      field("best_trial_id"),
-      core.startedAt,
-      endOf(core),
-      now,
-    );
+  return new Bound(
+    db,
+    `update model_runs set announced = ?4, run_name = ?5, experiment_name = ?6, requested_trials = ?7,
+       completed_trials = ?8, search_space_version = ?9, max_params = ?10, best_metric = ?11, best_trial_id = ?12,
+       started_at = ?13, ended_at = ?14, updated_at = ?15, core = ?1
+     where id = ?2 and ${UNMOVED}`,
+    JSON.stringify(core),
+    id,
+    unmoved,
+    core.announced ? 1 : 0,
+    field("run_name"),
+    field("experiment_name"),
+    field("requested_trials"),
+    field("completed_trials"),
+    field("search_space_version"),
+    field("max_params"),
+    field("best_metric"),
+    field("best_trial_id"),
+    core.startedAt,
+    endOf(core),
+    now,
+  );
 }
+
+const MODEL_RUN_STATE = `update model_runs set state = ?1 where id = ?2 and state <> ?1 and ${UNMOVED}`;
 
 /** A model run is never skipped; one that was not announced is initialized only. */
 export function modelRunState(core: Core): ModelRunState {
@@ -170,11 +187,12 @@ const METRICS = `
   on conflict do update set last = excluded.last, last_step = excluded.last_step,
     last_timestamp = excluded.last_timestamp, min = excluded.min, max = excluded.max, count = excluded.count`;
 
-/** What the door said of the event comes first. Both lists hold something, so that they are joined as text. */
+/** What the door said of the event comes first, and nothing is noted twice. Both lists hold something, so that they are joined as text. */
 const NOTES = `
   update events set warnings = iif(warnings is null, j.notes, substr(warnings, 1, length(warnings) - 1) || ',' || substr(j.notes, 2))
   from (select value ->> 0 as seq, value -> 1 as notes from json_each(?1)) j
-  where events.seq = j.seq and events.stream_id = ?2 and ${UNMOVED}`;
+  where events.seq = j.seq and events.stream_id = ?2 and ${UNMOVED}
+    and instr(coalesce(warnings, ''), substr(j.notes, 2, length(j.notes) - 2)) = 0`;
 
 /** Whether a model run now names another experiment than before. */
 function isElsewhere(before: Core, after: Core): boolean {

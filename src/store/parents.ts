@@ -1,21 +1,38 @@
-import { and, eq, isNotNull } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/d1";
+import { and, eq, isNotNull, sql } from "drizzle-orm";
+import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
+import type { StreamRow } from "./leases.ts";
 import { modelRuns, streams, trials } from "./schema.ts";
 
 /** The stream of a model run, with what its trials need to know of it. */
 export async function modelRunStream(db: D1Database, modelRunId: string) {
-  const row = await drizzle(db)
+  const [row] = await modelRunRow(drizzle(db), modelRunId);
+  return row ?? null;
+}
+
+/** The query for that. Two columns of a batch must not have one name. */
+export function modelRunRow(orm: DrizzleD1Database, modelRunId: string) {
+  return orm
     .select({
       stream: streams,
       core: modelRuns.core,
       announced: modelRuns.announced,
-      experimentName: modelRuns.experimentName,
+      experimentName: sql<string | null>`${modelRuns.experimentName}`.as("named_experiment"),
     })
     .from(modelRuns)
     .innerJoin(streams, eq(streams.id, modelRuns.id))
-    .where(eq(modelRuns.modelRunId, modelRunId))
-    .get();
-  return row ?? null;
+    .where(eq(modelRuns.modelRunId, modelRunId));
+}
+
+/** The query for the experiment that a trial's model run names; no row where it is not a trial of one. */
+export function parentExperiment(
+  orm: DrizzleD1Database,
+  { kind, modelRunId }: Pick<StreamRow, "kind" | "modelRunId">,
+) {
+  const parent = kind === "trial" ? modelRunId : null;
+  return orm
+    .select({ name: modelRuns.experimentName })
+    .from(modelRuns)
+    .where(sql`${modelRuns.modelRunId} = ${parent}`);
 }
 
 /** The folded core of a stream, as JSON; null while nothing is folded. */

@@ -26,8 +26,9 @@ export async function requeue(
 }
 
 const INSERT_BATCHES = `
-  insert into batches (stream_id, token, items)
-  select ?2, value ->> 0, value ->> 1 from json_each(?1)
+  insert into batches (stream_id, n, token, items)
+  select ?2, key + 1 + coalesce((select max(n) from batches where stream_id = ?2), 0), value ->> 0, value ->> 1
+  from json_each(?1)
   where exists (select 1 from streams where id = ?2 and lease_token = ?3)`;
 
 /** An operator asked for it, so it is delivered although automatic delivery may be off. */

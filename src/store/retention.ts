@@ -44,7 +44,7 @@ export async function retirable(
           lt(settledAt, now - ageMs),
           gt(streams.lastSeq, 0),
           gte(streams.deliveredSeq, streams.lastSeq),
-          isNull(batches.id),
+          isNull(batches.n),
           or(
             isNotNull(trials.endedAt),
             isNotNull(modelRuns.endedAt),

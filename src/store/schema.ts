@@ -71,6 +71,8 @@ export const streams = sqliteTable(
     forgetAt: integer("forget_at"),
     leaseToken: text("lease_token"),
     leaseUntil: integer("lease_until").notNull().default(0),
+    /** Until when its holder has a place among those that may call MLflow at once; null between calls. */
+    callingUntil: integer("calling_until"),
     attempts: integer().notNull().default(0),
     nextAttemptAt: integer("next_attempt_at").notNull().default(0),
     waitingFor: text("waiting_for", { enum: ["grace", "parent", "retry", "breaker"] }),
@@ -101,7 +103,7 @@ export const streams = sqliteTable(
   },
   (t) => [
     index("streams_behind").on(t.nextAttemptAt).where(sql`${t.deliveredSeq} < ${t.lastSeq}`),
-    index("streams_leased").on(t.leaseUntil).where(sql`${t.leaseToken} is not null`),
+    index("streams_calling").on(t.callingUntil).where(sql`${t.callingUntil} is not null`),
     index("streams_experiment").on(t.mlflowExperimentId).where(sql`${t.mlflowExperimentId} is not null`),
     index("streams_blocked").on(t.id).where(sql`${t.blockedKind} is not null`),
     index("streams_unpruned").on(t.createdAt).where(sql`${t.prunedAt} is null`),
@@ -110,7 +112,7 @@ export const streams = sqliteTable(
       .where(sql`${t.prunedAt} < coalesce(${t.deliveredAt}, ${t.updatedAt})`),
     index("streams_pruning").on(t.id).where(sql`${t.pruningSeq} is not null`),
     index("streams_forget").on(t.forgetAt).where(sql`${t.forgetAt} is not null`),
-    index("streams_unconfirmed").on(t.deliveredAt).where(sql`${t.unconfirmed} is not null`),
+    index("streams_unconfirmed").on(t.id).where(sql`${t.unconfirmed} is not null`),
     index("streams_recheck").on(t.recheckAt).where(sql`${t.recheckAt} is not null`),
     uniqueIndex("streams_mlflow_run").on(t.mlflowRunId).where(sql`${t.mlflowRunId} is not null`),
   ],
@@ -250,18 +252,20 @@ export const agreed = sqliteTable(
   (t) => [primaryKey({ columns: [t.streamId, t.kind, t.key] })],
 );
 
-/** Intents: the exact items of a log-batch, stored before the call and deleted when MLflow has them. */
+/**
+ * Intents: the exact items of a log-batch, stored before the call and deleted when MLflow has them. `n`: their order
+ * within the stream. WITHOUT ROWID.
+ */
 export const batches = sqliteTable(
   "batches",
   {
-    id: integer().primaryKey({ autoIncrement: true }),
     streamId: integer("stream_id").notNull(),
+    n: integer().notNull(),
     token: text().notNull(),
-    items: text().notNull(),
-    sentAt: integer("sent_at"),
     attempts: integer().notNull().default(0),
+    items: text().notNull(),
   },
-  (t) => [index("batches_stream").on(t.streamId)],
+  (t) => [primaryKey({ columns: [t.streamId, t.n] })],
 );
 
 /** The folded trial: what lists and searches read. `id` is the stream's. */

@@ -1,3 +1,5 @@
+import type { RunnableQuery } from "drizzle-orm/runnable-query";
+
 /** The database's clock in epoch milliseconds: leases are compared by one clock, whoever asks. */
 export const NOW_MS = "cast(unixepoch('subsec') * 1000 as integer)";
 
@@ -35,4 +37,40 @@ export function overRows(
 ): D1PreparedStatement[] {
   const statement = db.prepare(query);
   return jsonChunks(rows).map((chunk) => statement.bind(chunk, ...more));
+}
+
+/**
+ * A statement by hand as a part of one of drizzle's batches, whose own raw queries lose their parameters there. `T`: its
+ * rows.
+ */
+export class Bound<T = unknown> implements RunnableQuery<D1Result<T>, "sqlite"> {
+  declare readonly _: { dialect: "sqlite"; result: D1Result<T> };
+  readonly #db: D1Database;
+  readonly #query: { sql: string; params: unknown[] };
+
+  /** @param values by number in the text, from ?1 on; there is one at least */
+  constructor(db: D1Database, sql: string, ...values: unknown[]) {
+    this.#db = db;
+    this.#query = { sql, params: values };
+  }
+
+  /** What drizzle asks of a part. */
+  _prepare() {
+    const query = this.#query;
+    return {
+      stmt: this.#db.prepare(query.sql),
+      getQuery: () => query,
+      mapResult: (result: D1Result<T>) => result,
+    };
+  }
+}
+
+/** The same as `overRows` in that way. */
+export function boundRows(
+  db: D1Database,
+  query: string,
+  rows: readonly unknown[],
+  ...more: unknown[]
+): Bound[] {
+  return jsonChunks(rows).map((chunk) => new Bound(db, query, chunk, ...more));
 }

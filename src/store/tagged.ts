@@ -1,5 +1,7 @@
+import { drizzle } from "drizzle-orm/d1";
 import type { BlockedKind } from "../domain/blocked.ts";
 import { NOT_GONE } from "./mirror.ts";
+import { Bound } from "./sql.ts";
 
 /** The runs that carry Thunderline's tags and belong to no trial or model run yet. */
 
@@ -42,11 +44,16 @@ export async function claimants(db: D1Database, keys: readonly string[]): Promis
  * The oldest run in MLflow, as far as the relay knows, that carries the tags of a trial, or with a `trialId` of null
  * of a model run's parent run, and that nobody has; null without one.
  */
-export async function unlinkedRunOf(
-  db: D1Database,
-  { trialId, modelRunId }: { trialId: string | null; modelRunId: string | null },
-): Promise<string | null> {
-  return db.prepare(UNLINKED).bind(trialId, modelRunId).first<string>("runId");
+export async function unlinkedRunOf(db: D1Database, ids: Ids): Promise<string | null> {
+  const [{ results }] = await drizzle(db).batch([unlinkedRun(db, ids)]);
+  return results[0]?.runId ?? null;
+}
+
+type Ids = { trialId: string | null; modelRunId: string | null };
+
+/** The query for it. */
+export function unlinkedRun(db: D1Database, { trialId, modelRunId }: Ids) {
+  return new Bound<{ runId: string }>(db, UNLINKED, trialId, modelRunId);
 }
 
 /** Notes whose second run this is, and whether it was deleted, which settles the conflict about it. */

@@ -1,5 +1,5 @@
-import { and, asc, eq, gt, lte, max, type SQL, sql } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/d1";
+import { and, asc, eq, max, type SQL, type SQLWrapper, sql } from "drizzle-orm";
+import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import type { State, StoredPoint, Tag } from "../domain/fold.ts";
 import { REASON_KEYS } from "../domain/reasons.ts";
 import type { StoredEvent } from "../domain/types.ts";
@@ -8,13 +8,13 @@ import { readFacts } from "./columns.ts";
 import { readCore } from "./core-column.ts";
 import { events, metricPoints, metricSummaries, modelRuns, params, tags, trials } from "./schema.ts";
 
+/** How much of a stream's journal is read at once: `factsBytes` but for a single event that is larger. */
+type Bounds = { events: number; points: number; factsBytes: number };
+
+/** What the facts of one helping hold. */
+export const MAX_FACTS_BYTES = 8_000_000;
 /** One helping of a fold: enough to be worth the trip, little enough for a Worker's memory. */
-const MAX_EVENTS = 2_000;
-const MAX_POINTS = 20_000;
-/** What the facts of one helping hold, but for a single event that is larger. */
-const MAX_FACTS_BYTES = 8_000_000;
-/** D1 binds a hundred parameters; a list of keys goes in as one JSON text instead. */
-const inKeys = (keys: readonly string[]) => sql`(select value from json_each(${JSON.stringify(keys)}))`;
+const FOLDED_AT_ONCE: Bounds = { events: 2_000, points: 20_000, factsBytes: MAX_FACTS_BYTES };
 
 export type Unfolded = {
   /** The watermark after this helping. */
@@ -29,11 +29,27 @@ export type Unfolded = {
 /** The next events of a stream that are not in its query rows yet; null when there are none. */
 export async function loadUnfolded(
   db: D1Database,
-  stream: { id: number; kind: "trial" | "model_run"; foldedSeq: number },
+  { id, foldedSeq }: { id: number; foldedSeq: number },
 ): Promise<Unfolded | null> {
   const orm = drizzle(db);
-  const table = stream.kind === "trial" ? trials : modelRuns;
-  const [rows, [stub], [newest]] = await orm.batch([
+  return unfoldedOf(await orm.batch(unfoldedQueries(orm, id, foldedSeq)));
+}
+
+/**
+ * What `unfoldedOf` needs, for one batch: the events with their points, and of the state so far what they touch.
+ * @param from the watermark, or a query for it
+ */
+export function unfoldedQueries(orm: DrizzleD1Database, id: number, from: number | SQL) {
+  const helping = nextEvents(id, from, FOLDED_AT_ONCE);
+  // What is no JSON is found when the event is read.
+  const keysOf = (path: string, column: "key" | "atom" = "key") => sql`
+    select j.${sql.raw(column)} from events e, json_each(iif(json_valid(e.facts), e.facts, '{}'), ${path}) j
+    where e.stream_id = ${id} and ${helping(sql`e.seq`)}`;
+  // The tags of an end's reason come and go with it, whatever event changes it.
+  const reasons = sql`select value from json_each(${JSON.stringify(REASON_KEYS)})`;
+  const ofStream = (table: typeof params | typeof tags | typeof metricSummaries, keys: SQL) =>
+    and(eq(table.streamId, id), sql`${table.key} in (${keys})`);
+  return [
     orm
       .select({
         seq: events.seq,
@@ -42,136 +58,91 @@ export async function loadUnfolded(
         occurredAt: events.occurredAt,
         acceptedAt: events.acceptedAt,
         facts: events.facts,
-        points: events.points,
       })
       .from(events)
-      .where(nextEvents(stream.id, stream.foldedSeq, MAX_EVENTS))
+      .where(and(eq(events.streamId, id), helping(events.seq)))
       .orderBy(asc(events.seq)),
-    orm.select({ core: table.core }).from(table).where(eq(table.id, stream.id)),
+    orm
+      .select({
+        seq: metricPoints.seq,
+        key: metricPoints.key,
+        value: metricPoints.value,
+        step: metricPoints.step,
+        timestamp: metricPoints.timestamp,
+      })
+      .from(metricPoints)
+      .where(and(eq(metricPoints.streamId, id), helping(metricPoints.seq))),
+    orm
+      .select({ core: sql<string | null>`coalesce(${trials.core}, ${modelRuns.core})` })
+      .from(sql`(select ${id} as id) s`)
+      .leftJoin(trials, sql`${trials.id} = s.id`)
+      .leftJoin(modelRuns, sql`${modelRuns.id} = s.id`),
     orm
       .select({ seq: max(events.seq) })
       .from(events)
-      .where(eq(events.streamId, stream.id)),
-  ]);
-  const helping = rows.slice(0, helpingLength(rows.map((row) => row.points)));
-  const last = helping.at(-1);
-  if (!last) return null;
-  const stored = helping.map(
-    (row): StoredEvent => ({
+      .where(eq(events.streamId, id)),
+    orm
+      .select()
+      .from(params)
+      .where(ofStream(params, sql`${keysOf("$.params")} union ${keysOf("$.corrections")}`)),
+    orm
+      .select()
+      .from(tags)
+      .where(ofStream(tags, sql`${keysOf("$.tags")} union ${keysOf("$.untags", "atom")} union ${reasons}`)),
+    orm
+      .select()
+      .from(metricSummaries)
+      .where(
+        ofStream(
+          metricSummaries,
+          sql`${keysOf("$.finals")} union
+            select key from metric_points where stream_id = ${id} and ${helping(sql`seq`)}`,
+        ),
+      ),
+  ] as const;
+}
+
+type Answers<T extends readonly { then: unknown }[]> = { [N in keyof T]: Awaited<T[N]> };
+
+/** The next helping of the fold, from what its queries answered; null where nothing is left. */
+export function unfoldedOf([rows, points, [stub], [newest], paramRows, tagRows, metricRows]: Answers<
+  ReturnType<typeof unfoldedQueries>
+>): Unfolded | null {
+  const upto = rows.at(-1)?.seq;
+  if (upto === undefined) return null;
+  return {
+    upto,
+    events: rows.map((row) => ({
       seq: row.seq,
       id: row.eventId,
       type: row.type,
       occurredAt: row.occurredAt,
       acceptedAt: row.acceptedAt,
       facts: readFacts(row.facts),
-    }),
-  );
-  const points = await orm
-    .select({
-      seq: metricPoints.seq,
-      key: metricPoints.key,
-      value: metricPoints.value,
-      step: metricPoints.step,
-      timestamp: metricPoints.timestamp,
-    })
-    .from(metricPoints)
-    .where(
-      and(
-        eq(metricPoints.streamId, stream.id),
-        gt(metricPoints.seq, stream.foldedSeq),
-        lte(metricPoints.seq, last.seq),
-      ),
-    );
-  const before = await loadState(db, stream.id, stub?.core ?? null, stored, points);
-  return {
-    upto: last.seq,
-    events: stored,
+    })),
     points,
-    before,
-    more: last.seq < (newest?.seq ?? 0),
+    before: {
+      core: readCore(stub?.core ?? null),
+      params: new Map(paramRows.map(({ key, value, seq }) => [key, { value, seq }])),
+      tags: new Map(tagRows.map((row) => [row.key, tagOf(row)])),
+      metrics: new Map(metricRows.map((row) => [row.key, summaryOf(row)])),
+    },
+    more: upto < (newest?.seq ?? 0),
   };
 }
 
 /**
- * The condition for a stream's next events after `from`, as many as may be read at once: by their number, and by the
- * size of their facts, which the database adds up without reading them.
+ * The condition on a column of `seq` for a stream's next events after `from`, as many as may be read at once and always
+ * one: by their number, their points, and the size of their facts, which the database adds up without reading them.
  */
-export function nextEvents(
-  streamId: number,
-  from: number,
-  maxEvents: number,
-  maxBytes = MAX_FACTS_BYTES,
-): SQL {
-  return sql`${events.streamId} = ${streamId} and ${events.seq} > ${from} and ${events.seq} <= (
+export function nextEvents(streamId: number, from: number | SQL, most: Bounds): (seq: SQLWrapper) => SQL {
+  return (seq) => sql`${seq} > ${from} and ${seq} <= (
     select max(seq) from (
-      select seq, row_number() over so_far as n, sum(bytes) over so_far as bytes from (
-        select seq, coalesce(octet_length(facts), 0) as bytes from events
-        where stream_id = ${streamId} and seq > ${from} order by seq limit ${maxEvents})
+      select seq, row_number() over so_far as n, sum(bytes) over so_far as bytes, sum(points) over so_far as points from (
+        select seq, points, coalesce(octet_length(facts), 0) as bytes from events
+        where stream_id = ${streamId} and seq > ${from} order by seq limit ${most.events})
       window so_far as (order by seq rows unbounded preceding))
-    where n = 1 or bytes <= ${maxBytes})`;
-}
-
-/** How many of the events fit into one helping; always at least one. */
-export function helpingLength(pointCounts: readonly number[], maxPoints = MAX_POINTS): number {
-  let sum = 0;
-  const over = pointCounts.findIndex((count, i) => {
-    sum += count;
-    return i > 0 && sum > maxPoints;
-  });
-  return over === -1 ? pointCounts.length : over;
-}
-
-async function loadState(
-  db: D1Database,
-  streamId: number,
-  core: string | null,
-  stored: readonly StoredEvent[],
-  points: readonly StoredPoint[],
-): Promise<State> {
-  const touched = (pick: (event: StoredEvent) => object | undefined) => [
-    ...new Set(stored.flatMap((event) => Object.keys(pick(event) ?? {}))),
-  ];
-  const metricKeys = new Set([
-    ...touched((event) => event.facts?.finals),
-    ...points.map((point) => point.key),
-  ]);
-  const tagKeys = new Set([
-    ...touched((event) => event.facts?.tags),
-    ...stored.flatMap((event) => event.facts?.untags ?? []),
-    // They come and go with the end that they belong to, whatever event changes it.
-    ...REASON_KEYS,
-  ]);
-  const orm = drizzle(db);
-  const [paramRows, tagRows, metricRows] = await orm.batch([
-    orm
-      .select()
-      .from(params)
-      .where(
-        and(
-          eq(params.streamId, streamId),
-          sql`${params.key} in ${inKeys(touched((e) => ({ ...e.facts?.params, ...e.facts?.corrections })))}`,
-        ),
-      ),
-    orm
-      .select()
-      .from(tags)
-      .where(and(eq(tags.streamId, streamId), sql`${tags.key} in ${inKeys([...tagKeys])}`)),
-    orm
-      .select()
-      .from(metricSummaries)
-      .where(
-        and(
-          eq(metricSummaries.streamId, streamId),
-          sql`${metricSummaries.key} in ${inKeys([...metricKeys])}`,
-        ),
-      ),
-  ]);
-  return {
-    core: readCore(core),
-    params: new Map(paramRows.map(({ key, value, seq }) => [key, { value, seq }])),
-    tags: new Map(tagRows.map((row) => [row.key, tagOf(row)])),
-    metrics: new Map(metricRows.map((row) => [row.key, summaryOf(row)])),
-  };
+    where n = 1 or (bytes <= ${most.factsBytes} and points <= ${most.points}))`;
 }
 
 /** A tag's row as the domain knows it. */

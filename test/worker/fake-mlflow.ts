@@ -79,7 +79,7 @@ export class FakeMlflow {
   #late: { at: number; land: () => void }[] = [];
 
   /** The relay's effects, with this as its MLflow and with settings of its own. */
-  deps(vars: Record<string, string> = {}): Deps {
+  deps(vars: object = {}): Deps {
     const quick: Record<string, string> = {
       RELAY_RETRY_BASE_MS: "10",
       RELAY_RETRY_MAX_MS: "100",

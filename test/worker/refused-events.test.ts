@@ -256,7 +256,7 @@ it("What one query reads of facts is bounded by their size, and everything is fo
   const { id } = z
     .object({ id: z.number() })
     .parse(await env.DB.prepare("select id from streams where trial_id = 'large'").first());
-  const helping = await loadUnfolded(env.DB, { id, kind: "trial", foldedSeq: 0 });
+  const helping = await loadUnfolded(env.DB, { id, foldedSeq: 0 });
   expect(JSON.stringify(helping?.events).length).toBeLessThan(8_200_000);
   expect(helping?.more).toBe(true);
   await foldAll();

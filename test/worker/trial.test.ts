@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import * as z from "zod";
-import { planHelping } from "../../src/store/batch-plan.ts";
+import { planHelping, readNext } from "../../src/store/batch-plan.ts";
 import { claim } from "../../src/store/leases.ts";
 import { foldAll, idOf, post, request } from "./api.ts";
 
@@ -322,9 +322,9 @@ describe("a metric that an end gave without a step", () => {
     const { id } = z
       .object({ id: z.number() })
       .parse(await env.DB.prepare("select id from streams where trial_id = 'f1'").first());
-    const claimed = await claim(env.DB, id, LEASE_MS, 1);
+    const claimed = await claim(env.DB, id, LEASE_MS);
     if (claimed.kind !== "claimed") throw new Error("the lease is taken");
-    await planHelping(env.DB, claimed.lease, claimed.stream, 9);
+    await planHelping(env.DB, claimed.lease, claimed.stream, await readNext(env.DB, claimed.stream), 9);
     await post(metric("f1", 20, { other: 2 }));
     expect(await history("f1", "score")).toMatchObject({ points: [{ step: 9 }], total: 1 });
     // A crash before the watermark moved leaves the point stored and the event unplanned.
