@@ -125,13 +125,7 @@ async function dueStreams(deps: Deps): Promise<Due[]> {
       unconfirmed: streams.unconfirmed,
     })
     .from(streams)
-    .where(
-      and(
-        isNotNull(streams.unconfirmed),
-        isNotNull(streams.mlflowRunId),
-        lte(streams.deliveredAt, deps.now()),
-      ),
-    )
+    .where(and(isNotNull(streams.unconfirmed), lte(streams.deliveredAt, deps.now())))
     .orderBy(asc(streams.deliveredAt))
     .limit(MAX_DUE);
   return rows.flatMap(({ runId, experimentId, ...row }) =>

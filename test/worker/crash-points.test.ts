@@ -1,0 +1,161 @@
+import { env } from "cloudflare:workers";
+import { expect, test } from "vitest";
+import { type Facts, type JournalEvent, type Point, streamIdentity } from "../../src/domain/types.ts";
+import { drive } from "../../src/relay/drive.ts";
+import { digest } from "../../src/relay/identify.ts";
+import { ingest } from "../../src/relay/ingest.ts";
+import { FakeMlflow } from "./fake-mlflow.ts";
+
+/**
+ * A turn may end anywhere: its isolate dies, between any two of its round trips to the database, or before it hears the
+ * answer of one. Whoever comes next brings the trial to the same end.
+ */
+
+const BEGUN_MS = Date.UTC(2026, 0, 1);
+const AT_ONCE = 10;
+const MAX_TURNS = 12;
+const ALL_POINTS_MS = 300_000;
+let count = 0;
+
+/** `before`: what was asked never came to the database. `after`: it was done, and nobody heard it. */
+const MOMENTS = ["before", "after"] as const;
+type Death = { trip: number; moment: (typeof MOMENTS)[number] };
+
+/** The database of an isolate that dies at one of its round trips, and how many there were. */
+function mortal(real: D1Database, death: Death | null) {
+  const state = { trips: 0 };
+  const inner = new WeakMap<D1PreparedStatement, D1PreparedStatement>();
+  const trip = async <T>(work: () => Promise<T>): Promise<T> => {
+    const n = state.trips++;
+    const isDead = death !== null && (n > death.trip || (n === death.trip && death.moment === "before"));
+    if (isDead) throw new Error("the isolate is gone");
+    const answer = await work();
+    if (n === death?.trip) throw new Error("the isolate is gone");
+    return answer;
+  };
+  const wrap = (statement: D1PreparedStatement): D1PreparedStatement => {
+    const outer = new Proxy(statement, {
+      get(target, name) {
+        if (name === "bind") return (...values: unknown[]) => wrap(target.bind(...values));
+        const member: unknown = Reflect.get(target, name);
+        if (typeof member !== "function") return member;
+        return (...args: unknown[]) => trip(async () => Reflect.apply(member, target, args));
+      },
+    });
+    inner.set(outer, statement);
+    return outer;
+  };
+  const db = new Proxy(real, {
+    get(target, name) {
+      if (name === "prepare") return (sql: string) => wrap(target.prepare(sql));
+      if (name === "batch")
+        return (statements: D1PreparedStatement[]) =>
+          trip(() => target.batch(statements.map((one) => inner.get(one) ?? one)));
+      const member: unknown = Reflect.get(target, name);
+      return typeof member === "function" ? member.bind(target) : member;
+    },
+  });
+  return { db, state };
+}
+
+function point(step: number): Point {
+  return { key: "loss", value: 1 / step, step, timestamp: BEGUN_MS + step };
+}
+
+type Word = { facts: Facts | null; points?: Point[] };
+
+/** Each is delivered before the next is said. */
+const COURSE: Word[] = [
+  { facts: { announces: true, starts: true, params: { lr: "0.1" }, tags: { k: "A" } }, points: [point(1)] },
+  { facts: null, points: [point(2)] },
+  { facts: { tags: { k: "B" } }, points: [point(3)] },
+  { facts: { untags: ["k"] } },
+  { facts: { announces: true, ends: "succeeded", finals: { loss: 0.01 } } },
+];
+
+/** A trial of a model run, said and delivered, by isolates of which one dies. */
+async function brought(death: Death | null) {
+  const mlflow = new FakeMlflow();
+  const modelRunId = `mortal-${++count}`;
+  const parentKey = await digest(streamIdentity(modelRunId, null));
+  const key = await digest(streamIdentity(modelRunId, "t"));
+  const parent = { key: parentKey, kind: "model_run" as const, modelRunId, trialId: null, parentKey: null };
+  const trial = { key, kind: "trial" as const, modelRunId, trialId: "t", parentKey };
+  const vars = { RELAY_ANNOUNCE_GRACE_SECONDS: "0" };
+  const sound = mlflow.deps(vars);
+  const say = async (stream: JournalEvent["stream"], { facts, points = [] }: Word, n: number) => {
+    const id = `e${n}`;
+    const occurredAt = BEGUN_MS + 1_000 * n;
+    const event = { stream, id, type: "ml.trial.start" as const, hash: id, correlationId: id, facts, points };
+    await ingest(sound, [{ ...event, occurredAt, acceptedAt: occurredAt }]);
+  };
+  const own = `where key in ('${key}', '${parentKey}')`;
+  // Whatever a dead holder left is over some time later.
+  const later = `update streams set lease_until = 0, calling_until = null, next_attempt_at = 0,
+    fence_until = iif(fence_until is null, null, 0) ${own}`;
+  const isSettled = async () =>
+    (await env.DB.prepare(
+      `select count(*) as n from streams ${own} and (delivered_seq < last_seq or doubt is not null)`,
+    ).first("n")) === 0;
+  const { db, state } = mortal(env.DB, death);
+  let deps = mlflow.deps({ ...vars, DB: db });
+  const turns = async () => {
+    const { results } = await env.DB.prepare(`select id from streams ${own} order by kind desc`).all<{
+      id: number;
+    }>();
+    for (let n = 0; n < MAX_TURNS && !(n > 0 && (await isSettled())); n++)
+      for (const { id } of results) {
+        try {
+          await drive(deps, id);
+        } catch {
+          deps = sound;
+        }
+        if (deps !== sound && death !== null && state.trips > death.trip) deps = sound;
+        await env.DB.prepare(later).run();
+      }
+  };
+  await say(parent, { facts: { announces: true, starts: true, fields: { experiment_name: "e" } } }, 0);
+  for (const [n, word] of COURSE.entries()) {
+    await say(trial, word, n + 1);
+    await turns();
+  }
+  const runs = [...mlflow.runs.values()].map(({ name, status, params, tags, metrics }) => ({
+    name: name.replace(/^mortal-.*/, "the model run"),
+    status,
+    params: [...params],
+    tags: [...tags].filter(([tag]) => tag === "k"),
+    points: metrics.map(({ step, value }) => `${step}: ${value}`).toSorted(),
+  }));
+  const left = await env.DB.prepare(
+    `select count(*) as n from batches where stream_id in (select id from streams ${own})`,
+  ).first("n");
+  return {
+    runs: runs.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    left,
+    isSettled: await isSettled(),
+    trips: state.trips,
+  };
+}
+
+test.each(MOMENTS)(
+  "an isolate that dies %s any of its round trips to the database loses and doubles nothing",
+  async (moment) => {
+    const untroubled = await brought(null);
+    expect(untroubled).toMatchObject({
+      isSettled: true,
+      left: 0,
+      runs: [
+        { name: "t", status: "FINISHED", params: [["lr", "0.1"]], tags: [] },
+        { name: "the model run", status: "RUNNING" },
+      ],
+    });
+    const trips = Array.from({ length: untroubled.trips }, (_, trip) => trip);
+    for (let from = 0; from < trips.length; from += AT_ONCE) {
+      const some = trips.slice(from, from + AT_ONCE);
+      const outcomes = await Promise.all(some.map((trip) => brought({ trip, moment })));
+      for (const [i, outcome] of outcomes.entries())
+        expect({ trip: some[i], ...outcome, trips: 0 }).toEqual({ trip: some[i], ...untroubled, trips: 0 });
+    }
+  },
+  ALL_POINTS_MS,
+);
