@@ -65,31 +65,39 @@ export const change = z
   .meta({ id: "UnblockChange" });
 export type Change = z.output<typeof change>;
 
-export const cronPass = z.object({
-  started_at: time,
-  finished_at: time,
-  poked_trials: count,
-  settled_creates: count,
-  deleted_doubles: count,
-  confirmed_trials: count,
-  resent_trials: count,
-  quiet_trials: count,
-  orphaned_trials: count.describe("Closed, since their model run had ended and they were silent."),
-  retired_trials: count,
-  pruned_rows: count,
-  forgotten_rows: count.describe("Identities of what was pruned long ago, and old settled dead letters."),
-  poked_jobs: count,
-  summarized_model_runs: count,
-  pruned_history_pages: count,
-  watched_experiments: count,
-  pulled_runs: count,
-  changed_runs: count,
-  merged_runs: count,
-  merge_conflicts: count,
-  unblocked_trials: count,
-  probe: z.enum(["closed", "open", "not due"]).describe("What became of the breaker's probe."),
-  error: maybeText,
+const done = count.default(0);
+
+/** What one pass of the cron did, as it is stored and shown. A report that an older build stored lacks some of it. */
+export const passReport = z.object({
+  poked_trials: done,
+  settled_creates: done,
+  deleted_doubles: done,
+  confirmed_trials: done,
+  resent_trials: done,
+  quiet_trials: done,
+  orphaned_trials: done.describe("Closed, since their model run had ended and they were silent."),
+  retired_trials: done,
+  pruned_rows: done,
+  forgotten_rows: done.describe("Identities of what was pruned long ago, and old settled dead letters."),
+  poked_jobs: done,
+  summarized_model_runs: done,
+  pruned_history_pages: done,
+  watched_experiments: done,
+  pulled_runs: done,
+  changed_runs: done,
+  merged_runs: done,
+  merge_conflicts: done,
+  unblocked_trials: done,
+  next_pull_id: done.describe("Behind which trial the next pass goes on looking; 0: at the beginning."),
+  probe: z
+    .enum(["closed", "open", "not due"])
+    .default("not due")
+    .describe("What became of the breaker's probe."),
+  error: maybeText.default(null),
 });
+export type PassReport = z.output<typeof passReport>;
+
+export const cronPass = z.object({ started_at: time, finished_at: time, ...passReport.shape });
 export type CronPass = z.output<typeof cronPass>;
 
 export const token = z

@@ -149,7 +149,7 @@ const BACKLOG = `
   select 'acceptedSeq', ${LAST_SEQ}`;
 
 const LAST_PASS = `
-  with pass as (select finished_at, iif(json_valid(report), report ->> '$.pokedTrials', null) as pokes from cron_passes order by id desc limit 1)
+  with pass as (select finished_at, iif(json_valid(report), coalesce(report ->> '$.poked_trials', report ->> '$.pokedTrials'), null) as pokes from cron_passes order by id desc limit 1)
   select 'finishedAt' as label, finished_at as value from pass
   union all
   select 'pokes', pokes from pass`;

@@ -205,8 +205,8 @@ describe("a run that cannot be followed", () => {
 });
 
 describe("the place where the next pass goes on", () => {
-  const next = async (deps: Deps) => (await reconcile(deps))?.nextPullId;
-  const stopAt = (nextPullId: number) => storePass(db, 1, 2, { ...NOTHING_DONE, nextPullId });
+  const next = async (deps: Deps) => (await reconcile(deps))?.next_pull_id;
+  const stopAt = (next_pull_id: number) => storePass(db, 1, 2, { ...NOTHING_DONE, next_pull_id });
 
   it("outlasts a pass that must not pull, and one that fails", async () => {
     const { deps, afterId } = await world(new TrackingServer(), "f7", 1);
@@ -215,7 +215,7 @@ describe("the place where the next pass goes on", () => {
     const searchRuns = () => Promise.reject(new Error("D1_ERROR: overloaded"));
     const failing = { ...deps, mlflow: { ...deps.mlflow, searchRuns } };
     expect(await reconcile(failing)).toMatchObject({
-      nextPullId: afterId,
+      next_pull_id: afterId,
       error: expect.stringContaining("overloaded"),
     });
     expect(await next(deps)).toBe(0);

@@ -89,7 +89,7 @@ describe("/metrics", () => {
       ),
     ]);
     const finishedAt = Date.now() - 30_000;
-    await storePass(env.DB, finishedAt, finishedAt, { ...NOTHING_DONE, pokedTrials: 4 });
+    await storePass(env.DB, finishedAt, finishedAt, { ...NOTHING_DONE, poked_trials: 4 });
 
     const sample = await scrape();
     expect(sample("relay_dead_letters", '{state="open"}')).toBe(1);

@@ -149,7 +149,7 @@ describe("what the app does", () => {
     await post(example.wholeStudy);
     await foldAll();
     const key = example.TRIAL_KEY;
-    await storePass(env.DB, 1, 2, { ...NOTHING_DONE, pokedTrials: 4 });
+    await storePass(env.DB, 1, 2, { ...NOTHING_DONE, poked_trials: 4 });
     const stream = await env.DB.prepare("select id from streams where key = ?1")
       .bind(key)
       .first<number>("id");

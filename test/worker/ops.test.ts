@@ -187,7 +187,7 @@ describe("operations", () => {
   });
 
   it("shows the passes of the cron, the latest first", async () => {
-    const report = { ...NOTHING_DONE, pokedTrials: 3 };
+    const report = { ...NOTHING_DONE, poked_trials: 3 };
     await storePass(env.DB, 1000, 2000, report);
     await storePass(env.DB, 3000, 4000, { ...report, error: "no database" });
     expect((await request("/api/ops/cron-passes?limit=1")).body).toMatchObject({
