@@ -3,10 +3,10 @@ import { consoleLog, type LogFields } from "./log.ts";
 import { createMlflowClient } from "./mlflow/client.ts";
 import type { MlflowDeps } from "./mlflow/http.ts";
 import type { Deps } from "./relay/deps.ts";
-import { Guard } from "./relay/guard.ts";
-import { Budget } from "./store/budget.ts";
-import { counted } from "./store/counted.ts";
-import { Tally } from "./store/counters.ts";
+import { BreakerGuard } from "./relay/line/guard.ts";
+import { Budget } from "./store/database/budget.ts";
+import { counted } from "./store/database/counted.ts";
+import { Tally } from "./store/ops/counters.ts";
 
 /** One for all of an isolate's invocations: what one of them cannot write down the next one does. */
 const tally = new Tally();
@@ -28,7 +28,7 @@ export function wire(
   const log = consoleLog(logFields);
   const now = () => Date.now();
   const budget = Budget.ofInvocation(now);
-  const guard = new Guard({
+  const guard = new BreakerGuard({
     db: counted(env.DB, budget.share(GUARD_STATEMENTS), Math.random),
     config,
     now,

@@ -5,32 +5,12 @@ import { isMap, valueAt } from "./flatten.ts";
 import type { NumberTexts } from "./json.ts";
 import type { Doubled } from "./json-names.ts";
 import { type FieldProblem, invalid, MAX_SAID, missing } from "./problems.ts";
-import type { Body, Read } from "./reading.ts";
+import type { Body, CheckedEvent, Read } from "./reading.ts";
 import { readRunMetric, readRunStart, readRunStop } from "./run-events.ts";
 import { schemas } from "./schemas.ts";
 import { clockProblem } from "./times.ts";
 import { readTrialComplete, readTrialFailed, readTrialStart, readTrialStopped } from "./trial-events.ts";
-import { EVENT_TYPES, type EventType, type Facts } from "./types.ts";
-import type { WireNumber } from "./values.ts";
-import type { Warning } from "./warnings.ts";
-
-/** A body that was found good. `occurredAt` is null when the trainer gave no time of its own. */
-export type CheckedEvent = {
-  type: EventType;
-  eventId: string | null;
-  occurredAt: number | null;
-  correlationId: string | null;
-  modelRunId: string;
-  trialId: string | null;
-  facts: Facts | null;
-  points: { key: string; value: WireNumber; step: number }[];
-  /** True when the body carries a step of its own: then the same body again is a repeat. */
-  hasStep: boolean;
-  /** What was not taken as it was sent. */
-  warnings: Warning[];
-  /** How many more there were. */
-  unsaid: number;
-};
+import { EVENT_TYPES, type EventType } from "./types.ts";
 
 /** Why a body was refused, with the original's error names (reference: MLEventsController). */
 export type Rejection = {

@@ -1,9 +1,9 @@
-import type { CheckedEvent } from "./events.ts";
 import { compact } from "./facts.ts";
 import { flatSize, pointBytes, utf8Length } from "./flat-size.ts";
 import { MAX_EVENT_BYTES, MAX_EVENT_POINT_BYTES } from "./limits.ts";
 import { fieldPath, tagPath } from "./notes.ts";
 import { MAX_SAID } from "./problems.ts";
+import type { CheckedEvent } from "./reading.ts";
 import { cutToBytes, MAX_FIELD_BYTES } from "./room.ts";
 import type { Facts, Json } from "./types.ts";
 import { type Warning, warning } from "./warnings.ts";

@@ -1,4 +1,4 @@
-import type { CheckedEvent } from "./events.ts";
+import type { CheckedEvent } from "./reading.ts";
 
 /** What a row of a metric point takes beside its name, in about. */
 const POINT_BYTES = 100;

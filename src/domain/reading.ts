@@ -1,10 +1,29 @@
 import type * as z from "zod";
-import type { CheckedEvent } from "./events.ts";
 import type { Findings } from "./facts.ts";
 import { MAX_RUN_NAME_CHARS } from "./limits.ts";
 import { withGoodSides } from "./side-fields.ts";
 import { readText } from "./text.ts";
+import type { EventType, Facts } from "./types.ts";
 import type { WireNumber } from "./values.ts";
+import type { Warning } from "./warnings.ts";
+
+/** A body that was found good. `occurredAt` is null when the trainer gave no time of its own. */
+export type CheckedEvent = {
+  type: EventType;
+  eventId: string | null;
+  occurredAt: number | null;
+  correlationId: string | null;
+  modelRunId: string;
+  trialId: string | null;
+  facts: Facts | null;
+  points: { key: string; value: WireNumber; step: number }[];
+  /** True when the body carries a step of its own: then the same body again is a repeat. */
+  hasStep: boolean;
+  /** What was not taken as it was sent. */
+  warnings: Warning[];
+  /** How many more there were. */
+  unsaid: number;
+};
 
 export type Read =
   | { ok: true; event: Omit<CheckedEvent, "type" | "warnings" | "unsaid"> }

@@ -1,19 +1,19 @@
 import { shown } from "../domain/shown.ts";
 import type { JournalEvent } from "../domain/types.ts";
 import { errorText } from "../log.ts";
-import { isOutOfStatements } from "../store/budget.ts";
-import { bury } from "../store/dead-letters.ts";
-import { journalEach } from "../store/journal-each.ts";
-import { probe } from "./breaker.ts";
-import { buryEvent } from "./bury-event.ts";
+import { isOutOfStatements } from "../store/database/budget.ts";
+import { bury } from "../store/delivery/dead-letters.ts";
+import { journalEach } from "../store/journal/each.ts";
+import { flushTally } from "./cron/flush-tally.ts";
+import { drive } from "./delivery/drive.ts";
 import { type Deps, onShare, type RelayMessage } from "./deps.ts";
-import { drive } from "./drive.ts";
-import { flushTally } from "./flush-tally.ts";
-import { countOutcomes, sendPokes } from "./ingest.ts";
-import { runJob, sendJob } from "./jobs.ts";
-import { Looks } from "./looks.ts";
-import { readMessage } from "./message.ts";
-import { wake } from "./wake.ts";
+import { buryEvent } from "./intake/bury-event.ts";
+import { countOutcomes, sendPokes } from "./intake/ingest.ts";
+import { readMessage } from "./intake/message.ts";
+import { runJob, sendJob } from "./jobs/jobs.ts";
+import { probe } from "./line/breaker.ts";
+import { Looks } from "./merge/looks.ts";
+import { wake } from "./stream/wake.ts";
 
 /** A Worker has six connections at once; more calls would wait for one, with their timeouts running. */
 const MAX_PARALLEL = 6;

@@ -1,10 +1,11 @@
 import type { Config } from "../config.ts";
 import type { Log } from "../log.ts";
 import type { MlflowClient, MlflowReads, MlflowWrites } from "../mlflow/client.ts";
-import type { Budget } from "../store/budget.ts";
-import { counted } from "../store/counted.ts";
-import type { Tally } from "../store/counters.ts";
-import type { Guard } from "./guard.ts";
+import type { Failure } from "../mlflow/failure.ts";
+import type { Budget } from "../store/database/budget.ts";
+import { counted } from "../store/database/counted.ts";
+import type { Tally } from "../store/ops/counters.ts";
+import type { breakers } from "../store/schema.ts";
 
 /**
  * What the queues carry: a reference to a stream that is behind, events on their way round a database that refuses,
@@ -16,6 +17,21 @@ export type RelayMessage =
   | { kind: "journal"; events: readonly unknown[] }
   | { kind: "probe" }
   | { kind: "job"; jobId: string };
+
+/** The circuit breaker's row. */
+export type Breaker = typeof breakers.$inferSelect;
+
+/** What stands before every call to MLflow. */
+export type Guard = {
+  /** The breaker as it is now. */
+  breaker(): Promise<Breaker | null>;
+  /** Takes note of the breaker as it was just read with something else. */
+  saw(breaker: Breaker | null): void;
+  /** Why nothing may be sent now, or null. */
+  held(): Promise<Failure | null>;
+  /** The same for a call, which waits for its place in the row if it may be sent. */
+  admit(): Promise<Failure | null>;
+};
 
 /** Everything with an effect that the stages use, passed in so that tests can put another in its place. */
 export type Deps = {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { type Facts, factsSchema } from "../../src/domain/facts-schema.ts";
-import { readFacts } from "../../src/store/columns.ts";
+import { readFacts } from "../../src/store/stream/columns.ts";
 
 /** `Required`: a fact that is new and not named here does not compile. */
 const everything: { [Name in keyof Required<Facts>]: NonNullable<Facts[Name]> } = {

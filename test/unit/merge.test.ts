@@ -13,8 +13,8 @@ import {
 import { runStateOf } from "../../src/domain/run-state.ts";
 import type { Facts, StoredEvent } from "../../src/domain/types.ts";
 import type { Run, RunStatus } from "../../src/mlflow/types.ts";
-import { agreedTags, sentAfter, sidesOf, takenOf } from "../../src/relay/run-sides.ts";
-import type { StoredSides } from "../../src/store/agreed.ts";
+import { agreedTags, sentAfter, sidesOf, takenOf } from "../../src/relay/merge/run-sides.ts";
+import type { StoredSides } from "../../src/store/delivery/agreed.ts";
 
 const all = (policy: MergePolicy): MergePolicies => ({
   name: policy,

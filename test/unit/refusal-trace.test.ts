@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { RefusalTrace } from "../../src/store/refusals.ts";
+import { RefusalTrace } from "../../src/store/ops/refusals.ts";
 
 const NOW = 1_800_000_000_000;
 const refusal = (trialId: string) => ({

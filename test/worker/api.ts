@@ -1,7 +1,7 @@
 import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { app } from "../../src/app.ts";
-import { foldStream } from "../../src/relay/fold-stream.ts";
+import { foldStream } from "../../src/relay/stream/fold.ts";
 import { Invocation } from "../platform/limits.ts";
 import { isAsDocumented } from "./document-schemas.ts";
 

@@ -1,9 +1,9 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import * as z from "zod";
-import { readFacts } from "../../src/store/columns.ts";
-import { recordConflicts } from "../../src/store/conflicts.ts";
+import { recordConflicts } from "../../src/store/mirror/conflicts.ts";
 import type { conflicts } from "../../src/store/schema.ts";
+import { readFacts } from "../../src/store/stream/columns.ts";
 import { foldAll, idOf, post, request } from "./api.ts";
 import { start } from "./payloads.ts";
 

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import * as z from "zod";
-import { bury } from "../../src/store/dead-letters.ts";
+import { bury } from "../../src/store/delivery/dead-letters.ts";
 import { foldAll, idOf, post, request, sent } from "./api.ts";
 
 const AT = Date.UTC(2025, 0, 1);

@@ -1,10 +1,10 @@
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
 import { streamIdentity } from "../../src/domain/types.ts";
-import { deleteDoubles } from "../../src/relay/doubles.ts";
-import { drive } from "../../src/relay/drive.ts";
-import { digest } from "../../src/relay/identify.ts";
-import { ingest } from "../../src/relay/ingest.ts";
+import { drive } from "../../src/relay/delivery/drive.ts";
+import { deleteDoubles } from "../../src/relay/follow/doubles.ts";
+import { digest } from "../../src/relay/intake/identify.ts";
+import { ingest } from "../../src/relay/intake/ingest.ts";
 import { FakeMlflow } from "./fake-mlflow.ts";
 
 /** Requests that something between sends to MLflow twice. */

@@ -1,5 +1,5 @@
 import { type Deps, onShare } from "../../src/relay/deps.ts";
-import { Budget, MAX_STATEMENTS } from "../../src/store/budget.ts";
+import { Budget, MAX_STATEMENTS } from "../../src/store/database/budget.ts";
 
 /** The relay's effects for a test that plays many invocations with them: their budget has no end. */
 export function endless(deps: Deps): Deps {

@@ -1,11 +1,11 @@
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
+import { reconcile } from "../../src/relay/cron/pass.ts";
+import { forgetOld, retire } from "../../src/relay/cron/retention.ts";
+import { drive } from "../../src/relay/delivery/drive.ts";
 import type { Deps } from "../../src/relay/deps.ts";
-import { drive } from "../../src/relay/drive.ts";
-import { foldStream } from "../../src/relay/fold-stream.ts";
-import { reconcile } from "../../src/relay/reconcile.ts";
-import { forgetOld, retire } from "../../src/relay/retire.ts";
-import { streamRow } from "../../src/store/kept.ts";
+import { foldStream } from "../../src/relay/stream/fold.ts";
+import { streamRow } from "../../src/store/readback/kept.ts";
 import { request } from "./api.ts";
 import { FakeMlflow } from "./fake-mlflow.ts";
 import { metered } from "./metered.ts";

@@ -1,12 +1,12 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Facts, type JournalEvent, type Point, streamIdentity } from "../../src/domain/types.ts";
-import { confirmDelivered } from "../../src/relay/confirm.ts";
+import { drive } from "../../src/relay/delivery/drive.ts";
 import type { Deps } from "../../src/relay/deps.ts";
-import { drive } from "../../src/relay/drive.ts";
-import { digest } from "../../src/relay/identify.ts";
-import { ingest } from "../../src/relay/ingest.ts";
-import { pullStream } from "../../src/relay/pull.ts";
+import { pullStream } from "../../src/relay/follow/pull.ts";
+import { digest } from "../../src/relay/intake/identify.ts";
+import { ingest } from "../../src/relay/intake/ingest.ts";
+import { confirmDelivered } from "../../src/relay/stream/confirm.ts";
 import { FakeMlflow, type Trouble } from "./fake-mlflow.ts";
 
 /**

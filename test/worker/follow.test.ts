@@ -1,10 +1,10 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { pullWatched } from "../../src/relay/cron/watched.ts";
 import type { Deps } from "../../src/relay/deps.ts";
-import type { JobStep } from "../../src/relay/job-step.ts";
-import { pullRunning } from "../../src/relay/pull-running.ts";
-import { pullWatched } from "../../src/relay/pull-watched.ts";
-import { syncExperiment } from "../../src/relay/sync-experiment.ts";
+import { pullRunning } from "../../src/relay/follow/running.ts";
+import type { JobStep } from "../../src/relay/jobs/step.ts";
+import { syncExperiment } from "../../src/relay/jobs/sync-experiment.ts";
 import { post, request } from "./api.ts";
 import { recordingQueue } from "./job-tools.ts";
 import { TrackingServer } from "./tracking-server.ts";

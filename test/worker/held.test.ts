@@ -1,12 +1,12 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import type { JobStep } from "../../src/relay/job-step.ts";
-import { whileKept } from "../../src/relay/keep.ts";
-import { pullRunning } from "../../src/relay/pull-running.ts";
-import { syncExperiment } from "../../src/relay/sync-experiment.ts";
-import { unblock } from "../../src/relay/unblock.ts";
-import { claimJob, createJob, keepJob } from "../../src/store/jobs.ts";
-import { keepLock, lock, unlock } from "../../src/store/locks.ts";
+import { pullRunning } from "../../src/relay/follow/running.ts";
+import type { JobStep } from "../../src/relay/jobs/step.ts";
+import { syncExperiment } from "../../src/relay/jobs/sync-experiment.ts";
+import { whileKept } from "../../src/relay/line/keep.ts";
+import { unblock } from "../../src/relay/repair/unblock.ts";
+import { claimJob, createJob, keepJob } from "../../src/store/jobs/jobs.ts";
+import { keepLock, lock, unlock } from "../../src/store/ops/locks.ts";
 import { foldAll, post } from "./api.ts";
 import { TrackingServer } from "./tracking-server.ts";
 

@@ -1,8 +1,8 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import * as z from "zod";
-import { pokeDueJobs } from "../../src/relay/jobs.ts";
-import { pruneJobs } from "../../src/store/job-records.ts";
+import { pokeDueJobs } from "../../src/relay/jobs/jobs.ts";
+import { pruneJobs } from "../../src/store/jobs/records.ts";
 import { wire } from "../../src/wire.ts";
 import { request } from "./api.ts";
 import { act, ask, deliver, endAll, mlflow, read, recordingQueue, set, trial, WILLING } from "./job-tools.ts";

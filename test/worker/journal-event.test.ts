@@ -6,7 +6,7 @@ import { isMap } from "../../src/domain/flatten.ts";
 import { isJournalEvent } from "../../src/domain/journal-event.ts";
 import { parseItems } from "../../src/domain/json.ts";
 import { EVENT_TYPES } from "../../src/domain/types.ts";
-import { identify } from "../../src/relay/identify.ts";
+import { identify } from "../../src/relay/intake/identify.ts";
 
 const NOW = Date.UTC(2026, 5, 1);
 const REQUIRED =

@@ -1,8 +1,8 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { confirmDelivered } from "../../src/relay/confirm.ts";
-import { deleteDoubles } from "../../src/relay/doubles.ts";
-import { drive } from "../../src/relay/drive.ts";
+import { drive } from "../../src/relay/delivery/drive.ts";
+import { deleteDoubles } from "../../src/relay/follow/doubles.ts";
+import { confirmDelivered } from "../../src/relay/stream/confirm.ts";
 import { wire } from "../../src/wire.ts";
 import { recordingQueue } from "./job-tools.ts";
 import { metered } from "./metered.ts";

@@ -2,9 +2,9 @@ import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import * as z from "zod";
 import { noPoints, type Report, textReport } from "../../src/domain/report.ts";
-import { recordConflicts } from "../../src/store/conflicts.ts";
-import { bury } from "../../src/store/dead-letters.ts";
-import { storeVerdict } from "../../src/store/verdicts.ts";
+import { bury } from "../../src/store/delivery/dead-letters.ts";
+import { recordConflicts } from "../../src/store/mirror/conflicts.ts";
+import { storeVerdict } from "../../src/store/readback/verdicts.ts";
 import { foldAll, idOf, post, request } from "./api.ts";
 
 const AT = Date.parse("2026-03-01T00:00:00Z");

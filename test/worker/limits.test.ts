@@ -1,10 +1,10 @@
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
 import { consume } from "../../src/relay/consume.ts";
+import { reconcile } from "../../src/relay/cron/pass.ts";
+import { drive } from "../../src/relay/delivery/drive.ts";
 import type { Deps, RelayMessage } from "../../src/relay/deps.ts";
-import { drive } from "../../src/relay/drive.ts";
-import { reconcile } from "../../src/relay/reconcile.ts";
-import { ENDING_STATEMENTS, isOutOfStatements } from "../../src/store/budget.ts";
+import { ENDING_STATEMENTS, isOutOfStatements } from "../../src/store/database/budget.ts";
 import { wire } from "../../src/wire.ts";
 import { Invocation } from "../platform/limits.ts";
 import { post } from "./api.ts";

@@ -2,11 +2,11 @@ import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { MERGE_POLICIES } from "../../src/domain/merge.ts";
 import { type Facts, type Point, streamIdentity } from "../../src/domain/types.ts";
+import { drive } from "../../src/relay/delivery/drive.ts";
 import type { Deps } from "../../src/relay/deps.ts";
-import { drive } from "../../src/relay/drive.ts";
-import { digest } from "../../src/relay/identify.ts";
-import { ingest } from "../../src/relay/ingest.ts";
-import { pullStream } from "../../src/relay/pull.ts";
+import { pullStream } from "../../src/relay/follow/pull.ts";
+import { digest } from "../../src/relay/intake/identify.ts";
+import { ingest } from "../../src/relay/intake/ingest.ts";
 import { FakeMlflow } from "./fake-mlflow.ts";
 
 /** Edits on both sides that meet calls which fail, go unanswered or are under way. */

@@ -2,11 +2,11 @@ import { env } from "cloudflare:workers";
 import { expect } from "vitest";
 import { type Facts, streamIdentity } from "../../src/domain/types.ts";
 import { consume } from "../../src/relay/consume.ts";
+import { drive } from "../../src/relay/delivery/drive.ts";
 import type { Deps } from "../../src/relay/deps.ts";
-import { drive } from "../../src/relay/drive.ts";
-import { digest } from "../../src/relay/identify.ts";
-import { ingest } from "../../src/relay/ingest.ts";
-import { pullStream } from "../../src/relay/pull.ts";
+import { pullStream } from "../../src/relay/follow/pull.ts";
+import { digest } from "../../src/relay/intake/identify.ts";
+import { ingest } from "../../src/relay/intake/ingest.ts";
 import { FakeMlflow } from "./fake-mlflow.ts";
 
 let count = 0;

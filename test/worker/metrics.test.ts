@@ -2,8 +2,8 @@ import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { app } from "../../src/app.ts";
-import { bury } from "../../src/store/dead-letters.ts";
-import { NOTHING_DONE, storePass } from "../../src/store/passes.ts";
+import { bury } from "../../src/store/delivery/dead-letters.ts";
+import { NOTHING_DONE, storePass } from "../../src/store/ops/passes.ts";
 import { parseExposition } from "../lib/exposition.ts";
 import { ADMIN, foldAll, post, request } from "./api.ts";
 

@@ -1,8 +1,8 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import type { Experiment, Run } from "../../src/mlflow/types.ts";
-import { mirrorRuns, settleMerged } from "../../src/store/mirror.ts";
-import { experimentNamed, mirrorExperiment } from "../../src/store/mirror-experiments.ts";
+import { experimentNamed, mirrorExperiment } from "../../src/store/mirror/experiments.ts";
+import { mirrorRuns, settleMerged } from "../../src/store/mirror/runs.ts";
 import { post, request } from "./api.ts";
 
 const { DB: db } = env;

@@ -1,8 +1,8 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import * as z from "zod";
-import { summarizeModelRuns } from "../../src/relay/summarize.ts";
-import { mirrorExperiment } from "../../src/store/mirror-experiments.ts";
+import { summarizeModelRuns } from "../../src/relay/cron/summaries.ts";
+import { mirrorExperiment } from "../../src/store/mirror/experiments.ts";
 import { wire } from "../../src/wire.ts";
 import { foldAll, post, request } from "./api.ts";
 import { metric, start } from "./payloads.ts";

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { reconcile } from "../../src/relay/reconcile.ts";
+import { reconcile } from "../../src/relay/cron/pass.ts";
 import { request } from "./api.ts";
 import { FORBIDDEN, INTERNAL, ODD, type Odd, oddWorld, READ_ONLY, STUDY, TOO_LONG } from "./odd-mlflow.ts";
 

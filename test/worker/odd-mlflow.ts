@@ -1,9 +1,9 @@
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import * as z from "zod";
-import { probe } from "../../src/relay/breaker.ts";
+import { drive } from "../../src/relay/delivery/drive.ts";
 import type { Deps } from "../../src/relay/deps.ts";
-import { drive } from "../../src/relay/drive.ts";
+import { probe } from "../../src/relay/line/breaker.ts";
 import { wire } from "../../src/wire.ts";
 import { post } from "./api.ts";
 import { endless } from "./endless.ts";

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import * as z from "zod";
-import { NOTHING_DONE, storePass } from "../../src/store/passes.ts";
+import { NOTHING_DONE, storePass } from "../../src/store/ops/passes.ts";
 import { foldAll, idOf, post, request } from "./api.ts";
 
 const created = z.object({ id: z.string(), token: z.string() });

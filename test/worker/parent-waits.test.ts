@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
-import { drive } from "../../src/relay/drive.ts";
+import { drive } from "../../src/relay/delivery/drive.ts";
 import { idOf, post, request } from "./api.ts";
 import { FakeMlflow } from "./fake-mlflow.ts";
 import { start } from "./payloads.ts";

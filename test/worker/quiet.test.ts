@@ -1,10 +1,10 @@
 import { env } from "cloudflare:workers";
 import { afterEach, expect, test } from "vitest";
 import * as z from "zod";
-import { drive } from "../../src/relay/drive.ts";
-import { pullStream } from "../../src/relay/pull.ts";
-import { closeOrphans, findQuiet } from "../../src/relay/quiet.ts";
-import { journal } from "../../src/store/journal.ts";
+import { closeOrphans, findQuiet } from "../../src/relay/cron/quiet.ts";
+import { drive } from "../../src/relay/delivery/drive.ts";
+import { pullStream } from "../../src/relay/follow/pull.ts";
+import { journal } from "../../src/store/journal/journal.ts";
 import { foldAll, idOf, post, request } from "./api.ts";
 import { FakeMlflow } from "./fake-mlflow.ts";
 

@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
-import { compareKeys, openRun, type Position } from "../../src/relay/read-back.ts";
+import { compareKeys, openRun, type Position } from "../../src/relay/repair/read-back.ts";
 import { wire } from "../../src/wire.ts";
 import { foldAll, post } from "./api.ts";
 

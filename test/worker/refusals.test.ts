@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import * as z from "zod";
 import { app } from "../../src/app.ts";
-import { forgetRefusals, MAX_REFUSALS, REFUSALS_KEPT_MS } from "../../src/store/refusals.ts";
+import { forgetRefusals, MAX_REFUSALS, REFUSALS_KEPT_MS } from "../../src/store/ops/refusals.ts";
 import { ADMIN, idOf, post, request } from "./api.ts";
 import { metric, start } from "./payloads.ts";
 

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import * as z from "zod";
 import worker from "../../src/index.ts";
 import type { RelayMessage } from "../../src/relay/deps.ts";
-import { loadUnfolded } from "../../src/store/unfolded.ts";
+import { loadUnfolded } from "../../src/store/journal/unfolded.ts";
 import { foldAll, idOf, request } from "./api.ts";
 import { recordingQueue } from "./job-tools.ts";
 import { metric } from "./payloads.ts";

@@ -1,11 +1,11 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import * as z from "zod";
+import { reconcile } from "../../src/relay/cron/pass.ts";
+import { forgetOld, retire } from "../../src/relay/cron/retention.ts";
+import { drive } from "../../src/relay/delivery/drive.ts";
 import type { Deps } from "../../src/relay/deps.ts";
-import { drive } from "../../src/relay/drive.ts";
-import { reconcile } from "../../src/relay/reconcile.ts";
-import { forgetOld, retire } from "../../src/relay/retire.ts";
-import { recordConflicts } from "../../src/store/conflicts.ts";
+import { recordConflicts } from "../../src/store/mirror/conflicts.ts";
 import { idOf, post, request } from "./api.ts";
 import { FakeMlflow } from "./fake-mlflow.ts";
 import { metric, start } from "./payloads.ts";

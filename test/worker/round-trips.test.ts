@@ -1,9 +1,9 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, expect, test } from "vitest";
 import { type Facts, type JournalEvent, type Point, streamIdentity } from "../../src/domain/types.ts";
-import { drive } from "../../src/relay/drive.ts";
-import { digest } from "../../src/relay/identify.ts";
-import { ingest } from "../../src/relay/ingest.ts";
+import { drive } from "../../src/relay/delivery/drive.ts";
+import { digest } from "../../src/relay/intake/identify.ts";
+import { ingest } from "../../src/relay/intake/ingest.ts";
 import { FakeMlflow } from "./fake-mlflow.ts";
 import { metered } from "./metered.ts";
 

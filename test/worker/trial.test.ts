@@ -1,8 +1,8 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import * as z from "zod";
-import { planHelping, readNext } from "../../src/store/batch-plan.ts";
-import { claim } from "../../src/store/leases.ts";
+import { planHelping, readNext } from "../../src/store/delivery/batch-plan.ts";
+import { claim } from "../../src/store/stream/leases.ts";
 import { foldAll, idOf, post, request } from "./api.ts";
 
 const LEASE_MS = 60_000;

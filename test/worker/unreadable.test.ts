@@ -3,9 +3,9 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import * as z from "zod";
 import { app } from "../../src/app.ts";
-import { drive } from "../../src/relay/drive.ts";
-import { foldStream } from "../../src/relay/fold-stream.ts";
-import { verifyStream } from "../../src/relay/verify.ts";
+import { drive } from "../../src/relay/delivery/drive.ts";
+import { verifyStream } from "../../src/relay/repair/verify.ts";
+import { foldStream } from "../../src/relay/stream/fold.ts";
 import { ADMIN, idOf, post, request } from "./api.ts";
 import { FakeMlflow } from "./fake-mlflow.ts";
 

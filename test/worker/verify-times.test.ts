@@ -1,8 +1,8 @@
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
+import { drive } from "../../src/relay/delivery/drive.ts";
 import type { Deps } from "../../src/relay/deps.ts";
-import { drive } from "../../src/relay/drive.ts";
-import { verifyStream } from "../../src/relay/verify.ts";
+import { verifyStream } from "../../src/relay/repair/verify.ts";
 import { idOf, post } from "./api.ts";
 import { FakeMlflow } from "./fake-mlflow.ts";
 

@@ -1,7 +1,7 @@
 import { invalid } from "../../domain/problems.ts";
 import { HttpFailure } from "../../errors.ts";
 import type { Failure } from "../../mlflow/failure.ts";
-import { readRun } from "../../store/read-runs.ts";
+import { readRun } from "../../store/views/runs.ts";
 import { found, refusal } from "../door/query.ts";
 import { routes } from "../route.ts";
 import { artifacts } from "./contract.ts";

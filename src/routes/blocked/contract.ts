@@ -2,7 +2,7 @@ import * as z from "zod";
 import { block, blockedListed, change } from "../../answers/ops.ts";
 import { nextCursor, owner } from "../../answers/parts.ts";
 import { STREAM_KINDS } from "../../domain/words.ts";
-import { UNBLOCK_ACTIONS } from "../../relay/unblock.ts";
+import { UNBLOCK_ACTIONS } from "../../relay/repair/changes.ts";
 import { ok, resource } from "../contract.ts";
 import { dryRun } from "../door/json-body.ts";
 import { maybe, oneOf, paging, someText, yesOrNo } from "../door/query.ts";

@@ -1,10 +1,11 @@
 import type { Owner } from "../../answers/parts.ts";
 import { HttpFailure } from "../../errors.ts";
 import type { Deps } from "../../relay/deps.ts";
-import { type Unblocked, unblock } from "../../relay/unblock.ts";
-import { listBlocked } from "../../store/blocked.ts";
-import { modelRunStream } from "../../store/parents.ts";
-import { trialStream } from "../../store/read-state.ts";
+import type { Unblocked } from "../../relay/repair/changes.ts";
+import { unblock } from "../../relay/repair/unblock.ts";
+import { listBlocked } from "../../store/delivery/blocked.ts";
+import { modelRunStream } from "../../store/delivery/parents.ts";
+import { trialStream } from "../../store/views/state.ts";
 import { readCursor, toPage } from "../door/cursor.ts";
 import { found } from "../door/query.ts";
 import { routes } from "../route.ts";

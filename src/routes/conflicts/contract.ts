@@ -2,7 +2,7 @@ import * as z from "zod";
 import { count, nextCursor, owner } from "../../answers/parts.ts";
 import { conflict } from "../../answers/trials.ts";
 import { CONFLICT_KINDS, CONFLICT_STATES, SIDES } from "../../domain/words.ts";
-import { MAX_RESOLVED } from "../../relay/resolve.ts";
+import { MAX_RESOLVED } from "../../relay/repair/conflicts.ts";
 import { ok, resource } from "../contract.ts";
 import { dryRun } from "../door/json-body.ts";
 import { maybe, oneOf, paging, someText } from "../door/query.ts";

@@ -2,7 +2,7 @@ import { checkItem } from "../../domain/letter-item.ts";
 import { invalid } from "../../domain/problems.ts";
 import { HttpFailure } from "../../errors.ts";
 import type { Deps } from "../../relay/deps.ts";
-import { isItem, replayEdited, replayLetters } from "../../relay/replay.ts";
+import { isItem, replayEdited, replayLetters } from "../../relay/repair/dead-letters.ts";
 import {
   type Letter,
   letterView,
@@ -10,7 +10,7 @@ import {
   matchingLetters,
   readLetter,
   settleLetters,
-} from "../../store/dead-letters.ts";
+} from "../../store/delivery/dead-letters.ts";
 import { readCursor, toPage } from "../door/cursor.ts";
 import { found } from "../door/query.ts";
 import { routes } from "../route.ts";

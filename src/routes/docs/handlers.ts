@@ -1,4 +1,4 @@
-import { sha256 } from "../../store/tokens.ts";
+import { sha256 } from "../../store/ops/tokens.ts";
 import { routes } from "../route.ts";
 import { docs } from "./contract.ts";
 import { openApiDocument } from "./document.ts";

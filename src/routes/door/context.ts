@@ -1,5 +1,5 @@
 import type { Deps } from "../../relay/deps.ts";
-import type { Caller } from "./auth.ts";
+import type { Caller } from "./token-cache.ts";
 
 /** What the middleware puts into Hono's context for every handler. */
 export type AppEnv = {

@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import * as z from "zod";
 import { invalid } from "../../domain/problems.ts";
-import type { Position } from "../../store/read-order.ts";
+import type { Position } from "../../store/listing/order.ts";
 import type { AppEnv } from "./context.ts";
 import { refusal } from "./query.ts";
 

@@ -6,7 +6,7 @@ import { shortened } from "../../domain/shown.ts";
 import { type Failure, problemBody } from "../../errors.ts";
 import { errorText } from "../../log.ts";
 import type { Deps } from "../../relay/deps.ts";
-import { RefusalTrace } from "../../store/refusals.ts";
+import { RefusalTrace } from "../../store/ops/refusals.ts";
 import type { AppEnv } from "./context.ts";
 
 const SHOWN_RULE_CHARS = 200;

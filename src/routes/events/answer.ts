@@ -1,7 +1,7 @@
 import { MAX_SAID } from "../../domain/problems.ts";
 import type { EventType, JournalEvent } from "../../domain/types.ts";
 import { type Failure, problemBody } from "../../errors.ts";
-import type { Outcome } from "../../store/journal.ts";
+import type { Outcome } from "../../store/journal/journal.ts";
 import type { EventResults, EventsRefused, EventTaken } from "./contract.ts";
 
 /** What is said of one item: it is kept (or was before), or why not. */

@@ -1,10 +1,10 @@
 import { MAX_EVENT_ID_CHARS } from "../../domain/limits.ts";
 import { invalid } from "../../domain/problems.ts";
 import { type Failure, HttpFailure } from "../../errors.ts";
-import { identify } from "../../relay/identify.ts";
-import { ingest } from "../../relay/ingest.ts";
-import { sayOutweighed } from "../../relay/say-outweighed.ts";
-import type { Refusal } from "../../store/refusal.ts";
+import { identify } from "../../relay/intake/identify.ts";
+import { ingest } from "../../relay/intake/ingest.ts";
+import { sayOutweighed } from "../../relay/intake/say-outweighed.ts";
+import type { Refusal } from "../../store/journal/refusal.ts";
 import type { AppEnv } from "../door/context.ts";
 
 import { noteRefusal } from "../door/note-refusal.ts";

@@ -1,5 +1,5 @@
 import type { Context } from "hono";
-import { type Checked, type CheckedEvent, checkEvent } from "../../domain/events.ts";
+import { type Checked, checkEvent } from "../../domain/events.ts";
 import { fitted } from "../../domain/fitted.ts";
 import { flatSize } from "../../domain/flat-size.ts";
 import { isMap } from "../../domain/flatten.ts";
@@ -11,6 +11,7 @@ import {
   MAX_REQUEST_WARNINGS,
 } from "../../domain/limits.ts";
 import { invalid } from "../../domain/problems.ts";
+import type { CheckedEvent } from "../../domain/reading.ts";
 import { HttpFailure } from "../../errors.ts";
 import type { AppEnv } from "../door/context.ts";
 import { readBytes, readType } from "../door/request-bytes.ts";

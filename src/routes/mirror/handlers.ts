@@ -1,8 +1,8 @@
 import { HttpFailure } from "../../errors.ts";
-import { readHistory } from "../../relay/history.ts";
-import { renameExperiment } from "../../relay/rename-experiment.ts";
-import { listExperiments, readExperiment } from "../../store/read-mirror.ts";
-import { listRuns, readRun } from "../../store/read-runs.ts";
+import { readHistory } from "../../relay/follow/history.ts";
+import { renameExperiment } from "../../relay/repair/rename.ts";
+import { listExperiments, readExperiment } from "../../store/views/experiments.ts";
+import { listRuns, readRun } from "../../store/views/runs.ts";
 import { readCursor, toPage } from "../door/cursor.ts";
 import { found, noSuch } from "../door/query.ts";
 import { routes } from "../route.ts";

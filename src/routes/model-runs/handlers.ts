@@ -1,4 +1,4 @@
-import { listModelRuns, readModelRun } from "../../store/read-model-runs.ts";
+import { listModelRuns, readModelRun } from "../../store/views/model-runs.ts";
 import { readCursor, toPage } from "../door/cursor.ts";
 import { found } from "../door/query.ts";
 import { routes } from "../route.ts";

@@ -1,4 +1,4 @@
-import type { Counts } from "../../store/counters.ts";
+import type { Counts } from "../../store/ops/counters.ts";
 import { type Family, type Labels, parseSeries, type Sample } from "./prometheus.ts";
 
 /** The counters that are known by name. Those named in `from` are shown from the start, at 0. */

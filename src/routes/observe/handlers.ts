@@ -1,9 +1,9 @@
 import { errorText } from "../../log.ts";
-import { readBreaker } from "../../relay/breaker.ts";
+import { flushTally } from "../../relay/cron/flush-tally.ts";
 import type { Deps } from "../../relay/deps.ts";
-import { flushTally } from "../../relay/flush-tally.ts";
-import { within } from "../../relay/within.ts";
-import { readMetrics } from "../../store/read-metrics.ts";
+import { readBreaker } from "../../relay/line/breaker.ts";
+import { within } from "../../relay/line/within.ts";
+import { readMetrics } from "../../store/ops/metrics.ts";
 import { authorize } from "../door/auth.ts";
 import { countStranger } from "../door/rate.ts";
 import { Reply } from "../handler.ts";

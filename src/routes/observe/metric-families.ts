@@ -1,8 +1,8 @@
 import { BLOCKED_KINDS } from "../../domain/blocked.ts";
 import { SYNC_STATES } from "../../domain/words.ts";
-import type { Breaker } from "../../relay/breaker.ts";
-import type { Counts } from "../../store/counters.ts";
-import { MAX_COUNTED_BACKLOG, type Readings } from "../../store/read-metrics.ts";
+import type { Breaker } from "../../relay/deps.ts";
+import type { Counts } from "../../store/ops/counters.ts";
+import { MAX_COUNTED_BACKLOG, type Readings } from "../../store/ops/metrics.ts";
 import { conflicts, deadLetters, streams, trials } from "../../store/schema.ts";
 import { counterFamilies } from "./counter-families.ts";
 import type { Family, Sample } from "./prometheus.ts";

@@ -1,8 +1,8 @@
 import { withoutCredentials } from "../../config.ts";
 import { errorText } from "../../log.ts";
-import { readBreaker } from "../../relay/breaker.ts";
 import type { Deps } from "../../relay/deps.ts";
-import { within } from "../../relay/within.ts";
+import { readBreaker } from "../../relay/line/breaker.ts";
+import { within } from "../../relay/line/within.ts";
 import type { Readiness } from "./contract.ts";
 
 const CHECK_TIMEOUT_MS = 3_000;

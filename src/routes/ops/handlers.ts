@@ -1,11 +1,11 @@
 import { withoutCredentials } from "../../config.ts";
 import { HttpFailure } from "../../errors.ts";
-import { type Found, probeNow, readBreaker } from "../../relay/breaker.ts";
 import type { Deps } from "../../relay/deps.ts";
-import { wake } from "../../relay/wake.ts";
-import { listPasses } from "../../store/passes.ts";
-import { iso } from "../../store/read-common.ts";
-import { listRefusals } from "../../store/refusals.ts";
+import { type Found, probeNow, readBreaker } from "../../relay/line/breaker.ts";
+import { wake } from "../../relay/stream/wake.ts";
+import { iso } from "../../store/listing/common.ts";
+import { listPasses } from "../../store/ops/passes.ts";
+import { listRefusals } from "../../store/ops/refusals.ts";
 import { readCursor, toPage } from "../door/cursor.ts";
 import { flushTraces } from "../door/note-refusal.ts";
 import { routes } from "../route.ts";

@@ -1,6 +1,7 @@
 import type { SentAgain } from "../../answers/report.ts";
 import { invalid } from "../../domain/problems.ts";
 import { HttpFailure } from "../../errors.ts";
+import type { Deps } from "../../relay/deps.ts";
 import {
   HELPING_POINTS,
   isEmptyPlan,
@@ -9,11 +10,10 @@ import {
   planView,
   type Resume,
   type Wanted,
-} from "../../relay/backfill.ts";
-import type { Deps } from "../../relay/deps.ts";
-import { RUN_STATEMENTS } from "../../relay/helping.ts";
-import { sendAgain } from "../../relay/send-again.ts";
-import { type SelectedStream, selectStreams } from "../../store/verdicts.ts";
+} from "../../relay/repair/backfill.ts";
+import { sendAgain } from "../../relay/repair/send-again.ts";
+import { RUN_STATEMENTS } from "../../relay/stream/under-lease.ts";
+import { type SelectedStream, selectStreams } from "../../store/readback/verdicts.ts";
 import { found, refusal } from "../door/query.ts";
 import type { Asked, Replied } from "../handler.ts";
 import type { BackfillCursor, BackfillRequest, readBack } from "./contract.ts";

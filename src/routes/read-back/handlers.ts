@@ -1,9 +1,9 @@
 import type { Verified } from "../../answers/report.ts";
 import { HttpFailure } from "../../errors.ts";
-import { RUN_STATEMENTS } from "../../relay/helping.ts";
-import { type Verification, verifyStream } from "../../relay/verify.ts";
-import { iso } from "../../store/read-common.ts";
-import { type SelectedStream, selectStreams } from "../../store/verdicts.ts";
+import { type Verification, verifyStream } from "../../relay/repair/verify.ts";
+import { RUN_STATEMENTS } from "../../relay/stream/under-lease.ts";
+import { iso } from "../../store/listing/common.ts";
+import { type SelectedStream, selectStreams } from "../../store/readback/verdicts.ts";
 import { found } from "../door/query.ts";
 import type { Asked, Replied } from "../handler.ts";
 import { routes } from "../route.ts";

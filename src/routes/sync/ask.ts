@@ -1,8 +1,8 @@
 import type { Context } from "hono";
 import type { JobAction } from "../../domain/words.ts";
-import { ask } from "../../relay/jobs.ts";
-import { modelRunStream } from "../../store/parents.ts";
-import { trialStream } from "../../store/read-state.ts";
+import { ask } from "../../relay/jobs/jobs.ts";
+import { modelRunStream } from "../../store/delivery/parents.ts";
+import { trialStream } from "../../store/views/state.ts";
 import type { AppEnv } from "../door/context.ts";
 import { found } from "../door/query.ts";
 import type { Asked } from "../handler.ts";

@@ -1,8 +1,8 @@
 import type { JobView } from "../../answers/jobs.ts";
 import { HttpFailure } from "../../errors.ts";
-import { sendJob } from "../../relay/jobs.ts";
-import { NAME_TARGET } from "../../relay/sync-experiment.ts";
-import { cancelJob, listJobs, readJob, retryJob } from "../../store/job-records.ts";
+import { sendJob } from "../../relay/jobs/jobs.ts";
+import { NAME_TARGET } from "../../relay/jobs/sync-experiment.ts";
+import { cancelJob, listJobs, readJob, retryJob } from "../../store/jobs/records.ts";
 import { readCursor, toPage } from "../door/cursor.ts";
 import { found } from "../door/query.ts";
 import { routes } from "../route.ts";

@@ -1,6 +1,6 @@
 import { invalid } from "../../domain/problems.ts";
 import { SCOPES } from "../../domain/words.ts";
-import { createToken, listTokens, revokeToken } from "../../store/tokens.ts";
+import { createToken, listTokens, revokeToken } from "../../store/ops/tokens.ts";
 import { found, refusal } from "../door/query.ts";
 import { routes } from "../route.ts";
 import { EXPIRY_RULE, tokens } from "./contract.ts";

@@ -1,10 +1,10 @@
 import { HttpFailure } from "../../errors.ts";
-import { readOldSeries } from "../../relay/old-series.ts";
-import { readSeries } from "../../store/read-points.ts";
-import { readState, summaryViews, trialStream } from "../../store/read-state.ts";
-import { readTrial } from "../../store/read-trial.ts";
-import { listTrials } from "../../store/read-trials.ts";
-import { fullVerdict } from "../../store/verdicts.ts";
+import { readOldSeries } from "../../relay/follow/old-series.ts";
+import { fullVerdict } from "../../store/readback/verdicts.ts";
+import { readSeries } from "../../store/views/points.ts";
+import { readState, summaryViews, trialStream } from "../../store/views/state.ts";
+import { readTrial } from "../../store/views/trial.ts";
+import { listTrials } from "../../store/views/trials.ts";
 import { readCursor, toPage } from "../door/cursor.ts";
 import { found } from "../door/query.ts";
 import { routes } from "../route.ts";

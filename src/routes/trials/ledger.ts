@@ -1,8 +1,8 @@
-import { streamRow } from "../../store/kept.ts";
-import { ledgerPage, ledgerTotals } from "../../store/ledger.ts";
-import { iso } from "../../store/read-common.ts";
-import { trialStream } from "../../store/read-state.ts";
-import { refusalsOfTrial } from "../../store/refusals.ts";
+import { iso } from "../../store/listing/common.ts";
+import { refusalsOfTrial } from "../../store/ops/refusals.ts";
+import { streamRow } from "../../store/readback/kept.ts";
+import { ledgerPage, ledgerTotals } from "../../store/views/ledger.ts";
+import { trialStream } from "../../store/views/state.ts";
 import { readCursor, toPage } from "../door/cursor.ts";
 import { flushTraces } from "../door/note-refusal.ts";
 import { found } from "../door/query.ts";

@@ -1,5 +1,5 @@
 import { HttpFailure } from "../../errors.ts";
-import { addWatch, MAX_WATCHES, removeWatch, watchViews } from "../../store/watches.ts";
+import { addWatch, MAX_WATCHES, removeWatch, watchViews } from "../../store/jobs/watches.ts";
 import { found } from "../door/query.ts";
 import { Reply } from "../handler.ts";
 import { routes } from "../route.ts";

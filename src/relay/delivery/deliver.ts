@@ -1,0 +1,81 @@
+import type { Core } from "../../domain/fold.ts";
+import { readWork } from "../../store/delivery/batch-plan.ts";
+import { coreOf } from "../../store/delivery/parents.ts";
+import { recordConflicts } from "../../store/mirror/conflicts.ts";
+import { readCore } from "../../store/stream/core-column.ts";
+import { lookAgain, lookFirst } from "../merge/look-first.ts";
+import type { Looks } from "../merge/looks.ts";
+import type { Known } from "../stream/claim-folded.ts";
+import { settleDoubt } from "../stream/fence.ts";
+import { stop } from "../stream/stop.ts";
+import type { Step, Turn } from "../stream/turn.ts";
+import { finish } from "./finish.ts";
+import { modelRun, text, trialRun } from "./nesting.ts";
+import { sendAll } from "./send.ts";
+import { untag } from "./untag.ts";
+
+/**
+ * Brings MLflow up to date with a folded stream: run, batches, status.
+ * @returns up to where MLflow has it all
+ */
+export async function deliver(turn: Turn, known: Known, looks: Looks): Promise<Step<number>> {
+  const { stream, deps } = turn;
+  // A Worker cannot tell a refused connection from a cut one. After a failure a read goes first, so that an MLflow
+  // that is still away does not leave another write in doubt.
+  if (stream.attempts > 0) {
+    const there = await turn.call(() => deps.mlflow.searchExperiments({ maxResults: 1 }));
+    if (!there.ok) return stop(turn, there.failure);
+  }
+  // A look may fold more; so may a trial's turn of its model run, at any time, and that is sent too.
+  const coreNow = () => coreAt(turn, known);
+  const core = await coreNow();
+  const isNew = stream.mlflowRunId === null;
+  const ready = stream.kind === "trial" ? await trialRun(turn, core) : await modelRun(turn, core);
+  if (!ready.ok) return ready;
+  if (!ready.value) return { ok: true, value: turn.stream.foldedSeq };
+  const runId = turn.stream.mlflowRunId;
+  if (runId === null) throw new Error(`stream ${stream.key} has no run after one was ensured`);
+  const settled = await settleDoubt(turn);
+  if (!settled.ok) return settled;
+  let work = await readWork(deps.db, turn.stream);
+  await noteLateClaims(turn, core, work.parentExperiment);
+  const looked = await lookFirst(turn, looks, core, runId, {
+    isNew,
+    tags: [...work.tags, ...work.takenAway],
+  });
+  if (!looked.ok) return looked;
+  if (looked.value.isMerged) work = await readWork(deps.db, turn.stream);
+  const { maxStep } = await coreNow();
+  const sent = await sendAll(turn, runId, work, maxStep ?? 0);
+  if (!sent.ok) return sent;
+  // A batch that was planned before may set a tag that was taken away since.
+  if (work.takenAway.length > 0 || work.pending.length > 0) {
+    const untagged = await untag(turn, runId);
+    if (!untagged.ok) return untagged;
+  }
+  const lookedAgain = await lookAgain(turn, looks, await coreNow(), runId, looked.value);
+  if (!lookedAgain.ok) return lookedAgain;
+  const finished = await finish(turn, runId, await coreNow());
+  return finished.ok ? sent : finished;
+}
+
+async function coreAt({ deps, stream }: Turn, known: Known): Promise<Core> {
+  return known?.foldedSeq === stream.foldedSeq ? known.core : readCore(await coreOf(deps.db, stream));
+}
+
+/** A run cannot move: a start that names another experiment or run after it was made is a conflict. */
+async function noteLateClaims(turn: Turn, core: Core, parentExperiment: string | null): Promise<void> {
+  const { stream, deps } = turn;
+  const row = { streamId: stream.id, source: "journal" as const, createdAt: deps.now() };
+  const experiment = text(core, "experiment_name") ?? parentExperiment;
+  const kept = stream.experimentName;
+  if (experiment !== null && kept !== null && experiment !== kept && !stream.adopted)
+    await recordConflicts(deps.db, [
+      { ...row, kind: "experiment", field: "experiment_name", kept, refused: experiment },
+    ]);
+  const run = text(core, "mlflow_run_id");
+  if (run !== null && run !== stream.mlflowRunId)
+    await recordConflicts(deps.db, [
+      { ...row, kind: "run_id", field: "mlflow_run_id", kept: stream.mlflowRunId, refused: run },
+    ]);
+}

@@ -1,0 +1,155 @@
+import { isRetried } from "../../domain/blocked.ts";
+import { isForgotten, NOT_BLOCKED } from "../../store/delivery/blocked.ts";
+import type { streams } from "../../store/schema.ts";
+import { release, type StreamRow } from "../../store/stream/leases.ts";
+import type { Deps } from "../deps.ts";
+import { Looks } from "../merge/looks.ts";
+import type { Known } from "../stream/claim-folded.ts";
+import { claimFolded } from "../stream/claim-folded.ts";
+import { blockedValues } from "../stream/stop.ts";
+import { type End, Turn } from "../stream/turn.ts";
+import { endAfterThrow, type Stage } from "../stream/unreadable.ts";
+import { deliver } from "./deliver.ts";
+import { restoredByPolicy } from "./experiment.ts";
+
+/** How soon to come back where every place among the callers was taken. */
+const FULL_RETRY_MS = 2_000;
+
+/**
+ * What came of a turn. `poke`: come back after so many milliseconds; null when nothing is due, or when the breaker's
+ * probe will wake the stream. `busy`: another turn has it for at most so long.
+ */
+export type Driven = { poke: number | null } | { busy: number };
+
+/**
+ * One turn with a stream: claim, fold, deliver, release. Never throws for what MLflow does; what the database does
+ * is thrown, for the queue to retry.
+ * @param looks shared by the turns of one invocation, so that one look at MLflow serves many
+ */
+export async function drive(deps: Deps, streamId: number, looks: Looks = new Looks(deps)): Promise<Driven> {
+  return looks.during(() => turnWith(deps, streamId, looks));
+}
+
+async function turnWith(deps: Deps, streamId: number, looks: Looks): Promise<Driven> {
+  const start = await claimFolded(deps, streamId);
+  if (start.kind === "unknown") return { poke: null };
+  if (start.kind === "busy") return { busy: start.ms };
+  const { lease, failed, breaker, more } = start;
+  if (failed) {
+    const end = endAfterThrow(deps, start.stream, "folding", failed.error);
+    // What an operator gave up stays so.
+    const values = isForgotten(start.stream) ? {} : valuesAfter(deps, start.stream, end);
+    await release(deps.db, lease, values, deps.now());
+    return { poke: end.kind === "wait" ? end.ms : null };
+  }
+  const readAgain = isReadAgain(start.stream) ? READ_AGAIN : {};
+  const stream = { ...start.stream, ...readAgain };
+  const gatherMs = deps.config.gatherWindowSeconds * 1000;
+  const idle = whyIdle(deps, stream, breaker?.state === "open");
+  if (idle) {
+    const released = await release(deps.db, lease, { ...readAgain, ...idle }, deps.now());
+    // The poke for a later attempt may have been spent on this very turn.
+    const early = stream.deliveredSeq < stream.lastSeq ? stream.nextAttemptAt - deps.now() : 0;
+    return {
+      poke: more ? 0 : early > 0 ? early : released === null || released.pokeNeeded ? gatherMs : null,
+    };
+  }
+  const log = deps.log.with({ model_run_id: stream.modelRunId, trial_id: stream.trialId });
+  const turn = new Turn({ ...deps, log }, lease, stream, {
+    claimedAt: start.claimedAt,
+    places: deps.config.maxConcurrentCalls,
+    failuresBefore: (breaker?.failures ?? 0) > 0,
+  });
+  const { end, delivered } = await endOf(turn, start.known, looks);
+  const values = {
+    ...readAgain,
+    ...turn.fence,
+    ...valuesAfter(turn.deps, { ...turn.stream, ...delivered }, end),
+    ...delivered,
+  };
+  const after = turn.stream.deliveredSeq;
+  const done = { sent: turn.sent, after, upto: delivered?.deliveredSeq ?? after };
+  const released = await release(deps.db, lease, values, deps.now(), done);
+  // Another may have the lease, and need no poke; or it was given back, and the answer was lost.
+  if (!released) return { poke: end.kind === "wait" ? end.ms : gatherMs };
+  if (delivered) deps.tally.add("relay_events_delivered_total", released.delivered);
+  if (end.kind === "wait") return { poke: end.for === "breaker" ? null : end.ms };
+  if (end.kind === "full") return { poke: FULL_RETRY_MS };
+  if (end.kind === "more" || more) return { poke: 0 };
+  // What another turn folded of this stream meanwhile counts as folded, but was not sent; nor was a call made that
+  // took its lease for lost and was wrong.
+  const behind = end.kind !== "blocked" && released.stream.deliveredSeq < released.stream.lastSeq;
+  return { poke: released.pokeNeeded || behind ? gatherMs : null };
+}
+
+const READ_AGAIN = { ...NOT_BLOCKED, lastError: null, attempts: 0, nextAttemptAt: 0 };
+
+/** Whether it was blocked because it could not be folded, and now it was. */
+function isReadAgain({ blockedKind, blockedOn }: StreamRow): boolean {
+  const stage: Stage = "folding";
+  return blockedKind === "unreadable" && blockedOn === stage;
+}
+
+/** What the row says once MLflow has it all. */
+type Delivered = { plannedSeq: number; deliveredSeq: number; deliveredAt?: number };
+
+async function endOf(
+  turn: Turn,
+  known: Known,
+  looks: Looks,
+): Promise<{ end: End; delivered: Delivered | null }> {
+  try {
+    const step = await deliver(turn, known, looks);
+    if (step.ok) {
+      const upto = step.value;
+      const at = turn.stream.mlflowRunId === null ? {} : { deliveredAt: turn.deps.now() };
+      return { end: { kind: "done" }, delivered: { plannedSeq: upto, deliveredSeq: upto, ...at } };
+    }
+    const { end } = step;
+    const isRestored = end.kind === "blocked" && (await restoredByPolicy(turn, end.block));
+    return { end: isRestored ? { kind: "more" } : end, delivered: null };
+  } catch (error) {
+    turn.takeBack();
+    return { end: endAfterThrow(turn.deps, turn.stream, "delivery", error), delivered: null };
+  }
+}
+
+/** Whether it waits for somebody to act. */
+function isStopped({ blockedKind }: StreamRow): boolean {
+  return blockedKind !== null && !isRetried(blockedKind);
+}
+
+type Values = Partial<typeof streams.$inferInsert>;
+
+/** Null when the stream is to be delivered now; else what the row should say of why not. */
+function whyIdle(deps: Deps, stream: StreamRow, breakerOpen: boolean): Values | null {
+  const { config, now } = deps;
+  if (stream.deliveredSeq >= stream.lastSeq) return { forced: false, waitingFor: null };
+  if (!config.enabled || !(config.autoSync || stream.forced) || isStopped(stream)) return {};
+  if (breakerOpen) return { waitingFor: "breaker" };
+  // A stream that waits for an announcement may just have got it; another has its own poke on the way.
+  return stream.waitingFor !== "grace" && stream.nextAttemptAt > now() ? {} : null;
+}
+
+function valuesAfter(deps: Deps, stream: StreamRow, end: End): Values {
+  const rested: Values = { ...NOT_BLOCKED, attempts: 0, nextAttemptAt: 0, waitingFor: null };
+  switch (end.kind) {
+    case "done":
+      return { ...rested, lastError: null, forced: stream.forced && stream.deliveredSeq < stream.lastSeq };
+    case "more":
+      return { ...rested, lastError: null };
+    case "blocked":
+      deps.log.error("trial blocked", { reason: end.block.reason });
+      return blockedValues(deps, stream, end.block);
+    case "wait":
+      return {
+        waitingFor: end.for,
+        nextAttemptAt: end.for === "breaker" ? 0 : deps.now() + end.ms,
+        attempts: end.for === "retry" ? stream.attempts + 1 : stream.attempts,
+        ...(end.error === undefined ? {} : { lastError: end.error }),
+      };
+    case "full":
+    case "lost":
+      return {};
+  }
+}

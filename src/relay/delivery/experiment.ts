@@ -1,0 +1,124 @@
+import { and, desc, eq, or, sql } from "drizzle-orm";
+import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
+import { type Block, isGone } from "../../domain/blocked.ts";
+import type { Experiment } from "../../mlflow/types.ts";
+import * as store from "../../store/mirror/experiments.ts";
+import { mlflowExperiments } from "../../store/schema.ts";
+import { stop } from "../stream/stop.ts";
+import { blocked, type Step, type Turn } from "../stream/turn.ts";
+
+/** The id of the experiment of this name: known, also by a name that it had before, else as MLflow has it. */
+export async function ensureExperiment(turn: Turn, name: string): Promise<Step<string>> {
+  const [known] = await activeExperiment(drizzle(turn.deps.db), name);
+  return known ? { ok: true, value: known.id } : askForExperiment(turn, name);
+}
+
+/**
+ * The same of an experiment that the mirror does not know: found by name, else created. A name stays taken by a deleted
+ * experiment, which is restored or blocks the trial, by configuration.
+ */
+export async function askForExperiment(turn: Turn, name: string): Promise<Step<string>> {
+  const found = await findByName(turn, name);
+  if (!found.ok) return found;
+  if (found.value) return use(turn, found.value);
+  const { config } = turn.deps;
+  const created = await turn.write({ call: "experiments/create" }, (mlflow) =>
+    mlflow.createExperiment({
+      name,
+      ...(config.artifactLocation ? { artifactLocation: config.artifactLocation } : {}),
+    }),
+  );
+  // Made, or made by another, or perhaps made: MLflow keeps names unique, so the name tells.
+  if (!created.ok && created.failure?.kind !== "exists" && created.failure?.kind !== "ambiguous")
+    return stop(turn, created.failure);
+  const made = await findByName(turn, name);
+  if (!made.ok) return made;
+  if (made.value) {
+    turn.settled();
+    return use(turn, made.value);
+  }
+  return created.ok ? { ok: true, value: created.value } : stop(turn, created.failure);
+}
+
+/** The query for the active experiment that the mirror knows by this name, or that had it before it was renamed. */
+export function activeExperiment(orm: DrizzleD1Database, name: string) {
+  const { name: current, formerNames, mlflowExperimentId, lifecycleStage, syncedAt } = mlflowExperiments;
+  const hadIt = sql`exists (select 1 from json_each(${formerNames}) where value = ${name})`;
+  return orm
+    .select({ id: mlflowExperimentId })
+    .from(mlflowExperiments)
+    .where(and(eq(lifecycleStage, "active"), or(eq(current, name), hadIt)))
+    .orderBy(desc(sql`${current} = ${name}`), desc(syncedAt))
+    .limit(1);
+}
+
+/** The same by its id, whatever its name is now; null when MLflow does not know it any more. */
+export async function ensureKnownExperiment(turn: Turn, experimentId: string): Promise<Step<string | null>> {
+  const mirrored = await drizzle(turn.deps.db)
+    .select({ lifecycleStage: mlflowExperiments.lifecycleStage })
+    .from(mlflowExperiments)
+    .where(eq(mlflowExperiments.mlflowExperimentId, experimentId))
+    .get();
+  if (mirrored?.lifecycleStage === "active") return { ok: true, value: experimentId };
+  const found = await turn.call(() => turn.deps.mlflow.getExperiment(experimentId));
+  if (found.ok) return use(turn, found.value);
+  return found.failure?.kind === "gone" ? { ok: true, value: null } : stop(turn, found.failure);
+}
+
+async function findByName(turn: Turn, name: string): Promise<Step<Experiment | null>> {
+  const found = await turn.call(() => turn.deps.mlflow.getExperimentByName(name));
+  if (found.ok) return { ok: true, value: found.value };
+  return found.failure?.kind === "missing" ? { ok: true, value: null } : stop(turn, found.failure);
+}
+
+async function use(turn: Turn, experiment: Experiment): Promise<Step<string>> {
+  if (experiment.lifecycleStage === "deleted") {
+    if (turn.deps.config.deletedExperiment === "block") return blocked(deletedExperiment(experiment.name));
+    const restored = await turn.write({ call: "experiments/restore" }, (mlflow) =>
+      mlflow.restoreExperiment(experiment.experimentId),
+    );
+    // One that another has restored meanwhile is "gone" to MLflow.
+    if (!restored.ok && restored.failure?.kind !== "gone") return stop(turn, restored.failure);
+  }
+  await mirrorExperiment(turn, { ...experiment, lifecycleStage: "active" });
+  return { ok: true, value: experiment.experimentId };
+}
+
+/** Blocks a stream that is to have its run in a deleted experiment. */
+function deletedExperiment(name: string): Block {
+  return { kind: "gone_experiment", on: name, reason: `gone: experiment "${name}" is deleted in MLflow` };
+}
+
+/**
+ * By the policy to restore deleted experiments, has a stream that was stopped go on if its experiment was deleted with
+ * its run in it, or has just been restored for another stream. A run that was deleted by itself stays deleted.
+ */
+export async function restoredByPolicy(turn: Turn, { kind }: Block): Promise<boolean> {
+  const { mlflow, config } = turn.deps;
+  const { mlflowExperimentId, mlflowRunId } = turn.stream;
+  if (config.deletedExperiment !== "restore" || !isGone(kind)) return false;
+  if (mlflowExperimentId === null || mlflowRunId === null) return false;
+  const found = await turn.call(() => mlflow.getExperiment(mlflowExperimentId));
+  if (!found.ok) return false;
+  if (found.value.lifecycleStage === "deleted") {
+    const restored = await turn.write({ call: "experiments/restore" }, (writes) =>
+      writes.restoreExperiment(mlflowExperimentId),
+    );
+    if (!restored.ok && restored.failure?.kind !== "gone") return false;
+    await mirrorExperiment(turn, { ...found.value, lifecycleStage: "active" });
+  }
+  const run = await turn.call(() => mlflow.getRun(mlflowRunId));
+  return run.ok && run.value.info.lifecycleStage === "active";
+}
+
+/** Writes down what MLflow says of an experiment. */
+export async function mirrorExperiment({ deps }: Turn, experiment: Experiment): Promise<void> {
+  await store.mirrorExperiment(deps.db, experiment, deps.now());
+}
+
+/** Forgets an experiment that MLflow says is gone, so that the next look asks MLflow. */
+export async function forgetExperiment(turn: Turn, experimentId: string): Promise<void> {
+  await drizzle(turn.deps.db)
+    .delete(mlflowExperiments)
+    .where(eq(mlflowExperiments.mlflowExperimentId, experimentId));
+}

@@ -1,0 +1,76 @@
+import type { Run } from "../../mlflow/types.ts";
+import { mirrorRuns, settleMerged, type ToMerge } from "../../store/mirror/runs.ts";
+import type { Deps } from "../deps.ts";
+import type { Counts } from "./helping.ts";
+import { count, countPulled, type Helping, handle, type Outcome, passed, takes, threw } from "./helping.ts";
+import { hasNews, type Pulled, pullStream } from "./pull.ts";
+import { linkTagged } from "./tagged.ts";
+
+/** What came of a page. `left`: the streams that did not get their turn, in order of id. */
+export type Followed = { outcome: Outcome; left: readonly number[] };
+
+/**
+ * Follows a page of runs as MLflow shows them: into the mirror, to the trials whose tags they carry, and, where a
+ * linked run changed in more than its metrics, into the journal. It may be repeated at any time: runs that the helping
+ * has handled are only mirrored then.
+ * @param seenAt when MLflow was asked, epoch milliseconds
+ * @param counts is added to
+ */
+export async function followRuns(
+  deps: Deps,
+  runs: readonly Run[],
+  seenAt: number,
+  helping: Helping,
+  counts: Counts,
+): Promise<Followed> {
+  const { toMerge, created, updated, unchanged, deleted } = await mirrorRuns(deps.db, runs, seenAt, true);
+  for (const [name, by] of Object.entries({ created, updated, unchanged, deleted })) count(counts, name, by);
+  // Always the same order, in which the next helping goes on.
+  const inOrder = toMerge.toSorted((a, b) => a.streamId - b.streamId);
+  const waiting = () => inOrder.filter(({ run }) => !helping.handled.has(run.info.runId));
+  const linked = await linkTagged(deps, runs, helping, counts);
+  const outcome = linked.kind === "done" ? await mergeAll(deps, waiting(), helping, counts) : linked;
+  return { outcome, left: waiting().map(({ streamId }) => streamId) };
+}
+
+async function mergeAll(
+  deps: Deps,
+  toMerge: readonly ToMerge[],
+  helping: Helping,
+  counts: Counts,
+): Promise<Outcome> {
+  const merged: ToMerge[] = [];
+  try {
+    for (const each of toMerge) {
+      const outcome = await mergeOne(deps, each, helping, counts, merged);
+      if (outcome.kind === "more") return outcome;
+      handle(helping, each.run.info.runId);
+      if (outcome.kind === "failed") return outcome;
+    }
+    return { kind: "done" };
+  } finally {
+    await settleMerged(deps.db, merged);
+  }
+}
+
+/** @param merged is added to, unless the run is to be looked at again: it was busy, or failed */
+async function mergeOne(
+  deps: Deps,
+  each: ToMerge,
+  helping: Helping,
+  counts: Counts,
+  merged: ToMerge[],
+): Promise<Outcome> {
+  const { streamId, run } = each;
+  if (!takes(deps, helping)) return { kind: "more" };
+  try {
+    let pulled: Pulled = { kind: "same" };
+    if (await hasNews(deps, streamId, run)) pulled = await pullStream(deps, streamId, null);
+    countPulled(counts, pulled);
+    if (pulled.kind === "failed") return passed(deps, counts, pulled.failure, streamId);
+    if (pulled.kind !== "busy") merged.push(each);
+    return { kind: "done" };
+  } catch (error) {
+    return threw(deps, helping, counts, error, streamId);
+  }
+}

@@ -1,0 +1,15 @@
+import { NOW_MS } from "../../store/sql.ts";
+import type { Deps } from "../deps.ts";
+
+const MAX_REST_MS = 2_000;
+
+/**
+ * After a job's call to MLflow: while live delivery has a stream in hand, waits as long as the call took, so that a
+ * large pull takes at most half of one connection.
+ */
+export async function rest({ db }: Pick<Deps, "db">, callMs: number): Promise<void> {
+  if ((await db.prepare(IS_DELIVERING).first()) === null) return;
+  await new Promise((resolve) => setTimeout(resolve, Math.min(callMs, MAX_REST_MS)));
+}
+
+const IS_DELIVERING = `select 1 from streams where lease_token is not null and lease_until > ${NOW_MS} limit 1`;

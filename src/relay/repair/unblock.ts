@@ -1,0 +1,73 @@
+import { wakeTrialsOf } from "../../store/delivery/blocked.ts";
+import { type Claim, claim } from "../../store/stream/leases.ts";
+import type { Deps } from "../deps.ts";
+import { sendPokes } from "../intake/ingest.ts";
+import { settleDoubt } from "../stream/fence.ts";
+import { letGo } from "../stream/let-go.ts";
+import { leaseMs, Turn } from "../stream/turn.ts";
+import { applyChange } from "./apply-change.ts";
+import type { UnblockAction, Unblocked } from "./changes.ts";
+import { planUnblock } from "./plan-unblock.ts";
+
+/** So long an operator waits for a stream that is in other hands before hearing that it is. */
+const MAX_POLLS = 20;
+const POLL_MS = 250;
+
+/**
+ * Gets a blocked trial or model run going again, or puts it aside. It looks first, so that a dry run says what would
+ * be done and nothing is begun that cannot be ended.
+ */
+export async function unblock(
+  deps: Deps,
+  streamId: number,
+  action: UnblockAction,
+  dryRun: boolean,
+): Promise<Unblocked> {
+  const { claimedAt, ...claimed } = await claimSoon(deps, streamId);
+  if (claimed.kind !== "claimed") return { kind: "later", detail: "Another turn has it in hand just now." };
+  const turn = new Turn(deps, claimed.lease, claimed.stream, { claimedAt, places: null });
+  const outcome = await settledAndLetGo(turn, action, dryRun);
+  if (outcome.kind !== "done" || dryRun) return outcome;
+  const { kind, modelRunId } = claimed.stream;
+  const waiting = kind === "model_run" && modelRunId !== null ? await wakeTrialsOf(deps.db, modelRunId) : [];
+  await sendPokes(
+    deps,
+    [streamId, ...waiting].map((id) => ({ streamId: id, urgent: true })),
+  );
+  return outcome;
+}
+
+/** A blocked stream is still tried now and then, by the cron and by its trials: that is over in a moment. */
+async function claimSoon(deps: Deps, streamId: number): Promise<Claim & { claimedAt: number }> {
+  for (let polls = 0; ; polls++) {
+    const claimedAt = deps.now();
+    const claimed = await claim(deps.db, streamId, leaseMs(deps.config.mlflow.timeoutMs));
+    if (claimed.kind !== "busy" || polls === MAX_POLLS) return { ...claimed, claimedAt };
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+async function settledAndLetGo(turn: Turn, action: UnblockAction, dryRun: boolean): Promise<Unblocked> {
+  try {
+    return await settle(turn, action, dryRun);
+  } finally {
+    turn.takeBack();
+    await letGo(turn.deps, turn.lease, turn.fence);
+  }
+}
+
+async function settle(turn: Turn, action: UnblockAction, dryRun: boolean): Promise<Unblocked> {
+  const { blockedKind, blockedOn, blockedReason } = turn.stream;
+  if (blockedKind === null) return { kind: "refused", detail: "It is not blocked." };
+  const block = { kind: blockedKind, on: blockedOn, reason: blockedReason ?? blockedKind };
+  const free = await settleDoubt(turn);
+  if (!free.ok)
+    return { kind: "later", detail: "A call to MLflow went unanswered, and may still take effect." };
+  const planned = await planUnblock(turn, action);
+  if (!("changes" in planned)) return planned;
+  for (const change of dryRun ? [] : planned.changes) {
+    const problem = await applyChange(turn, change, block);
+    if (problem !== null) return { kind: "later", detail: problem };
+  }
+  return { kind: "done", block, ...planned };
+}

@@ -1,0 +1,106 @@
+import { type Block, isRetried } from "../../domain/blocked.ts";
+import { type Failure, isAway } from "../../mlflow/failure.ts";
+import { blockValues } from "../../store/delivery/blocked.ts";
+import type { StreamRow } from "../../store/stream/leases.ts";
+import type { Deps } from "../deps.ts";
+import { backoffMs } from "../line/backoff.ts";
+import { recordFailure } from "../line/breaker.ts";
+import { writesAtAll } from "../line/control.ts";
+import { control } from "./control.ts";
+import type { End, Turn } from "./turn.ts";
+
+/** What makes no sense is tried so often, over some minutes, before it counts as lasting. */
+const PERSISTENT_ATTEMPTS = 10;
+/** How soon a stream that is blocked by what may pass is tried again, at the earliest; the cron's pass does it. */
+const BLOCKED_RETRY_MS = 60_000;
+/** A server that asks for more is asked again after this. */
+const MAX_RETRY_AFTER_MS = 120_000;
+
+/** What a failure that a stage cannot settle means for the turn. Null: the call was not made. */
+export async function stop(turn: Turn, failure: Failure | null): Promise<{ ok: false; end: End }> {
+  if (failure === null) return { ok: false, end: { kind: turn.foundNoPlace ? "full" : "lost" } };
+  turn.deps.log.warn("MLflow call failed", {
+    stream: turn.stream.key,
+    kind: failure.kind,
+    status: failure.status,
+    error: failure.message,
+  });
+  return { ok: false, end: await endAfter(turn, failure) };
+}
+
+/**
+ * How a turn ends with a failure that its stage cannot settle. Only what MLflow itself said of this very item blocks
+ * at once, and only while it answers sensibly to something else; whatever may pass is tried again.
+ */
+async function endAfter(turn: Turn, failure: Failure): Promise<End> {
+  const error = `${failure.kind}: ${failure.message}`;
+  if (failure.kind === "held") return { kind: "wait", for: "breaker", ms: 0, error };
+  if (isAway(failure) && (await recordFailure(turn.deps, failure)))
+    return { kind: "wait", for: "breaker", ms: 0, error };
+  switch (failure.kind) {
+    case "transient":
+    case "ambiguous":
+    // A duplicate where none was looked for is a race lost against another writer, and over.
+    case "duplicate":
+      return again(turn, failure);
+    case "gone":
+      return gone(turn, failure);
+    case "invalid":
+      return refused(turn, failure);
+    default:
+      return unlessItLasts(turn, failure, { kind: failure.kind, on: null, reason: error });
+  }
+}
+
+function again({ deps, stream }: Turn, { kind, message, retryAfterMs }: Failure): End {
+  deps.tally.add("relay_retries_total");
+  const own = backoffMs(stream.attempts, deps.config.retry, deps.random);
+  const ms = Math.max(own, Math.min(retryAfterMs ?? 0, MAX_RETRY_AFTER_MS));
+  return { kind: "wait", for: "retry", ms, error: `${kind}: ${message}` };
+}
+
+/** An answer that should not be: tried again, and blocked once it has lasted. */
+function unlessItLasts(turn: Turn, failure: Failure, block: Block): End {
+  return turn.stream.attempts < PERSISTENT_ATTEMPTS ? again(turn, failure) : { kind: "blocked", block };
+}
+
+/** Another server in MLflow's place knows no run of ours: what is gone is looked at once more. */
+async function gone(turn: Turn, failure: Failure): Promise<End> {
+  const { mlflowRunId, experimentName } = turn.stream;
+  const reason = `gone: ${failure.message}`;
+  if (mlflowRunId === null)
+    return unlessItLasts(turn, failure, { kind: "gone_experiment", on: experimentName, reason });
+  const run = await turn.call(() => turn.deps.mlflow.getRun(mlflowRunId));
+  if (!run.ok && run.failure === null) return { kind: "lost" };
+  if (!run.ok && run.failure !== null && isAway(run.failure)) return endAfter(turn, run.failure);
+  const isThere = run.ok && run.value.info.lifecycleStage === "active";
+  if (isThere) return unlessItLasts(turn, failure, { kind: "misconfigured", on: null, reason });
+  return { kind: "blocked", block: { kind: "gone_run", on: mlflowRunId, reason } };
+}
+
+/** A refusal counts only while the server takes other writes: to the same run, or where it has none, to another. */
+async function refused(turn: Turn, failure: Failure): Promise<End> {
+  const block: Block = { kind: "invalid", on: null, reason: `invalid: ${failure.message}` };
+  // Found out before anything was sent.
+  if (failure.status === null) return { kind: "blocked", block };
+  if (failure.code === null) return unlessItLasts(turn, failure, block);
+  const { mlflowRunId } = turn.stream;
+  const controlled =
+    mlflowRunId === null ? await writesAtAll(turn.deps) : await control(turn, mlflowRunId, "afresh");
+  if (controlled.kind === "taken") return { kind: "blocked", block };
+  if (controlled.kind === "lost") return { kind: "lost" };
+  if (controlled.kind === "failed" && isAway(controlled.failure)) return endAfter(turn, controlled.failure);
+  return unlessItLasts(turn, failure, block);
+}
+
+/** What the row of a stream says after its turn, or another's for it, has ended so. */
+export function blockedValues({ now }: Pick<Deps, "now">, stream: StreamRow, block: Block) {
+  const retried = isRetried(block.kind);
+  return {
+    ...blockValues(block),
+    lastError: block.reason,
+    waitingFor: null,
+    attempts: retried ? stream.attempts : 0,
+    nextAttemptAt: retried ? now() + BLOCKED_RETRY_MS : 0,
+  };
+}

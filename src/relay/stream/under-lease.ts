@@ -1,0 +1,37 @@
+import { type Claim, claim } from "../../store/stream/leases.ts";
+import type { Deps } from "../deps.ts";
+import { settleDoubt } from "./fence.ts";
+import { letGo } from "./let-go.ts";
+import { leaseMs, RETRY_SOON_MS, Turn } from "./turn.ts";
+
+/**
+ * With fewer statements left nothing more is begun: a look, a merge or a link, by far most of them, take less. One that
+ * takes more is cut short, and is the first to have its turn in the next helping.
+ */
+export const RUN_STATEMENTS = 100;
+
+/**
+ * Does something else than delivery with a stream, under its lease. It takes no place of delivery's: there is one pull
+ * at a time.
+ * @param unclaimed what it comes to where the lease cannot be had, or a write of the stream may still land
+ */
+export async function underLease<T>(
+  deps: Deps,
+  streamId: number,
+  unclaimed: (claim: Exclude<Claim, { kind: "claimed" }>) => T,
+  work: (turn: Turn) => Promise<T>,
+): Promise<T> {
+  const claimedAt = deps.now();
+  const claimed = await claim(deps.db, streamId, leaseMs(deps.config.mlflow.timeoutMs));
+  if (claimed.kind !== "claimed") return unclaimed(claimed);
+  const turn = new Turn(deps, claimed.lease, claimed.stream, { claimedAt, places: null });
+  try {
+    // What may still land is neither side's word yet.
+    const free = await settleDoubt(turn);
+    if (free.ok) return await work(turn);
+    return unclaimed({ kind: "busy", ms: free.end.kind === "wait" ? free.end.ms : RETRY_SOON_MS });
+  } finally {
+    turn.takeBack();
+    await letGo(deps, claimed.lease, turn.fence);
+  }
+}

@@ -1,0 +1,127 @@
+import { and, eq } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import type { Core } from "../../domain/fold.ts";
+import { agreed, modelRuns, params, streams, tags, trials } from "../schema.ts";
+import { Bound, overRows } from "../sql.ts";
+import { readSentState, type SentState } from "../stream/columns.ts";
+import { readCore } from "../stream/core-column.ts";
+import type { Lease, StreamRow } from "../stream/leases.ts";
+
+/** A linked stream as the merge needs it: what it says, and what both sides last agreed on. */
+export type StoredSides = {
+  stream: StreamRow;
+  core: Core;
+  sent: SentState;
+  /** A value of null: taken away. */
+  tags: { key: string; value: string | null; at: number }[];
+  params: { key: string; value: string }[];
+  agreedTags: { key: string; value: string }[];
+  agreedParams: { key: string; value: string }[];
+};
+
+/** Null where the stream has no run yet. */
+export async function readSides(db: D1Database, streamId: number): Promise<StoredSides | null> {
+  const orm = drizzle(db);
+  const agreedOn = (kind: "tag" | "param") =>
+    orm
+      .select({ key: agreed.key, value: agreed.value })
+      .from(agreed)
+      .where(and(eq(agreed.streamId, streamId), eq(agreed.kind, kind)));
+  const [[stream], [trial], [modelRun], tagRows, paramRows, agreedTags, agreedParams] = await orm.batch([
+    orm.select().from(streams).where(eq(streams.id, streamId)),
+    orm.select({ core: trials.core }).from(trials).where(eq(trials.id, streamId)),
+    orm.select({ core: modelRuns.core }).from(modelRuns).where(eq(modelRuns.id, streamId)),
+    orm.select().from(tags).where(eq(tags.streamId, streamId)),
+    orm.select({ key: params.key, value: params.value }).from(params).where(eq(params.streamId, streamId)),
+    agreedOn("tag"),
+    agreedOn("param"),
+  ]);
+  const sent = readSentState(stream?.sentState ?? null);
+  if (!stream || !sent) return null;
+  return {
+    stream,
+    core: readCore(trial?.core ?? modelRun?.core ?? null),
+    sent,
+    tags: tagRows.map(({ key, value, at, removedAt }) => ({
+      key,
+      value: removedAt === null ? value : null,
+      at,
+    })),
+    params: paramRows,
+    agreedTags,
+    agreedParams,
+  };
+}
+
+/** What is newly agreed on: a tag's null says that neither side has it any more. */
+export type Agreement = { tags: ReadonlyMap<string, string | null>; params: ReadonlyMap<string, string> };
+
+/** Writes an agreement down, while the lease is held; batches that are planned no longer speak of its tags. */
+export async function agree(db: D1Database, lease: Lease, agreement: Agreement): Promise<void> {
+  const statements = agreeing(db, lease, agreement);
+  if (statements.length > 0) await db.batch(statements);
+}
+
+/** The same as statements; none where nothing is agreed on. */
+export function agreeing(
+  db: D1Database,
+  { streamId, token }: Lease,
+  agreement: Agreement,
+): D1PreparedStatement[] {
+  const rows = [
+    ...[...agreement.tags].map(([key, value]) => ["tag", key, value]),
+    ...[...agreement.params].map(([key, value]) => ["param", key, value]),
+  ];
+  if (rows.length === 0) return [];
+  return [UNPLAN, FORGET, REMEMBER].flatMap((sql) => overRows(db, sql, rows, streamId, token));
+}
+
+const IS_HELD = "exists (select 1 from streams where id = ?2 and lease_token = ?3)";
+
+/** What was planned before is older than what was agreed on now. */
+const UNPLAN = `
+  update batches set items = json_set(items, '$.tags', (
+    select json_group_array(json(t.value)) from json_each(batches.items, '$.tags') t
+    where t.value ->> '$.key' not in (select value ->> 1 from json_each(?1) where value ->> 0 = 'tag')))
+  where stream_id = ?2 and ${IS_HELD} and exists (
+    select 1 from json_each(batches.items, '$.tags') t
+    where t.value ->> '$.key' in (select value ->> 1 from json_each(?1) where value ->> 0 = 'tag'))`;
+
+const FORGET = `
+  delete from agreed where stream_id = ?2 and ${IS_HELD} and (kind, key) in
+    (select value ->> 0, value ->> 1 from json_each(?1) where value ->> 2 is null)`;
+
+const REMEMBER = `
+  insert into agreed (stream_id, kind, key, value)
+  select ?2, value ->> 0, value ->> 1, value ->> 2 from json_each(?1) where value ->> 2 is not null and ${IS_HELD}
+  on conflict do update set value = excluded.value`;
+
+/** Takes it that MLflow has some of a batch's tags, given as JSON, which are seen to be there. Binds its token, a lease, and the tags. */
+export const AGREE_ON_TAGS = `
+  insert into agreed (stream_id, kind, key, value)
+  select ?2, 'tag', t.value ->> '$.key', t.value ->> '$.value' from json_each(?4) t
+  where exists (select 1 from batches where token = ?1 and stream_id = ?2) and ${IS_HELD}
+  on conflict do update set value = excluded.value`;
+
+/** The query for the tags that are to be sent and that MLflow has otherwise, planned ones among them. */
+export function tagsToSend(db: D1Database, { id, plannedSeq }: Pick<StreamRow, "id" | "plannedSeq">) {
+  return new Bound<{ key: string }>(db, TO_SEND, id, plannedSeq);
+}
+
+const TO_SEND = `
+  with due as (
+    select key, value from tags where stream_id = ?1 and seq > ?2 and removed_at is null
+    union all
+    select t.value ->> '$.key', t.value ->> '$.value'
+    from batches b, json_each(b.items, '$.tags') t where b.stream_id = ?1)
+  select due.key from due left join agreed a on a.stream_id = ?1 and a.kind = 'tag' and a.key = due.key
+  where a.value is not due.value`;
+
+/** The query for the tags that were taken away here and that MLflow still has, as far as is known. */
+export function tagsToDelete(db: D1Database, streamId: number) {
+  return new Bound<{ key: string }>(db, TAKEN_AWAY, streamId);
+}
+
+const TAKEN_AWAY = `
+  select t.key from agreed a join tags t on t.stream_id = a.stream_id and t.key = a.key
+  where a.stream_id = ?1 and a.kind = 'tag' and t.removed_at is not null`;

@@ -1,0 +1,152 @@
+import { and, asc, eq, isNull, lte, type SQLWrapper, sql } from "drizzle-orm";
+import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
+import { FULL_BATCH_POINTS, type Items, packBatches } from "../../mlflow/plan.ts";
+import { MAX_FACTS_BYTES, nextEvents } from "../journal/unfolded.ts";
+import { agreed, events, metricPoints, params, tags } from "../schema.ts";
+import { overRows } from "../sql.ts";
+import { readFinals } from "../stream/columns.ts";
+import type { Lease, StreamRow } from "../stream/leases.ts";
+import { tagsToDelete, tagsToSend } from "./agreed.ts";
+import { type Batch, batchesOf, type Planned, pendingRows } from "./batches.ts";
+import { parentExperiment } from "./parents.ts";
+
+/** A helping of delivery: a few full batches, planned while those before it are sent. */
+const SENT_AT_ONCE = {
+  events: 4 * FULL_BATCH_POINTS,
+  points: 4 * FULL_BATCH_POINTS,
+  factsBytes: MAX_FACTS_BYTES,
+};
+/** Positions of a terminal event's metrics without a step, behind those that came with one. */
+const FINALS_FROM = 1_000_000;
+
+/**
+ * What a stream has for MLflow: batches that were planned before, the tags that it is about to change or take away
+ * there (whether they replace something is for a look to tell), and what is next.
+ */
+export type Work = {
+  pending: Batch[];
+  tags: string[];
+  takenAway: string[];
+  /** The experiment that a trial's model run names. */
+  parentExperiment: string | null;
+  next: Next;
+};
+
+/** The next folded events as delivery needs them. */
+export type Next = Awaited<ReturnType<typeof readNext>>;
+
+/** All that a turn has to know of what it is to send, as it is at one moment. */
+export async function readWork(db: D1Database, stream: StreamRow): Promise<Work> {
+  const orm = drizzle(db);
+  const [pending, tags, takenAway, [parent], ...next] = await orm.batch([
+    pendingRows(orm, stream.id),
+    tagsToSend(db, stream),
+    tagsToDelete(db, stream.id),
+    parentExperiment(orm, stream),
+    ...nextQueries(orm, stream),
+  ]);
+  return {
+    pending: batchesOf(pending),
+    tags: tags.results.map(({ key }) => key),
+    takenAway: takenAway.results.map(({ key }) => key),
+    parentExperiment: parent?.name ?? null,
+    next,
+  };
+}
+
+type Marks = Pick<StreamRow, "id" | "plannedSeq" | "foldedSeq">;
+
+/** The next folded events alone. */
+export async function readNext(db: D1Database, stream: Marks) {
+  const orm = drizzle(db);
+  return orm.batch(nextQueries(orm, stream));
+}
+
+/** The events, and what they added: points, parameters first accepted and tags last changed there. */
+function nextQueries(orm: DrizzleD1Database, { id, plannedSeq, foldedSeq }: Marks) {
+  const helping = nextEvents(id, plannedSeq, SENT_AT_ONCE);
+  const isNext = (seq: SQLWrapper) => and(helping(seq), lte(seq, foldedSeq));
+  // What was taken from MLflow need not be sent there.
+  const isNews = (kind: "tag" | "param", table: typeof params | typeof tags) =>
+    sql`not exists (select 1 from ${agreed} where ${agreed.streamId} = ${id} and ${agreed.kind} = ${kind}
+      and ${agreed.key} = ${table.key} and ${agreed.value} = ${table.value})`;
+  return [
+    orm
+      .select({
+        seq: events.seq,
+        occurredAt: events.occurredAt,
+        finals: sql<string | null>`${events.facts} -> '$.finals'`,
+      })
+      .from(events)
+      .where(and(eq(events.streamId, id), isNext(events.seq)))
+      .orderBy(asc(events.seq)),
+    orm
+      .select({
+        key: metricPoints.key,
+        value: metricPoints.value,
+        timestamp: metricPoints.timestamp,
+        step: metricPoints.step,
+      })
+      .from(metricPoints)
+      .where(and(eq(metricPoints.streamId, id), isNext(metricPoints.seq)))
+      .orderBy(asc(metricPoints.seq), asc(metricPoints.n)),
+    orm
+      .select({ key: params.key, value: params.value })
+      .from(params)
+      .where(and(eq(params.streamId, id), isNext(params.seq), isNews("param", params)))
+      .orderBy(asc(params.key)),
+    orm
+      .select({ key: tags.key, value: tags.value })
+      .from(tags)
+      .where(and(eq(tags.streamId, id), isNext(tags.seq), isNull(tags.removedAt), isNews("tag", tags)))
+      .orderBy(asc(tags.key)),
+  ] as const;
+}
+
+/**
+ * The next folded events as batches, which are stored as the first of them is sent. A metric of a terminal event
+ * without a step gets the trial's highest step here, for good, under the lease.
+ */
+export async function planHelping(
+  db: D1Database,
+  lease: Lease,
+  stream: Marks,
+  next: Next,
+  maxStep: number,
+): Promise<Planned> {
+  const [rows] = next;
+  const finals = rows.flatMap((row) =>
+    Object.entries(readFinals(row.finals)).map(([key, value], n) => [
+      row.seq,
+      FINALS_FROM + n,
+      key,
+      maxStep,
+      row.occurredAt,
+      value,
+    ]),
+  );
+  const upto = rows.at(-1)?.seq ?? stream.foldedSeq;
+  const items =
+    finals.length === 0 ? itemsOf(next) : await withFinals(db, lease, { ...stream, foldedSeq: upto }, finals);
+  const batches = packBatches(items).map((batch) => ({
+    token: crypto.randomUUID(),
+    items: batch,
+    attempts: 0,
+  }));
+  return { upto, batches };
+}
+
+function itemsOf([, metrics, newParams, newTags]: Next): Items {
+  return { metrics, params: newParams, tags: newTags };
+}
+
+async function withFinals(db: D1Database, lease: Lease, stream: Marks, finals: unknown[][]): Promise<Items> {
+  await db.batch(overRows(db, INSERT_FINALS, finals, stream.id, lease.token));
+  return itemsOf(await readNext(db, stream));
+}
+
+const INSERT_FINALS = `
+  insert into metric_points (stream_id, seq, n, key, step, timestamp, value)
+  select ?2, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 from json_each(?1)
+  where exists (select 1 from streams where id = ?2 and lease_token = ?3)
+  on conflict do nothing`;

@@ -1,0 +1,143 @@
+import { asc, eq } from "drizzle-orm";
+import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
+import type { Items } from "../../mlflow/plan.ts";
+import { repeatable } from "../database/counted.ts";
+import { batches } from "../schema.ts";
+import { Bound } from "../sql.ts";
+import { readItems } from "../stream/columns.ts";
+import { forgetBatch } from "../stream/forget-batch.ts";
+import { beforeCall, type Fence, HELD, type Lease } from "../stream/leases.ts";
+import { AGREE_ON_TAGS } from "./agreed.ts";
+
+/** One log-batch to be: its exact items, and how often it was begun to be sent. */
+export type Batch = { token: string; items: Items; attempts: number };
+
+const MAX_LOADED = 30;
+
+/** The query for `batchesOf`. */
+export function pendingRows(orm: DrizzleD1Database, streamId: number) {
+  return orm
+    .select({ token: batches.token, items: batches.items, attempts: batches.attempts })
+    .from(batches)
+    .where(eq(batches.streamId, streamId))
+    .orderBy(asc(batches.n))
+    .limit(MAX_LOADED);
+}
+
+export function batchesOf(rows: Awaited<ReturnType<typeof pendingRows>>): Batch[] {
+  return rows.map((row) => ({ ...row, items: readItems(row.items) }));
+}
+
+/** The batches that were planned and are not known to be in MLflow, in order. */
+export async function pendingBatches(db: D1Database, streamId: number): Promise<Batch[]> {
+  return batchesOf(await pendingRows(drizzle(db), streamId));
+}
+
+/** A helping that was planned, and the watermark that it reaches. */
+export type Planned = { upto: number; batches: readonly Batch[] };
+
+/** What is written down before a batch is sent. */
+export type Mark = {
+  batch: Batch;
+  /** The helping that it is the first of, where that is not stored yet. */
+  planned: Planned | null;
+  fence: Fence;
+  /** The token of a batch that MLflow has: it is forgotten with it. */
+  sent: string | null;
+};
+
+/**
+ * Notes that a batch is about to be sent, and stores the helping that it is the first of: all or nothing, and only with
+ * a place for the call.
+ * @param places how many streams may call at once; null: the call has a place, or takes one itself
+ * @returns false where there is no place, or the lease was lost
+ */
+export async function markSent(
+  given: D1Database,
+  lease: Lease,
+  { batch, planned, fence, sent }: Mark,
+  places: number | null,
+): Promise<boolean> {
+  const db = repeatable(given);
+  const orm = drizzle(db);
+  // The row says what is in doubt once the first statement has applied.
+  const marked = [lease.streamId, lease.token, fence.doubt];
+  const attempts = batch.attempts + 1;
+  const stored = (planned?.batches ?? []).map(
+    (one) =>
+      new Bound(
+        db,
+        STORE,
+        ...marked,
+        one.token,
+        JSON.stringify(one.items),
+        one.token === batch.token ? attempts : one.attempts,
+      ),
+  );
+  const [rows] = await orm.batch([
+    beforeCall(orm, lease, { ...fence, ...(planned && { plannedSeq: planned.upto }) }, places),
+    ...(sent === null ? [] : forgetBatch(db, lease, sent)),
+    ...(planned === null ? [new Bound(db, BEGIN, ...marked, batch.token, attempts)] : stored),
+  ]);
+  return rows.length > 0;
+}
+
+const IS_MARKED = "exists (select 1 from streams where id = ?1 and lease_token = ?2 and doubt is ?3)";
+
+const BEGIN = `update batches set attempts = ?5 where stream_id = ?1 and token = ?4 and ${IS_MARKED}`;
+
+const STORE = `
+  insert into batches (stream_id, n, token, items, attempts)
+  select ?1, 1 + coalesce((select max(n) from batches where stream_id = ?1), 0), ?4, ?5, ?6
+  where ${IS_MARKED} and not exists (select 1 from batches where stream_id = ?1 and token = ?4)`;
+
+/** Notes that nothing of a batch that was begun can be in MLflow. */
+export async function markUntouched(db: D1Database, { streamId, token }: Lease, batch: Batch): Promise<void> {
+  await db
+    .prepare(`update batches set attempts = 0 where stream_id = ? and token = ? and ${HELD}`)
+    .bind(streamId, batch.token, streamId, token)
+    .run();
+}
+
+/** Keeps of a batch what is still to be sent; false when the lease was lost. */
+export async function keepLeft(
+  db: D1Database,
+  { streamId, token }: Lease,
+  batch: Batch,
+  left: Items,
+): Promise<boolean> {
+  const { meta } = await db
+    .prepare(`update batches set items = ? where stream_id = ? and token = ? and ${HELD}`)
+    .bind(JSON.stringify(left), streamId, batch.token, streamId, token)
+    .run();
+  return meta.changes > 0;
+}
+
+/** Remembers as agreed on those tags of a batch that MLflow has of it, though not the whole batch is in. */
+export async function agreeOnSeen(
+  db: D1Database,
+  lease: Lease,
+  { token, items }: Batch,
+  seen: readonly { key: string; value: string }[],
+): Promise<void> {
+  const there = new Map(seen.map(({ key, value }) => [key, value]));
+  const tags = items.tags.filter(({ key, value }) => there.get(key) === value);
+  if (tags.length === 0) return;
+  await db.prepare(AGREE_ON_TAGS).bind(token, lease.streamId, lease.token, JSON.stringify(tags)).run();
+}
+
+/** Forgets a batch that MLflow has, and remembers its tags as agreed on; false when the lease was lost. */
+export async function removeBatch(db: D1Database, lease: Lease, { token }: Batch): Promise<boolean> {
+  const orm = drizzle(db);
+  const [, { meta }] = await orm.batch(forgetBatch(db, lease, token));
+  return meta.changes > 0;
+}
+
+/** The tokens of the batches that are still to be sent. */
+export async function pendingTokens(db: D1Database, streamId: number): Promise<Set<string>> {
+  const rows = await drizzle(db)
+    .select({ token: batches.token })
+    .from(batches)
+    .where(eq(batches.streamId, streamId));
+  return new Set(rows.map(({ token }) => token));
+}

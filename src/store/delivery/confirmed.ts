@@ -1,0 +1,50 @@
+import { HELD, type Lease } from "../stream/leases.ts";
+
+/** What was sent to MLflow and seen to be there, or not. */
+
+/** Takes what was sent of these streams for confirmed, unless more was sent meanwhile. */
+export async function noteConfirmed(
+  db: D1Database,
+  sure: readonly { id: number; unconfirmed: string | null }[],
+): Promise<void> {
+  if (sure.length === 0) return;
+  await db.prepare(CONFIRM).bind(JSON.stringify(sure)).run();
+}
+
+const CONFIRM = `
+  update streams set unconfirmed = null
+  where id in (select s.id from json_each(?1) g join streams s on s.id = g.value ->> 'id'
+    where s.unconfirmed = g.value ->> 'unconfirmed')`;
+
+/**
+ * Forgets what was planned and agreed on after a point of the journal, since MLflow has not all of it: of the tags said
+ * after it, what MLflow shows is what both sides have.
+ */
+export async function forgetSent(
+  db: D1Database,
+  { streamId, token }: Lease,
+  after: number,
+  shown: readonly { key: string; value: string }[],
+): Promise<void> {
+  const isHeld = [streamId, token];
+  await db.batch([
+    db.prepare(`delete from batches where stream_id = ? and ${HELD}`).bind(streamId, ...isHeld),
+    db
+      .prepare(
+        `delete from agreed where stream_id = ?3 and kind = 'tag' and key in (${SAID_AFTER})
+           and exists (select 1 from streams where id = ?3 and lease_token = ?4)`,
+      )
+      .bind(null, after, ...isHeld),
+    db
+      .prepare(
+        `insert into agreed (stream_id, kind, key, value)
+         select ?3, 'tag', t.value ->> 'key', t.value ->> 'value' from json_each(?1) t
+         where t.value ->> 'key' in (${SAID_AFTER})
+           and exists (select 1 from streams where id = ?3 and lease_token = ?4)
+         on conflict do update set value = excluded.value`,
+      )
+      .bind(JSON.stringify(shown), after, ...isHeld),
+  ]);
+}
+
+const SAID_AFTER = "select key from tags where stream_id = ?3 and seq > ?2";

@@ -1,0 +1,39 @@
+import type { RunInfo } from "../../mlflow/types.ts";
+import { Bound } from "../sql.ts";
+import type { Lease } from "../stream/leases.ts";
+
+/** The latest runs that the relay made and that are active as far as it knows. */
+export async function ownRuns(db: D1Database, most: number): Promise<string[]> {
+  const { results } = await db
+    .prepare(
+      `select r.mlflow_run_id as id from mlflow_runs r join streams s on s.id = r.stream_id
+       where r.lifecycle_stage = 'active' and s.adopted = 0 and s.blocked_kind is null
+       order by r.rowid desc limit ?1`,
+    )
+    .bind(most)
+    .all<{ id: string }>();
+  return results.map(({ id }) => id);
+}
+
+/** Writes a run down as the leased stream's own in the mirror, unless the mirror has another for it. */
+export function mirrorLink(
+  db: D1Database,
+  { streamId, token }: Lease,
+  { runId, experimentId, status, startTime, endTime, lifecycleStage, artifactUri }: RunInfo,
+  runName: string,
+  now: number,
+): Bound {
+  const row = [runId, experimentId, runName, status, startTime, endTime, lifecycleStage, artifactUri, now];
+  return new Bound(db, MIRROR_LINK, streamId, token, ...row);
+}
+
+const MIRROR_LINK = `
+  insert into mlflow_runs (mlflow_run_id, mlflow_experiment_id, stream_id, run_name, status, start_time, end_time,
+    lifecycle_stage, artifact_uri, synced_at)
+  select ?3, ?4, ?1, ?5, ?6, ?7, ?8, ?9, ?10, ?11
+  where exists (select 1 from streams where id = ?1 and lease_token = ?2)
+    and not exists (select 1 from mlflow_runs where stream_id = ?1 and mlflow_run_id <> ?3)
+  on conflict (mlflow_run_id) do update set mlflow_experiment_id = excluded.mlflow_experiment_id,
+    stream_id = excluded.stream_id, run_name = excluded.run_name, status = excluded.status,
+    start_time = excluded.start_time, end_time = excluded.end_time, lifecycle_stage = excluded.lifecycle_stage,
+    gone_at = null, artifact_uri = excluded.artifact_uri, synced_at = excluded.synced_at`;

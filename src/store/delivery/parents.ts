@@ -1,0 +1,71 @@
+import { and, eq, isNotNull, sql } from "drizzle-orm";
+import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
+import { modelRuns, streams, trials } from "../schema.ts";
+import type { StreamRow } from "../stream/leases.ts";
+
+/** The stream of a model run, with what its trials need to know of it. */
+export async function modelRunStream(db: D1Database, modelRunId: string) {
+  const [row] = await modelRunRow(drizzle(db), modelRunId);
+  return row ?? null;
+}
+
+/** The query for that. Two columns of a batch must not have one name. */
+export function modelRunRow(orm: DrizzleD1Database, modelRunId: string) {
+  return orm
+    .select({
+      stream: streams,
+      core: modelRuns.core,
+      announced: modelRuns.announced,
+      experimentName: sql<string | null>`${modelRuns.experimentName}`.as("named_experiment"),
+    })
+    .from(modelRuns)
+    .innerJoin(streams, eq(streams.id, modelRuns.id))
+    .where(eq(modelRuns.modelRunId, modelRunId));
+}
+
+/** The query for the experiment that a trial's model run names; no row where it is not a trial of one. */
+export function parentExperiment(
+  orm: DrizzleD1Database,
+  { kind, modelRunId }: Pick<StreamRow, "kind" | "modelRunId">,
+) {
+  const parent = kind === "trial" ? modelRunId : null;
+  return orm
+    .select({ name: modelRuns.experimentName })
+    .from(modelRuns)
+    .where(sql`${modelRuns.modelRunId} = ${parent}`);
+}
+
+/** The folded core of a stream, as JSON; null while nothing is folded. */
+export async function coreOf(
+  db: D1Database,
+  stream: { id: number; kind: "trial" | "model_run" },
+): Promise<string | null> {
+  const table = stream.kind === "trial" ? trials : modelRuns;
+  const row = await drizzle(db).select({ core: table.core }).from(table).where(eq(table.id, stream.id)).get();
+  return row?.core ?? null;
+}
+
+/** The trials of a model run that have runs in an experiment. */
+export async function trialsInExperiment(db: D1Database, modelRunId: string, experimentId: string) {
+  return drizzle(db)
+    .select({ key: streams.key, trialId: streams.trialId })
+    .from(streams)
+    .where(
+      and(
+        eq(streams.modelRunId, modelRunId),
+        eq(streams.kind, "trial"),
+        eq(streams.mlflowExperimentId, experimentId),
+        isNotNull(streams.mlflowRunId),
+      ),
+    );
+}
+
+/** The MLflow run of a stream; null before it has one. */
+export async function runIdOf(db: D1Database, streamId: number): Promise<string | null> {
+  const row = await drizzle(db)
+    .select({ runId: streams.mlflowRunId })
+    .from(streams)
+    .where(eq(streams.id, streamId))
+    .get();
+  return row?.runId ?? null;
+}

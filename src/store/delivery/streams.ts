@@ -1,0 +1,101 @@
+import { and, asc, eq, gt, inArray, isNull, lt, lte, or, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { RETRIED_KINDS } from "../../domain/blocked.ts";
+import { events, streams } from "../schema.ts";
+import { NOW_MS } from "../sql.ts";
+import type { StreamRow } from "../stream/leases.ts";
+import { NOT_BLOCKED } from "./blocked.ts";
+
+const behind = lt(streams.deliveredSeq, streams.lastSeq);
+/** Not blocked, or by something that may pass. */
+const goesOn = or(isNull(streams.blockedKind), inArray(streams.blockedKind, [...RETRIED_KINDS]));
+/** Unary plus keeps SQLite from walking all streams in order of id, instead of the few in the index of those behind. */
+const id = sql<number>`+${streams.id}`;
+
+/** A trial's or model run's stream, by its public id. */
+export async function streamByKey(db: D1Database, key: string): Promise<StreamRow | null> {
+  return (await drizzle(db).select().from(streams).where(eq(streams.key, key)).get()) ?? null;
+}
+
+/** Has a stream delivered although automatic delivery is off, and at once; also takes a block away. */
+export async function force(db: D1Database, streamId: number): Promise<void> {
+  await drizzle(db)
+    .update(streams)
+    .set({ forced: true, ...NOT_BLOCKED, nextAttemptAt: 0, attempts: 0, waitingFor: null })
+    .where(eq(streams.id, streamId));
+}
+
+/** Streams that wait for the breaker, longest waiting first. */
+export async function waitingForBreaker(db: D1Database, limit: number): Promise<number[]> {
+  const rows = await drizzle(db)
+    .select({ id: streams.id })
+    .from(streams)
+    .where(and(behind, eq(streams.waitingFor, "breaker"), goesOn))
+    .orderBy(asc(id))
+    .limit(limit);
+  return rows.map((row) => row.id);
+}
+
+/**
+ * Streams that are behind, after `afterId` in order of id, and how long until something already under way (a poke, a
+ * lease, an attempt) must have shown itself. Its holder may have died, so nothing is taken for granted after that.
+ */
+export async function behindStreams(
+  db: D1Database,
+  now: number,
+  options: { afterId: number; limit: number; deliver: "all" | "forced" | "none" },
+): Promise<{ id: number; dueInMs: number }[]> {
+  const unfolded = lt(streams.foldedSeq, streams.lastSeq);
+  const deliverable = and(behind, goesOn, sql`${streams.waitingFor} is not 'breaker'`);
+  const wanted = {
+    all: or(unfolded, deliverable),
+    forced: or(unfolded, and(deliverable, eq(streams.forced, true))),
+    none: unfolded,
+  }[options.deliver];
+  return drizzle(db)
+    .select({
+      id: streams.id,
+      dueInMs: sql<number>`max(0, ${streams.leaseUntil} - ${sql.raw(NOW_MS)}, ${streams.pokedUntil} - ${now}, ${streams.nextAttemptAt} - ${now})`,
+    })
+    .from(streams)
+    .where(and(behind, gt(id, options.afterId), wanted))
+    .orderBy(asc(id))
+    .limit(options.limit);
+}
+
+/** How many events of a stream the journal has after `from`, up to `to`. */
+export async function countEvents(
+  db: D1Database,
+  streamId: number,
+  from: number,
+  to: number,
+): Promise<number> {
+  return drizzle(db).$count(
+    events,
+    and(eq(events.streamId, streamId), gt(events.seq, from), lte(events.seq, to)),
+  );
+}
+
+/** Takes it that these streams have one run each: nothing is looked for any more that was due. */
+export async function forgetRechecks(db: D1Database, ids: readonly number[], now: number): Promise<void> {
+  if (ids.length === 0) return;
+  await db
+    .prepare(
+      `update streams set recheck_at = null
+       where id in (select value from json_each(?1)) and recheck_at <= ?2 and create_sent_at is null`,
+    )
+    .bind(JSON.stringify(ids), now)
+    .run();
+}
+
+/** Has streams looked at for a second run only after a time. */
+export async function postponeRechecks(db: D1Database, ids: readonly number[], until: number): Promise<void> {
+  if (ids.length === 0) return;
+  await db
+    .prepare(
+      `update streams set recheck_at = ?2
+       where id in (select value from json_each(?1)) and recheck_at is not null`,
+    )
+    .bind(JSON.stringify(ids), until)
+    .run();
+}

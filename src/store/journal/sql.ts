@@ -1,0 +1,111 @@
+import type { JournalEvent } from "../../domain/types.ts";
+
+/** The journal's statements, each set-wise over `json_each(?1)`, and the rows they read by position. */
+
+/** A row for `INSERT_EVENTS`. */
+export function eventRow(event: JournalEvent) {
+  return [
+    event.stream.key,
+    event.id,
+    event.type,
+    event.hash,
+    event.occurredAt,
+    event.acceptedAt,
+    event.correlationId,
+    event.facts === null ? null : JSON.stringify(event.facts),
+    event.points.length + Object.keys(event.facts?.finals ?? {}).length,
+    event.warnings ? JSON.stringify(event.warnings) : null,
+  ];
+}
+
+/** Rows for `INSERT_POINTS`. */
+export function pointRows(event: JournalEvent) {
+  return event.points.map((point, n) => [
+    event.stream.key,
+    event.id,
+    event.hash,
+    n,
+    point.key,
+    point.step,
+    point.timestamp,
+    point.value,
+  ]);
+}
+
+// `where true` keeps SQLite's grammar from reading "on conflict" as a join condition.
+export const INSERT_STREAMS = `
+  insert into streams (key, kind, model_run_id, trial_id, created_at, updated_at)
+  select value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?2, ?2 from json_each(?1)
+  where true on conflict (key) do nothing`;
+
+export const INSERT_MODEL_RUNS = `
+  insert into model_runs (id, model_run_id, created_at, updated_at)
+  select s.id, s.model_run_id, ?2, ?2 from json_each(?1) j join streams s on s.key = j.value
+  where true on conflict do nothing`;
+
+export const INSERT_TRIALS = `
+  insert into trials (id, key, model_run_id, trial_id, created_at, updated_at)
+  select s.id, s.key, s.model_run_id, s.trial_id, ?2, ?2 from json_each(?1) j join streams s on s.key = j.value
+  where true on conflict do nothing`;
+
+/** The last number that the journal has given. */
+export const LAST_SEQ = "(select value from tallies where name = 'journal.seq')";
+
+export const INSERT_EVENTS = `
+  insert into events (stream_id, seq, event_id, type, body_hash, occurred_at, accepted_at, correlation_id, facts, points, warnings)
+  select s.id, ${LAST_SEQ} + row_number() over (order by j.key), j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4,
+    j.value ->> 5, j.value ->> 6, j.value ->> 7, j.value ->> 8, j.value ->> 9
+  from json_each(?1) j join streams s on s.key = j.value ->> 0
+  where s.pruned_at is null
+    or not exists (select 1 from identities i where i.stream_id = s.id and i.event_id = j.value ->> 1)
+  on conflict (stream_id, event_id) do update set repeats = repeats + (body_hash = excluded.body_hash)
+  returning (select key from streams where id = stream_id) as key, event_id, body_hash as hash, repeats`;
+
+/** Moves the journal's number past the events that some streams have by now. */
+export const moveSeq = (by: "key" | "id") => `
+  update tallies set value = n.seq
+  from (
+    select max((select max(seq) from events where stream_id = s.id)) as seq
+    from json_each(?1) j join streams s on s.${by} = j.value) n
+  where name = 'journal.seq' and value < n.seq`;
+
+const insertPoints = (condition: string) => `
+  insert into metric_points (stream_id, seq, n, key, step, timestamp, value)
+  select e.stream_id, e.seq, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6, j.value ->> 7
+  from json_each(?1) j join streams s on s.key = j.value ->> 0
+  join events e on e.stream_id = s.id and e.event_id = j.value ->> 1 and e.body_hash = j.value ->> 2
+  where e.repeats = 0 ${condition} on conflict do nothing`;
+
+/** Nothing is taken from a repeat, nor from another body under the same id: only an event that was just stored has no repeats. */
+export const INSERT_POINTS = insertPoints("");
+
+/** The points of what is known by its content are so too: nothing is taken from the same again. */
+export const INSERT_CONTENT_POINTS = insertPoints(`
+  and exists (select 1 from identities i
+    where i.stream_id = s.id and i.event_id = 'sha256:' || e.body_hash and i.seq = e.seq)
+  and not exists (select 1 from metric_points p
+    where p.stream_id = s.id and p.key = j.value ->> 4 and p.step = j.value ->> 5 and p.value = j.value ->> 7)`);
+
+/** The ids of events whose rows an earlier version has pruned. */
+export const FIND_PRUNED = `
+  select s.key, i.event_id, lower(hex(i.hash)) as hash
+  from json_each(?1) j join streams s on s.key = j.value ->> 0
+  join identities i on i.stream_id = s.id and i.event_id = j.value ->> 1`;
+
+/** What a request itself holds more than once. */
+export const COUNT_COPIES = `
+  update events set repeats = repeats + j.copies
+  from (select value ->> 0 as key, value ->> 1 as event_id, value ->> 2 as hash, value ->> 3 as copies from json_each(?1)) j
+  join streams s on s.key = j.key
+  where events.stream_id = s.id and events.event_id = j.event_id and events.body_hash = j.hash`;
+
+/** A stream that was poked a moment ago is not poked again, unless this is urgent. */
+export const MARK_DIRTY = `
+  update streams set
+    last_seq = coalesce((select max(seq) from events where stream_id = streams.id), last_seq),
+    updated_at = ?2,
+    heard_at = case when j.heard then ?2 else heard_at end,
+    poked_until = case when poked_until < ?2 or j.urgent then ?3 else poked_until end
+  from (select value ->> 0 as key, value ->> 1 as urgent, value ->> 2 as heard from json_each(?1)) j
+  where streams.key = j.key
+  returning streams.id, streams.key, streams.poked_until`;

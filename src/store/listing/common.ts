@@ -1,0 +1,73 @@
+import { type SQL, sql } from "drizzle-orm";
+import type { Delivery } from "../../answers/parts.ts";
+import type { SyncState } from "../../domain/words.ts";
+import { streams } from "../schema.ts";
+
+/** How far a trial or model run is on its way to MLflow, from the stream's row. */
+export const syncState: SQL<SyncState> = sql`case
+  when ${streams.blockedKind} is not null then 'blocked'
+  when ${streams.deliveredSeq} >= ${streams.lastSeq} then 'synced'
+  when ${streams.waitingFor} is not null then 'waiting'
+  else 'pending' end`;
+
+/** The experiment that a stream's run is in, by the name that it has now. */
+export const ownExperiment: SQL<string | null> = sql`coalesce(
+  (select e.name from mlflow_experiments e where e.mlflow_experiment_id = ${streams.mlflowExperimentId}),
+  ${streams.experimentName})`;
+
+/** ISO 8601 of epoch milliseconds. */
+export function iso(ms: number): string;
+export function iso(ms: number | null): string | null;
+export function iso(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
+}
+
+/** Where a stream stands with MLflow: the columns that every view of one shows. */
+export const deliveryColumns = {
+  syncState: syncState.as("sync_state"),
+  waitingFor: streams.waitingFor,
+  blockedReason: streams.blockedReason,
+  lastError: streams.lastError,
+  mlflowRunId: streams.mlflowRunId,
+  mlflowExperimentId: streams.mlflowExperimentId,
+  deliveredAt: streams.deliveredAt,
+};
+
+type DeliveryRow = {
+  syncState: SyncState;
+  waitingFor: string | null;
+  blockedReason: string | null;
+  lastError: string | null;
+  mlflowRunId: string | null;
+  mlflowExperimentId: string | null;
+  deliveredAt: number | null;
+};
+
+/** The same as the API shows it. */
+export function deliveryView(row: DeliveryRow): Delivery {
+  return {
+    sync_state: row.syncState,
+    waiting_for: row.waitingFor,
+    blocked_reason: row.blockedReason,
+    last_error: row.lastError,
+    mlflow_run_id: row.mlflowRunId,
+    mlflow_experiment_id: row.mlflowExperimentId,
+    delivered_at: iso(row.deliveredAt),
+  };
+}
+
+/** How much of a stream there is in the tables that are not its own rows. */
+export async function countsOf(db: D1Database, streamId: number) {
+  const counts = await db.prepare(COUNTS).bind(streamId).first<Counts>();
+  return counts ?? { events: 0, undelivered_events: 0, dead_letters: 0, conflicts: 0 };
+}
+
+type Counts = { events: number; undelivered_events: number; dead_letters: number; conflicts: number };
+
+const COUNTS = `
+  select
+    (select count(*) from events where stream_id = s.id) as events,
+    (select count(*) from events where stream_id = s.id and seq > s.delivered_seq) as undelivered_events,
+    (select count(*) from dead_letters where stream_id = s.id and state = 'open') as dead_letters,
+    (select count(*) from conflicts where stream_id = s.id) as conflicts
+  from streams s where s.id = ?1`;

@@ -1,0 +1,82 @@
+import { eq } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import * as z from "zod";
+import type { Experiment } from "../../mlflow/types.ts";
+import { mlflowExperiments } from "../schema.ts";
+
+const names = z.array(z.string());
+const texts = z.record(z.string(), z.string());
+
+/** The names that an experiment had before, newest last. */
+export function readFormerNames(text: string | null): string[] {
+  return text === null ? [] : names.parse(JSON.parse(text));
+}
+
+/** The tags of an experiment; null: it was never pulled. */
+export function readExperimentTags(text: string | null): Record<string, string> | null {
+  return text === null ? null : texts.parse(JSON.parse(text));
+}
+
+/**
+ * Writes down what MLflow says of an experiment, if that is anything new. After a rename the old name is kept among
+ * its former ones.
+ */
+export async function mirrorExperiment(
+  db: D1Database,
+  experiment: Experiment,
+  now: number,
+): Promise<"created" | "updated" | "unchanged"> {
+  const orm = drizzle(db);
+  const before = await orm
+    .select()
+    .from(mlflowExperiments)
+    .where(eq(mlflowExperiments.mlflowExperimentId, experiment.experimentId))
+    .get();
+  const tags = Object.fromEntries(
+    experiment.tags.toSorted((a, b) => (a.key < b.key ? -1 : 1)).map(({ key, value }) => [key, value]),
+  );
+  const former = before ? formerNames(before, experiment.name) : null;
+  const said = {
+    name: experiment.name,
+    artifactLocation: experiment.artifactLocation,
+    lifecycleStage: experiment.lifecycleStage,
+    tags: JSON.stringify(tags),
+    createdTime: experiment.creationTime,
+    updatedTime: experiment.lastUpdateTime,
+    formerNames: former,
+  };
+  if (before && JSON.stringify({ ...before, ...said }) === JSON.stringify(before)) return "unchanged";
+  const row = { ...said, syncedAt: now };
+  await orm
+    .insert(mlflowExperiments)
+    .values({ mlflowExperimentId: experiment.experimentId, ...row })
+    .onConflictDoUpdate({ target: mlflowExperiments.mlflowExperimentId, set: row });
+  return before ? "updated" : "created";
+}
+
+/** The former names as JSON, once the experiment has this name; a name that it has again is none. */
+function formerNames(before: { name: string; formerNames: string | null }, name: string): string | null {
+  if (before.name === name) return before.formerNames;
+  const others = readFormerNames(before.formerNames).filter((old) => old !== before.name && old !== name);
+  return JSON.stringify([...others, before.name]);
+}
+
+/** Notes that an experiment that the mirror has is deleted, for MLflow does not know it any more. */
+export async function markExperimentGone(db: D1Database, experimentId: string, now: number): Promise<void> {
+  await drizzle(db)
+    .update(mlflowExperiments)
+    .set({ lifecycleStage: "deleted", syncedAt: now })
+    .where(eq(mlflowExperiments.mlflowExperimentId, experimentId));
+}
+
+/** MLflow's id of the experiment that has this name, or last had it; null when the mirror knows none. */
+export async function experimentNamed(db: D1Database, name: string): Promise<string | null> {
+  return db
+    .prepare(
+      `select mlflow_experiment_id as id from mlflow_experiments
+       where name = ?1 or exists (select 1 from json_each(former_names) where value = ?1)
+       order by name = ?1 desc, lifecycle_stage, synced_at desc limit 1`,
+    )
+    .bind(name)
+    .first<string>("id");
+}

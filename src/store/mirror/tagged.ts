@@ -1,0 +1,112 @@
+import { drizzle } from "drizzle-orm/d1";
+import type { BlockedKind } from "../../domain/blocked.ts";
+import { Bound } from "../sql.ts";
+import { NOT_GONE } from "./runs.ts";
+
+/** The runs that carry Thunderline's tags and belong to no trial or model run yet. */
+
+/** A run with Thunderline's tags. */
+export type Tagged = {
+  runId: string;
+  experimentId: string;
+  trialId: string | null;
+  modelRunId: string | null;
+};
+
+/** Where a trial or model run stands with its run. */
+export type Claimant = {
+  id: number;
+  key: string;
+  mlflowRunId: string | null;
+  createSentAt: number | null;
+  blockedKind: BlockedKind | null;
+  /** The run that the trainer itself named. */
+  requestedRunId: string | null;
+  /** Of the run that it has. */
+  lifecycleStage: "active" | "deleted" | null;
+};
+
+const FREE = `r.stream_id is null and r.double_of is null and r.lifecycle_stage = 'active' and ${NOT_GONE}`;
+
+/** Which of these runs are there to be linked, or to be found double; the oldest first. */
+export async function freeTagged(db: D1Database, runIds: readonly string[]): Promise<Tagged[]> {
+  const { results } = await db.prepare(FREE_TAGGED).bind(JSON.stringify(runIds)).all<Tagged>();
+  return results;
+}
+
+/** The streams with these public ids, by them. */
+export async function claimants(db: D1Database, keys: readonly string[]): Promise<Map<string, Claimant>> {
+  const { results } = await db.prepare(CLAIMANTS).bind(JSON.stringify(keys)).all<Claimant>();
+  return new Map(results.map((row) => [row.key, row]));
+}
+
+/**
+ * The oldest run in MLflow, as far as the relay knows, that carries the tags of a trial, or with a `trialId` of null
+ * of a model run's parent run, and that nobody has; null without one.
+ */
+export async function unlinkedRunOf(db: D1Database, ids: Ids): Promise<string | null> {
+  const [{ results }] = await drizzle(db).batch([unlinkedRun(db, ids)]);
+  return results[0]?.runId ?? null;
+}
+
+type Ids = { trialId: string | null; modelRunId: string | null };
+
+/** The query for it. */
+export function unlinkedRun(db: D1Database, { trialId, modelRunId }: Ids) {
+  return new Bound<{ runId: string }>(db, UNLINKED, trialId, modelRunId);
+}
+
+/** Notes whose second run this is, and whether it was deleted, which settles the conflict about it. */
+export async function noteDouble(
+  db: D1Database,
+  runId: string,
+  streamId: number,
+  deleted: boolean,
+  now: number,
+): Promise<void> {
+  await db.batch([
+    db
+      .prepare(
+        `update mlflow_runs set double_of = ?2, lifecycle_stage = iif(?3, 'deleted', lifecycle_stage)
+         where mlflow_run_id = ?1 and stream_id is null`,
+      )
+      .bind(runId, streamId, Number(deleted)),
+    db
+      .prepare(
+        `update conflicts set decision = 'relay', state = 'resolved', resolution = 'relay', resolved_at = ?4
+         where ?3 and stream_id = ?2 and kind = 'double_run' and refused = ?1 and state = 'open'`,
+      )
+      .bind(runId, streamId, Number(deleted), now),
+  ]);
+}
+
+/** Writes down a link that the stream has and the mirror lacks: whoever made it ended between the two. */
+export async function repairLink(db: D1Database, runId: string, streamId: number): Promise<void> {
+  await db
+    .prepare(
+      `update mlflow_runs set stream_id = ?2 where mlflow_run_id = ?1 and stream_id is null
+         and not exists (select 1 from mlflow_runs where stream_id = ?2)
+         and exists (select 1 from streams where id = ?2 and mlflow_run_id = ?1)`,
+    )
+    .bind(runId, streamId)
+    .run();
+}
+
+const FREE_TAGGED = `
+  select r.mlflow_run_id as runId, r.mlflow_experiment_id as experimentId, r.tagged_trial_id as trialId,
+    r.tagged_model_run_id as modelRunId
+  from json_each(?1) given join mlflow_runs r on r.mlflow_run_id = given.value
+  where (r.tagged_trial_id is not null or r.tagged_model_run_id is not null) and ${FREE}
+  order by r.start_time, r.mlflow_run_id`;
+
+const CLAIMANTS = `
+  select s.id, s.key, s.mlflow_run_id as mlflowRunId, s.create_sent_at as createSentAt,
+    s.blocked_kind as blockedKind, t.requested_run_id as requestedRunId, own.lifecycle_stage as lifecycleStage
+  from json_each(?1) given join streams s on s.key = given.value
+  left join trials t on t.id = s.id
+  left join mlflow_runs own on own.mlflow_run_id = s.mlflow_run_id`;
+
+const UNLINKED = `
+  select r.mlflow_run_id as runId from mlflow_runs r
+  where r.tagged_trial_id is ?1 and r.tagged_model_run_id is ?2 and coalesce(?1, ?2) is not null and ${FREE}
+  order by r.start_time, r.mlflow_run_id limit 1`;

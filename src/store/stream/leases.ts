@@ -1,0 +1,192 @@
+import { and, count, eq, gt, gte, lt, lte, ne, or, sql } from "drizzle-orm";
+import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
+import { ending, repeatable } from "../database/counted.ts";
+import { events, streams } from "../schema.ts";
+import { type Bound, NOW_MS } from "../sql.ts";
+import { forgetBatch } from "./forget-batch.ts";
+
+export type StreamRow = typeof streams.$inferSelect;
+
+/** How long a poke that was sent is trusted to arrive; after that the cron sends another. */
+export const POKE_TRUST_MS = 20_000;
+
+/** One writer per MLflow run: a token, and by the database's clock an end. */
+export type Lease = { streamId: number; token: string; ms: number };
+
+const now = sql.raw(NOW_MS);
+
+/** The condition that every statement of a commit carries. */
+export function held(lease: Lease) {
+  return and(eq(streams.id, lease.streamId), eq(streams.leaseToken, lease.token));
+}
+
+/** The same for SQL text; bind `heldArgs(lease)` in its place. */
+export const HELD = "exists (select 1 from streams where id = ? and lease_token = ?)";
+
+export type Claim =
+  | { kind: "claimed"; lease: Lease; stream: StreamRow }
+  /** Another holds it, for at most so long. */
+  | { kind: "busy"; ms: number }
+  | { kind: "unknown" };
+
+/** A fold that is written with a claim, all or nothing: from and up to which watermark, and its queries. */
+export type ClaimedFold = { from: number; upto: number; queries: (token: string) => Bound[] };
+
+/**
+ * Takes the lease. The mark of a sent poke is cleared, so that later events poke again; it is cleared too when the
+ * lease is taken, so that its holder sees on release that a poke was spent on it. A claim whose answer was lost finds
+ * its own token when it is repeated.
+ * @param ms how long it is held if it is not renewed
+ */
+export async function claim(db: D1Database, streamId: number, ms: number): Promise<Claim> {
+  const claimed = await claimFolding(db, streamId, ms, null);
+  return claimed.kind === "moved" ? { kind: "busy", ms: 0 } : claimed;
+}
+
+/** The same with a fold. `moved`: the stream is free, but was folded by another since the fold was read. */
+export async function claimFolding(
+  db: D1Database,
+  streamId: number,
+  ms: number,
+  folded: ClaimedFold | null,
+): Promise<Claim | { kind: "moved" }> {
+  const lease = { streamId, token: crypto.randomUUID(), ms };
+  const orm = drizzle(repeatable(db));
+  const isOurs = eq(streams.leaseToken, lease.token);
+  const isFree = lt(streams.leaseUntil, now);
+  const isUnmoved = folded === null ? undefined : eq(streams.foldedSeq, folded.from);
+  const [[claimed], , [row]] = await orm.batch([
+    orm
+      .update(streams)
+      .set({
+        leaseToken: lease.token,
+        leaseUntil: sql`${now} + ${ms}`,
+        pokedUntil: 0,
+        ...(folded === null ? {} : { foldedSeq: folded.upto }),
+      })
+      .where(and(eq(streams.id, streamId), or(isOurs, and(isFree, isUnmoved))))
+      .returning(),
+    orm
+      .update(streams)
+      .set({ pokedUntil: 0 })
+      .where(
+        and(
+          eq(streams.id, streamId),
+          ne(streams.leaseToken, lease.token),
+          gte(streams.leaseUntil, now),
+          ne(streams.pokedUntil, 0),
+        ),
+      ),
+    orm
+      .select({ ms: sql<number>`${streams.leaseUntil} - ${now}` })
+      .from(streams)
+      .where(eq(streams.id, streamId)),
+    ...(folded?.queries(lease.token) ?? []),
+  ]);
+  if (claimed) return { kind: "claimed", lease, stream: claimed };
+  if (!row) return { kind: "unknown" };
+  return row.ms >= 0 ? { kind: "busy", ms: row.ms } : { kind: "moved" };
+}
+
+/** What is in doubt, as the stream's row keeps it: it goes with every statement that renews or gives back a lease. */
+export type Fence = Pick<StreamRow, "doubt" | "fenceUntil"> & Partial<Pick<StreamRow, "unconfirmed">>;
+
+type Values = Partial<typeof streams.$inferInsert>;
+
+/**
+ * Writes to the leased stream, and keeps the lease for its full length from now; null when the lease was lost.
+ * @param sent the token of a batch that MLflow has: it is forgotten with it
+ * @param also what is written in the same transaction, under the same condition
+ */
+export async function updateHeld(
+  db: D1Database,
+  lease: Lease,
+  values: Values,
+  sent: string | null,
+  also: readonly Bound[],
+): Promise<StreamRow | null> {
+  const orm = drizzle(repeatable(db));
+  const update = orm
+    .update(streams)
+    .set({ ...values, leaseUntil: sql`${now} + ${lease.ms}`, callingUntil: null })
+    .where(held(lease))
+    .returning();
+  const forgotten = sent === null ? [] : forgetBatch(db, lease, sent);
+  const [[row]] = await orm.batch([update, ...forgotten, ...also]);
+  return row ?? null;
+}
+
+/**
+ * The update of the leased stream before a call, which keeps the lease and a place among the callers, or takes one;
+ * where all are taken it changes nothing.
+ * @param places how many streams may call MLflow at once, this one included; null: it needs none
+ */
+export function beforeCall(orm: DrizzleD1Database, lease: Lease, values: Values, places: number | null) {
+  const until = sql`${now} + ${lease.ms}`;
+  const calling = sql`(select count(*) from streams where calling_until > ${now})`;
+  const isAdmitted = sql`(coalesce(${streams.callingUntil}, 0) > ${now} or ${calling} < ${places})`;
+  return orm
+    .update(streams)
+    .set({ ...values, leaseUntil: until, ...(places === null ? {} : { callingUntil: until }) })
+    .where(places === null ? held(lease) : and(held(lease), isAdmitted))
+    .returning({ id: streams.id });
+}
+
+/** Keeps the lease before a call; false when it was lost, or no place is free. */
+export async function renew(
+  db: D1Database,
+  lease: Lease,
+  values: Values,
+  { places, sent }: { places: number | null; sent: string | null },
+): Promise<boolean> {
+  const orm = drizzle(repeatable(db));
+  const update = beforeCall(orm, lease, values, places);
+  const rows = sent === null ? await update : (await orm.batch([...forgetBatch(db, lease, sent), update]))[2];
+  return rows.length > 0;
+}
+
+/** Whether the lease is still held. */
+export async function isHeld(db: D1Database, lease: Lease): Promise<boolean> {
+  return (await drizzle(db).$count(streams, held(lease))) > 0;
+}
+
+/** What a turn has done: the token of the last batch that MLflow has, and the events that it has brought there. */
+export type Done = { sent: string | null; after: number; upto: number };
+
+const NOTHING: Done = { sent: null, after: 0, upto: 0 };
+
+/**
+ * Gives the lease back with the last words about the stream. If events came that this turn did not deliver, and no
+ * poke is on its way for them, the caller is to send one.
+ * @returns null when the lease was lost before, or given back and nobody heard it; `delivered`: how many events were brought to MLflow
+ */
+export async function release(
+  db: D1Database,
+  lease: Lease,
+  values: Values,
+  at: number,
+  { sent, after, upto }: Done = NOTHING,
+): Promise<{ stream: StreamRow; pokeNeeded: boolean; delivered: number } | null> {
+  const mark = at + POKE_TRUST_MS;
+  const unpoked = sql`${streams.lastSeq} > ${streams.foldedSeq} and ${streams.pokedUntil} < ${at}`;
+  const orm = drizzle(ending(repeatable(db)));
+  const [, , [counted], [stream]] = await orm.batch([
+    ...forgetBatch(db, lease, sent ?? ""),
+    orm
+      .select({ events: count() })
+      .from(events)
+      .where(and(eq(events.streamId, lease.streamId), gt(events.seq, after), lte(events.seq, upto))),
+    orm
+      .update(streams)
+      .set({
+        ...values,
+        leaseToken: null,
+        leaseUntil: 0,
+        callingUntil: null,
+        pokedUntil: sql`case when ${unpoked} then ${mark} else ${streams.pokedUntil} end`,
+      })
+      .where(held(lease))
+      .returning(),
+  ]);
+  return stream ? { stream, pokeNeeded: stream.pokedUntil === mark, delivered: counted?.events ?? 0 } : null;
+}

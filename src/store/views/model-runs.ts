@@ -1,0 +1,155 @@
+import { and, desc, eq, lt, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import type { ModelRun, ModelRunListed, TrialCounts } from "../../answers/model-runs.ts";
+import { isMap } from "../../domain/flatten.ts";
+import { type Core, endOf, fieldOf } from "../../domain/fold.ts";
+import type { Json } from "../../domain/types.ts";
+import type { ModelRunState } from "../../domain/words.ts";
+import { modelRunState } from "../journal/fold.ts";
+import { countsOf, deliveryColumns, deliveryView, iso, ownExperiment, syncState } from "../listing/common.ts";
+import type { Position } from "../listing/order.ts";
+import { modelRuns, streams, trials } from "../schema.ts";
+import { readState, stateView } from "./state.ts";
+
+const columns = {
+  id: modelRuns.id,
+  modelRunId: modelRuns.modelRunId,
+  state: modelRuns.state,
+  runName: modelRuns.runName,
+  experimentName: sql<string | null>`coalesce(${ownExperiment}, ${modelRuns.experimentName})`.as(
+    "experiment",
+  ),
+  ownExperiment: ownExperiment.as("own_experiment"),
+  requestedTrials: modelRuns.requestedTrials,
+  completedTrials: modelRuns.completedTrials,
+  searchSpaceVersion: modelRuns.searchSpaceVersion,
+  maxParams: modelRuns.maxParams,
+  bestMetric: modelRuns.bestMetric,
+  bestTrialId: modelRuns.bestTrialId,
+  startedAt: modelRuns.startedAt,
+  endedAt: modelRuns.endedAt,
+  createdAt: modelRuns.createdAt,
+  updatedAt: modelRuns.updatedAt,
+  acceptedAt: streams.updatedAt,
+  ...deliveryColumns,
+};
+
+/** A page of model runs, newest first, and one more to tell whether there is a next page. */
+export async function listModelRuns(
+  db: D1Database,
+  filter: { state?: ModelRunState | undefined },
+  after: Position | null,
+  limit: number,
+) {
+  const rows = await drizzle(db)
+    .select(columns)
+    .from(modelRuns)
+    .innerJoin(streams, eq(streams.id, modelRuns.id))
+    .where(
+      and(
+        filter.state === undefined ? undefined : eq(modelRuns.state, filter.state),
+        after === null ? undefined : lt(modelRuns.id, Number(after.id)),
+      ),
+    )
+    .orderBy(desc(modelRuns.id))
+    .limit(limit + 1);
+  return rows.map((row) => ({ ...modelRunView(row), position: { value: null, id: row.id } }));
+}
+
+async function modelRunRow(db: D1Database, modelRunId: string) {
+  return drizzle(db)
+    .select(columns)
+    .from(modelRuns)
+    .innerJoin(streams, eq(streams.id, modelRuns.id))
+    .where(eq(modelRuns.modelRunId, modelRunId))
+    .get();
+}
+
+function modelRunView(row: NonNullable<Awaited<ReturnType<typeof modelRunRow>>>): ModelRunListed {
+  return {
+    model_run_id: row.modelRunId,
+    state: row.state,
+    run_name: row.runName,
+    experiment_name: row.experimentName,
+    requested_trials: row.requestedTrials,
+    completed_trials: row.completedTrials,
+    search_space_version: row.searchSpaceVersion,
+    max_params: row.maxParams,
+    best_metric: row.bestMetric,
+    best_trial_id: row.bestTrialId,
+    ...deliveryView(row),
+    started_at: iso(row.startedAt),
+    ended_at: iso(row.endedAt),
+    created_at: iso(row.createdAt),
+    updated_at: iso(row.updatedAt),
+  };
+}
+
+/** Everything of one model run, by the trainer's id, and how its trials fare; null when there is none. */
+export async function readModelRun(db: D1Database, modelRunId: string): Promise<ModelRun | null> {
+  const row = await modelRunRow(db, modelRunId);
+  if (!row) return null;
+  const [{ state, ahead, unreadable }, counts, trialCounts] = await Promise.all([
+    readState(db, { id: row.id, kind: "model_run" }),
+    countsOf(db, row.id),
+    countTrials(db, modelRunId),
+  ]);
+  return {
+    ...modelRunView({ ...row, updatedAt: ahead ? row.acceptedAt : row.updatedAt }),
+    ...(unreadable?.part === "record" ? { metadata: {} } : foldedView(state.core, row.ownExperiment)),
+    ...stateView(state),
+    unreadable,
+    trials: trialCounts,
+    counts,
+  };
+}
+
+/** What the list shows of the fold, with the events that are not in its rows yet. */
+function foldedView(core: Core, ownExperiment: string | null) {
+  const text = (value: Json) => (typeof value === "string" ? value : null);
+  const number = (value: Json) => (typeof value === "number" ? value : null);
+  const field = (name: string) => fieldOf(core, name);
+  const [best, metadata] = [field("best_metric"), field("metadata")];
+  return {
+    state: modelRunState(core),
+    run_name: text(field("run_name")),
+    experiment_name: ownExperiment ?? text(field("experiment_name")),
+    requested_trials: number(field("requested_trials")),
+    completed_trials: number(field("completed_trials")),
+    search_space_version: number(field("search_space_version")),
+    max_params: number(field("max_params")),
+    best_metric: number(best) ?? text(best),
+    best_trial_id: text(field("best_trial_id")),
+    started_at: iso(core.startedAt),
+    ended_at: iso(endOf(core)),
+    metadata: isMap(metadata) ? metadata : {},
+  };
+}
+
+const NO_STATUSES = { running: 0, succeeded: 0, failed: 0, skipped: 0, cancelled: 0 };
+const NO_SYNC_STATES = { pending: 0, waiting: 0, blocked: 0, synced: 0 };
+
+/** The trials of a model run, counted in each way that a list can be filtered. */
+async function countTrials(db: D1Database, modelRunId: string): Promise<TrialCounts> {
+  const groups = await drizzle(db)
+    .select({
+      status: trials.status,
+      syncState: syncState.as("sync_state"),
+      spectralNorm: trials.spectralNorm,
+      count: sql<number>`count(*)`.as("count"),
+    })
+    .from(trials)
+    .innerJoin(streams, eq(streams.id, trials.id))
+    .where(eq(trials.modelRunId, modelRunId))
+    .groupBy(trials.status, syncState, trials.spectralNorm);
+  const byStatus = { ...NO_STATUSES };
+  const bySyncState = { ...NO_SYNC_STATES };
+  const bySpectralNorm = { true: 0, false: 0, unknown: 0 };
+  for (const { status, syncState: state, spectralNorm: flag, count } of groups) {
+    byStatus[status] += count;
+    bySyncState[state] += count;
+    bySpectralNorm[flag === null ? "unknown" : flag ? "true" : "false"] += count;
+  }
+  const total = groups.reduce((sum, group) => sum + group.count, 0);
+  return { total, by_status: byStatus, by_sync_state: bySyncState, by_spectral_norm: bySpectralNorm };
+}

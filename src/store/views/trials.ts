@@ -1,0 +1,187 @@
+import { and, eq, or, type SQL, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
+import type { TrialStatus } from "../../domain/types.ts";
+import type { WireNumber } from "../../domain/values.ts";
+import type { SyncState } from "../../domain/words.ts";
+import { syncState } from "../listing/common.ts";
+import { behind, type Order, orderTerms, type Position } from "../listing/order.ts";
+import { metricSummaries, mlflowExperiments, modelRuns, streams, trials } from "../schema.ts";
+import { experimentName, lastValues, trialRows, trialView } from "./trial-rows.ts";
+
+export type TrialFilter = {
+  model_run_id?: string | undefined;
+  trial_id?: string | undefined;
+  status?: TrialStatus | undefined;
+  sync_state?: SyncState | undefined;
+  spectral_norm?: boolean | undefined;
+  experiment_name?: string | undefined;
+};
+
+export const SORT_COLUMNS = [
+  "created_at",
+  "updated_at",
+  "started_at",
+  "ended_at",
+  "duration_ms",
+  "rank",
+  "trial_id",
+  "status",
+] as const;
+
+/** What a list is sorted by: a column, or the last value of a metric. */
+export type TrialSort = { descending: boolean } & (
+  | { column: (typeof SORT_COLUMNS)[number] }
+  | { metric: string }
+);
+
+/** Sub-queries over the indices of the few streams that are not over. */
+const BEHIND = sql.raw("(select id from streams where delivered_seq < last_seq)");
+const BLOCKED = sql.raw("(select id from streams where blocked_kind is not null)");
+const FEW: Record<SyncState, SQL | undefined> = {
+  pending: sql`${trials.id} in ${BEHIND}`,
+  waiting: sql`${trials.id} in ${BEHIND}`,
+  blocked: sql`${trials.id} in ${BLOCKED}`,
+  synced: undefined,
+};
+
+/** No metric has this key: a join on it costs nothing and gives no rows. */
+const NO_METRIC = "";
+
+const SORTED_BY: Record<(typeof SORT_COLUMNS)[number], Pick<Order, "by" | "nullable">> = {
+  // Ids are given in the order of creation.
+  created_at: { by: trials.id, nullable: false },
+  updated_at: { by: trials.updatedAt, nullable: false },
+  started_at: { by: trials.startedAt, nullable: true },
+  ended_at: { by: trials.endedAt, nullable: true },
+  duration_ms: { by: trials.durationMs, nullable: true },
+  rank: { by: trials.rank, nullable: true },
+  trial_id: { by: trials.trialId, nullable: false },
+  status: { by: trials.status, nullable: false },
+};
+
+/** @param id the trial's number, in the table whose index is to be walked */
+function orderOf(sort: TrialSort, id: SQLiteColumn = trials.id): Order {
+  const { descending } = sort;
+  if (isById(sort)) return { by: id, id, descending, nullable: false };
+  if ("column" in sort) return { ...SORTED_BY[sort.column], id, descending };
+  const by = comparable(sql`${metricSummaries.last}`);
+  return { by, id, descending, nullable: true, bind: (value) => comparable(sql`${value}`) };
+}
+
+/** A stored metric value as a number that sorts; NaN has no place among numbers. SQLite reads 9e999 as infinity. */
+function comparable(value: SQL): SQL {
+  return sql`case ${value} when 'NaN' then null when 'Infinity' then 9e999 when '-Infinity' then -9e999 else ${value} end`;
+}
+
+/** A page of trials and one more, to tell whether there is a next page. */
+export async function listTrials(
+  db: D1Database,
+  filter: TrialFilter,
+  sort: TrialSort,
+  after: Position | null,
+  limit: number,
+) {
+  const page = await findPage(db, filter, sort, after, limit + 1);
+  const ids = page.map((place) => place.id);
+  const [rows, metricsOf] = await Promise.all([trialRows(db, ids), lastValues(db, ids)]);
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return page.flatMap(({ id, value }) => {
+    const row = byId.get(id);
+    return row ? [{ ...trialView(row), metrics: metricsOf(id), position: { value, id } }] : [];
+  });
+}
+
+type Place = { id: number; value: WireNumber | null };
+
+/** Which trials are on a page. */
+async function findPage(
+  db: D1Database,
+  filter: TrialFilter,
+  sort: TrialSort,
+  after: Position | null,
+  limit: number,
+): Promise<Place[]> {
+  const { experiment_name, ...others } = filter;
+  const wanted = conditions(others);
+  if (experiment_name === undefined) return places(db, wanted, sort, after, limit);
+  const parts = await experimentParts(db, experiment_name);
+  if (!isById(sort) || isNarrow(filter)) return places(db, [...wanted, or(...parts)], sort, after, limit);
+  // Each part is in order of id already, so that no more of it is read than is shown.
+  const found = await Promise.all(
+    parts.map((part) => places(db, [...wanted, part], sort, after, limit, streams.id)),
+  );
+  return found
+    .flat()
+    .sort((a, b) => (sort.descending ? b.id - a.id : a.id - b.id))
+    .slice(0, limit);
+}
+
+/** Whether a filter leaves so few that an experiment's index would not help. */
+function isNarrow({ model_run_id, trial_id, status, sync_state }: TrialFilter): boolean {
+  const isOpen = status === "running" || (sync_state !== undefined && sync_state !== "synced");
+  return model_run_id !== undefined || trial_id !== undefined || isOpen;
+}
+
+/**
+ * Whose experiment has this name: trials whose run is in one that is called so now, and those that have no run yet.
+ * These are always behind, so that an index has them.
+ */
+async function experimentParts(db: D1Database, name: string): Promise<SQL[]> {
+  const known = await drizzle(db)
+    .select({ id: mlflowExperiments.mlflowExperimentId })
+    .from(mlflowExperiments)
+    .where(eq(mlflowExperiments.name, name));
+  const unplaced = sql`(${trials.id} in ${BEHIND} and ${streams.mlflowExperimentId} is null and ${experimentName} = ${name})`;
+  return [...known.map(({ id }) => eq(streams.mlflowExperimentId, id)), unplaced];
+}
+
+/**
+ * Only what sort and filters ask for is read here: SQLite leaves out an outer join of one row that nothing refers to,
+ * and a narrow row sorts fast.
+ */
+async function places(
+  db: D1Database,
+  wanted: (SQL | undefined)[],
+  sort: TrialSort,
+  after: Position | null,
+  limit: number,
+  id?: SQLiteColumn,
+): Promise<Place[]> {
+  const order = orderOf(sort, id);
+  const isMetric = "metric" in sort;
+  // The stored form: an infinity would not survive the way out of the database.
+  const value = sql<WireNumber | null>`${isMetric ? metricSummaries.last : order.by}`;
+  const rows = await drizzle(db)
+    .select({ id: trials.id, value: value.as("sort_value") })
+    .from(trials)
+    .leftJoin(streams, eq(streams.id, trials.id))
+    .leftJoin(modelRuns, eq(modelRuns.modelRunId, trials.modelRunId))
+    .leftJoin(
+      metricSummaries,
+      and(
+        eq(metricSummaries.streamId, trials.id),
+        eq(metricSummaries.key, isMetric ? sort.metric : NO_METRIC),
+      ),
+    )
+    .where(and(...wanted, behind(order, after)))
+    .orderBy(orderTerms(order))
+    .limit(limit);
+  return rows.map((row) => ({ id: row.id, value: isMetric && row.value === "NaN" ? null : row.value }));
+}
+
+function isById(sort: TrialSort): boolean {
+  return "column" in sort && sort.column === "created_at";
+}
+
+function conditions(filter: Omit<TrialFilter, "experiment_name">) {
+  const given = <T>(value: T | undefined, condition: (value: T) => SQL | undefined) =>
+    value === undefined ? undefined : condition(value);
+  return [
+    given(filter.model_run_id, (id) => eq(trials.modelRunId, id)),
+    given(filter.trial_id, (id) => eq(trials.trialId, id)),
+    given(filter.status, (status) => eq(trials.status, status)),
+    given(filter.sync_state, (state) => and(eq(syncState, state), FEW[state])),
+    given(filter.spectral_norm, (flag) => eq(trials.spectralNorm, flag)),
+  ];
+}

@@ -1,0 +1,57 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, normalize, relative } from "node:path";
+import { expect, test } from "vitest";
+
+/** ARCHITECTURE.md's picture: what stands higher may import what stands lower, and nothing else. */
+const ROOMS = [
+  ["routes", "relay", "store", "answers", "domain"],
+  ["relay/consume.ts", "relay/cron", "relay/jobs", "relay/repair", "relay/follow", "relay/delivery"],
+  ["relay/delivery", "relay/merge", "relay/stream", "relay/intake", "relay/line", "relay/deps.ts"],
+  ["store/ops", "store/views", "store/jobs", "store/readback", "store/mirror", "store/delivery"],
+  ["store/delivery", "store/journal", "store/stream", "store/listing", "store/database", "store/schema.ts"],
+  ["store/schema.ts", "store/sql.ts"],
+  ["relay", "mlflow", "domain"],
+];
+
+const SOURCE = join(import.meta.dirname, "../../src");
+
+const files = readdirSync(SOURCE, { recursive: true, encoding: "utf8" }).filter((file) =>
+  /\.tsx?$/.test(file),
+);
+const imports = new Map(
+  files.map((file) => {
+    const text = readFileSync(join(SOURCE, file), "utf8");
+    const named = [...text.matchAll(/ from "(\.[^"]+)"/g)].map(([, path = ""]) =>
+      normalize(join(dirname(file), path)),
+    );
+    return [file, named.filter((path) => !relative(".", path).startsWith(".."))];
+  }),
+);
+
+const isIn = (room: string) => (file: string) => file === room || file.startsWith(`${room}/`);
+
+test.each(ROOMS.flatMap((rooms) => rooms.flatMap((low, i) => rooms.slice(0, i).map((high) => [low, high]))))(
+  "%s imports nothing of %s",
+  (low, high) => {
+    const arrows = [...imports].filter(([file]) => isIn(low)(file));
+    expect(arrows.length).toBeGreaterThan(0);
+    const upward = arrows.flatMap(([file, paths]) =>
+      paths.filter((path) => isIn(high)(path) && !isIn(low)(path)).map((path) => `${file} -> ${path}`),
+    );
+    expect(upward).toEqual([]);
+  },
+);
+
+test("no file imports itself by others", () => {
+  const seen = new Map<string, "open" | "done">();
+  const cycles: string[] = [];
+  const walk = (file: string, path: readonly string[]) => {
+    if (seen.get(file) === "open") cycles.push([...path.slice(path.indexOf(file)), file].join(" -> "));
+    if (seen.has(file)) return;
+    seen.set(file, "open");
+    for (const next of imports.get(file) ?? []) walk(next, [...path, file]);
+    seen.set(file, "done");
+  };
+  for (const file of files) walk(file, []);
+  expect(cycles).toEqual([]);
+});
