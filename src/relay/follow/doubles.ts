@@ -1,9 +1,11 @@
-import { and, asc, isNotNull, isNull, lte } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/d1";
 import type { Run } from "../../mlflow/types.ts";
-import { forgetRechecks, postponeRechecks } from "../../store/delivery/streams.ts";
+import {
+  dueForRecheck,
+  forgetRechecks,
+  postponeRechecks,
+  type Recheck,
+} from "../../store/delivery/streams.ts";
 import { recordConflicts } from "../../store/mirror/conflicts.ts";
-import { streams } from "../../store/schema.ts";
 import { filterOfTime, NONCE_TAG } from "../delivery/nonce.ts";
 import { findByNonce } from "../delivery/run.ts";
 import type { Deps } from "../deps.ts";
@@ -19,8 +21,6 @@ const MAX_DOUBLES = 20;
 const EXPERIMENTS = 50;
 const PAGE = 500;
 
-type Due = { id: number; nonce: string; runId: string; experimentId: string };
-
 /**
  * Looks once after every create whether it has made a second run: a call may be done though it was answered with an
  * error, and what stands between may send a request twice. One search serves all that were made about the same time.
@@ -30,7 +30,7 @@ export async function deleteDoubles(deps: Deps): Promise<{ checked: number; dele
   const counts = { checked: 0, deleted: 0 };
   let lookedAt = 0;
   const budget = { searches: MAX_SEARCHES };
-  for (const group of groupsOf(await dueStreams(deps))) {
+  for (const group of groupsOf(await dueForRecheck(deps.db, deps.now(), MAX_DUE))) {
     if (!deps.budget.has(RUN_STATEMENTS)) break;
     const doubled = await streamsWithDoubles(deps, group, budget);
     if (doubled === null) {
@@ -61,32 +61,8 @@ async function postpone({ db, config, now }: Deps, ids: readonly number[]): Prom
   await postponeRechecks(db, ids, now() + landingMs(config.mlflow.timeoutMs));
 }
 
-async function dueStreams(deps: Deps): Promise<Due[]> {
-  const rows = await drizzle(deps.db)
-    .select({
-      id: streams.id,
-      nonce: streams.createNonce,
-      runId: streams.mlflowRunId,
-      experimentId: streams.mlflowExperimentId,
-    })
-    .from(streams)
-    .where(
-      and(
-        lte(streams.recheckAt, deps.now()),
-        isNotNull(streams.recheckAt),
-        isNull(streams.createSentAt),
-        isNotNull(streams.mlflowRunId),
-      ),
-    )
-    .orderBy(asc(streams.recheckAt))
-    .limit(MAX_DUE);
-  return rows.flatMap(({ id, nonce, runId, experimentId }) =>
-    nonce === null || runId === null || experimentId === null ? [] : [{ id, nonce, runId, experimentId }],
-  );
-}
-
 /** Those that one search finds, for each search. */
-function groupsOf(due: readonly Due[]): Due[][] {
+function groupsOf(due: readonly Recheck[]): Recheck[][] {
   const byTime = Map.groupBy(due, ({ nonce }) => filterOfTime(nonce) ?? nonce);
   return [...byTime.values()].flatMap((group) => {
     const ids = [...new Set(group.map(({ experimentId }) => experimentId))];
@@ -98,7 +74,7 @@ function groupsOf(due: readonly Due[]): Due[][] {
 /** Which of a group have another run with their nonce; null where it was not found out. */
 async function streamsWithDoubles(
   deps: Deps,
-  group: readonly Due[],
+  group: readonly Recheck[],
   budget: { searches: number },
 ): Promise<Set<number> | null> {
   const filter = filterOfTime(group[0]?.nonce ?? "");

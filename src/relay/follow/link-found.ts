@@ -1,8 +1,6 @@
-import { eq } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/d1";
 import type { Failure } from "../../mlflow/failure.ts";
 import type { Run } from "../../mlflow/types.ts";
-import { mlflowExperiments } from "../../store/schema.ts";
+import { nameOfExperiment } from "../../store/mirror/experiments.ts";
 import { mirrorExperiment } from "../delivery/experiment.ts";
 import { link } from "../delivery/link.ts";
 import type { Deps } from "../deps.ts";
@@ -96,12 +94,8 @@ async function deleted(turn: Turn, runId: string): Promise<"deleted" | "busy" | 
 
 /** The name of an experiment: known, else asked for. */
 async function nameOf(turn: Turn, experimentId: string) {
-  const known = await drizzle(turn.deps.db)
-    .select({ name: mlflowExperiments.name })
-    .from(mlflowExperiments)
-    .where(eq(mlflowExperiments.mlflowExperimentId, experimentId))
-    .get();
-  if (known) return { ok: true, value: known.name } as const;
+  const known = await nameOfExperiment(turn.deps.db, experimentId);
+  if (known !== null) return { ok: true, value: known } as const;
   const found = await turn.call(() => turn.deps.mlflow.getExperiment(experimentId));
   if (!found.ok) return found;
   await mirrorExperiment(turn, found.value);

@@ -1,4 +1,4 @@
-import { NOW_MS } from "../../store/sql.ts";
+import { isDelivering } from "../../store/stream/leases.ts";
 import type { Deps } from "../deps.ts";
 
 const MAX_REST_MS = 2_000;
@@ -8,8 +8,6 @@ const MAX_REST_MS = 2_000;
  * large pull takes at most half of one connection.
  */
 export async function rest({ db }: Pick<Deps, "db">, callMs: number): Promise<void> {
-  if ((await db.prepare(IS_DELIVERING).first()) === null) return;
+  if (!(await isDelivering(db))) return;
   await new Promise((resolve) => setTimeout(resolve, Math.min(callMs, MAX_REST_MS)));
 }
-
-const IS_DELIVERING = `select 1 from streams where lease_token is not null and lease_until > ${NOW_MS} limit 1`;

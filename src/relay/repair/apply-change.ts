@@ -1,10 +1,9 @@
-import { eq } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/d1";
 import type { Block } from "../../domain/blocked.ts";
 import type { Result } from "../../mlflow/failure.ts";
 import { forgotten, freeHeldUp, NOT_BLOCKED, startAnew } from "../../store/delivery/blocked.ts";
 import { recordConflicts } from "../../store/mirror/conflicts.ts";
-import { mlflowExperiments, mlflowRuns } from "../../store/schema.ts";
+import { markExperimentActive } from "../../store/mirror/experiments.ts";
+import { markActive } from "../../store/mirror/runs.ts";
 import { sendPokes } from "../intake/ingest.ts";
 import type { Turn } from "../stream/turn.ts";
 import type { Change } from "./changes.ts";
@@ -60,10 +59,7 @@ async function restoreExperiment(turn: Turn, experimentId: string, name: string)
   );
   // An experiment that somebody else has restored meanwhile is "gone" to MLflow.
   if (!restored.ok && restored.failure?.kind !== "gone") return problemOf(restored);
-  await drizzle(deps.db)
-    .update(mlflowExperiments)
-    .set({ lifecycleStage: "active", syncedAt: deps.now() })
-    .where(eq(mlflowExperiments.mlflowExperimentId, experimentId));
+  await markExperimentActive(deps.db, experimentId, deps.now());
   const held = { streamId: stream.id, experimentId, name };
   const freed = await freeHeldUp(deps.db, held);
   await sendPokes(
@@ -77,10 +73,7 @@ async function restoreRun(turn: Turn, runId: string): Promise<string | null> {
   const { deps } = turn;
   const restored = await turn.write({ call: "runs/restore" }, (mlflow) => mlflow.restoreRun(runId));
   if (!restored.ok) return problemOf(restored);
-  await drizzle(deps.db)
-    .update(mlflowRuns)
-    .set({ lifecycleStage: "active", syncedAt: deps.now() })
-    .where(eq(mlflowRuns.mlflowRunId, runId));
+  await markActive(deps.db, runId, deps.now());
   return null;
 }
 

@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, inArray, isNull, lt, lte, or, sql } from "drizzle-orm";
+import { and, asc, eq, gt, inArray, isNotNull, isNull, lt, lte, or, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { RETRIED_KINDS } from "../../domain/blocked.ts";
 import { events, streams } from "../schema.ts";
@@ -73,6 +73,34 @@ export async function countEvents(
   return drizzle(db).$count(
     events,
     and(eq(events.streamId, streamId), gt(events.seq, from), lte(events.seq, to)),
+  );
+}
+
+/** A stream whose create call may have made a second run. */
+export type Recheck = { id: number; nonce: string; runId: string; experimentId: string };
+
+/** Those that are to be looked at for one by now, longest due first. */
+export async function dueForRecheck(db: D1Database, now: number, limit: number): Promise<Recheck[]> {
+  const rows = await drizzle(db)
+    .select({
+      id: streams.id,
+      nonce: streams.createNonce,
+      runId: streams.mlflowRunId,
+      experimentId: streams.mlflowExperimentId,
+    })
+    .from(streams)
+    .where(
+      and(
+        lte(streams.recheckAt, now),
+        isNotNull(streams.recheckAt),
+        isNull(streams.createSentAt),
+        isNotNull(streams.mlflowRunId),
+      ),
+    )
+    .orderBy(asc(streams.recheckAt))
+    .limit(limit);
+  return rows.flatMap(({ id, nonce, runId, experimentId }) =>
+    nonce === null || runId === null || experimentId === null ? [] : [{ id, nonce, runId, experimentId }],
   );
 }
 

@@ -61,6 +61,24 @@ function formerNames(before: { name: string; formerNames: string | null }, name:
   return JSON.stringify([...others, before.name]);
 }
 
+/** The name that an experiment had when it was last seen, or null. */
+export async function nameOfExperiment(db: D1Database, experimentId: string): Promise<string | null> {
+  const known = await drizzle(db)
+    .select({ name: mlflowExperiments.name })
+    .from(mlflowExperiments)
+    .where(eq(mlflowExperiments.mlflowExperimentId, experimentId))
+    .get();
+  return known?.name ?? null;
+}
+
+/** Notes that an experiment was just restored. */
+export async function markExperimentActive(db: D1Database, experimentId: string, now: number): Promise<void> {
+  await drizzle(db)
+    .update(mlflowExperiments)
+    .set({ lifecycleStage: "active", syncedAt: now })
+    .where(eq(mlflowExperiments.mlflowExperimentId, experimentId));
+}
+
 /** Notes that an experiment that the mirror has is deleted, for MLflow does not know it any more. */
 export async function markExperimentGone(db: D1Database, experimentId: string, now: number): Promise<void> {
   await drizzle(db)

@@ -82,6 +82,14 @@ export async function settleMerged(db: D1Database, merged: readonly ToMerge[]): 
   await db.batch(overRows(db, SETTLE, rows));
 }
 
+/** Notes that a run was just restored. */
+export async function markActive(db: D1Database, runId: string, now: number): Promise<void> {
+  await db
+    .prepare("update mlflow_runs set lifecycle_stage = 'active', synced_at = ?2 where mlflow_run_id = ?1")
+    .bind(runId, now)
+    .run();
+}
+
 /** Notes that MLflow does not know these runs any more: they were deleted for good. */
 export async function markGone(db: D1Database, runIds: readonly string[], now: number): Promise<void> {
   if (runIds.length > 0) await db.prepare(MARK_GONE).bind(JSON.stringify(runIds), now).run();

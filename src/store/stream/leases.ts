@@ -190,3 +190,9 @@ export async function release(
   ]);
   return stream ? { stream, pokeNeeded: stream.pokedUntil === mark, delivered: counted?.events ?? 0 } : null;
 }
+
+/** Whether some turn has a stream in hand. */
+export async function isDelivering(db: D1Database): Promise<boolean> {
+  const query = `select 1 from streams where lease_token is not null and lease_until > ${NOW_MS} limit 1`;
+  return (await db.prepare(query).first()) !== null;
+}
