@@ -4,8 +4,8 @@ import type { MlflowClient, MlflowReads, MlflowWrites } from "../mlflow/client.t
 import type { Failure } from "../mlflow/failure.ts";
 import type { Budget } from "../store/database/budget.ts";
 import { counted } from "../store/database/counted.ts";
+import type { Breaker } from "../store/ops/breakers.ts";
 import type { Tally } from "../store/ops/counters.ts";
-import type { breakers } from "../store/schema.ts";
 
 /**
  * What the queues carry: a reference to a stream that is behind, events on their way round a database that refuses,
@@ -17,9 +17,6 @@ export type RelayMessage =
   | { kind: "journal"; events: readonly unknown[] }
   | { kind: "probe" }
   | { kind: "job"; jobId: string };
-
-/** The circuit breaker's row. */
-export type Breaker = typeof breakers.$inferSelect;
 
 /** What stands before every call to MLflow. */
 export type Guard = {

@@ -1,10 +1,17 @@
-import { and, eq, gt, lte, ne, type SQL, sql } from "drizzle-orm";
-import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
+import { drizzle } from "drizzle-orm/d1";
 import { withoutCredentials } from "../../config.ts";
 import type { Failure } from "../../mlflow/failure.ts";
-import { ending } from "../../store/database/counted.ts";
-import { breakers } from "../../store/schema.ts";
-import type { Breaker, Deps } from "../deps.ts";
+import {
+  type Breaker,
+  breakerRow,
+  closeBreaker,
+  countFailure,
+  forgetFailures,
+  keepOpen,
+  openBreaker,
+  takeProbe,
+} from "../../store/ops/breakers.ts";
+import type { Deps } from "../deps.ts";
 import { MAX_CONTROL_RUNS, writesAtAll } from "./control.ts";
 
 /**
@@ -26,24 +33,13 @@ export function serverOf(deps: Pick<Deps, "config">): string {
 
 /** The breaker's row; null stands for closed, with nothing ever gone wrong. */
 export async function readBreaker(deps: Pick<Deps, "db" | "config">): Promise<Breaker | null> {
-  const [row] = await breakerRow(drizzle(deps.db), deps);
+  const [row] = await breakerRow(drizzle(deps.db), serverOf(deps));
   return row ?? null;
-}
-
-/** The query for that row. */
-export function breakerRow(orm: DrizzleD1Database, deps: Pick<Deps, "config">) {
-  return orm
-    .select()
-    .from(breakers)
-    .where(eq(breakers.server, serverOf(deps)));
 }
 
 /** A call went through: the count of failures in a row starts anew. Writes only where there is one. */
 export async function recordSuccess(deps: Pick<Deps, "db" | "config" | "now">): Promise<void> {
-  await drizzle(ending(deps.db))
-    .update(breakers)
-    .set({ failures: 0, updatedAt: deps.now() })
-    .where(and(eq(breakers.server, serverOf(deps)), eq(breakers.state, "closed"), gt(breakers.failures, 0)));
+  await forgetFailures(deps.db, serverOf(deps), deps.now());
 }
 
 /**
@@ -52,47 +48,23 @@ export async function recordSuccess(deps: Pick<Deps, "db" | "config" | "now">): 
  * @returns whether the breaker is open now
  */
 export async function recordFailure(deps: BreakerDeps, failure: Failure): Promise<boolean> {
-  const now = deps.now();
   if (failure.kind === "held") return true;
   if (failure.kind === "misconfigured") {
     const found = await look(deps);
     if (found.ok) return false;
     return open(deps, found.failure, true);
   }
-  const [row] = await drizzle(ending(deps.db))
-    .insert(breakers)
-    .values({ server: serverOf(deps), failures: 1, lastError: failure.message, updatedAt: now })
-    .onConflictDoUpdate({
-      target: breakers.server,
-      set: { failures: sql`${breakers.failures} + 1`, lastError: failure.message, updatedAt: now },
-    })
-    .returning();
+  const row = await countFailure(deps.db, serverOf(deps), failure.message, deps.now());
   if (row?.state === "open") return true;
-  return row !== undefined && row.failures >= deps.config.breaker.failures
-    ? open(deps, failure, false)
-    : false;
+  return row !== null && row.failures >= deps.config.breaker.failures ? open(deps, failure, false) : false;
 }
 
 async function open(deps: BreakerDeps, failure: Failure, alarm: boolean): Promise<true> {
   const now = deps.now();
   const { probeMs, probeMaxMs } = deps.config.breaker;
   const waitMs = probeWaitMs(probeMs, probeMaxMs, failure);
-  const probeAt = now + waitMs;
-  const opened = {
-    state: "open" as const,
-    openedAt: now,
-    probeAt,
-    probes: 0,
-    alarm,
-    lastError: failure.message,
-    updatedAt: now,
-  };
-  const rows = await drizzle(ending(deps.db))
-    .insert(breakers)
-    .values({ server: serverOf(deps), ...opened })
-    .onConflictDoUpdate({ target: breakers.server, set: opened, setWhere: ne(breakers.state, "open") })
-    .returning();
-  if (rows.length > 0) {
+  const values = { probeAt: now + waitMs, alarm, lastError: failure.message };
+  if (await openBreaker(deps.db, serverOf(deps), values, now)) {
     deps.log[alarm ? "error" : "warn"]("breaker opened: MLflow is left alone but for a probe", {
       error: failure.message,
       alarm,
@@ -129,7 +101,7 @@ async function look(deps: Pick<Deps, "db" | "direct" | "now">): Promise<Found> {
  * @returns "closed" when it has just closed; the caller then wakes the trials that wait
  */
 export async function probe(deps: BreakerDeps): Promise<"closed" | "open" | "not due"> {
-  const claimed = await claimProbe(deps, lte(breakers.probeAt, deps.now()));
+  const claimed = await claimProbe(deps, deps.now());
   if (claimed === null) return "not due";
   const found = await look(deps);
   await settle(deps, claimed, found);
@@ -138,23 +110,16 @@ export async function probe(deps: BreakerDeps): Promise<"closed" | "open" | "not
 
 /** Probes at once, whether or not the breaker is open or due, for an operator. `closed`: it was open and is not now. */
 export async function probeNow(deps: BreakerDeps): Promise<Found & { closed: boolean }> {
-  const claimed = await claimProbe(deps);
+  const claimed = await claimProbe(deps, null);
   const found = await look(deps);
   if (claimed !== null) await settle(deps, claimed, found);
   return { ...found, closed: found.ok && claimed !== null };
 }
 
 /** Takes the probe of an open breaker for as long as its calls may take; null where it is not open, or not due. */
-async function claimProbe(deps: BreakerDeps, due?: SQL): Promise<Breaker | null> {
-  const [claimed] = await drizzle(deps.db)
-    .update(breakers)
-    .set({
-      probeAt: deps.now() + PROBE_CALLS * deps.config.mlflow.timeoutMs + PROBE_SLACK_MS,
-      probes: sql`${breakers.probes} + 1`,
-    })
-    .where(and(eq(breakers.server, serverOf(deps)), eq(breakers.state, "open"), due))
-    .returning();
-  return claimed ?? null;
+async function claimProbe(deps: BreakerDeps, dueBy: number | null): Promise<Breaker | null> {
+  const until = deps.now() + PROBE_CALLS * deps.config.mlflow.timeoutMs + PROBE_SLACK_MS;
+  return takeProbe(deps.db, serverOf(deps), until, dueBy);
 }
 
 async function settle(deps: BreakerDeps, { probes }: Breaker, found: Found): Promise<void> {
@@ -163,18 +128,14 @@ async function settle(deps: BreakerDeps, { probes }: Breaker, found: Found): Pro
   const { probeMs, probeMaxMs } = deps.config.breaker;
   const wait = probeWaitMs(Math.min(probeMaxMs, probeMs * 2 ** Math.min(probes, 20)), probeMaxMs, failure);
   const alarm = failure.kind === "misconfigured";
-  await drizzle(deps.db)
-    .update(breakers)
-    .set({ probeAt: deps.now() + wait, alarm, lastError: failure.message, updatedAt: deps.now() })
-    .where(and(eq(breakers.server, serverOf(deps)), eq(breakers.state, "open")));
+  const now = deps.now();
+  const values = { probeAt: now + wait, alarm, lastError: failure.message, updatedAt: now };
+  await keepOpen(deps.db, serverOf(deps), values);
   await scheduleProbe(deps, wait);
 }
 
 async function close(deps: BreakerDeps): Promise<void> {
-  await drizzle(deps.db)
-    .update(breakers)
-    .set({ state: "closed", failures: 0, probes: 0, openedAt: null, alarm: false, updatedAt: deps.now() })
-    .where(eq(breakers.server, serverOf(deps)));
+  await closeBreaker(deps.db, serverOf(deps), deps.now());
   deps.log.info("breaker closed: MLflow answers again");
 }
 

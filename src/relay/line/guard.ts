@@ -1,6 +1,7 @@
 import type { Config } from "../../config.ts";
 import { type Failure, failed } from "../../mlflow/failure.ts";
-import type { Breaker, Guard } from "../deps.ts";
+import type { Breaker } from "../../store/ops/breakers.ts";
+import type { Guard } from "../deps.ts";
 import { readBreaker } from "./breaker.ts";
 import { pace } from "./pace.ts";
 

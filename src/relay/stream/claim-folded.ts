@@ -4,11 +4,13 @@ import { type Core, fold } from "../../domain/fold.ts";
 import { isOutOfStatements } from "../../store/database/budget.ts";
 import { foldQueries } from "../../store/journal/fold.ts";
 import { unfoldedOf, unfoldedQueries } from "../../store/journal/unfolded.ts";
+import type { Breaker } from "../../store/ops/breakers.ts";
+import { breakerRow } from "../../store/ops/breakers.ts";
 import { streams } from "../../store/schema.ts";
 import { readableCore } from "../../store/stream/core-column.ts";
 import { type Claim, type ClaimedFold, claim, claimFolding } from "../../store/stream/leases.ts";
-import type { Breaker, Deps } from "../deps.ts";
-import { breakerRow } from "../line/breaker.ts";
+import type { Deps } from "../deps.ts";
+import { serverOf } from "../line/breaker.ts";
 import { foldStream } from "./fold.ts";
 import { leaseMs } from "./turn.ts";
 
@@ -67,7 +69,7 @@ async function readAhead(
   const orm = drizzle(deps.db);
   const watermark: SQL = sql`(select ${streams.foldedSeq} from ${streams} where ${streams.id} = ${streamId})`;
   const [[row], [stream], ...unfolded] = await orm.batch([
-    breakerRow(orm, deps),
+    breakerRow(orm, serverOf(deps)),
     orm
       .select({ kind: streams.kind, foldedSeq: streams.foldedSeq })
       .from(streams)

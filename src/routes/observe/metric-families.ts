@@ -1,6 +1,6 @@
 import { BLOCKED_KINDS } from "../../domain/blocked.ts";
 import { SYNC_STATES } from "../../domain/words.ts";
-import type { Breaker } from "../../relay/deps.ts";
+import type { Breaker } from "../../store/ops/breakers.ts";
 import type { Counts } from "../../store/ops/counters.ts";
 import { MAX_COUNTED_BACKLOG, type Readings } from "../../store/ops/metrics.ts";
 import { conflicts, deadLetters, streams, trials } from "../../store/schema.ts";
