@@ -1,6 +1,6 @@
 import { read } from "./calls.ts";
 import { classify, failed, type Result, unanswered } from "./failure.ts";
-import { describe, type MlflowDeps, type Outcome, observed, type Send } from "./http.ts";
+import { type CallOutcome, describe, type MlflowDeps, observed, type Send } from "./http.ts";
 import { artifactPage } from "./schemas.ts";
 import type { Target } from "./target.ts";
 import type { Artifact, Page } from "./types.ts";
@@ -42,7 +42,7 @@ async function open(
   timeoutMs: number,
   { runId, path }: { runId: string; path: string },
   { fetch, now }: MlflowDeps,
-): Promise<Outcome<ArtifactFile>> {
+): Promise<CallOutcome<ArtifactFile>> {
   const request = new Headers(headers);
   request.set("accept", "*/*");
   const waited = new AbortController();

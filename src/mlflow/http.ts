@@ -55,14 +55,14 @@ export function createSend(target: Result<Target>, timeoutMs: number, deps: Mlfl
 const OK = 200;
 
 /** What came of one attempt; `status` is null if nothing was answered. */
-export type Outcome<T> = { result: Result<T>; status: number | null };
+export type CallOutcome<T> = { result: Result<T>; status: number | null };
 
 /** Makes one attempt, unless the settings are wrong, and tells of it. */
 export async function observed<T>(
   { now, observe, admit }: MlflowDeps,
   endpoint: string,
   target: Result<Target>,
-  attempted: (target: Target) => Promise<Outcome<T>>,
+  attempted: (target: Target) => Promise<CallOutcome<T>>,
 ): Promise<Result<T>> {
   const refusal = (await admit?.()) ?? null;
   if (refusal) return { ok: false, failure: refusal };
@@ -78,7 +78,7 @@ async function attempt<T>(
   { base, headers, clean }: Target,
   timeoutMs: number,
   { fetch, now }: MlflowDeps,
-): Promise<Outcome<T>> {
+): Promise<CallOutcome<T>> {
   const request = toRequest(call, headers);
   const query = call.method === "GET" ? `?${new URLSearchParams(call.query)}` : "";
   let status: number | null = null;

@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
-import { compareKeys, openRun, type Position } from "../../src/relay/repair/read-back.ts";
+import { compareKeys, type HistoryPlace, openRun } from "../../src/relay/repair/read-back.ts";
 import { wire } from "../../src/wire.ts";
 import { foldAll, post } from "./api.ts";
 
@@ -74,7 +74,7 @@ const text = (key: string, { step, timestamp }: { step: number | bigint; timesta
 async function compare(windowPoints: number, stopEvery: boolean) {
   const opened = await open();
   const seen = { missing: [] as string[], extra: [] as string[], due: 0 };
-  const starts: (Position | null)[] = [null];
+  const starts: (HistoryPlace | null)[] = [null];
   for (const from of starts) {
     for await (const part of compareKeys(deps, opened, from, windowPoints)) {
       if (!part.ok) throw new Error(part.failure.message);

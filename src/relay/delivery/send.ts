@@ -1,6 +1,11 @@
 import { type Items, pieces } from "../../mlflow/plan.ts";
 import { type Next, planHelping, readNext, type Work } from "../../store/delivery/batch-plan.ts";
-import { type Batch, markUntouched, type Planned, pendingBatches } from "../../store/delivery/batches.ts";
+import {
+  type Batch,
+  markUntouched,
+  type PlannedBatches,
+  pendingBatches,
+} from "../../store/delivery/batches.ts";
 import { makeRoom, slotFor } from "../stream/confirm.ts";
 import { stop } from "../stream/stop.ts";
 import { proceed, type Step, type Turn } from "../stream/turn.ts";
@@ -60,7 +65,7 @@ async function sendHelping(
   turn: Turn,
   runId: string,
   batches: readonly Batch[],
-  planned: Planned | null,
+  planned: PlannedBatches | null,
 ): Promise<Step> {
   const room = await makeRoom(turn, runId, batches.length);
   if (!room.ok) return room;
@@ -74,7 +79,12 @@ async function sendHelping(
 }
 
 /** Brings one batch into MLflow. */
-async function sendBatch(turn: Turn, runId: string, batch: Batch, planned: Planned | null): Promise<Step> {
+async function sendBatch(
+  turn: Turn,
+  runId: string,
+  batch: Batch,
+  planned: PlannedBatches | null,
+): Promise<Step> {
   await turn.pace();
   // MLflow writes the token last, as a tag: where it is, all of the batch is.
   const slot = slotFor(turn, batch.token);

@@ -9,7 +9,7 @@ import { recordConflicts } from "../../store/mirror/conflicts.ts";
 import { filterOfTime, NONCE_TAG } from "../delivery/nonce.ts";
 import { findByNonce } from "../delivery/run.ts";
 import type { Deps } from "../deps.ts";
-import { heard } from "../line/heard.ts";
+import { heard } from "../line/breaker.ts";
 import { landingMs, type Turn } from "../stream/turn.ts";
 import { RUN_STATEMENTS, underLease } from "../stream/under-lease.ts";
 

@@ -22,7 +22,7 @@ export function newHelping(untilMs: number): Helping {
 }
 
 /** What came of some runs. `more`: the helping was used up before they were. */
-export type Outcome = { kind: "done" | "more" } | { kind: "failed"; failure: Failed };
+export type HelpingOutcome = { kind: "done" | "more" } | { kind: "failed"; failure: Failed };
 
 /** Whether another run may have its turn. The first one always gets it. */
 export function takes(deps: Pick<Deps, "budget" | "now">, helping: Helping): boolean {
@@ -57,7 +57,7 @@ export function countPulled(counts: Counts, pulled: Pulled): void {
  * What a stream's failure means for the others: MLflow being away ends the helping. Either way the next look tries
  * again, and the next helping begins with another stream, so that a run that always fails holds nobody up.
  */
-export function passed(deps: Deps, counts: Counts, failure: Failed, streamId: number): Outcome {
+export function passed(deps: Deps, counts: Counts, failure: Failed, streamId: number): HelpingOutcome {
   deps.log.warn("a run could not be followed", { stream: streamId, error: failure.message });
   count(counts, "failed");
   return isAway(failure) ? { kind: "failed", failure } : { kind: "done" };
@@ -73,7 +73,7 @@ export function threw(
   counts: Counts,
   error: unknown,
   streamId: number,
-): Outcome {
+): HelpingOutcome {
   if (isOutOfStatements(error) && !helping.isFresh) return { kind: "more" };
   deps.log.error("a run could not be followed", { stream: streamId, error: errorText(error) });
   count(counts, "failed");

@@ -2,12 +2,21 @@ import type { Run } from "../../mlflow/types.ts";
 import { mirrorRuns, settleMerged, type ToMerge } from "../../store/mirror/runs.ts";
 import type { Deps } from "../deps.ts";
 import type { Counts } from "./helping.ts";
-import { count, countPulled, type Helping, handle, type Outcome, passed, takes, threw } from "./helping.ts";
+import {
+  count,
+  countPulled,
+  type Helping,
+  type HelpingOutcome,
+  handle,
+  passed,
+  takes,
+  threw,
+} from "./helping.ts";
 import { hasNews, type Pulled, pullStream } from "./pull.ts";
 import { linkTagged } from "./tagged.ts";
 
 /** What came of a page. `left`: the streams that did not get their turn, in order of id. */
-export type Followed = { outcome: Outcome; left: readonly number[] };
+export type Followed = { outcome: HelpingOutcome; left: readonly number[] };
 
 /**
  * Follows a page of runs as MLflow shows them: into the mirror, to the trials whose tags they carry, and, where a
@@ -38,7 +47,7 @@ async function mergeAll(
   toMerge: readonly ToMerge[],
   helping: Helping,
   counts: Counts,
-): Promise<Outcome> {
+): Promise<HelpingOutcome> {
   const merged: ToMerge[] = [];
   try {
     for (const each of toMerge) {
@@ -60,7 +69,7 @@ async function mergeOne(
   helping: Helping,
   counts: Counts,
   merged: ToMerge[],
-): Promise<Outcome> {
+): Promise<HelpingOutcome> {
   const { streamId, run } = each;
   if (!takes(deps, helping)) return { kind: "more" };
   try {

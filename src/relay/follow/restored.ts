@@ -4,7 +4,7 @@ import { mirrorExperiment } from "../../store/mirror/experiments.ts";
 import { type ToPull, unblockRestored } from "../../store/mirror/to-pull.ts";
 import type { Deps } from "../deps.ts";
 import { sendPokes } from "../intake/ingest.ts";
-import { heard } from "../line/heard.ts";
+import { heard } from "../line/breaker.ts";
 import { RUN_STATEMENTS } from "../stream/under-lease.ts";
 import type { Counts } from "./helping.ts";
 import { count, passed } from "./helping.ts";

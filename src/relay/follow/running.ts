@@ -2,7 +2,7 @@ import type { Run } from "../../mlflow/types.ts";
 import { markGone } from "../../store/mirror/runs.ts";
 import { streamsToPull, type ToPull } from "../../store/mirror/to-pull.ts";
 import type { Deps } from "../deps.ts";
-import { heard } from "../line/heard.ts";
+import { heard } from "../line/breaker.ts";
 import { MAX_IDS, runsOrLost } from "../line/runs-by-id.ts";
 import type { Counts } from "./helping.ts";
 import { count, type Helping, newHelping, takesPage } from "./helping.ts";

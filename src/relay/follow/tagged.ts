@@ -13,9 +13,18 @@ import {
 } from "../../store/mirror/tagged.ts";
 import type { Deps } from "../deps.ts";
 import { digest } from "../intake/identify.ts";
-import { heard } from "../line/heard.ts";
+import { heard } from "../line/breaker.ts";
 import type { Counts } from "./helping.ts";
-import { count, countPulled, type Helping, handle, type Outcome, passed, takes, threw } from "./helping.ts";
+import {
+  count,
+  countPulled,
+  type Helping,
+  type HelpingOutcome,
+  handle,
+  passed,
+  takes,
+  threw,
+} from "./helping.ts";
 import { deleteSpare, linkFound } from "./link-found.ts";
 import { pullStream } from "./pull.ts";
 
@@ -29,7 +38,7 @@ export async function linkTagged(
   runs: readonly Run[],
   helping: Helping,
   counts: Counts,
-): Promise<Outcome> {
+): Promise<HelpingOutcome> {
   const tagged = await freeTagged(
     deps.db,
     runs.map((run) => run.info.runId),
@@ -55,7 +64,7 @@ async function linkOrSettle(
   stream: Claimant,
   helping: Helping,
   counts: Counts,
-): Promise<Outcome> {
+): Promise<HelpingOutcome> {
   try {
     return stream.mlflowRunId === null
       ? await linkOne(deps, run, stream, counts)
@@ -76,7 +85,7 @@ function concerns({ config }: Deps, run: Tagged, stream: Claimant): boolean {
 }
 
 /** Links the oldest of the stream's runs, which may be another one than this, seen on an earlier page. */
-async function linkOne(deps: Deps, run: Tagged, stream: Claimant, counts: Counts): Promise<Outcome> {
+async function linkOne(deps: Deps, run: Tagged, stream: Claimant, counts: Counts): Promise<HelpingOutcome> {
   if (await hasRefusedRun(deps.db, stream.id, run.runId)) return { kind: "done" };
   const oldest = stream.requestedRunId ?? (await unlinkedRunOf(deps.db, run)) ?? run.runId;
   const linked = await linkFound(deps, stream.id, oldest);
@@ -110,7 +119,7 @@ async function settleOther(
   run: Tagged,
   stream: Claimant & { mlflowRunId: string },
   counts: Counts,
-): Promise<Outcome> {
+): Promise<HelpingOutcome> {
   if (stream.mlflowRunId === run.runId) {
     await repairLink(deps.db, run.runId, stream.id);
     return { kind: "done" };

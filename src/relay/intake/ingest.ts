@@ -1,8 +1,8 @@
 import type { JournalEvent } from "../../domain/types.ts";
 import { errorText } from "../../log.ts";
-import { journalEach, type Settled } from "../../store/journal/each.ts";
+import { type JournalOutcome, journalEach } from "../../store/journal/each.ts";
 import type { Deps, RelayMessage } from "../deps.ts";
-import { within } from "../line/within.ts";
+import { withDeadline } from "../line/deadline.ts";
 import { isFull, noteSize } from "./room.ts";
 
 /** Long enough for a busy database, short enough for a trainer. */
@@ -15,7 +15,7 @@ const MAX_BATCH_BYTES = 240_000;
 const MAX_BATCH_MESSAGES = 100;
 
 export type Ingested =
-  | { kept: "journal"; outcomes: Settled[] }
+  | { kept: "journal"; outcomes: JournalOutcome[] }
   /** The database refused; the queue holds the events until it takes them again. */
   | { kept: "queue" }
   /** The database is past its high-water mark. */
@@ -27,10 +27,10 @@ type IngestDeps = Pick<Deps, "db" | "budget" | "trials" | "config" | "now" | "lo
 /** Keeps events: in the journal, else in the queue, else nowhere, and then nothing was acknowledged. */
 export async function ingest(deps: IngestDeps, events: readonly JournalEvent[]): Promise<Ingested> {
   let left = events;
-  let settled: Settled[] = [];
+  let settled: JournalOutcome[] = [];
   try {
     if (await isFull(deps)) return { kept: "full" };
-    const { outcomes, pokes, databaseBytes } = await within(
+    const { outcomes, pokes, databaseBytes } = await withDeadline(
       JOURNAL_TIMEOUT_MS,
       journalEach(deps, events, deps.now()),
     );
@@ -49,9 +49,9 @@ export async function ingest(deps: IngestDeps, events: readonly JournalEvent[]):
   const sendable = toMessages(left);
   if (!sendable) return { kept: "nowhere" };
   try {
-    for (const batch of sendable) await within(SEND_TIMEOUT_MS, deps.trials.sendBatch(batch));
+    for (const batch of sendable) await withDeadline(SEND_TIMEOUT_MS, deps.trials.sendBatch(batch));
     if (settled.length === 0) return { kept: "queue" };
-    const sent = left.map(({ id }): Settled => ({ kind: "accepted", eventId: id }));
+    const sent = left.map(({ id }): JournalOutcome => ({ kind: "accepted", eventId: id }));
     return { kept: "journal", outcomes: [...settled, ...sent] };
   } catch (error) {
     // What an earlier batch took is delivered all the same: the trainer's repeat is a duplicate.
@@ -64,7 +64,7 @@ export async function ingest(deps: IngestDeps, events: readonly JournalEvent[]):
 }
 
 /** Counts events for /metrics, by what the journal made of them. */
-export function countOutcomes({ tally }: Pick<Deps, "tally">, outcomes: readonly Settled[]): void {
+export function countOutcomes({ tally }: Pick<Deps, "tally">, outcomes: readonly JournalOutcome[]): void {
   for (const { kind } of outcomes) tally.add(`relay_events_total{outcome="${kind}"}`);
 }
 
@@ -86,7 +86,7 @@ export async function sendPokes(
     );
   const sent = batches.map((messages) => deps.trials.sendBatch(messages));
   try {
-    await within(POKE_TIMEOUT_MS, Promise.all(sent));
+    await withDeadline(POKE_TIMEOUT_MS, Promise.all(sent));
   } catch (error) {
     deps.log.warn("pokes were not sent; the cron will find these trials", {
       error: errorText(error),

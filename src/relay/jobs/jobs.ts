@@ -3,11 +3,11 @@ import { errorText } from "../../log.ts";
 import { type JobRow, readJobCounts } from "../../store/jobs/columns.ts";
 import { claimJob, createJob, keepJob, type NewJob, overdueJobs, storeJob } from "../../store/jobs/jobs.ts";
 import type { Deps } from "../deps.ts";
+import { withDeadline } from "../line/deadline.ts";
 import { whileKept } from "../line/keep.ts";
-import { within } from "../line/within.ts";
 import { createRun, syncTrialToMlflow } from "./deliver-all.ts";
 import { syncMlflowToTrial } from "./pull-all.ts";
-import { type Outcome, settle } from "./settle.ts";
+import { type StepOutcome, settle } from "./settle.ts";
 import type { JobHandler } from "./step.ts";
 import { syncExperiment } from "./sync-experiment.ts";
 
@@ -47,7 +47,7 @@ export async function ask(deps: SendDeps & Pick<Deps, "db" | "now">, job: NewJob
 export async function sendJob(deps: SendDeps, jobId: string, ms: number): Promise<boolean> {
   const delaySeconds = Math.min(MAX_DELAY_SECONDS, Math.ceil(ms / 1000));
   try {
-    await within(SEND_TIMEOUT_MS, deps.jobs.send({ kind: "job", jobId }, { delaySeconds }));
+    await withDeadline(SEND_TIMEOUT_MS, deps.jobs.send({ kind: "job", jobId }, { delaySeconds }));
     return true;
   } catch (error) {
     deps.log.warn("a job's message was not sent; the cron will find the job", {
@@ -105,7 +105,7 @@ export async function runJob(deps: Deps, jobId: string, deliveries: number): Pro
   if (!stored || dueInMs !== null) await sendJob(deps, jobId, dueInMs ?? 0);
 }
 
-async function outcomeOf(deps: Deps, job: JobRow): Promise<Outcome> {
+async function outcomeOf(deps: Deps, job: JobRow): Promise<StepOutcome> {
   try {
     const away = await whyAway(deps);
     if (away) return away;
@@ -118,7 +118,7 @@ async function outcomeOf(deps: Deps, job: JobRow): Promise<Outcome> {
 }
 
 /** Why MLflow is not to be called at all just now. */
-async function whyAway(deps: Deps): Promise<Outcome | null> {
+async function whyAway(deps: Deps): Promise<StepOutcome | null> {
   if (!deps.config.enabled)
     return { kind: "snooze", ms: DISABLED_SNOOZE_MS, error: "MLFLOW_ENABLED is false" };
   const breaker = await deps.guard.breaker();

@@ -7,26 +7,26 @@ import { backoffMs } from "../line/backoff.ts";
 import type { JobStep } from "./step.ts";
 
 /** As a handler's step, with failures in the relay itself. */
-export type Outcome =
+export type StepOutcome =
   | Exclude<JobStep, { kind: "failed" }>
   | { kind: "failed"; failure: { kind: FailureKind | "internal"; message: string } };
 
 /** What is to be stored of a step, and in how many milliseconds the job goes on; null when it is over. */
-export type Settled = { values: JobValues; dueInMs: number | null };
+export type AfterStep = { values: JobValues; dueInMs: number | null };
 
 /** What a step means for its job. An MLflow that is away costs no attempt, however long it is away. */
 export function settle(
   { config, random, now }: Pick<Deps, "config" | "random" | "now">,
   job: JobRow,
-  outcome: Outcome,
-): Settled {
+  outcome: StepOutcome,
+): AfterStep {
   const withError = (kind: JobError["kind"], error: string) => {
     const errors = readJobErrors(job.errors);
     // Of waiting the latest reason is enough: there is no end to how often a job may wait.
     const kept = kind === "snoozed" && errors.at(-1)?.kind === "snoozed" ? errors.slice(0, -1) : errors;
     return JSON.stringify([...kept, { attempt: job.attempts + 1, at: now(), kind, error }]);
   };
-  const snoozed = (dueInMs: number, error: string): Settled => ({
+  const snoozed = (dueInMs: number, error: string): AfterStep => ({
     values: { state: "queued", snoozes: job.snoozes + 1, errors: withError("snoozed", error) },
     dueInMs,
   });
@@ -54,7 +54,7 @@ export function settle(
     }
   }
 
-  function over(values: JobValues): Settled {
+  function over(values: JobValues): AfterStep {
     return { values: { ...values, finishedAt: now() }, dueInMs: null };
   }
 }

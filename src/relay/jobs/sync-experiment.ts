@@ -6,7 +6,7 @@ import type { Deps } from "../deps.ts";
 import type { Counts } from "../follow/helping.ts";
 import { count, type Helping, newHelping, takesPage } from "../follow/helping.ts";
 import { followRuns } from "../follow/page.ts";
-import { heard } from "../line/heard.ts";
+import { heard } from "../line/breaker.ts";
 import { MAX_IDS, runsOrLost } from "../line/runs-by-id.ts";
 import { rest } from "./rest.ts";
 import type { Job, JobHandler, JobStep } from "./step.ts";

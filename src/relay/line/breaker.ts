@@ -1,6 +1,6 @@
 import { drizzle } from "drizzle-orm/d1";
 import { withoutCredentials } from "../../config.ts";
-import type { Failure } from "../../mlflow/failure.ts";
+import { type Failure, isAway } from "../../mlflow/failure.ts";
 import {
   type Breaker,
   breakerRow,
@@ -146,4 +146,10 @@ async function scheduleProbe(deps: BreakerDeps, ms: number): Promise<void> {
   } catch {
     deps.log.warn("the probe was not scheduled; the cron will probe");
   }
+}
+
+/** Has the breaker hear of a failed call, where it may be the server's state; passes the failure on. */
+export async function heard(deps: Deps, failure: Failure): Promise<{ kind: "failed"; failure: Failure }> {
+  if (isAway(failure)) await recordFailure(deps, failure);
+  return { kind: "failed", failure };
 }

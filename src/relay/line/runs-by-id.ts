@@ -11,12 +11,15 @@ const MAX_PAGES = 10;
 const MAX_ASKED = 20;
 
 /** A run and the experiment that it is in, where a search looks for it. */
-export type Wanted = { runId: string; experimentId: string };
+export type RunPlace = { runId: string; experimentId: string };
 
 type Found = { ok: true; runs: Map<string, Run> } | { ok: false; failure: Failure };
 
 /** Asks MLflow for some runs by their ids, deleted ones too: one search for all, up to its last page. */
-export async function runsById({ mlflow }: Pick<Deps, "mlflow">, wanted: readonly Wanted[]): Promise<Found> {
+export async function runsById(
+  { mlflow }: Pick<Deps, "mlflow">,
+  wanted: readonly RunPlace[],
+): Promise<Found> {
   const runs = new Map<string, Run>();
   let pageToken: string | null = null;
   for (let page = 0; page < MAX_PAGES; page++) {
@@ -44,7 +47,7 @@ type Sure = { ok: true; runs: Map<string, Run>; lost: string[]; unsure: string[]
  */
 export async function runsOrLost(
   deps: Pick<Deps, "mlflow">,
-  wanted: readonly Wanted[],
+  wanted: readonly RunPlace[],
 ): Promise<Sure | Extract<Found, { ok: false }>> {
   const found = await runsById(deps, wanted);
   if (!found.ok) return found;

@@ -1,12 +1,12 @@
 import type { Result } from "../../mlflow/failure.ts";
 import type { Run } from "../../mlflow/types.ts";
 import type { Deps } from "../deps.ts";
-import { MAX_IDS, runsById, type Wanted } from "../line/runs-by-id.ts";
+import { MAX_IDS, type RunPlace, runsById } from "../line/runs-by-id.ts";
 
 /** How long a turn waits for others that want to look as well. */
 const COMPANY_MS = 100;
 
-type Waiting = Wanted & PromiseWithResolvers<Result<Run | null>>;
+type Waiting = RunPlace & PromiseWithResolvers<Result<Run | null>>;
 
 /**
  * Looks at runs in MLflow, for the turns that one invocation has in hand: those that want to look at about the same
@@ -34,7 +34,7 @@ export class Looks {
   }
 
   /** The run as MLflow has it; null where the search does not show it. */
-  see(wanted: Wanted): Promise<Result<Run | null>> {
+  see(wanted: RunPlace): Promise<Result<Run | null>> {
     const answer = Promise.withResolvers<Result<Run | null>>();
     this.#waiting.push({ ...wanted, ...answer });
     if (this.#waiting.length === 1) setTimeout(() => this.#ask(), COMPANY_MS);

@@ -4,11 +4,11 @@ import { type PointView, pointView, type Sampled, sampled } from "../../domain/r
 import { readSentState } from "../../store/stream/columns.ts";
 import { readCore } from "../../store/stream/core-column.ts";
 import type { Deps } from "../deps.ts";
-import { compareKeys, type Opened, openRun, type Position } from "./read-back.ts";
+import { compareKeys, type HistoryPlace, type Opened, openRun } from "./read-back.ts";
 import { compareRest, foundState, stateDifferences } from "./verify.ts";
 
 /** What is to be sent again. A range is one of points; without one, parameters, tags and status come too. */
-export type Wanted = {
+export type BackfillScope = {
   fromTime: number | null;
   toTime: number | null;
   fromStep: number | null;
@@ -17,7 +17,7 @@ export type Wanted = {
 };
 
 /** How far a helping came in a stream: the watermark that it began with, and the place. */
-export type Resume = { seq: number; position: Position };
+export type Resume = { seq: number; position: HistoryPlace };
 
 /** What there is to send of a stream, and from where to go on if that is not all. */
 export type Plan = {
@@ -31,7 +31,7 @@ export type Plan = {
   next: Resume | null;
 };
 
-export type Planned =
+export type BackfillPlan =
   | { kind: "planned"; plan: Plan }
   | { kind: "unreachable"; message: string }
   /** Nothing can be sent again, and why. */
@@ -44,9 +44,9 @@ export const HELPING_POINTS = 20_000;
 export async function planBackfill(
   deps: Deps,
   streamId: number,
-  wanted: Wanted,
+  wanted: BackfillScope,
   resume: Resume | null,
-): Promise<Planned> {
+): Promise<BackfillPlan> {
   const opened = await openRun(deps, streamId, resume?.seq ?? null);
   if (opened.kind === "unreachable") return { kind: "unreachable", message: opened.failure.message };
   if (opened.kind === "no run") return { kind: "impossible", reason: "it has no run in MLflow yet" };
@@ -87,7 +87,7 @@ export async function planBackfill(
   return { kind: "planned", plan };
 }
 
-function restOf(opened: Opened, { onlyMissing }: Wanted): Pick<Plan, "params" | "tags" | "state"> {
+function restOf(opened: Opened, { onlyMissing }: BackfillScope): Pick<Plan, "params" | "tags" | "state"> {
   const { params, tags } = compareRest(opened);
   // A run's start cannot be mended.
   const different = (stateDifferences(opened) ?? []).filter(({ field }) => field !== "start_time");
@@ -109,7 +109,10 @@ function restOf(opened: Opened, { onlyMissing }: Wanted): Pick<Plan, "params" | 
   };
 }
 
-function isWithin({ step, timestamp }: KeptPoint, { fromTime, toTime, fromStep, toStep }: Wanted): boolean {
+function isWithin(
+  { step, timestamp }: KeptPoint,
+  { fromTime, toTime, fromStep, toStep }: BackfillScope,
+): boolean {
   const between = (value: number, from: number | null, to: number | null) =>
     (from === null || value >= from) && (to === null || value <= to);
   return between(timestamp, fromTime, toTime) && between(step, fromStep, toStep);

@@ -91,10 +91,10 @@ async function settle(deps: Deps, filter: ConflictFilter, take: Side, dryRun: bo
   return { ...settled, undone, done };
 }
 
-type Planned = { conflict: OpenConflict; resolution: Resolution };
+type PlannedResolution = { conflict: OpenConflict; resolution: Resolution };
 
 /** Says the chosen values in the journal; false when nothing was kept. */
-async function say(deps: Deps, planned: readonly Planned[], take: Side): Promise<boolean> {
+async function say(deps: Deps, planned: readonly PlannedResolution[], take: Side): Promise<boolean> {
   const said = planned.flatMap(({ conflict, resolution }) =>
     resolution.kind === "say" ? [{ conflict, facts: resolution.facts }] : [],
   );
@@ -132,7 +132,7 @@ function eventsOf(
 }
 
 /** Deletes the second runs of trials in MLflow; the answer is what was not done. */
-async function deleteDoubles(deps: Deps, planned: readonly Planned[]): Promise<Undone[]> {
+async function deleteDoubles(deps: Deps, planned: readonly PlannedResolution[]): Promise<Undone[]> {
   const undone: Undone[] = [];
   for (const { conflict, resolution } of planned) {
     if (resolution.kind !== "delete_run") continue;

@@ -9,13 +9,13 @@ import type { Turn } from "../stream/turn.ts";
 import type { Change, UnblockAction, Unblocked } from "./changes.ts";
 
 /** What is to be done, or why nothing can be. */
-type Planned = { changes: Change[] } | Exclude<Unblocked, { kind: "done" }>;
+type UnblockPlan = { changes: Change[] } | Exclude<Unblocked, { kind: "done" }>;
 
 const UNREADABLE =
   "The relay cannot read what it holds of it, so another run would get no more of it; restore tries again.";
 
 /** Looks at what MLflow has, and says what an action takes. Changes nothing. */
-export async function planUnblock(turn: Turn, action: UnblockAction): Promise<Planned> {
+export async function planUnblock(turn: Turn, action: UnblockAction): Promise<UnblockPlan> {
   // Nothing of it is to be asked of MLflow: what it needs is a relay that can read it.
   const isUnreadable = turn.stream.blockedKind === "unreadable";
   switch (action) {
@@ -31,7 +31,7 @@ export async function planUnblock(turn: Turn, action: UnblockAction): Promise<Pl
 }
 
 /** Brings back what was deleted in MLflow, and goes on with it. */
-async function restore(turn: Turn): Promise<Planned> {
+async function restore(turn: Turn): Promise<UnblockPlan> {
   const { runId } = await namedRun(turn);
   const run = await existing(turn, runId, (id) => turn.deps.mlflow.getRun(id));
   if (!run.ok) return unreachable(run);
@@ -56,7 +56,7 @@ async function restore(turn: Turn): Promise<Planned> {
 }
 
 /** Leaves the deleted run as it is, and delivers the whole journal to a new one. */
-async function recreate(turn: Turn): Promise<Planned> {
+async function recreate(turn: Turn): Promise<UnblockPlan> {
   const { runId, isRequested } = await namedRun(turn);
   if (turn.stream.prunedAt !== null)
     return {
@@ -133,6 +133,6 @@ async function existing<T extends Run | Experiment>(
   return { ok: false, detail: found.failure?.message ?? "the lease was lost" };
 }
 
-function unreachable({ detail }: { detail: string }): Planned {
+function unreachable({ detail }: { detail: string }): UnblockPlan {
   return { kind: "later", detail: `MLflow cannot be asked just now: ${detail}.` };
 }

@@ -68,8 +68,8 @@ export async function openRun(deps: ReadDeps, streamId: number, upto: number | n
 }
 
 /** Where to go on: after this place of this key; without a place, after the key. */
-export type Position = { key: string; after: Place | null };
-export type KeyDifferences = PointDifferences & { key: string; next: Position };
+export type HistoryPlace = { key: string; after: Place | null };
+export type KeyDifferences = PointDifferences & { key: string; next: HistoryPlace };
 
 /**
  * Compares all points of a run, key by key; a long history in several parts. Ends with a failure if there is one.
@@ -80,7 +80,7 @@ export type KeyDifferences = PointDifferences & { key: string; next: Position };
 export async function* compareKeys(
   deps: ReadDeps,
   opened: Opened,
-  from: Position | null,
+  from: HistoryPlace | null,
   windowPoints = WINDOW_POINTS,
 ): AsyncGenerator<Result<KeyDifferences>> {
   const { before, run } = opened;
@@ -120,7 +120,7 @@ type Group = { keys: string[]; size: number; isLong: boolean; after: Place | nul
 /** Short keys together, to spare the database; a long one, or the rest of one, by itself. */
 function groupsOf(
   keys: readonly { key: string; count: number }[],
-  from: Position | null,
+  from: HistoryPlace | null,
   most: number,
 ): Group[] {
   const groups: Group[] = [];

@@ -4,8 +4,8 @@ import { requeue } from "../../store/delivery/requeue.ts";
 import { keptTags } from "../../store/readback/kept.ts";
 import { type Claim, claim } from "../../store/stream/leases.ts";
 import type { Deps } from "../deps.ts";
-import { letGo } from "../stream/let-go.ts";
 import { leaseMs } from "../stream/turn.ts";
+import { letGo } from "../stream/under-lease.ts";
 import type { Plan } from "./backfill.ts";
 
 type Claimed = Extract<Claim, { kind: "claimed" }>;

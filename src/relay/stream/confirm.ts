@@ -9,7 +9,7 @@ import { readUnconfirmed, type Unconfirmed } from "../../store/stream/columns.ts
 import type { Deps } from "../deps.ts";
 import { sendPokes } from "../intake/ingest.ts";
 import { backoffMs } from "../line/backoff.ts";
-import { heard } from "../line/heard.ts";
+import { heard } from "../line/breaker.ts";
 import { MAX_IDS, runsById } from "../line/runs-by-id.ts";
 import { stop } from "./stop.ts";
 import { proceed, type Step, type Turn } from "./turn.ts";

@@ -40,7 +40,7 @@ const settled = z
     sample: z.array(letterListed).describe("The first ten."),
   })
   .meta({ id: "DeadLettersSettled" });
-export type Settled = z.output<typeof settled>;
+export type SettledLetters = z.output<typeof settled>;
 
 const edit = z
   .strictObject({

@@ -14,7 +14,7 @@ import {
 import { readCursor, toPage } from "../door/cursor.ts";
 import { found } from "../door/query.ts";
 import { routes } from "../route.ts";
-import { type Bulk, deadLetters, type Settled } from "./contract.ts";
+import { type Bulk, deadLetters, type SettledLetters } from "./contract.ts";
 
 /** What one request settles at most; `more` in its answer says that there are others. */
 const MAX_SETTLED = 500;
@@ -74,7 +74,7 @@ async function settleMatching(
   relay: Deps,
   action: "replay" | "drop",
   { filter, dry_run }: Bulk,
-): Promise<Settled> {
+): Promise<SettledLetters> {
   const matching = await matchingLetters(relay.db, { ...filter, state: "open" }, MAX_SETTLED);
   const { letters, total } = matching;
   const settled = dry_run ? letters.map(({ id }) => id) : await settle(relay, action, letters);

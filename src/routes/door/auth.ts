@@ -3,7 +3,7 @@ import { createMiddleware } from "hono/factory";
 import { SCOPES, type Scope } from "../../domain/words.ts";
 import { HttpFailure } from "../../errors.ts";
 import type { Deps } from "../../relay/deps.ts";
-import { within } from "../../relay/line/within.ts";
+import { withDeadline } from "../../relay/line/deadline.ts";
 import { activeToken, sha256, TOKEN_FORM } from "../../store/ops/tokens.ts";
 import type { AppEnv } from "./context.ts";
 import { countStranger, refuseClosed } from "./rate.ts";
@@ -68,7 +68,7 @@ async function authenticate(c: Context<AppEnv>, token: string): Promise<Caller |
 /** Asks the database; while it does not answer, a token that was good a while ago still is. */
 async function lookUp({ db, now }: Pick<Deps, "db" | "now">, hash: string): Promise<Caller | null> {
   try {
-    const token = await within(LOOK_UP_TIMEOUT_MS, activeToken(db, hash, now()));
+    const token = await withDeadline(LOOK_UP_TIMEOUT_MS, activeToken(db, hash, now()));
     cache.note(hash, token, now());
     return token?.caller ?? null;
   } catch {

@@ -2,7 +2,7 @@ import { errorText } from "../../log.ts";
 import { flushTally } from "../../relay/cron/flush-tally.ts";
 import type { Deps } from "../../relay/deps.ts";
 import { readBreaker } from "../../relay/line/breaker.ts";
-import { within } from "../../relay/line/within.ts";
+import { withDeadline } from "../../relay/line/deadline.ts";
 import { readMetrics } from "../../store/ops/metrics.ts";
 import { authorize } from "../door/auth.ts";
 import { countStranger } from "../door/rate.ts";
@@ -44,7 +44,7 @@ async function readQueue(
   queue: Pick<Queue, "metrics">,
 ): Promise<QueueReading[]> {
   try {
-    return [{ name, metrics: await within(QUEUE_TIMEOUT_MS, queue.metrics()) }];
+    return [{ name, metrics: await withDeadline(QUEUE_TIMEOUT_MS, queue.metrics()) }];
   } catch (error) {
     log.warn("a queue's figures are missing from /metrics", { queue: name, error: errorText(error) });
     return [];

@@ -2,7 +2,7 @@ import { withoutCredentials } from "../../config.ts";
 import { errorText } from "../../log.ts";
 import type { Deps } from "../../relay/deps.ts";
 import { readBreaker } from "../../relay/line/breaker.ts";
-import { within } from "../../relay/line/within.ts";
+import { withDeadline } from "../../relay/line/deadline.ts";
 import type { Readiness } from "./contract.ts";
 
 const CHECK_TIMEOUT_MS = 3_000;
@@ -35,7 +35,7 @@ export function forStrangers({ status, database, queue, mlflow }: Readiness): Re
 
 async function checkDatabase({ db }: Deps): Promise<Readiness["database"]> {
   try {
-    await within(CHECK_TIMEOUT_MS, db.prepare("select 1 from streams limit 1").all());
+    await withDeadline(CHECK_TIMEOUT_MS, db.prepare("select 1 from streams limit 1").all());
     return { state: "ok", last_error: null };
   } catch (error) {
     return { state: "down", last_error: errorText(error) };
@@ -44,7 +44,7 @@ async function checkDatabase({ db }: Deps): Promise<Readiness["database"]> {
 
 async function checkQueue({ trials }: Deps): Promise<Readiness["queue"]> {
   try {
-    const { backlogCount } = await within(CHECK_TIMEOUT_MS, trials.metrics());
+    const { backlogCount } = await withDeadline(CHECK_TIMEOUT_MS, trials.metrics());
     return { state: "ok", last_error: null, backlog: backlogCount };
   } catch (error) {
     return { state: "down", last_error: errorText(error), backlog: null };
@@ -56,14 +56,15 @@ let lastLook: { at: number; state: "ok" | "down"; error: string | null } | null 
 /** MLflow's state as a cheap call finds it, and what the breaker last saw. */
 async function checkMlflow(relay: Deps): Promise<Readiness["mlflow"]> {
   const { config, now } = relay;
-  const breaker = await within(CHECK_TIMEOUT_MS, readBreaker(relay)).catch(() => null);
+  const breaker = await withDeadline(CHECK_TIMEOUT_MS, readBreaker(relay)).catch(() => null);
   if (config.enabled && (lastLook === null || now() - lastLook.at > MLFLOW_CACHE_MS)) {
-    const look = await within(CHECK_TIMEOUT_MS, relay.mlflow.searchExperiments({ maxResults: 1 })).catch(
-      (error) => ({
-        ok: false as const,
-        failure: { message: errorText(error) },
-      }),
-    );
+    const look = await withDeadline(
+      CHECK_TIMEOUT_MS,
+      relay.mlflow.searchExperiments({ maxResults: 1 }),
+    ).catch((error) => ({
+      ok: false as const,
+      failure: { message: errorText(error) },
+    }));
     lastLook = { at: now(), state: look.ok ? "ok" : "down", error: look.ok ? null : look.failure.message };
   }
   return {

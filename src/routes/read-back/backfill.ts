@@ -3,13 +3,13 @@ import { invalid } from "../../domain/problems.ts";
 import { HttpFailure } from "../../errors.ts";
 import type { Deps } from "../../relay/deps.ts";
 import {
+  type BackfillPlan,
+  type BackfillScope,
   HELPING_POINTS,
   isEmptyPlan,
-  type Planned,
   planBackfill,
   planView,
   type Resume,
-  type Wanted,
 } from "../../relay/repair/backfill.ts";
 import { sendAgain } from "../../relay/repair/send-again.ts";
 import { RUN_STATEMENTS } from "../../relay/stream/under-lease.ts";
@@ -62,7 +62,7 @@ export async function backfill({ relay, readBody }: Asked<Backfill>): Promise<Re
 async function helping(
   relay: Deps,
   stream: SelectedStream,
-  planned: Exclude<Planned, { kind: "unreachable" }>,
+  planned: Exclude<BackfillPlan, { kind: "unreachable" }>,
   dryRun: boolean,
 ): Promise<{ result: SentAgain; resume: Resume | null }> {
   const { key: id, kind, modelRunId: model_run_id, trialId: trial_id } = stream;
@@ -78,7 +78,7 @@ async function helping(
   return { result: { ...view, outcome: isSent ? "queued" : "busy" }, resume: plan.next };
 }
 
-function wantedOf({ from_time, to_time, from_step, to_step, only_missing }: BackfillRequest): Wanted {
+function wantedOf({ from_time, to_time, from_step, to_step, only_missing }: BackfillRequest): BackfillScope {
   return {
     fromTime: from_time,
     toTime: to_time,

@@ -7,7 +7,7 @@ import { overRows } from "../sql.ts";
 import { readFinals } from "../stream/columns.ts";
 import type { Lease, StreamRow } from "../stream/leases.ts";
 import { tagsToDelete, tagsToSend } from "./agreed.ts";
-import { type Batch, batchesOf, type Planned, pendingRows } from "./batches.ts";
+import { type Batch, batchesOf, type PlannedBatches, pendingRows } from "./batches.ts";
 import { parentExperiment } from "./parents.ts";
 
 /** A helping of delivery: a few full batches, planned while those before it are sent. */
@@ -113,7 +113,7 @@ export async function planHelping(
   stream: Marks,
   next: Next,
   maxStep: number,
-): Promise<Planned> {
+): Promise<PlannedBatches> {
   const [rows] = next;
   const finals = rows.flatMap((row) =>
     Object.entries(readFinals(row.finals)).map(([key, value], n) => [

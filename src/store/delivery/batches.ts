@@ -34,13 +34,13 @@ export async function pendingBatches(db: D1Database, streamId: number): Promise<
 }
 
 /** A helping that was planned, and the watermark that it reaches. */
-export type Planned = { upto: number; batches: readonly Batch[] };
+export type PlannedBatches = { upto: number; batches: readonly Batch[] };
 
 /** What is written down before a batch is sent. */
 export type Mark = {
   batch: Batch;
   /** The helping that it is the first of, where that is not stored yet. */
-  planned: Planned | null;
+  planned: PlannedBatches | null;
   fence: Fence;
   /** The token of a batch that MLflow has: it is forgotten with it. */
   sent: string | null;

@@ -7,11 +7,11 @@ import { permanentRefusal, type Refusal } from "./refusal.ts";
 const TRY_STATEMENTS = 40;
 
 /** What became of an event where the database itself may have refused it for good. */
-export type Settled = Outcome | ({ kind: "refused" } & Refusal);
+export type JournalOutcome = Outcome | ({ kind: "refused" } & Refusal);
 
 export type JournalledEach = Omit<Journalled, "outcomes"> & {
   /** One an event, in the order given; null for those that the budget did not suffice for, the last ones. */
-  outcomes: (Settled | null)[];
+  outcomes: (JournalOutcome | null)[];
 };
 
 /**
