@@ -203,6 +203,25 @@ test("the pokes of a request with many trials wait for a slow queue together, no
   expect(logged).not.toHaveBeenCalled();
 });
 
+test("events that the queue holds for the database wait for it together as well", async () => {
+  const asked: number[] = [];
+  const opened = Promise.withResolvers<void>();
+  const slow: Queue<RelayMessage> = {
+    ...env.TRIALS,
+    sendBatch: async (messages) => {
+      asked.push([...messages].length);
+      if (asked.length === 3) opened.resolve();
+      await opened.promise;
+      return { metadata: { metrics: { backlogCount: 0, backlogBytes: 0 } } };
+    },
+  };
+  const host = "n".repeat(4_000);
+  const events = Array.from({ length: 150 }, (_, i) => ({ ...metric(`large-${i}`, 1), metadata: { host } }));
+  const answer = await post({ ...env, DB: refusingDatabase, TRIALS: slow }, events);
+  expect(answer.status).toBe(202);
+  expect(asked).toHaveLength(3);
+});
+
 test("a wrong setting stops the Worker with one message that names the variable", async () => {
   const wrong = { ...env, MLFLOW_REQUEST_TIMEOUT: "soon" };
   const answer = await post(wrong, [metric("g", 1)]);

@@ -49,12 +49,13 @@ export async function ingest(deps: IngestDeps, events: readonly JournalEvent[]):
   const sendable = toMessages(left);
   if (!sendable) return { kept: "nowhere" };
   try {
-    for (const batch of sendable) await withDeadline(SEND_TIMEOUT_MS, deps.trials.sendBatch(batch));
+    const sends = sendable.map((batch) => deps.trials.sendBatch(batch));
+    await withDeadline(SEND_TIMEOUT_MS, Promise.all(sends));
     if (settled.length === 0) return { kept: "queue" };
     const sent = left.map(({ id }): JournalOutcome => ({ kind: "accepted", eventId: id }));
     return { kept: "journal", outcomes: [...settled, ...sent] };
   } catch (error) {
-    // What an earlier batch took is delivered all the same: the trainer's repeat is a duplicate.
+    // What another batch took is delivered all the same: the trainer's repeat is a duplicate.
     deps.log.error("database and queue both refused events", {
       error: errorText(error),
       events: left.length,
