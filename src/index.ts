@@ -1,7 +1,7 @@
 import { app } from "./app.ts";
 import { consume, consumeDead } from "./relay/consume.ts";
 import { reconcile } from "./relay/cron/pass.ts";
-import type { RelayMessage } from "./relay/deps.ts";
+import type { RelayMessage } from "./relay/messages.ts";
 import { wire } from "./wire.ts";
 
 /**

@@ -6,13 +6,14 @@ import { bury } from "../store/delivery/dead-letters.ts";
 import { journalEach } from "../store/journal/each.ts";
 import { flushTally } from "./cron/flush-tally.ts";
 import { drive } from "./delivery/drive.ts";
-import { type Deps, onShare, type RelayMessage } from "./deps.ts";
+import { type Deps, onShare } from "./deps.ts";
 import { buryEvent } from "./intake/bury-event.ts";
-import { countOutcomes, sendPokes } from "./intake/ingest.ts";
+import { countOutcomes } from "./intake/ingest.ts";
 import { readMessage } from "./intake/message.ts";
-import { runJob, sendJob } from "./jobs/jobs.ts";
+import { runJob } from "./jobs/jobs.ts";
 import { probe } from "./line/breaker.ts";
 import { Looks } from "./merge/looks.ts";
+import { delayOf, type RelayMessage, sendJob, sendPokes } from "./messages.ts";
 import { wake } from "./stream/wake.ts";
 
 /** A Worker has six connections at once; more calls would wait for one, with their timeouts running. */
@@ -26,8 +27,6 @@ const LEFT_DELAY_SECONDS = 1;
 /** A trial whose pokes failed so often is left in peace for a while. */
 const DEAD_POKE_SECONDS = 60;
 const MAX_DEAD_RETRY_SECONDS = 3_600;
-/** The platform's longest delay of a message. */
-const MAX_DELAY_SECONDS = 86_400;
 
 const NOT_UNDERSTOOD = "an event that this build does not understand";
 
@@ -133,16 +132,10 @@ async function poke(deps: Deps, streamId: number, attempts: number, looks: Looks
   const driven = await drive(deps, streamId, looks);
   if ("busy" in driven) {
     // The holder pokes on release if there is more. A message that comes again hints that its first reader died.
-    if (attempts > 1)
-      await deps.trials.send({ kind: "poke", streamId }, { delaySeconds: seconds(driven.busy) });
+    if (attempts > 1) await deps.trials.send({ kind: "poke", streamId }, delayOf(driven.busy));
     return;
   }
-  if (driven.poke !== null)
-    await deps.trials.send({ kind: "poke", streamId }, { delaySeconds: seconds(driven.poke) });
-}
-
-function seconds(ms: number): number {
-  return Math.min(MAX_DELAY_SECONDS, Math.ceil(ms / 1000));
+  if (driven.poke !== null) await deps.trials.send({ kind: "poke", streamId }, delayOf(driven.poke));
 }
 
 /**

@@ -6,17 +6,7 @@ import type { Budget } from "../store/database/budget.ts";
 import { counted } from "../store/database/counted.ts";
 import type { Breaker } from "../store/ops/breakers.ts";
 import type { Tally } from "../store/ops/counters.ts";
-
-/**
- * What the queues carry: a reference to a stream that is behind, events on their way round a database that refuses,
- * the breaker's alarm clock, and on the jobs queue what operators and the cron ask for. `events` are journal events, but
- * another build may have sent them: `readMessage` tells.
- */
-export type RelayMessage =
-  | { kind: "poke"; streamId: number }
-  | { kind: "journal"; events: readonly unknown[] }
-  | { kind: "probe" }
-  | { kind: "job"; jobId: string };
+import type { RelayMessage } from "./messages.ts";
 
 /** What stands before every call to MLflow. */
 export type Guard = {

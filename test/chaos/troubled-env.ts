@@ -1,4 +1,4 @@
-import type { RelayMessage } from "../../src/relay/deps.ts";
+import type { RelayMessage } from "../../src/relay/messages.ts";
 import { draw, type Freeze, type Life, strikes } from "./troubles.ts";
 
 /** A message as the chaos entry sends it: it counts its deliveries itself. */

@@ -6,7 +6,15 @@ import { expect, test } from "vitest";
 const ROOMS = [
   ["routes", "relay", "store", "answers", "domain"],
   ["relay/consume.ts", "relay/cron", "relay/jobs", "relay/repair", "relay/follow", "relay/delivery"],
-  ["relay/delivery", "relay/merge", "relay/stream", "relay/intake", "relay/line", "relay/deps.ts"],
+  [
+    "relay/delivery",
+    "relay/merge",
+    "relay/stream",
+    "relay/intake",
+    "relay/line",
+    "relay/deps.ts",
+    "relay/messages.ts",
+  ],
   ["store/ops", "store/views", "store/jobs", "store/readback", "store/mirror", "store/delivery"],
   ["store/delivery", "store/journal", "store/stream", "store/listing", "store/database", "store/schema.ts"],
   ["store/schema.ts", "store/sql.ts"],

@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { expect, vi } from "vitest";
 import * as z from "zod";
 import worker from "../../src/index.ts";
-import type { RelayMessage } from "../../src/relay/deps.ts";
+import type { RelayMessage } from "../../src/relay/messages.ts";
 import { Invocation } from "../platform/limits.ts";
 import { idOf, post, request } from "./api.ts";
 

@@ -2,7 +2,7 @@ import { createExecutionContext, createMessageBatch, getQueueResult } from "clou
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
 import worker from "../../src/index.ts";
-import type { RelayMessage } from "../../src/relay/deps.ts";
+import type { RelayMessage } from "../../src/relay/messages.ts";
 
 /** Acknowledged is kept: what the router does when one of its two stores, or both, refuse. */
 

@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import * as z from "zod";
 import worker from "../../src/index.ts";
-import type { RelayMessage } from "../../src/relay/deps.ts";
+import type { RelayMessage } from "../../src/relay/messages.ts";
 import { loadUnfolded } from "../../src/store/journal/unfolded.ts";
 import { foldAll, idOf, request } from "./api.ts";
 import { recordingQueue } from "./job-tools.ts";

@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import * as z from "zod";
 import worker from "../../src/index.ts";
-import type { RelayMessage } from "../../src/relay/deps.ts";
+import type { RelayMessage } from "../../src/relay/messages.ts";
 import { idOf, post, request } from "./api.ts";
 import { start } from "./payloads.ts";
 

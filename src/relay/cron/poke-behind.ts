@@ -1,6 +1,6 @@
 import { behindStreams } from "../../store/delivery/streams.ts";
 import type { Deps } from "../deps.ts";
-import { pokeAll } from "../stream/wake.ts";
+import { pokeAll } from "../messages.ts";
 
 const MAX_POKED = 5_000;
 const PAGE = 500;

@@ -1,7 +1,8 @@
 import * as z from "zod";
 import { isMap } from "../../domain/flatten.ts";
 import { bury } from "../../store/delivery/dead-letters.ts";
-import type { Deps, RelayMessage } from "../deps.ts";
+import type { Deps } from "../deps.ts";
+import type { RelayMessage } from "../messages.ts";
 
 /** The event as text: whatever is amiss with it must not keep the letter from being read. */
 const buried = z.object({ kind: z.literal("journal"), event: z.string() });

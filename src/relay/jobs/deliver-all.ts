@@ -5,7 +5,7 @@ import { countEvents, force, streamByKey } from "../../store/delivery/streams.ts
 import type { StreamRow } from "../../store/stream/leases.ts";
 import { type Driven, drive } from "../delivery/drive.ts";
 import type { Deps } from "../deps.ts";
-import { pokeAll } from "../stream/wake.ts";
+import { pokeAll } from "../messages.ts";
 import type { JobHandler, JobStep } from "./step.ts";
 
 /** Why a job about a stream ends that was never there. */

@@ -3,8 +3,8 @@ import { errorText } from "../../log.ts";
 import { type JobRow, readJobCounts } from "../../store/jobs/columns.ts";
 import { claimJob, createJob, keepJob, type NewJob, overdueJobs, storeJob } from "../../store/jobs/jobs.ts";
 import type { Deps } from "../deps.ts";
-import { withDeadline } from "../line/deadline.ts";
 import { whileKept } from "../line/keep.ts";
+import { sendJob, sendJobs } from "../messages.ts";
 import { createRun, syncTrialToMlflow } from "./deliver-all.ts";
 import { syncMlflowToTrial } from "./pull-all.ts";
 import { type StepOutcome, settle } from "./settle.ts";
@@ -14,7 +14,6 @@ import { syncExperiment } from "./sync-experiment.ts";
 /** A Worker that died holds every job up for so long at most; one that lives renews it, however long its calls take. */
 const LEASE_MS = 2 * 60_000;
 const RENEW_MS = LEASE_MS / 4;
-const SEND_TIMEOUT_MS = 2_000;
 /** A message that comes a little before its time is sent once more; for one much too early another is on its way. */
 const MAX_EARLY_MS = 2_000;
 /** How soon to come back while another job is being worked on. */
@@ -22,7 +21,6 @@ const FULL_RETRY_MS = 5_000;
 const DISABLED_SNOOZE_MS = 60_000;
 const MAX_POKED_JOBS = 100;
 /** The platform's longest delay of a message. */
-const MAX_DELAY_SECONDS = 86_400;
 
 const HANDLERS: Record<JobAction, JobHandler> = {
   sync_trial_to_mlflow: syncTrialToMlflow,
@@ -43,26 +41,10 @@ export async function ask(deps: SendDeps & Pick<Deps, "db" | "now">, job: NewJob
   return { jobId: id, state, created, sent };
 }
 
-/** Sends a job's message. One that the queue refuses is not lost: the cron finds the job. */
-export async function sendJob(deps: SendDeps, jobId: string, ms: number): Promise<boolean> {
-  const delaySeconds = Math.min(MAX_DELAY_SECONDS, Math.ceil(ms / 1000));
-  try {
-    await withDeadline(SEND_TIMEOUT_MS, deps.jobs.send({ kind: "job", jobId }, { delaySeconds }));
-    return true;
-  } catch (error) {
-    deps.log.warn("a job's message was not sent; the cron will find the job", {
-      job: jobId,
-      error: errorText(error),
-    });
-    return false;
-  }
-}
-
 /** Sends the messages again of jobs that are long due. */
 export async function pokeDueJobs(deps: SendDeps & Pick<Deps, "db">): Promise<number> {
   const ids = await overdueJobs(deps.db, MAX_POKED_JOBS);
-  if (ids.length > 0)
-    await deps.jobs.sendBatch(ids.map((jobId) => ({ body: { kind: "job" as const, jobId } })));
+  await sendJobs(deps, ids);
   return ids.length;
 }
 

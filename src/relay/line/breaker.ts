@@ -12,6 +12,7 @@ import {
   takeProbe,
 } from "../../store/ops/breakers.ts";
 import type { Deps } from "../deps.ts";
+import { sendProbe } from "../messages.ts";
 import { MAX_CONTROL_RUNS, writesAtAll } from "./control.ts";
 
 /**
@@ -69,7 +70,7 @@ async function open(deps: BreakerDeps, failure: Failure, alarm: boolean): Promis
       error: failure.message,
       alarm,
     });
-    await scheduleProbe(deps, waitMs);
+    await sendProbe(deps, waitMs);
   }
   return true;
 }
@@ -131,21 +132,12 @@ async function settle(deps: BreakerDeps, { probes }: Breaker, found: Found): Pro
   const now = deps.now();
   const values = { probeAt: now + wait, alarm, lastError: failure.message, updatedAt: now };
   await keepOpen(deps.db, serverOf(deps), values);
-  await scheduleProbe(deps, wait);
+  await sendProbe(deps, wait);
 }
 
 async function close(deps: BreakerDeps): Promise<void> {
   await closeBreaker(deps.db, serverOf(deps), deps.now());
   deps.log.info("breaker closed: MLflow answers again");
-}
-
-/** The probe's alarm clock is a delayed message; if it is lost, the cron probes. */
-async function scheduleProbe(deps: BreakerDeps, ms: number): Promise<void> {
-  try {
-    await deps.trials.send({ kind: "probe" }, { delaySeconds: Math.ceil(ms / 1000) });
-  } catch {
-    deps.log.warn("the probe was not scheduled; the cron will probe");
-  }
 }
 
 /** Has the breaker hear of a failed call, where it may be the server's state; passes the failure on. */

@@ -3,8 +3,7 @@ import { type Letter, settleLetters } from "../../store/delivery/dead-letters.ts
 import { type Replay, storeReplays } from "../../store/delivery/replays.ts";
 import type { Deps } from "../deps.ts";
 import { buriedMessage } from "../intake/bury-event.ts";
-import { sendPokes } from "../intake/ingest.ts";
-import { pokeAll } from "../stream/wake.ts";
+import { pokeAll, sendPokes } from "../messages.ts";
 
 /** What is refused again is to find its letter settled, or it would stay so. */
 const REFUSED_AGAIN_SECONDS = 5;

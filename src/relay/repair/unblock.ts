@@ -1,7 +1,7 @@
 import { wakeTrialsOf } from "../../store/delivery/blocked.ts";
 import { type Claim, claim } from "../../store/stream/leases.ts";
 import type { Deps } from "../deps.ts";
-import { sendPokes } from "../intake/ingest.ts";
+import { sendPokes } from "../messages.ts";
 import { settleDoubt } from "../stream/fence.ts";
 import { leaseMs, Turn } from "../stream/turn.ts";
 import { letGo } from "../stream/under-lease.ts";

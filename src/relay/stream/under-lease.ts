@@ -1,7 +1,7 @@
 import type { streams } from "../../store/schema.ts";
 import { type Claim, claim, type Lease, release } from "../../store/stream/leases.ts";
 import type { Deps } from "../deps.ts";
-import { sendPokes } from "../intake/ingest.ts";
+import { sendPokes } from "../messages.ts";
 import { settleDoubt } from "./fence.ts";
 import { leaseMs, RETRY_SOON_MS, Turn } from "./turn.ts";
 

@@ -1,9 +1,9 @@
 import { waitingForBreaker } from "../../store/delivery/streams.ts";
 import type { Deps } from "../deps.ts";
+import { pokeAll } from "../messages.ts";
 
 const MAX_WOKEN = 2_000;
 const FIRST_GROUP = 4;
-const MAX_BATCH_MESSAGES = 100;
 
 /**
  * Slow start after an outage: a few of the waiting trials at once, twice as many each second after. What is beyond
@@ -15,18 +15,4 @@ export async function wake(deps: Pick<Deps, "db" | "trials" | "log">): Promise<n
     await pokeAll(deps, ids.slice(from, from + size), second);
   deps.log.info("waiting trials woken", { trials: ids.length });
   return ids.length;
-}
-
-/** Pokes streams after so many seconds. */
-export async function pokeAll(
-  deps: Pick<Deps, "trials">,
-  ids: readonly number[],
-  delaySeconds: number,
-): Promise<void> {
-  for (let i = 0; i < ids.length; i += MAX_BATCH_MESSAGES)
-    await deps.trials.sendBatch(
-      ids
-        .slice(i, i + MAX_BATCH_MESSAGES)
-        .map((streamId) => ({ body: { kind: "poke" as const, streamId }, delaySeconds })),
-    );
 }

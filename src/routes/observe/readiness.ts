@@ -1,8 +1,8 @@
 import { withoutCredentials } from "../../config.ts";
+import { withDeadline } from "../../deadline.ts";
 import { errorText } from "../../log.ts";
 import type { Deps } from "../../relay/deps.ts";
 import { readBreaker } from "../../relay/line/breaker.ts";
-import { withDeadline } from "../../relay/line/deadline.ts";
 import type { Readiness } from "./contract.ts";
 
 const CHECK_TIMEOUT_MS = 3_000;

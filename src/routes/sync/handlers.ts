@@ -1,7 +1,7 @@
 import type { JobView } from "../../answers/jobs.ts";
 import { HttpFailure } from "../../errors.ts";
-import { sendJob } from "../../relay/jobs/jobs.ts";
 import { NAME_TARGET } from "../../relay/jobs/sync-experiment.ts";
+import { sendJob } from "../../relay/messages.ts";
 import { cancelJob, listJobs, readJob, retryJob } from "../../store/jobs/records.ts";
 import { readCursor, toPage } from "../door/cursor.ts";
 import { found } from "../door/query.ts";

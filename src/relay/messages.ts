@@ -1,0 +1,153 @@
+import type { Config } from "../config.ts";
+import { withDeadline } from "../deadline.ts";
+import { errorText, type Log } from "../log.ts";
+
+/**
+ * What the queues carry: a reference to a stream that is behind, events on their way round a database that refuses,
+ * the breaker's alarm clock, and on the jobs queue what operators and the cron ask for. `events` are journal events, but
+ * another build may have sent them: `readMessage` tells.
+ */
+export type RelayMessage =
+  | { kind: "poke"; streamId: number }
+  | { kind: "journal"; events: readonly unknown[] }
+  | { kind: "probe" }
+  | { kind: "job"; jobId: string };
+
+/** A queue message holds 128,000 bytes with about 100 of metadata; a batch 256,000 and 100 messages. */
+const MAX_MESSAGE_BYTES = 120_000;
+const MAX_BATCH_BYTES = 240_000;
+const MAX_BATCH_MESSAGES = 100;
+/** The platform's longest delay of a message. */
+const MAX_DELAY_SECONDS = 86_400;
+
+/** A trainer waits for its answer meanwhile. */
+const EVENTS_TIMEOUT_MS = 2_000;
+const POKE_TIMEOUT_MS = 1_000;
+const JOB_TIMEOUT_MS = 2_000;
+
+type Trials = { trials: Queue<RelayMessage> };
+type Jobs = { jobs: Queue<RelayMessage>; log: Log };
+
+/** A delay in whole seconds, as a queue takes it. */
+export function delayOf(ms: number): { delaySeconds: number } {
+  return { delaySeconds: Math.min(MAX_DELAY_SECONDS, Math.ceil(ms / 1000)) };
+}
+
+/**
+ * Tells the consumer which streams are behind. All of a request's pokes have one deadline together, since a trainer
+ * waits for its answer; a poke that is lost is found by the cron.
+ */
+export async function sendPokes(
+  { trials, config, log }: Trials & { config: Config; log: Log },
+  pokes: readonly { streamId: number; urgent: boolean }[],
+): Promise<void> {
+  const messages = pokes.map(({ streamId, urgent }) => ({
+    body: { kind: "poke" as const, streamId },
+    delaySeconds: urgent ? 0 : config.gatherWindowSeconds,
+  }));
+  const sent = chunksOf(messages).map((chunk) => trials.sendBatch(chunk));
+  try {
+    await withDeadline(POKE_TIMEOUT_MS, Promise.all(sent));
+  } catch (error) {
+    log.warn("pokes were not sent; the cron will find these trials", {
+      error: errorText(error),
+      pokes: pokes.length,
+    });
+  }
+}
+
+/**
+ * Pokes streams after so many seconds.
+ * @throws what the queue does
+ */
+export async function pokeAll(
+  { trials }: Trials,
+  ids: readonly number[],
+  delaySeconds: number,
+): Promise<void> {
+  for (const chunk of chunksOf(ids))
+    await trials.sendBatch(chunk.map((streamId) => ({ body: { kind: "poke", streamId }, delaySeconds })));
+}
+
+/**
+ * Gives events to the queue, all with one deadline together.
+ * @returns false when one of them is too large for a message; then none was sent
+ * @throws what the queue does; it may hold some of them then
+ */
+export async function sendEvents({ trials }: Trials, events: readonly unknown[]): Promise<boolean> {
+  const groups = grouped(events, byteLength, MAX_MESSAGE_BYTES, Number.POSITIVE_INFINITY);
+  const messages = groups?.map((group) => ({ body: { kind: "journal" as const, events: group } }));
+  const batches =
+    messages && grouped(messages, ({ body }) => byteLength(body), MAX_BATCH_BYTES, MAX_BATCH_MESSAGES);
+  if (!batches) return false;
+  await withDeadline(EVENTS_TIMEOUT_MS, Promise.all(batches.map((batch) => trials.sendBatch(batch))));
+  return true;
+}
+
+/** Sends a job's message; false when the queue refused it. It is not lost: the cron finds the job. */
+export async function sendJob({ jobs, log }: Jobs, jobId: string, ms: number): Promise<boolean> {
+  try {
+    await withDeadline(JOB_TIMEOUT_MS, jobs.send({ kind: "job", jobId }, delayOf(ms)));
+    return true;
+  } catch (error) {
+    log.warn("a job's message was not sent; the cron will find the job", {
+      job: jobId,
+      error: errorText(error),
+    });
+    return false;
+  }
+}
+
+/**
+ * Sends the messages of jobs at once.
+ * @throws what the queue does
+ */
+export async function sendJobs({ jobs }: Pick<Jobs, "jobs">, ids: readonly string[]): Promise<void> {
+  for (const chunk of chunksOf(ids))
+    await jobs.sendBatch(chunk.map((jobId) => ({ body: { kind: "job", jobId } })));
+}
+
+/** Sets the breaker's alarm clock. If the message is lost, the cron probes. */
+export async function sendProbe({ trials, log }: Trials & { log: Log }, ms: number): Promise<void> {
+  try {
+    await trials.send({ kind: "probe" }, delayOf(ms));
+  } catch {
+    log.warn("the probe was not scheduled; the cron will probe");
+  }
+}
+
+function chunksOf<T>(items: readonly T[]): T[][] {
+  const chunks = Array.from(
+    { length: Math.ceil(items.length / MAX_BATCH_MESSAGES) },
+    (_, i) => i * MAX_BATCH_MESSAGES,
+  );
+  return chunks.map((from) => items.slice(from, from + MAX_BATCH_MESSAGES));
+}
+
+/** Consecutive groups within a size and a count, or null when a single item is over the size. */
+function grouped<T>(
+  items: readonly T[],
+  sizeOf: (item: T) => number,
+  maxSize: number,
+  maxCount: number,
+): T[][] | null {
+  const groups: T[][] = [];
+  let size = 0;
+  for (const item of items) {
+    const own = sizeOf(item);
+    if (own > maxSize) return null;
+    const last = groups.at(-1);
+    if (!last || size + own > maxSize || last.length >= maxCount) {
+      groups.push([item]);
+      size = own;
+    } else {
+      last.push(item);
+      size += own;
+    }
+  }
+  return groups;
+}
+
+function byteLength(value: unknown): number {
+  return new TextEncoder().encode(JSON.stringify(value)).length + 1;
+}
