@@ -3,10 +3,10 @@ import { describe, expect, it } from "vitest";
 import { pullRunning } from "../../src/relay/follow/running.ts";
 import type { JobStep } from "../../src/relay/jobs/step.ts";
 import { syncExperiment } from "../../src/relay/jobs/sync-experiment.ts";
-import { whileKept } from "../../src/relay/line/keep.ts";
+import { whileRenewed } from "../../src/relay/line/while-renewed.ts";
 import { unblock } from "../../src/relay/repair/unblock.ts";
-import { claimJob, createJob, keepJob } from "../../src/store/jobs/jobs.ts";
-import { keepLock, lock, unlock } from "../../src/store/ops/locks.ts";
+import { claimJob, createJob, renewJob } from "../../src/store/jobs/jobs.ts";
+import { lock, renewLock, unlock } from "../../src/store/ops/locks.ts";
 import { foldAll, post } from "./api.ts";
 import { TrackingServer } from "./tracking-server.ts";
 
@@ -20,9 +20,9 @@ describe("what one invocation holds", () => {
     const { id } = await createJob(db, asked, Date.now());
     const claimed = await claimJob(db, id, LEASE_MS);
     if (claimed.kind !== "claimed") throw new Error(claimed.kind);
-    const meanwhile = await whileKept(
+    const meanwhile = await whileRenewed(
       LEASE_MS / 5,
-      () => keepJob(db, claimed.lease, LEASE_MS),
+      () => renewJob(db, claimed.lease, LEASE_MS),
       async () => {
         await later(3 * LEASE_MS);
         return claimJob(db, id, LEASE_MS);
@@ -36,9 +36,9 @@ describe("what one invocation holds", () => {
   it("is a lock that is kept, and is gone when its holder gives it back", async () => {
     const token = await lock(db, "kept", LEASE_MS);
     if (token === null) throw new Error("the lock is taken");
-    const meanwhile = await whileKept(
+    const meanwhile = await whileRenewed(
       LEASE_MS / 5,
-      () => keepLock(db, "kept", token, LEASE_MS),
+      () => renewLock(db, "kept", token, LEASE_MS),
       async () => {
         await later(3 * LEASE_MS);
         return lock(db, "kept", LEASE_MS);

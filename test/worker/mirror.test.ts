@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import type { Experiment, Run } from "../../src/mlflow/types.ts";
 import { experimentNamed, mirrorExperiment } from "../../src/store/mirror/experiments.ts";
-import { mirrorRuns, settleMerged } from "../../src/store/mirror/runs.ts";
+import { mirrorRuns, noteMerged } from "../../src/store/mirror/runs.ts";
 import { post, request } from "./api.ts";
 
 const { DB: db } = env;
@@ -191,7 +191,7 @@ describe("a linked run", () => {
     const again = await mirrorRuns(db, [edited], 70, true);
     expect(again).toMatchObject({ unchanged: 1, updated: 0 });
     expect(again.toMerge.map(({ run }) => run)).toEqual([edited]);
-    await settleMerged(db, again.toMerge);
+    await noteMerged(db, again.toMerge);
     expect((await mirrorRuns(db, [edited], 80, true)).toMerge).toEqual([]);
     expect(await syncedAt(one.info.runId)).toBe(60);
   });
@@ -201,7 +201,7 @@ describe("a linked run", () => {
     await linked(one, "again", 40);
     const { toMerge } = await mirrorRuns(db, [edit(one, "b")], 50, true);
     await mirrorRuns(db, [edit(one, "c")], 60, true);
-    await settleMerged(db, toMerge);
+    await noteMerged(db, toMerge);
     expect((await mirrorRuns(db, [edit(one, "c")], 70, true)).toMerge).toHaveLength(1);
   });
 
@@ -211,7 +211,7 @@ describe("a linked run", () => {
     await db.prepare("update streams set delivered_at = 55 where trial_id = 'back'").run();
     const { toMerge, unchanged } = await mirrorRuns(db, [one], 60, true);
     expect([toMerge.length, unchanged]).toEqual([1, 1]);
-    await settleMerged(db, toMerge);
+    await noteMerged(db, toMerge);
     expect((await mirrorRuns(db, [one], 70, true)).toMerge).toEqual([]);
   });
 });

@@ -1,10 +1,10 @@
 import type { PassReport } from "../../answers/ops.ts";
 import { errorText } from "../../log.ts";
 import { isOutOfStatements } from "../../store/database/budget.ts";
-import { keepLock, lock, unlock } from "../../store/ops/locks.ts";
+import { lock, renewLock, unlock } from "../../store/ops/locks.ts";
 import { NOTHING_DONE, storePass } from "../../store/ops/passes.ts";
 import { type Deps, onShare } from "../deps.ts";
-import { whileKept } from "../line/keep.ts";
+import { whileRenewed } from "../line/while-renewed.ts";
 import { flushTally } from "./flush-tally.ts";
 import { CRON_STEPS, type CronStep } from "./steps.ts";
 
@@ -21,9 +21,9 @@ export async function reconcile(deps: Deps): Promise<PassReport | null> {
   const token = await lock(deps.db, LOCK, LOCK_MS);
   if (token === null) return null;
   try {
-    return await whileKept(
+    return await whileRenewed(
       LOCK_MS / 4,
-      () => keepLock(deps.db, LOCK, token, LOCK_MS),
+      () => renewLock(deps.db, LOCK, token, LOCK_MS),
       () => pass(deps),
     );
   } finally {

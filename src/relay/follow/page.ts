@@ -1,5 +1,5 @@
 import type { Run } from "../../mlflow/types.ts";
-import { mirrorRuns, settleMerged, type ToMerge } from "../../store/mirror/runs.ts";
+import { mirrorRuns, noteMerged, type ToMerge } from "../../store/mirror/runs.ts";
 import type { Deps } from "../deps.ts";
 import type { Counts } from "./helping.ts";
 import {
@@ -58,7 +58,7 @@ async function mergeAll(
     }
     return { kind: "done" };
   } finally {
-    await settleMerged(deps.db, merged);
+    await noteMerged(deps.db, merged);
   }
 }
 

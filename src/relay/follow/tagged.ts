@@ -50,7 +50,7 @@ export async function linkTagged(
     const stream = streams.get(keys[i] ?? "");
     if (!stream || helping.handled.has(run.runId) || !concerns(deps, run, stream)) continue;
     if (!takes(deps, helping)) return { kind: "more" };
-    const outcome = await linkOrSettle(deps, run, stream, helping, counts);
+    const outcome = await linkOrReport(deps, run, stream, helping, counts);
     if (outcome.kind === "more") return outcome;
     handle(helping, run.runId);
     if (outcome.kind === "failed") return outcome;
@@ -58,7 +58,7 @@ export async function linkTagged(
   return { kind: "done" };
 }
 
-async function linkOrSettle(
+async function linkOrReport(
   deps: Deps,
   run: Tagged,
   stream: Claimant,
@@ -68,7 +68,7 @@ async function linkOrSettle(
   try {
     return stream.mlflowRunId === null
       ? await linkOne(deps, run, stream, counts)
-      : await settleOther(deps, run, { ...stream, mlflowRunId: stream.mlflowRunId }, counts);
+      : await reportOther(deps, run, { ...stream, mlflowRunId: stream.mlflowRunId }, counts);
   } catch (error) {
     return threw(deps, helping, counts, error, stream.id);
   }
@@ -108,13 +108,13 @@ async function linkOne(deps: Deps, run: Tagged, stream: Claimant, counts: Counts
       if (pulled.kind === "failed") return passed(deps, counts, pulled.failure, stream.id);
       return oldest === run.runId
         ? { kind: "done" }
-        : settleOther(deps, run, { ...stream, mlflowRunId: oldest }, counts);
+        : reportOther(deps, run, { ...stream, mlflowRunId: oldest }, counts);
     }
   }
 }
 
 /** A run of a stream that has one already: the same one, or a second. */
-async function settleOther(
+async function reportOther(
   deps: Deps,
   run: Tagged,
   stream: Claimant & { mlflowRunId: string },

@@ -1,13 +1,13 @@
 import type { JobAction, JobState } from "../../domain/words.ts";
 import { errorText } from "../../log.ts";
 import { type JobRow, readJobCounts } from "../../store/jobs/columns.ts";
-import { claimJob, createJob, keepJob, type NewJob, overdueJobs, storeJob } from "../../store/jobs/jobs.ts";
+import { claimJob, createJob, type NewJob, overdueJobs, renewJob, storeJob } from "../../store/jobs/jobs.ts";
 import type { Deps } from "../deps.ts";
-import { whileKept } from "../line/keep.ts";
+import { whileRenewed } from "../line/while-renewed.ts";
 import { sendJob, sendJobs } from "../messages.ts";
+import { afterStep, type StepOutcome } from "./after-step.ts";
 import { createRun, syncTrialToMlflow } from "./deliver-all.ts";
 import { syncMlflowToTrial } from "./pull-all.ts";
-import { type StepOutcome, settle } from "./settle.ts";
 import type { JobHandler } from "./step.ts";
 import { syncExperiment } from "./sync-experiment.ts";
 
@@ -71,12 +71,12 @@ export async function runJob(deps: Deps, jobId: string, deliveries: number): Pro
   }
   const { job, lease } = claimed;
   const log = deps.log.with({ job: jobId, action: job.action, target: job.target });
-  const outcome = await whileKept(
+  const outcome = await whileRenewed(
     RENEW_MS,
-    () => keepJob(deps.db, lease, LEASE_MS),
+    () => renewJob(deps.db, lease, LEASE_MS),
     () => outcomeOf({ ...deps, log }, job),
   );
-  const { values, dueInMs } = settle(deps, job, outcome);
+  const { values, dueInMs } = afterStep(deps, job, outcome);
   const stored = await storeJob(deps.db, lease, values, dueInMs ?? 0, deps.now());
   if (!stored) log.info("a job was cancelled or taken over while it ran");
   else if (dueInMs === null) {

@@ -105,7 +105,7 @@ export async function probe(deps: BreakerDeps): Promise<"closed" | "open" | "not
   const claimed = await claimProbe(deps, deps.now());
   if (claimed === null) return "not due";
   const found = await look(deps);
-  await settle(deps, claimed, found);
+  await afterProbe(deps, claimed, found);
   return found.ok ? "closed" : "open";
 }
 
@@ -113,7 +113,7 @@ export async function probe(deps: BreakerDeps): Promise<"closed" | "open" | "not
 export async function probeNow(deps: BreakerDeps): Promise<Found & { closed: boolean }> {
   const claimed = await claimProbe(deps, null);
   const found = await look(deps);
-  if (claimed !== null) await settle(deps, claimed, found);
+  if (claimed !== null) await afterProbe(deps, claimed, found);
   return { ...found, closed: found.ok && claimed !== null };
 }
 
@@ -123,7 +123,7 @@ async function claimProbe(deps: BreakerDeps, dueBy: number | null): Promise<Brea
   return takeProbe(deps.db, serverOf(deps), until, dueBy);
 }
 
-async function settle(deps: BreakerDeps, { probes }: Breaker, found: Found): Promise<void> {
+async function afterProbe(deps: BreakerDeps, { probes }: Breaker, found: Found): Promise<void> {
   if (found.ok) return close(deps);
   const { failure } = found;
   const { probeMs, probeMaxMs } = deps.config.breaker;

@@ -2,7 +2,7 @@ import { type Resolution, resolutionOf } from "../../domain/resolution.ts";
 import type { Facts, JournalEvent } from "../../domain/types.ts";
 import type { Side } from "../../domain/words.ts";
 import { noteDouble } from "../../store/mirror/tagged.ts";
-import { keepLock, lock, unlock } from "../../store/ops/locks.ts";
+import { lock, renewLock, unlock } from "../../store/ops/locks.ts";
 import { type OpenConflict, openConflicts } from "../../store/ops/open-conflicts.ts";
 import { agreeOnMlflows, isLinked, markResolved } from "../../store/ops/settle-conflicts.ts";
 import type { ConflictFilter } from "../../store/views/conflicts.ts";
@@ -10,7 +10,7 @@ import type { Deps } from "../deps.ts";
 import { deleteDouble } from "../follow/link-found.ts";
 import { ingest } from "../intake/ingest.ts";
 import { relayEvent } from "../intake/own-event.ts";
-import { whileKept } from "../line/keep.ts";
+import { whileRenewed } from "../line/while-renewed.ts";
 import { RUN_STATEMENTS } from "../stream/under-lease.ts";
 
 /** What one request resolves at most. */
@@ -49,17 +49,22 @@ export async function resolveConflicts(
   const token = await lock(deps.db, LOCK, LOCK_MS);
   if (token === null) return { kind: "later", detail: "Other conflicts are just being resolved." };
   try {
-    return await whileKept(
+    return await whileRenewed(
       LOCK_MS / 3,
-      () => keepLock(deps.db, LOCK, token, LOCK_MS),
-      () => settle(deps, filter, take, dryRun),
+      () => renewLock(deps.db, LOCK, token, LOCK_MS),
+      () => resolveAll(deps, filter, take, dryRun),
     );
   } finally {
     await unlock(deps.db, LOCK, token);
   }
 }
 
-async function settle(deps: Deps, filter: ConflictFilter, take: Side, dryRun: boolean): Promise<Resolved> {
+async function resolveAll(
+  deps: Deps,
+  filter: ConflictFilter,
+  take: Side,
+  dryRun: boolean,
+): Promise<Resolved> {
   const { rows, total } = await openConflicts(deps.db, filter, take, MAX_RESOLVED);
   const planned = rows.map((conflict) => ({ conflict, resolution: resolutionOf(conflict, take) }));
   const undone = planned.flatMap(({ conflict, resolution }): Undone[] =>

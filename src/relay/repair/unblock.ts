@@ -26,7 +26,7 @@ export async function unblock(
   const { claimedAt, ...claimed } = await claimSoon(deps, streamId);
   if (claimed.kind !== "claimed") return { kind: "later", detail: "Another turn has it in hand just now." };
   const turn = new Turn(deps, claimed.lease, claimed.stream, { claimedAt, places: null });
-  const outcome = await settledAndLetGo(turn, action, dryRun);
+  const outcome = await decideAndLetGo(turn, action, dryRun);
   if (outcome.kind !== "done" || dryRun) return outcome;
   const { kind, modelRunId } = claimed.stream;
   const waiting = kind === "model_run" && modelRunId !== null ? await wakeTrialsOf(deps.db, modelRunId) : [];
@@ -47,16 +47,16 @@ async function claimSoon(deps: Deps, streamId: number): Promise<Claim & { claime
   }
 }
 
-async function settledAndLetGo(turn: Turn, action: UnblockAction, dryRun: boolean): Promise<Unblocked> {
+async function decideAndLetGo(turn: Turn, action: UnblockAction, dryRun: boolean): Promise<Unblocked> {
   try {
-    return await settle(turn, action, dryRun);
+    return await decide(turn, action, dryRun);
   } finally {
     turn.takeBack();
     await letGo(turn.deps, turn.lease, turn.fence);
   }
 }
 
-async function settle(turn: Turn, action: UnblockAction, dryRun: boolean): Promise<Unblocked> {
+async function decide(turn: Turn, action: UnblockAction, dryRun: boolean): Promise<Unblocked> {
   const { blockedKind, blockedOn, blockedReason } = turn.stream;
   if (blockedKind === null) return { kind: "refused", detail: "It is not blocked." };
   const block = { kind: blockedKind, on: blockedOn, reason: blockedReason ?? blockedKind };

@@ -47,7 +47,7 @@ async function verify(deps: ReadDeps, streamId: number): Promise<Verification> {
   if (opened.kind === "no run") return { kind: "nothing delivered" };
   if (opened.kind === "gone") {
     const { before, runId } = opened;
-    return settled(deps, streamId, { seq: before.deliveredSeq, checkedAt, report: goneReport(runId) });
+    return withVerdict(deps, streamId, { seq: before.deliveredSeq, checkedAt, report: goneReport(runId) });
   }
   let points = noPoints;
   for await (const compared of compareKeys(deps, opened, null)) {
@@ -69,10 +69,10 @@ async function verify(deps: ReadDeps, streamId: number): Promise<Verification> {
     tags: textReport(tags),
     state: stateDifferences(opened),
   };
-  return settled(deps, streamId, { seq: opened.upto, checkedAt, report });
+  return withVerdict(deps, streamId, { seq: opened.upto, checkedAt, report });
 }
 
-async function settled(
+async function withVerdict(
   deps: ReadDeps,
   streamId: number,
   found: Omit<Verdict, "verdict">,

@@ -92,7 +92,7 @@ export async function claimJob(db: D1Database, id: string, ms: number): Promise<
 }
 
 /** Has a job that is still held be held for so long from now. */
-export async function keepJob(db: D1Database, lease: JobLease, ms: number): Promise<void> {
+export async function renewJob(db: D1Database, lease: JobLease, ms: number): Promise<void> {
   await drizzle(ending(repeatable(db)))
     .update(jobs)
     .set({ leaseUntil: sql`${now} + ${ms}` })

@@ -37,7 +37,7 @@ type Known = {
  * Writes down what MLflow says of some runs: those that changed, in one statement; runs as they were are not written
  * at all. Links and findings about doubles stay.
  * @param seenAt when MLflow was asked, epoch milliseconds: what was written down since is newer and stays
- * @param mergeLater keeps in mind, until `settleMerged`, which linked runs are still to be merged, so that a crash
+ * @param mergeLater keeps in mind, until `noteMerged`, which linked runs are still to be merged, so that a crash
  *   before that does not lose their changes
  */
 export async function mirrorRuns(
@@ -76,7 +76,7 @@ function newsOf(before: Known | undefined, run: Run, { hash, metricsHash }: Hash
 }
 
 /** Notes that these changes are merged; one that has changed again meanwhile is not. */
-export async function settleMerged(db: D1Database, merged: readonly ToMerge[]): Promise<void> {
+export async function noteMerged(db: D1Database, merged: readonly ToMerge[]): Promise<void> {
   if (merged.length === 0) return;
   const rows = merged.map(({ run, hashes }) => ({ id: run.info.runId, ...hashes }));
   await db.batch(overRows(db, SETTLE, rows));

@@ -22,7 +22,7 @@ export async function lock(db: D1Database, name: string, ms: number): Promise<st
 }
 
 /** Has a lock that is still ours end so long from now. */
-export async function keepLock(db: D1Database, name: string, token: string, ms: number): Promise<void> {
+export async function renewLock(db: D1Database, name: string, token: string, ms: number): Promise<void> {
   await drizzle(ending(repeatable(db)))
     .update(locks)
     .set({ until: sql`${sql.raw(NOW_MS)} + ${ms}` })

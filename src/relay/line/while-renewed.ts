@@ -3,7 +3,7 @@
  * do, and what a dead holder left behind is to be gone soon.
  * @param renew may fail now and then: the next one comes before the end
  */
-export async function whileKept<T>(
+export async function whileRenewed<T>(
   everyMs: number,
   renew: () => Promise<unknown>,
   work: () => Promise<T>,

@@ -15,7 +15,7 @@ export type StepOutcome =
 export type AfterStep = { values: JobValues; dueInMs: number | null };
 
 /** What a step means for its job. An MLflow that is away costs no attempt, however long it is away. */
-export function settle(
+export function afterStep(
   { config, random, now }: Pick<Deps, "config" | "random" | "now">,
   job: JobRow,
   outcome: StepOutcome,
