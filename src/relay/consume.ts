@@ -121,7 +121,10 @@ async function keep(deps: Deps, { events, strange }: Keepable): Promise<void> {
     await buryEvent(deps, event, outcome.reason);
   }
   const left = events.slice(settled.length);
-  if (left.length > 0) await deps.trials.send({ kind: "journal", events: left });
+  // Where this invocation could settle none of them, the next one has fewer to try.
+  const half = settled.length > 0 ? left.length : Math.ceil(left.length / 2);
+  for (const part of [left.slice(0, half), left.slice(half)])
+    if (part.length > 0) await deps.trials.send({ kind: "journal", events: part });
   if (strange.length > 0)
     await deps.trials.send({ kind: "journal", events: strange }, { delaySeconds: RETRY_DELAY_SECONDS });
   await sendPokes(deps, pokes);

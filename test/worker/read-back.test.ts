@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { compareKeys, type HistoryPlace, openRun } from "../../src/relay/repair/read-back.ts";
 import { wire } from "../../src/wire.ts";
 import { foldAll, post } from "./api.ts";
+import { endless } from "./endless.ts";
 
 const AT = 1_700_000_000_000;
 const STEPS = 30;
@@ -27,7 +28,7 @@ const PAGE = 11;
 
 /** An MLflow with one run, whose histories come in small pages. */
 const withVars = (vars: object) =>
-  wire({ ...env, ...vars }, {}, async (url) => Response.json(answer(new URL(url))));
+  endless(wire({ ...env, ...vars }, {}, async (url) => Response.json(answer(new URL(url)))));
 const deps = withVars({});
 
 function answer({ pathname, searchParams }: URL): object {
