@@ -6,6 +6,7 @@ import { drive } from "../../src/relay/delivery/drive.ts";
 import type { Deps } from "../../src/relay/deps.ts";
 import type { RelayMessage } from "../../src/relay/messages.ts";
 import { ENDING_STATEMENTS, isOutOfStatements } from "../../src/store/database/budget.ts";
+import { ending } from "../../src/store/database/counted.ts";
 import { wire } from "../../src/wire.ts";
 import { Invocation } from "../platform/limits.ts";
 import { post } from "./api.ts";
@@ -128,6 +129,20 @@ test("a pass with everything due at once stays within an invocation, and its rep
   expect(await env.DB.prepare("select count(*) as n from cron_passes").first("n")).toBe(1);
   expect(await env.DB.prepare("select count(*) as n from locks").first("n")).toBe(0);
 });
+
+test("who never asks for room is stopped before the platform does it, and what was begun can still be ended", async () => {
+  const { taken, deps } = invoked(new OddMlflow());
+  const ask = (db: D1Database) => db.prepare("select 1").run();
+  const askOn = async () => {
+    for (let n = 0; n < 2_000; n++) await ask(deps.db);
+  };
+  const stopped = await askOn().catch((error: unknown) => error);
+  expect(isOutOfStatements(stopped), String(stopped)).toBe(true);
+  for (let n = 0; n < ENDING_STATEMENTS; n++) await ask(ending(deps.db));
+  const beyond = await ask(ending(deps.db)).catch((error: unknown) => error);
+  expect(isOutOfStatements(beyond), String(beyond)).toBe(true);
+  expect(taken.statements).toBeLessThanOrEqual(1_000);
+}, 60_000);
 
 /** The database, which loses its connection at the nth statement or batch: before it took effect, or after. */
 function losing(nth: number, when: "before" | "after") {
