@@ -44,7 +44,8 @@ export function literalMeaning(text: string, numberMeaning: (text: string) => st
   }
 }
 
-function unescaped(body: string): string {
+/** What stands in quotes, with the escapes of Python and JSON read. */
+export function unescaped(body: string): string {
   return body.replace(ESCAPE, (whole, x?: string, u?: string, long?: string, char?: string) => {
     if (char !== undefined) return CONTROLS[char] ?? char;
     const code = Number.parseInt(x ?? u ?? long ?? "", 16);

@@ -18,6 +18,8 @@ const ROOMS = [
   ["store/ops", "store/views", "store/jobs", "store/readback", "store/mirror", "store/delivery"],
   ["store/delivery", "store/journal", "store/stream", "store/listing", "store/database", "store/schema.ts"],
   ["store/schema.ts", "store/sql.ts"],
+  ["routes", "store", "search", "domain"],
+  ["relay", "search"],
   ["relay", "mlflow", "domain"],
 ];
 

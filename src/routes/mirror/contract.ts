@@ -58,7 +58,8 @@ export const mirror = resource("MLflow's records", "The relay's mirror of MLflow
   listRuns: {
     at: "GET /api/runs",
     summary: "List runs",
-    description: "Latest start first.",
+    description:
+      "Latest start first. With `filter` or `order_by` the list is a search: its cursors count runs, so a run that comes or goes meanwhile moves the pages behind it.",
     scope: "read",
     query: {
       ...paging,
@@ -68,6 +69,16 @@ export const mirror = resource("MLflow's records", "The relay's mirror of MLflow
         .default("all")
         .describe("Whether it is deleted in MLflow."),
       linked: maybe(yesOrNo, "Whether it belongs to a trial or model run."),
+      filter: maybe(
+        someText,
+        "In MLflow's search language: attributes, metrics, params, tags and datasets, compared and joined by AND; at most 30 clauses. A run that was not pulled yet is searched by what its trial has said.",
+        "metrics.loss < 0.2 AND params.optimizer = 'adam'",
+      ),
+      order_by: maybe(
+        someText,
+        "What to sort by, as MLflow does, with commas between; at most 10 keys.",
+        "metrics.loss ASC, start_time DESC",
+      ),
     },
     answers: ok("A page of runs.", runList),
   },

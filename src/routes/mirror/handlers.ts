@@ -2,11 +2,12 @@ import { HttpFailure } from "../../errors.ts";
 import { readHistory } from "../../relay/follow/history.ts";
 import { renameExperiment } from "../../relay/repair/rename.ts";
 import { listExperiments, readExperiment } from "../../store/views/experiments.ts";
-import { listRuns, readRun } from "../../store/views/runs.ts";
+import { listRuns, readRun, searchRuns } from "../../store/views/runs.ts";
 import { readCursor, toPage } from "../door/cursor.ts";
 import { found, noSuch } from "../door/query.ts";
 import { routes } from "../route.ts";
 import { mirror } from "./contract.ts";
+import { readSearch } from "./search-query.ts";
 
 const MLFLOW_RETRY_SECONDS = 30;
 const RENAME_RETRY_SECONDS = 5;
@@ -29,8 +30,12 @@ export const mirrorRoutes = routes(mirror, {
     relay.log.info("an experiment was renamed by an operator", { experiment_id: id, name });
     return experimentOf(relay.db, id);
   },
-  listRuns: async ({ c, relay, query: { limit, cursor, ...filter } }) => {
-    const page = toPage(c, await listRuns(relay.db, filter, readCursor(c, cursor), limit), limit);
+  listRuns: async ({ c, relay: { db }, query: { limit, cursor, filter, order_by, ...wanted } }) => {
+    const search = readSearch(filter, order_by);
+    const after = readCursor(c, cursor);
+    const page = search
+      ? toPage(c, await searchRuns(db, wanted, search, after, limit), limit)
+      : toPage(c, await listRuns(db, wanted, after, limit), limit);
     return { runs: page.rows, next_cursor: page.next_cursor };
   },
   getRun: async ({ relay, path: { id } }) => found(await readRun(relay.db, id), `run ${id}`),

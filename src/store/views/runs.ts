@@ -1,11 +1,16 @@
-import { and, eq, isNotNull, isNull } from "drizzle-orm";
+import { and, eq, isNotNull, isNull, type SQL } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { alias } from "drizzle-orm/sqlite-core";
 import type { Run, RunListed } from "../../answers/mirror.ts";
+import { conditionOf } from "../../search/conditions.ts";
+import type { Clause } from "../../search/filter.ts";
+import type { Term } from "../../search/order-by.ts";
+import { orderOfRuns } from "../../search/sorting.ts";
 import { iso } from "../listing/common.ts";
 import { behind, type Order, orderTerms, type Position } from "../listing/order.ts";
 import { readMirrored } from "../mirror/mirrored.ts";
 import { mlflowRuns, streams } from "../schema.ts";
+import { mirroredRuns } from "./search-runs.ts";
 
 export const LIFECYCLES = [...mlflowRuns.lifecycleStage.enumValues, "all"] as const;
 
@@ -16,6 +21,9 @@ export type RunFilter = {
   /** Whether the run belongs to a trial or model run. */
   linked?: boolean | undefined;
 };
+
+/** What is asked for in MLflow's language. */
+export type RunSearch = { clauses: readonly Clause[]; terms: readonly Term[] };
 
 const newest: Order = {
   by: mlflowRuns.startTime,
@@ -49,27 +57,40 @@ const listed = {
 
 /** A page of the MLflow runs that the relay knows of, latest start first, and one more. */
 export async function listRuns(db: D1Database, filter: RunFilter, after: Position | null, limit: number) {
-  const { experiment_id, status, lifecycle, linked } = filter;
   const rows = await selectRuns(db)
-    .where(
-      and(
-        experiment_id === undefined ? undefined : eq(mlflowRuns.mlflowExperimentId, experiment_id),
-        status === undefined ? undefined : eq(mlflowRuns.status, status),
-        lifecycle === "all" ? undefined : eq(mlflowRuns.lifecycleStage, lifecycle),
-        linked === undefined
-          ? undefined
-          : linked
-            ? isNotNull(mlflowRuns.streamId)
-            : isNull(mlflowRuns.streamId),
-        behind(newest, after),
-      ),
-    )
+    .where(and(isWanted(filter), behind(newest, after)))
     .orderBy(orderTerms(newest))
     .limit(limit + 1);
   return rows.map((row) => ({
     ...runView(row),
     position: { value: row.startTime, id: row.mlflowRunId },
   }));
+}
+
+/** The same of the runs that fit a search, in its order. A position counts rows, as MLflow's page tokens do. */
+export async function searchRuns(
+  db: D1Database,
+  filter: RunFilter,
+  search: RunSearch,
+  after: Position | null,
+  limit: number,
+) {
+  const offset = Math.max(0, Math.trunc(Number(after?.id ?? 0))) || 0;
+  const rows = await selectRuns(db)
+    .where(and(isWanted(filter), conditionOf(search.clauses, mirroredRuns)))
+    .orderBy(orderOfRuns(search.terms, mirroredRuns))
+    .limit(limit + 1)
+    .offset(offset);
+  return rows.map((row, i) => ({ ...runView(row), position: { value: null, id: offset + i + 1 } }));
+}
+
+function isWanted({ experiment_id, status, lifecycle, linked }: RunFilter): SQL | undefined {
+  return and(
+    experiment_id === undefined ? undefined : eq(mlflowRuns.mlflowExperimentId, experiment_id),
+    status === undefined ? undefined : eq(mlflowRuns.status, status),
+    lifecycle === "all" ? undefined : eq(mlflowRuns.lifecycleStage, lifecycle),
+    linked === undefined ? undefined : linked ? isNotNull(mlflowRuns.streamId) : isNull(mlflowRuns.streamId),
+  );
 }
 
 /** One run by MLflow's id, with what the relay last pulled of it, and whose it is; or null. */

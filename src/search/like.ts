@@ -1,0 +1,65 @@
+import { type SQL, sql } from "drizzle-orm";
+
+/** D1's bound on the pattern of a LIKE or GLOB. */
+const MAX_PATTERN_BYTES = 50;
+
+/**
+ * Whether a text fits a LIKE pattern, as MLflow's databases see it: `%` is any text and `_` any character, nothing
+ * escapes them, and LIKE tells upper case from lower, which SQLite's own does not: its GLOB does.
+ * @param value the text, used once
+ */
+export function like(value: SQL, pattern: string, ignoreCase: boolean): SQL {
+  const text = ignoreCase ? sql`lower(${value})` : value;
+  const wanted = ignoreCase ? pattern.replace(/[A-Z]/g, (letter) => letter.toLowerCase()) : pattern;
+  const glob = wanted.replace(/[%_*?[]/g, (char) => GLOB[char] ?? char);
+  return new TextEncoder().encode(glob).length <= MAX_PATTERN_BYTES
+    ? sql`${text} glob ${glob}`
+    : walked(text, wanted);
+}
+
+const GLOB: Record<string, string> = { "%": "*", _: "?", "*": "[*]", "?": "[?]", "[": "[[]" };
+
+/**
+ * The same for a pattern of any length. The pieces between the `%` are looked for one after the other, each as early
+ * as it fits; the first stands at the beginning and the last at the end.
+ */
+function walked(text: SQL, pattern: string): SQL {
+  const pieces = pattern.split("%").map(pieceOf);
+  const last = sql.raw(String(pieces.length - 1));
+  const end = sql.raw(pieces.length === 1 ? "=" : ">=");
+  // To where its first part comes next; null, and so nowhere, if it does not.
+  const further = sql`iif(lead is null, at + 1, at + nullif(instr(substr(text, at + 1 + lead), lead_text), 0))`;
+  return sql`exists (
+    with recursive
+      whole(text) as (select ${text}),
+      piece(n, size, parts, lead, lead_text) as (
+        select key, value ->> 'size', value -> 'parts', value ->> '$.parts[0].offset', value ->> '$.parts[0].text'
+        from json_each(${JSON.stringify(pieces)})),
+      walk(n, at) as (
+        select 0, 1
+        union all
+        select iif(${fitsAt(sql`at`)}, walk.n + 1, walk.n), iif(${fitsAt(sql`at`)}, at + size, ${further})
+        from walk join piece on piece.n = walk.n, whole
+        where walk.n < ${last} and at + size <= length(text) + 1 and (walk.n > 0 or ${fitsAt(sql`at`)}))
+    select 1 from walk join piece on piece.n = walk.n, whole
+    where walk.n = ${last} and length(text) - size + 1 ${end} at and ${fitsAt(sql`length(text) - size + 1`)})`;
+}
+
+function fitsAt(place: SQL): SQL {
+  return sql`not exists (select 1 from json_each(parts) part
+    where substr(text, ${place} + (part.value ->> 'offset'), part.value ->> 'size') <> part.value ->> 'text')`;
+}
+
+/** How many characters it takes, and what it says between its `_`, each with its place. */
+type Piece = { size: number; parts: { offset: number; size: number; text: string }[] };
+
+function pieceOf(piece: string): Piece {
+  const parts: Piece["parts"] = [];
+  let offset = 0;
+  for (const text of piece.split("_")) {
+    const size = [...text].length;
+    if (size > 0) parts.push({ offset, size, text });
+    offset += size + 1;
+  }
+  return { size: offset - 1, parts };
+}

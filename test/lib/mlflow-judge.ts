@@ -1,0 +1,43 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { resolve } from "node:path";
+import { createInterface } from "node:readline";
+import * as z from "zod";
+import { ensureMlflow } from "../../scripts/lib/mlflow-install.ts";
+
+const SCRIPT = resolve(import.meta.dirname, "mlflow-judge.py");
+
+export type Question = { filter: string; order_by: string[] };
+
+const verdict = z.union([
+  z.object({ refusal: z.string(), code: z.string() }),
+  z.object({
+    /** Type, key, comparator in upper case and value. */
+    clauses: z.array(z.tuple([z.string(), z.string(), z.string(), z.unknown()])),
+    /** Type, key, and whether ascending. */
+    order: z.array(z.tuple([z.string(), z.string(), z.boolean()])),
+  }),
+]);
+export type Verdict = z.output<typeof verdict>;
+
+/** MLflow's own parser of searches in a process of its own. */
+export type Judge = { ask(questions: readonly Question[]): Promise<Verdict[]>; stop(): Promise<void> };
+
+export async function mlflowJudge(): Promise<Judge> {
+  const python = await ensureMlflow("3");
+  const child = spawn(python, [SCRIPT], { stdio: ["pipe", "pipe", "inherit"] });
+  const ended = once(child, "close");
+  const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return {
+    async ask(questions) {
+      child.stdin.write(`${JSON.stringify(questions)}\n`);
+      const { value, done } = await answers.next();
+      if (done) throw new Error("MLflow's parser ended before it answered");
+      return z.array(verdict).parse(JSON.parse(value));
+    },
+    async stop() {
+      child.stdin.end();
+      await ended;
+    },
+  };
+}
