@@ -83,7 +83,10 @@ export const streams = sqliteTable(
     lastError: text("last_error"),
     /** Set by an operator's request; delivers this stream although automatic delivery is off. */
     forced: integer({ mode: "boolean" }).notNull().default(false),
-    /** The intent to create a run: `createSentAt` without `mlflowRunId` means the answer is not known. */
+    /**
+     * The intent to create a run: `createSentAt` without `mlflowRunId` means the answer is not known. With it, the trials
+     * that had runs before their model run are still to be nested.
+     */
     createNonce: text("create_nonce"),
     createSentAt: integer("create_sent_at"),
     /** JSON of `Doubt`: the write to MLflow of which nobody has heard the end, and until when it may still land. */

@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
 import { type Facts, type JournalEvent, type Point, streamIdentity } from "../../src/domain/types.ts";
+import { PARENT_TAG } from "../../src/mlflow/tags.ts";
 import { drive } from "../../src/relay/delivery/drive.ts";
 import { digest } from "../../src/relay/intake/identify.ts";
 import { ingest } from "../../src/relay/intake/ingest.ts";
@@ -73,8 +74,11 @@ const COURSE: Word[] = [
   { facts: { announces: true, ends: "succeeded", finals: { loss: 0.01 } } },
 ];
 
-/** A trial of a model run, said and delivered, by isolates of which one dies. */
-async function brought(death: Death | null) {
+/**
+ * A trial of a model run, said and delivered, by isolates of which one dies.
+ * @param isLate whether the model run is announced once its trial has a run
+ */
+async function brought(death: Death | null, isLate = false) {
   const mlflow = new FakeMlflow();
   const modelRunId = `mortal-${++count}`;
   const parentKey = await digest(streamIdentity(modelRunId, null));
@@ -114,9 +118,14 @@ async function brought(death: Death | null) {
         await env.DB.prepare(later).run();
       }
   };
-  await say(parent, { facts: { announces: true, starts: true, fields: { experiment_name: "e" } } }, 0);
+  const fields = isLate ? {} : { experiment_name: "e" };
+  const announce = () => say(parent, { facts: { announces: true, starts: true, fields } }, 0);
+  if (!isLate) await announce();
   for (const [n, word] of COURSE.entries()) {
     await say(trial, word, n + 1);
+    await turns();
+    if (!isLate || n > 0) continue;
+    await announce();
     await turns();
   }
   const runs = [...mlflow.runs.values()].map(({ name, status, params, tags, metrics }) => ({
@@ -132,6 +141,7 @@ async function brought(death: Death | null) {
   return {
     runs: runs.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     left,
+    isNested: [...mlflow.runs.values()].some(({ tags }) => mlflow.runs.has(tags.get(PARENT_TAG) ?? "")),
     isSettled: await isSettled(),
     trips: state.trips,
   };
@@ -153,6 +163,22 @@ test.each(MOMENTS)(
     for (let from = 0; from < trips.length; from += AT_ONCE) {
       const some = trips.slice(from, from + AT_ONCE);
       const outcomes = await Promise.all(some.map((trip) => brought({ trip, moment })));
+      for (const [i, outcome] of outcomes.entries())
+        expect({ trip: some[i], ...outcome, trips: 0 }).toEqual({ trip: some[i], ...untroubled, trips: 0 });
+    }
+  },
+  ALL_POINTS_MS,
+);
+
+test.each(MOMENTS)(
+  "a model run that was announced after its trial got a run is its parent, though an isolate dies %s any of its round trips",
+  async (moment) => {
+    const untroubled = await brought(null, true);
+    expect(untroubled).toMatchObject({ isSettled: true, left: 0, isNested: true });
+    const trips = Array.from({ length: untroubled.trips }, (_, trip) => trip);
+    for (let from = 0; from < trips.length; from += AT_ONCE) {
+      const some = trips.slice(from, from + AT_ONCE);
+      const outcomes = await Promise.all(some.map((trip) => brought({ trip, moment }, true)));
       for (const [i, outcome] of outcomes.entries())
         expect({ trip: some[i], ...outcome, trips: 0 }).toEqual({ trip: some[i], ...untroubled, trips: 0 });
     }

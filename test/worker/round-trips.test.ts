@@ -65,7 +65,7 @@ function expectWithin(cost: { roundTrips: number; rowsWritten: number }, most: t
 
 test("the first delivery of a model run with its trial, both of which get their runs", async () => {
   const w = await world();
-  expectWithin(await w.turn(), { roundTrips: 19, rowsWritten: 57 });
+  expectWithin(await w.turn(), { roundTrips: 15, rowsWritten: 57 });
   expect(w.mlflow.calls).toEqual(["experiments/get-by-name", "runs/create", "runs/create", "runs/log-batch"]);
 });
 
@@ -107,7 +107,7 @@ test("an end with metrics of its own", async () => {
   const w = await world();
   await w.turn();
   await w.say({ announces: true, ends: "succeeded", finals: { loss: 0.1 } });
-  expectWithin(await w.turn(), { roundTrips: 14, rowsWritten: 24 });
+  expectWithin(await w.turn(), { roundTrips: 12, rowsWritten: 24 });
   expect(w.points()).toEqual([1, 1]);
 });
 

@@ -5,7 +5,7 @@ import { recordConflicts } from "../../store/mirror/conflicts.ts";
 import { readCore } from "../../store/stream/core-column.ts";
 import { lookAgain, lookFirst } from "../merge/look-first.ts";
 import type { Looks } from "../merge/looks.ts";
-import type { Known } from "../stream/claim-folded.ts";
+import type { Known, Start } from "../stream/claim-folded.ts";
 import { settleDoubt } from "../stream/fence.ts";
 import { stop } from "../stream/stop.ts";
 import type { Step, Turn } from "../stream/turn.ts";
@@ -18,7 +18,7 @@ import { untag } from "./untag.ts";
  * Brings MLflow up to date with a folded stream: run, batches, status.
  * @returns up to where MLflow has it all
  */
-export async function deliver(turn: Turn, known: Known, looks: Looks): Promise<Step<number>> {
+export async function deliver(turn: Turn, { known, above }: Start, looks: Looks): Promise<Step<number>> {
   const { stream, deps } = turn;
   // A Worker cannot tell a refused connection from a cut one. After a failure a read goes first, so that an MLflow
   // that is still away does not leave another write in doubt.
@@ -30,7 +30,7 @@ export async function deliver(turn: Turn, known: Known, looks: Looks): Promise<S
   const coreNow = () => coreAt(turn, known);
   const core = await coreNow();
   const isNew = stream.mlflowRunId === null;
-  const ready = stream.kind === "trial" ? await trialRun(turn, core) : await modelRun(turn, core);
+  const ready = stream.kind === "trial" ? await trialRun(turn, core, above) : await modelRun(turn, core);
   if (!ready.ok) return ready;
   if (!ready.value) return { ok: true, value: turn.stream.foldedSeq };
   const runId = turn.stream.mlflowRunId;

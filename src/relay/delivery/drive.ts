@@ -4,7 +4,7 @@ import type { streams } from "../../store/schema.ts";
 import { release, type StreamRow } from "../../store/stream/leases.ts";
 import type { Deps } from "../deps.ts";
 import { Looks } from "../merge/looks.ts";
-import type { Known } from "../stream/claim-folded.ts";
+import type { Start } from "../stream/claim-folded.ts";
 import { claimFolded } from "../stream/claim-folded.ts";
 import { blockedValues } from "../stream/stop.ts";
 import { type End, Turn } from "../stream/turn.ts";
@@ -60,7 +60,7 @@ async function turnWith(deps: Deps, streamId: number, looks: Looks): Promise<Dri
     places: deps.config.maxConcurrentCalls,
     failuresBefore: (breaker?.failures ?? 0) > 0,
   });
-  const { end, delivered } = await endOf(turn, start.known, looks);
+  const { end, delivered } = await endOf(turn, start, looks);
   const values = {
     ...readAgain,
     ...turn.fence,
@@ -95,11 +95,11 @@ type Delivered = { plannedSeq: number; deliveredSeq: number; deliveredAt?: numbe
 
 async function endOf(
   turn: Turn,
-  known: Known,
+  start: Start,
   looks: Looks,
 ): Promise<{ end: End; delivered: Delivered | null }> {
   try {
-    const step = await deliver(turn, known, looks);
+    const step = await deliver(turn, start, looks);
     if (step.ok) {
       const upto = step.value;
       const at = turn.stream.mlflowRunId === null ? {} : { deliveredAt: turn.deps.now() };

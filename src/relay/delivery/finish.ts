@@ -1,8 +1,6 @@
-import { eq } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/d1";
 import type { Core } from "../../domain/fold.ts";
 import { runStateOf } from "../../domain/run-state.ts";
-import { mlflowRuns } from "../../store/schema.ts";
+import { mirrorState } from "../../store/delivery/own-runs.ts";
 import { readSentState, type SentState } from "../../store/stream/columns.ts";
 import { isNewsTo } from "../merge/news.ts";
 import { CONTACT_TAG, contactOf, STATUS_TAG } from "../stream/status-tag.ts";
@@ -40,12 +38,11 @@ export async function finish(turn: Turn, runId: string, core: Core): Promise<Ste
   );
   if (!updated.ok) return stop(turn, updated.failure);
   const state: SentState = { status, endTime, runName, statusTag, lostContactAt };
-  if (!(await turn.update({ sentState: JSON.stringify(state) }))) return stop(turn, null);
-  await drizzle(db)
-    .update(mlflowRuns)
-    .set({ status, endTime: updated.value.endTime, runName, syncedAt: now() })
-    .where(eq(mlflowRuns.mlflowRunId, runId));
-  return proceed;
+  const mirrored = { runId, status, endTime: updated.value.endTime };
+  const isWritten = await turn.update({ sentState: JSON.stringify(state) }, [
+    mirrorState(db, turn.lease, mirrored, runName, now()),
+  ]);
+  return isWritten ? proceed : stop(turn, null);
 }
 
 /** Sets one of the relay's own tags, or takes it away, and writes down that part of the state that it tells. */

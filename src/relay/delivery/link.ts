@@ -1,5 +1,6 @@
 import type { Run } from "../../mlflow/types.ts";
 import { mirrorLink } from "../../store/delivery/own-runs.ts";
+import { nestsSince } from "../../store/delivery/parents.ts";
 import type { SentState } from "../../store/stream/columns.ts";
 import { stop } from "../stream/stop.ts";
 import { landingMs, proceed, type Step, type Turn } from "../stream/turn.ts";
@@ -19,7 +20,7 @@ export async function link(turn: Turn, run: Run, runName: string, adopted: boole
     {
       mlflowRunId: info.runId,
       mlflowExperimentId: info.experimentId,
-      createSentAt: null,
+      createSentAt: nestsSince(info.experimentId, deps.now()),
       recheckAt: adopted ? null : deps.now() + landingMs(deps.config.mlflow.timeoutMs),
       adopted,
       sentState: JSON.stringify(sent),

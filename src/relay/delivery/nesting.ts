@@ -3,15 +3,16 @@ import { isRetried } from "../../domain/blocked.ts";
 import { type Core, fieldOf } from "../../domain/fold.ts";
 import { MODEL_RUN_TAG, PARENT_TAG, TRIAL_TAG } from "../../mlflow/tags.ts";
 import { isForgotten, NOT_BLOCKED } from "../../store/delivery/blocked.ts";
-import { coreOf, modelRunRow, modelRunStream } from "../../store/delivery/parents.ts";
+import { coreOf, modelRunStream, type ParentRow, parentRow } from "../../store/delivery/parents.ts";
 import { unlinkedRun } from "../../store/mirror/tagged.ts";
 import { readCore } from "../../store/stream/core-column.ts";
 import { isLasting, reasonOf } from "../../store/stream/lasting.ts";
-import { claim, type StreamRow } from "../../store/stream/leases.ts";
+import type { ClaimedFold, StreamRow } from "../../store/stream/leases.ts";
 import type { Deps } from "../deps.ts";
+import { type Above, claimWith, readAhead } from "../stream/claim-folded.ts";
 import { foldStream } from "../stream/fold.ts";
 import { blockedValues } from "../stream/stop.ts";
-import { type End, leaseMs, type Step, type Turn } from "../stream/turn.ts";
+import type { End, Step, Turn } from "../stream/turn.ts";
 import { letGo } from "../stream/under-lease.ts";
 import type { RunWanted } from "./adopt.ts";
 import { activeExperiment, askForExperiment, ensureExperiment, ensureKnownExperiment } from "./experiment.ts";
@@ -29,7 +30,7 @@ const BLOCKED_PARENT_POLL_MS = 60_000;
 export async function modelRun(turn: Turn, core: Core): Promise<Step<boolean>> {
   // Nothing of it belongs in MLflow: it is delivered as soon as it is folded.
   if (!turn.deps.config.parentRuns || !core.announced) return { ok: true, value: false };
-  if (turn.stream.mlflowRunId !== null) return { ok: true, value: true };
+  if (turn.stream.mlflowRunId !== null) return nested(turn);
   const grace = graceLeft(turn, core.started);
   if (grace) return grace;
   const { deps, stream } = turn;
@@ -37,7 +38,7 @@ export async function modelRun(turn: Turn, core: Core): Promise<Step<boolean>> {
   const experimentName = text(core, "experiment_name") ?? deps.config.defaultExperiment;
   const orm = drizzle(deps.db);
   const [{ results: found }, [known]] = await orm.batch([
-    unlinkedRun(deps.db, stream),
+    unlinkedRun(deps.db, stream.id),
     activeExperiment(orm, experimentName),
   ]);
   const made = await ensureRun(turn, {
@@ -49,24 +50,27 @@ export async function modelRun(turn: Turn, core: Core): Promise<Step<boolean>> {
     foundRunId: found[0]?.runId ?? null,
     tags: [...identity(turn, core), { key: MODEL_RUN_TAG, value: modelRunId }],
   });
-  const { mlflowRunId } = turn.stream;
-  if (mlflowRunId !== null) await renest(turn, mlflowRunId);
-  return made.ok ? { ok: true, value: true } : made;
+  return made.ok ? nested(turn) : made;
+}
+
+async function nested(turn: Turn): Promise<Step<boolean>> {
+  const told = await renest(turn);
+  return told.ok ? { ok: true, value: true } : told;
 }
 
 /** The trial's run, nested under its model run's where that was announced. */
-export async function trialRun(turn: Turn, core: Core): Promise<Step<boolean>> {
+export async function trialRun(turn: Turn, core: Core, above: Above | null): Promise<Step<boolean>> {
   if (turn.stream.mlflowRunId !== null) return { ok: true, value: true };
   const { deps, stream } = turn;
   const trialId = stream.trialId ?? "";
-  const found = await parentOf(turn);
+  const found = await parentOf(turn, above ?? (await readAbove(turn)));
   if (!found.ok) return found;
   const { parent, foundRunId } = found.value;
   const grace = graceLeft(turn, core.started && parent?.core?.started !== false);
   if (grace) return grace;
   let home: Home | null = null;
   if (parent?.core?.announced && deps.config.parentRuns && !isForgotten(parent.stream)) {
-    const made = await ensureParent(turn, parent.stream, parent.core);
+    const made = await ensureParent(turn, parent, parent.core);
     if (!made.ok) return made;
     home = made.value;
   }
@@ -111,40 +115,59 @@ function graceLeft({ deps, stream }: Turn, started: boolean): { ok: false; end: 
   return started || ms <= 0 ? null : { ok: false, end: { kind: "wait", for: "grace", ms } };
 }
 
+type Parent = {
+  stream: StreamRow;
+  /** Null where it cannot be read, and was given up. */
+  core: Core | null;
+  experimentName: string | null;
+  /** Its fold, where that is still to be written. */
+  fold: ClaimedFold | null;
+};
+
 type FoundParent = {
-  /** `core`: null where it cannot be read, and was given up. */
-  parent: { stream: StreamRow; core: Core | null; experimentName: string | null } | null;
+  parent: Parent | null;
   /** A run in MLflow that carries the trial's tags and that nobody has. */
   foundRunId: string | null;
 };
 
-/** The trial's model run, folded. One that cannot be read is blocked by its own turn, and its trials wait for it. */
-async function parentOf({ deps, stream }: Turn): Promise<Step<FoundParent>> {
+async function readAbove({ deps, stream }: Turn): Promise<Above> {
   const orm = drizzle(deps.db);
-  const [{ results }, [row]] = await orm.batch([
-    unlinkedRun(deps.db, stream),
-    modelRunRow(orm, stream.modelRunId ?? ""),
+  const [{ results }, [parent]] = await orm.batch([
+    unlinkedRun(deps.db, stream.id),
+    parentRow(orm, stream.id),
   ]);
-  const foundRunId = results[0]?.runId ?? null;
-  if (!row || stream.modelRunId === null) return { ok: true, value: { parent: null, foundRunId } };
+  return { parent: parent ?? null, foundRunId: results[0]?.runId ?? null };
+}
+
+/** The trial's model run, folded. One that cannot be read is blocked by its own turn, and its trials wait for it. */
+async function parentOf({ deps }: Turn, { parent: row, foundRunId }: Above): Promise<Step<FoundParent>> {
+  if (row === null) return { ok: true, value: { parent: null, foundRunId } };
   try {
     return { ok: true, value: { parent: await foldedParent(deps, row), foundRunId } };
   } catch (error) {
     if (!isLasting(error)) throw error;
-    const parent = { ...row, core: null };
+    const parent = { ...row, core: null, fold: null };
     if (isForgotten(row.stream)) return { ok: true, value: { parent, foundRunId } };
     const end = { kind: "wait" as const, for: "parent" as const, ms: BLOCKED_PARENT_POLL_MS };
     return { ok: false, end: { ...end, error: `the model run cannot be read: ${reasonOf(error)}` } };
   }
 }
 
-async function foldedParent(
-  deps: Deps,
-  { stream, core: stored }: { stream: StreamRow; core: string | null },
-) {
-  const folded = stream.foldedSeq < stream.lastSeq ? await foldStream(deps, stream) : null;
-  const core = folded ? (folded.core ?? readCore(await coreOf(deps.db, stream))) : readCore(stored);
-  return { stream, core, experimentName: text(core, "experiment_name") };
+async function foldedParent(deps: Deps, { stream, core: stored }: ParentRow): Promise<Parent> {
+  const as = (core: Core, fold: ClaimedFold | null = null) => ({
+    stream,
+    core,
+    experimentName: text(core, "experiment_name"),
+    fold,
+  });
+  if (stream.foldedSeq >= stream.lastSeq) return as(readCore(stored));
+  // Where it is to be claimed for its run, its fold is written with that.
+  if (stream.mlflowRunId === null && deps.config.parentRuns) {
+    const ahead = await readAhead(deps, stream.id);
+    if (ahead.known !== null && !ahead.more) return as(ahead.known.core, ahead.fold);
+  }
+  const folded = await foldStream(deps, stream);
+  return as(folded.core ?? readCore(await coreOf(deps.db, stream)));
 }
 
 /** The parent's run and its experiment. `isSure`: it was made or found in this very turn. */
@@ -159,7 +182,7 @@ function homeOf(
 }
 
 /** The parent's run; it is made here, under the parent's own lease, when it is not there yet. */
-async function ensureParent(turn: Turn, stream: StreamRow, core: Core): Promise<Step<Home>> {
+async function ensureParent(turn: Turn, { stream, fold }: Parent, core: Core): Promise<Step<Home>> {
   const { deps } = turn;
   if (stream.mlflowRunId !== null) return { ok: true, value: homeOf(stream.mlflowRunId, stream, false) };
   const wait = (blocked: string | null): { ok: false; end: End } => ({
@@ -174,13 +197,12 @@ async function ensureParent(turn: Turn, stream: StreamRow, core: Core): Promise<
   const { blockedKind, nextAttemptAt } = stream;
   if (blockedKind !== null && (!isRetried(blockedKind) || nextAttemptAt > deps.now()))
     return wait(stream.blockedReason);
-  const claimedAt = deps.now();
-  const claimed = await claim(deps.db, stream.id, leaseMs(deps.config.mlflow.timeoutMs));
+  const claimed = await claimWith(deps, stream.id, fold);
   if (claimed.kind !== "claimed") {
     const made = await runMadeMeanwhile(deps, stream.modelRunId ?? "");
     return made === null ? wait(null) : { ok: true, value: made };
   }
-  const parentTurn = turn.branch(claimed.lease, claimed.stream, claimedAt);
+  const parentTurn = turn.branch(claimed.lease, claimed.stream, claimed.claimedAt);
   let values = {};
   try {
     const made = await modelRun(parentTurn, core);

@@ -87,7 +87,7 @@ function concerns({ config }: Deps, run: Tagged, stream: Claimant): boolean {
 /** Links the oldest of the stream's runs, which may be another one than this, seen on an earlier page. */
 async function linkOne(deps: Deps, run: Tagged, stream: Claimant, counts: Counts): Promise<HelpingOutcome> {
   if (await hasRefusedRun(deps.db, stream.id, run.runId)) return { kind: "done" };
-  const oldest = stream.requestedRunId ?? (await unlinkedRunOf(deps.db, run)) ?? run.runId;
+  const oldest = stream.requestedRunId ?? (await unlinkedRunOf(deps.db, stream.id)) ?? run.runId;
   const linked = await linkFound(deps, stream.id, oldest);
   switch (linked.kind) {
     case "busy":

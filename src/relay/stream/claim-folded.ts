@@ -2,8 +2,10 @@ import { eq, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { type Core, fold } from "../../domain/fold.ts";
 import { isOutOfStatements } from "../../store/database/budget.ts";
+import { type ParentRow, parentRow } from "../../store/delivery/parents.ts";
 import { foldQueries } from "../../store/journal/fold.ts";
 import { unfoldedOf, unfoldedQueries } from "../../store/journal/unfolded.ts";
+import { unlinkedRun } from "../../store/mirror/tagged.ts";
 import type { Breaker } from "../../store/ops/breakers.ts";
 import { breakerRow } from "../../store/ops/breakers.ts";
 import { streams } from "../../store/schema.ts";
@@ -17,6 +19,18 @@ import { leaseMs } from "./turn.ts";
 /** The folded core of a stream, and the watermark that it was read at; null: it is still to be read. */
 export type Known = { foldedSeq: number; core: Core } | null;
 
+/** What a trial without a run is to be under, as it was read before the claim, and the run with its tags that nobody has. */
+export type Above = { parent: ParentRow | null; foundRunId: string | null };
+
+/** What was read of a stream before it is claimed. `more`: there is more to fold than this. */
+export type Ahead = {
+  breaker: Breaker | null;
+  known: Known;
+  above: Above;
+  fold: ClaimedFold | null;
+  more: boolean;
+};
+
 type Claimed = Extract<Claim, { kind: "claimed" }>;
 
 /** A stream that was claimed, folded as far as it could be. */
@@ -24,6 +38,7 @@ export type Start = Claimed & {
   /** When it was asked for, in epoch milliseconds. */
   claimedAt: number;
   known: Known;
+  above: Above | null;
   breaker: Breaker | null;
   /** There is more to fold. */
   more: boolean;
@@ -36,23 +51,17 @@ export type Start = Claimed & {
  * no lease; where another was there first, the stream is claimed without.
  */
 export async function claimFolded(deps: Deps, streamId: number): Promise<Start | Exclude<Claim, Claimed>> {
-  const ms = leaseMs(deps.config.mlflow.timeoutMs);
   const seen = await attempt(() => readAhead(deps, streamId));
   // Nothing was begun.
   if (!seen.ok && isOutOfStatements(seen.error)) throw seen.error;
-  let claimedAt = deps.now();
-  let claimed = await claimFolding(deps.db, streamId, ms, seen.ok ? seen.value.fold : null);
-  if (claimed.kind === "moved") {
-    claimedAt = deps.now();
-    claimed = await claim(deps.db, streamId, ms);
-  }
+  const claimed = await claimWith(deps, streamId, seen.ok ? seen.value.fold : null);
   if (claimed.kind !== "claimed") return claimed;
   if (!seen.ok) {
     const breaker = await deps.guard.breaker();
-    return { ...claimed, claimedAt, known: null, breaker, more: false, failed: seen };
+    return { ...claimed, known: null, above: null, breaker, more: false, failed: seen };
   }
-  const { known, breaker } = seen.value;
-  const start = { ...claimed, claimedAt, known, breaker };
+  const { known, above, breaker } = seen.value;
+  const start = { ...claimed, known, above: claimed.moved ? null : above, breaker };
   const { stream } = claimed;
   if (stream.foldedSeq >= stream.lastSeq) return { ...start, more: false, failed: null };
   const folded = await attempt(() => foldStream(deps, stream));
@@ -61,15 +70,31 @@ export async function claimFolded(deps: Deps, streamId: number): Promise<Start |
   return { ...start, stream: { ...stream, foldedSeq }, more, failed: null };
 }
 
-/** The breaker, and a stream's next helping folded; nothing is written. */
-async function readAhead(
+/** Claims a stream with a fold, or without where another was there first (`moved`). */
+export async function claimWith(
   deps: Deps,
   streamId: number,
-): Promise<{ breaker: Breaker | null; known: Known; fold: ClaimedFold | null }> {
+  folded: ClaimedFold | null,
+): Promise<(Claimed & { claimedAt: number; moved: boolean }) | Exclude<Claim, Claimed>> {
+  const ms = leaseMs(deps.config.mlflow.timeoutMs);
+  let claimedAt = deps.now();
+  let claimed = await claimFolding(deps.db, streamId, ms, folded);
+  const moved = claimed.kind === "moved";
+  if (claimed.kind === "moved") {
+    claimedAt = deps.now();
+    claimed = await claim(deps.db, streamId, ms);
+  }
+  return claimed.kind === "claimed" ? { ...claimed, claimedAt, moved } : claimed;
+}
+
+/** The breaker, and a stream's next helping folded; nothing is written. */
+export async function readAhead(deps: Deps, streamId: number): Promise<Ahead> {
   const orm = drizzle(deps.db);
   const watermark: SQL = sql`(select ${streams.foldedSeq} from ${streams} where ${streams.id} = ${streamId})`;
-  const [[row], [stream], ...unfolded] = await orm.batch([
+  const [[row], [parent], { results: tagged }, [stream], ...unfolded] = await orm.batch([
     breakerRow(orm, serverOf(deps)),
+    parentRow(orm, streamId),
+    unlinkedRun(deps.db, streamId),
     orm
       .select({ kind: streams.kind, foldedSeq: streams.foldedSeq })
       .from(streams)
@@ -78,18 +103,21 @@ async function readAhead(
   ]);
   const breaker = row ?? null;
   deps.guard.saw(breaker);
-  if (!stream) return { breaker, known: null, fold: null };
+  const above = { parent: parent ?? null, foundRunId: tagged[0]?.runId ?? null };
+  const read = { breaker, above, fold: null, more: false };
+  if (!stream) return { ...read, known: null };
   const helping = unfoldedOf(unfolded);
   if (!helping) {
     const core = readableCore(unfolded[2][0]?.core ?? null);
-    return { breaker, known: core && { foldedSeq: stream.foldedSeq, core }, fold: null };
+    return { ...read, known: core && { foldedSeq: stream.foldedSeq, core } };
   }
   const { upto } = helping;
   const after = fold(helping.before, helping.events, helping.points);
   const queries = (token: string) =>
     foldQueries(deps.db, { id: streamId, kind: stream.kind }, helping, after, deps.now(), token);
   return {
-    breaker,
+    ...read,
+    more: helping.more,
     known: { foldedSeq: upto, core: after.state.core },
     fold: { from: stream.foldedSeq, upto, queries },
   };

@@ -1,3 +1,4 @@
+import type { SQLiteUpdateSetSource } from "drizzle-orm/sqlite-core";
 import type { Block } from "../../domain/blocked.ts";
 import type { MlflowWrites } from "../../mlflow/client.ts";
 import type { Failure, Result } from "../../mlflow/failure.ts";
@@ -48,7 +49,7 @@ type Answered<T> = Result<T> | { ok: false; failure: null };
 
 export const proceed: Step = { ok: true, value: undefined };
 
-type Values = Partial<typeof streams.$inferInsert>;
+type Values = SQLiteUpdateSetSource<typeof streams>;
 
 /** What is about to be written to MLflow, for whoever has to find out whether it was. */
 export type Writing = { call: string; token?: string; state?: Partial<SentState> };

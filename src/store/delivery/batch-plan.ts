@@ -3,7 +3,7 @@ import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import { FULL_BATCH_POINTS, type Items, packBatches } from "../../mlflow/plan.ts";
 import { MAX_FACTS_BYTES, nextEvents } from "../journal/unfolded.ts";
 import { agreed, events, metricPoints, params, tags } from "../schema.ts";
-import { overRows } from "../sql.ts";
+import { type Bound, boundRows } from "../sql.ts";
 import { readFinals } from "../stream/columns.ts";
 import type { Lease, StreamRow } from "../stream/leases.ts";
 import { tagsToDelete, tagsToSend } from "./agreed.ts";
@@ -126,8 +126,10 @@ export async function planHelping(
     ]),
   );
   const upto = rows.at(-1)?.seq ?? stream.foldedSeq;
-  const items =
-    finals.length === 0 ? itemsOf(next) : await withFinals(db, lease, { ...stream, foldedSeq: upto }, finals);
+  const [last, ...others] = boundRows(db, INSERT_FINALS, finals, stream.id, lease.token);
+  const items = last
+    ? await withFinals(db, { ...stream, foldedSeq: upto }, [last, ...others])
+    : itemsOf(next);
   const batches = packBatches(items).map((batch) => ({
     token: crypto.randomUUID(),
     items: batch,
@@ -140,9 +142,16 @@ function itemsOf([, metrics, newParams, newTags]: Next): Items {
   return { metrics, params: newParams, tags: newTags };
 }
 
-async function withFinals(db: D1Database, lease: Lease, stream: Marks, finals: unknown[][]): Promise<Items> {
-  await db.batch(overRows(db, INSERT_FINALS, finals, stream.id, lease.token));
-  return itemsOf(await readNext(db, stream));
+/** Writes the finals down as points, and reads the helping again. */
+async function withFinals(
+  db: D1Database,
+  stream: Marks,
+  [last, ...others]: [Bound, ...Bound[]],
+): Promise<Items> {
+  const orm = drizzle(db);
+  for (const insert of others) await orm.batch([insert]);
+  const [, ...next] = await orm.batch([last, ...nextQueries(orm, stream)]);
+  return itemsOf(next);
 }
 
 const INSERT_FINALS = `

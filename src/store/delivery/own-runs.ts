@@ -37,3 +37,18 @@ const MIRROR_LINK = `
     stream_id = excluded.stream_id, run_name = excluded.run_name, status = excluded.status,
     start_time = excluded.start_time, end_time = excluded.end_time, lifecycle_stage = excluded.lifecycle_stage,
     gone_at = null, artifact_uri = excluded.artifact_uri, synced_at = excluded.synced_at`;
+
+/** Writes down in the mirror what MLflow has just taken of the leased stream's run. */
+export function mirrorState(
+  db: D1Database,
+  { streamId, token }: Lease,
+  { runId, status, endTime }: Pick<RunInfo, "runId" | "status" | "endTime">,
+  runName: string,
+  now: number,
+): Bound {
+  return new Bound(db, MIRROR_STATE, streamId, token, runId, runName, status, endTime, now);
+}
+
+const MIRROR_STATE = `
+  update mlflow_runs set run_name = ?4, status = ?5, end_time = ?6, synced_at = ?7
+  where mlflow_run_id = ?3 and exists (select 1 from streams where id = ?1 and lease_token = ?2)`;

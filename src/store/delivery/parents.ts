@@ -1,4 +1,4 @@
-import { and, eq, isNotNull, sql } from "drizzle-orm";
+import { and, eq, isNotNull, type SQL, sql } from "drizzle-orm";
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import { modelRuns, streams, trials } from "../schema.ts";
 import type { StreamRow } from "../stream/leases.ts";
@@ -10,7 +10,7 @@ export async function modelRunStream(db: D1Database, modelRunId: string) {
 }
 
 /** The query for that. Two columns of a batch must not have one name. */
-export function modelRunRow(orm: DrizzleD1Database, modelRunId: string) {
+export function modelRunRow(orm: DrizzleD1Database, modelRunId: string | SQL) {
   return orm
     .select({
       stream: streams,
@@ -22,6 +22,16 @@ export function modelRunRow(orm: DrizzleD1Database, modelRunId: string) {
     .innerJoin(streams, eq(streams.id, modelRuns.id))
     .where(eq(modelRuns.modelRunId, modelRunId));
 }
+
+/** The same of a trial that has no run yet; no row where it is none. */
+export function parentRow(orm: DrizzleD1Database, streamId: number) {
+  return modelRunRow(
+    orm,
+    sql`(select model_run_id from streams where id = ${streamId} and kind = 'trial' and mlflow_run_id is null)`,
+  );
+}
+
+export type ParentRow = Awaited<ReturnType<typeof modelRunRow>>[number];
 
 /** The query for the experiment that a trial's model run names; no row where it is not a trial of one. */
 export function parentExperiment(
@@ -43,6 +53,13 @@ export async function coreOf(
   const table = stream.kind === "trial" ? trials : modelRuns;
   const row = await drizzle(db).select({ core: table.core }).from(table).where(eq(table.id, stream.id)).get();
   return row?.core ?? null;
+}
+
+/** When a stream is linked: the time, where it is a model run with trials that have runs in the experiment, else null. */
+export function nestsSince(experimentId: string, now: number): SQL<number | null> {
+  return sql`(select ${now} from streams t where streams.kind = 'model_run' and t.kind = 'trial'
+    and t.model_run_id = streams.model_run_id and t.mlflow_experiment_id = ${experimentId}
+    and t.mlflow_run_id is not null limit 1)`;
 }
 
 /** The trials of a model run that have runs in an experiment. */

@@ -1,4 +1,4 @@
-import { eq } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import * as z from "zod";
 import type { Experiment } from "../../mlflow/types.ts";
@@ -27,39 +27,51 @@ export async function mirrorExperiment(
   now: number,
 ): Promise<"created" | "updated" | "unchanged"> {
   const orm = drizzle(db);
-  const before = await orm
-    .select()
-    .from(mlflowExperiments)
-    .where(eq(mlflowExperiments.mlflowExperimentId, experiment.experimentId))
-    .get();
+  const { experimentId } = experiment;
   const tags = Object.fromEntries(
     experiment.tags.toSorted((a, b) => (a.key < b.key ? -1 : 1)).map(({ key, value }) => [key, value]),
   );
-  const former = before ? formerNames(before, experiment.name) : null;
-  const said = {
+  const row = {
     name: experiment.name,
     artifactLocation: experiment.artifactLocation,
     lifecycleStage: experiment.lifecycleStage,
     tags: JSON.stringify(tags),
     createdTime: experiment.creationTime,
     updatedTime: experiment.lastUpdateTime,
-    formerNames: former,
+    syncedAt: now,
   };
-  if (before && JSON.stringify({ ...before, ...said }) === JSON.stringify(before)) return "unchanged";
-  const row = { ...said, syncedAt: now };
-  await orm
-    .insert(mlflowExperiments)
-    .values({ mlflowExperimentId: experiment.experimentId, ...row })
-    .onConflictDoUpdate({ target: mlflowExperiments.mlflowExperimentId, set: row });
+  const [[before], written] = await orm.batch([
+    orm
+      .select({ id: mlflowExperiments.mlflowExperimentId })
+      .from(mlflowExperiments)
+      .where(eq(mlflowExperiments.mlflowExperimentId, experimentId)),
+    orm
+      .insert(mlflowExperiments)
+      .values({ mlflowExperimentId: experimentId, ...row })
+      .onConflictDoUpdate({
+        target: mlflowExperiments.mlflowExperimentId,
+        set: { ...row, formerNames: FORMER_NAMES },
+        setWhere: IS_NEWS,
+      })
+      .returning({ id: mlflowExperiments.mlflowExperimentId }),
+  ]);
+  if (written.length === 0) return "unchanged";
   return before ? "updated" : "created";
 }
 
-/** The former names as JSON, once the experiment has this name; a name that it has again is none. */
-function formerNames(before: { name: string; formerNames: string | null }, name: string): string | null {
-  if (before.name === name) return before.formerNames;
-  const others = readFormerNames(before.formerNames).filter((old) => old !== before.name && old !== name);
-  return JSON.stringify([...others, before.name]);
-}
+const IS_NEWS = sql`
+  (mlflow_experiments.name, mlflow_experiments.artifact_location, mlflow_experiments.lifecycle_stage,
+    mlflow_experiments.tags, mlflow_experiments.created_time, mlflow_experiments.updated_time) is not
+  (excluded.name, excluded.artifact_location, excluded.lifecycle_stage, excluded.tags, excluded.created_time,
+    excluded.updated_time)`;
+
+/** Once the experiment has the name that is said of it now; a name that it has again is none. */
+const FORMER_NAMES = sql`
+  case when mlflow_experiments.name = excluded.name then mlflow_experiments.former_names
+  else json_insert(
+    (select json_group_array(value) from json_each(coalesce(mlflow_experiments.former_names, '[]'))
+      where value not in (mlflow_experiments.name, excluded.name)),
+    '$[#]', mlflow_experiments.name) end`;
 
 /** The name that an experiment had when it was last seen, or null. */
 export async function nameOfExperiment(db: D1Database, experimentId: string): Promise<string | null> {

@@ -41,19 +41,17 @@ export async function claimants(db: D1Database, keys: readonly string[]): Promis
 }
 
 /**
- * The oldest run in MLflow, as far as the relay knows, that carries the tags of a trial, or with a `trialId` of null
- * of a model run's parent run, and that nobody has; null without one.
+ * The oldest run in MLflow, as far as the relay knows, that carries the tags of a trial, or of a model run's parent run,
+ * which has no run yet, and that nobody has; null without one.
  */
-export async function unlinkedRunOf(db: D1Database, ids: Ids): Promise<string | null> {
-  const [{ results }] = await drizzle(db).batch([unlinkedRun(db, ids)]);
+export async function unlinkedRunOf(db: D1Database, streamId: number): Promise<string | null> {
+  const [{ results }] = await drizzle(db).batch([unlinkedRun(db, streamId)]);
   return results[0]?.runId ?? null;
 }
 
-type Ids = { trialId: string | null; modelRunId: string | null };
-
 /** The query for it. */
-export function unlinkedRun(db: D1Database, { trialId, modelRunId }: Ids) {
-  return new Bound<{ runId: string }>(db, UNLINKED, trialId, modelRunId);
+export function unlinkedRun(db: D1Database, streamId: number) {
+  return new Bound<{ runId: string }>(db, UNLINKED, streamId);
 }
 
 /** Notes whose second run this is, and whether it was deleted, which settles the conflict about it. */
@@ -107,6 +105,7 @@ const CLAIMANTS = `
   left join mlflow_runs own on own.mlflow_run_id = s.mlflow_run_id`;
 
 const UNLINKED = `
-  select r.mlflow_run_id as runId from mlflow_runs r
-  where r.tagged_trial_id is ?1 and r.tagged_model_run_id is ?2 and coalesce(?1, ?2) is not null and ${FREE}
+  select r.mlflow_run_id as runId
+  from streams s join mlflow_runs r on r.tagged_trial_id is s.trial_id and r.tagged_model_run_id is s.model_run_id
+  where s.id = ?1 and s.mlflow_run_id is null and coalesce(s.trial_id, s.model_run_id) is not null and ${FREE}
   order by r.start_time, r.mlflow_run_id limit 1`;

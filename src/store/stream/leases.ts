@@ -1,5 +1,6 @@
 import { and, count, eq, gt, gte, lt, lte, ne, or, sql } from "drizzle-orm";
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
+import type { SQLiteUpdateSetSource } from "drizzle-orm/sqlite-core";
 import { ending, repeatable } from "../database/counted.ts";
 import { events, streams } from "../schema.ts";
 import { type Bound, NOW_MS } from "../sql.ts";
@@ -101,7 +102,7 @@ type Values = Partial<typeof streams.$inferInsert>;
 export async function updateHeld(
   db: D1Database,
   lease: Lease,
-  values: Values,
+  values: SQLiteUpdateSetSource<typeof streams>,
   sent: string | null,
   also: readonly Bound[],
 ): Promise<StreamRow | null> {
