@@ -40,6 +40,22 @@ const refusingQueue: Queue<RelayMessage> = {
   sendBatch: () => Promise.reject(new Error("Queue send failed: 10250")),
 };
 
+/** Answers nobody before it was asked for so many batches; `asked`: how many messages each had. */
+function slowQueue(batches: number) {
+  const asked: number[] = [];
+  const opened = Promise.withResolvers<void>();
+  const slow: Queue<RelayMessage> = {
+    ...env.TRIALS,
+    sendBatch: async (messages) => {
+      asked.push([...messages].length);
+      if (asked.length === batches) opened.resolve();
+      await opened.promise;
+      return { metadata: { metrics: { backlogCount: 0, backlogBytes: 0 } } };
+    },
+  };
+  return { asked, slow };
+}
+
 function post(bindings: Env, body: object) {
   const request = new Request("http://relay/api/events/ml", {
     method: "POST",
@@ -183,18 +199,7 @@ describe("acknowledged is kept", () => {
 });
 
 test("the pokes of a request with many trials wait for a slow queue together, not one batch after the other", async () => {
-  const asked: number[] = [];
-  const opened = Promise.withResolvers<void>();
-  const slow: Queue<RelayMessage> = {
-    ...env.TRIALS,
-    sendBatch: async (messages) => {
-      asked.push([...messages].length);
-      // Answers nobody before it was asked for everything.
-      if (asked.length === 4) opened.resolve();
-      await opened.promise;
-      return { metadata: { metrics: { backlogCount: 0, backlogBytes: 0 } } };
-    },
-  };
+  const { asked, slow } = slowQueue(4);
   const events = Array.from({ length: 350 }, (_, i) => metric(`trial-${i}`, 1));
   const logged = vi.spyOn(console, "warn");
   const answer = await post({ ...env, TRIALS: slow }, events);
@@ -204,17 +209,7 @@ test("the pokes of a request with many trials wait for a slow queue together, no
 });
 
 test("events that the queue holds for the database wait for it together as well", async () => {
-  const asked: number[] = [];
-  const opened = Promise.withResolvers<void>();
-  const slow: Queue<RelayMessage> = {
-    ...env.TRIALS,
-    sendBatch: async (messages) => {
-      asked.push([...messages].length);
-      if (asked.length === 3) opened.resolve();
-      await opened.promise;
-      return { metadata: { metrics: { backlogCount: 0, backlogBytes: 0 } } };
-    },
-  };
+  const { asked, slow } = slowQueue(3);
   const host = "n".repeat(4_000);
   const events = Array.from({ length: 150 }, (_, i) => ({ ...metric(`large-${i}`, 1), metadata: { host } }));
   const answer = await post({ ...env, DB: refusingDatabase, TRIALS: slow }, events);

@@ -1,8 +1,8 @@
 import type { Run } from "../../mlflow/types.ts";
 import { mirrorRuns, noteMerged, type ToMerge } from "../../store/mirror/runs.ts";
 import type { Deps } from "../deps.ts";
-import type { Counts } from "./helping.ts";
 import {
+  type Counts,
   count,
   countPulled,
   type Helping,

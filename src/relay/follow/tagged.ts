@@ -14,8 +14,8 @@ import {
 import type { Deps } from "../deps.ts";
 import { digest } from "../intake/identify.ts";
 import { heard } from "../line/breaker.ts";
-import type { Counts } from "./helping.ts";
 import {
+  type Counts,
   count,
   countPulled,
   type Helping,

@@ -11,7 +11,7 @@ const MAX_REPEATS = 2;
 const REPEAT_MS = 50;
 
 /** Whether what D1 threw is over in a moment. The statement may have taken effect all the same. */
-export function isTransient(error: unknown): boolean {
+function isTransient(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   return TRANSIENT.test(error.message) || isTransient(error.cause);
 }

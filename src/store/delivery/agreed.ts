@@ -5,6 +5,7 @@ import { agreed, modelRuns, params, streams, tags, trials } from "../schema.ts";
 import { Bound, overRows } from "../sql.ts";
 import { readSentState, type SentState } from "../stream/columns.ts";
 import { readCore } from "../stream/core-column.ts";
+import { heldBy } from "../stream/held.ts";
 import type { Lease, StreamRow } from "../stream/leases.ts";
 
 /** A linked stream as the merge needs it: what it says, and what both sides last agreed on. */
@@ -76,7 +77,7 @@ export function agreeing(
   return [UNPLAN, FORGET, REMEMBER].flatMap((sql) => overRows(db, sql, rows, streamId, token));
 }
 
-const IS_HELD = "exists (select 1 from streams where id = ?2 and lease_token = ?3)";
+const IS_HELD = heldBy(2, 3);
 
 /** What was planned before is older than what was agreed on now. */
 const UNPLAN = `

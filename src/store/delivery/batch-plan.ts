@@ -5,6 +5,7 @@ import { MAX_FACTS_BYTES, nextEvents } from "../journal/unfolded.ts";
 import { agreed, events, metricPoints, params, tags } from "../schema.ts";
 import { type Bound, boundRows } from "../sql.ts";
 import { readFinals } from "../stream/columns.ts";
+import { heldBy } from "../stream/held.ts";
 import type { Lease, StreamRow } from "../stream/leases.ts";
 import { tagsToDelete, tagsToSend } from "./agreed.ts";
 import { type Batch, batchesOf, type PlannedBatches, pendingRows } from "./batches.ts";
@@ -157,5 +158,5 @@ async function withFinals(
 const INSERT_FINALS = `
   insert into metric_points (stream_id, seq, n, key, step, timestamp, value)
   select ?2, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 from json_each(?1)
-  where exists (select 1 from streams where id = ?2 and lease_token = ?3)
+  where ${heldBy(2, 3)}
   on conflict do nothing`;

@@ -1,3 +1,4 @@
+import { heldBy } from "../stream/held.ts";
 import { HELD, type Lease } from "../stream/leases.ts";
 
 /** What was sent to MLflow and seen to be there, or not. */
@@ -32,7 +33,7 @@ export async function forgetSent(
     db
       .prepare(
         `delete from agreed where stream_id = ?3 and kind = 'tag' and key in (${SAID_AFTER})
-           and exists (select 1 from streams where id = ?3 and lease_token = ?4)`,
+           and ${heldBy(3, 4)}`,
       )
       .bind(null, after, ...isHeld),
     db
@@ -40,7 +41,7 @@ export async function forgetSent(
         `insert into agreed (stream_id, kind, key, value)
          select ?3, 'tag', t.value ->> 'key', t.value ->> 'value' from json_each(?1) t
          where t.value ->> 'key' in (${SAID_AFTER})
-           and exists (select 1 from streams where id = ?3 and lease_token = ?4)
+           and ${heldBy(3, 4)}
          on conflict do update set value = excluded.value`,
       )
       .bind(JSON.stringify(shown), after, ...isHeld),

@@ -1,5 +1,6 @@
 import type { RunInfo } from "../../mlflow/types.ts";
 import { Bound } from "../sql.ts";
+import { heldBy } from "../stream/held.ts";
 import type { Lease } from "../stream/leases.ts";
 
 /** The latest runs that the relay made and that are active as far as it knows. */
@@ -31,7 +32,7 @@ const MIRROR_LINK = `
   insert into mlflow_runs (mlflow_run_id, mlflow_experiment_id, stream_id, run_name, status, start_time, end_time,
     lifecycle_stage, artifact_uri, synced_at)
   select ?3, ?4, ?1, ?5, ?6, ?7, ?8, ?9, ?10, ?11
-  where exists (select 1 from streams where id = ?1 and lease_token = ?2)
+  where ${heldBy(1, 2)}
     and not exists (select 1 from mlflow_runs where stream_id = ?1 and mlflow_run_id <> ?3)
   on conflict (mlflow_run_id) do update set mlflow_experiment_id = excluded.mlflow_experiment_id,
     stream_id = excluded.stream_id, run_name = excluded.run_name, status = excluded.status,
@@ -51,4 +52,4 @@ export function mirrorState(
 
 const MIRROR_STATE = `
   update mlflow_runs set run_name = ?4, status = ?5, end_time = ?6, synced_at = ?7
-  where mlflow_run_id = ?3 and exists (select 1 from streams where id = ?1 and lease_token = ?2)`;
+  where mlflow_run_id = ?3 and ${heldBy(1, 2)}`;

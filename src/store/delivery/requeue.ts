@@ -1,5 +1,6 @@
 import { type Items, packBatches } from "../../mlflow/plan.ts";
 import { overRows } from "../sql.ts";
+import { heldBy } from "../stream/held.ts";
 import type { Lease } from "../stream/leases.ts";
 
 /**
@@ -29,7 +30,7 @@ const INSERT_BATCHES = `
   insert into batches (stream_id, n, token, items)
   select ?2, key + 1 + coalesce((select max(n) from batches where stream_id = ?2), 0), value ->> 0, value ->> 1
   from json_each(?1)
-  where exists (select 1 from streams where id = ?2 and lease_token = ?3)`;
+  where ${heldBy(2, 3)}`;
 
 /** An operator asked for it, so it is delivered although automatic delivery may be off. */
 const MAKE_BEHIND = `

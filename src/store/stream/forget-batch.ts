@@ -1,6 +1,7 @@
 import { Bound } from "../sql.ts";
+import { heldBy } from "./held.ts";
 
-const IS_HELD = "exists (select 1 from streams where id = ?2 and lease_token = ?3)";
+const IS_HELD = heldBy(2, 3);
 
 /** Forgets a batch that MLflow has, by its token, and takes it that MLflow has its tags, but for those that it refused. */
 export function forgetBatch(
