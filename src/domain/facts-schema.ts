@@ -1,12 +1,12 @@
 import * as z from "zod";
+import { LIFECYCLE_STAGES, RUN_STATUSES, TERMINAL_STATUSES, type TerminalStatus } from "./words.ts";
+
+export { TERMINAL_STATUSES, type TerminalStatus };
 
 /**
  * What one event says about its trial or model run, in the terms of the fold: the one list of it, from which the type
  * and the store's reader both come. Everything but `finals` combines in any order.
  */
-
-export const TERMINAL_STATUSES = ["succeeded", "failed", "skipped", "cancelled"] as const;
-export type TerminalStatus = (typeof TERMINAL_STATUSES)[number];
 
 /** What the policy makes of a trial whose trainer fell silent: `left` changes nothing but a tag. */
 export const QUIET_STATUSES = ["left", "failed", "cancelled"] as const;
@@ -43,6 +43,15 @@ export const factsSchema = z.object({
   finals: z.record(z.string(), wireNumber).optional(),
   /** The relay's own finding that the trainer is silent, and what the policy makes of it. */
   quiet: z.object({ heardAt: z.number(), as: z.enum(QUIET_STATUSES) }).optional(),
+  /** MLflow's own state of a run, as its client said it: each field stands until the next word on it. */
+  run: z
+    .object({
+      status: z.enum(RUN_STATUSES).exactOptional(),
+      startTime: z.number().exactOptional(),
+      endTime: z.number().exactOptional(),
+      lifecycle: z.enum(LIFECYCLE_STAGES).exactOptional(),
+    })
+    .optional(),
   /** Metadata of a metric event: kept in the journal, sent nowhere. */
   about: z.record(z.string(), z.json()).optional(),
 });

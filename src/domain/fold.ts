@@ -11,9 +11,18 @@ import {
   standingReason,
   withoutReason,
 } from "./reasons.ts";
-import { type Fields, isLater, type Register } from "./registers.ts";
+import { after, type Fields, isLater, type Register } from "./registers.ts";
 import { allRoom, bounded, type Room, rowBytes, takes } from "./room.ts";
-import { endedAt, isRelays, type Lifecycle, lifecycleWith, noLifecycle, whyOutweighed } from "./status.ts";
+import { type RunRegister, registerWith } from "./run-register.ts";
+import {
+  endedAt,
+  isGateways,
+  isRelays,
+  type Lifecycle,
+  lifecycleWith,
+  noLifecycle,
+  whyOutweighed,
+} from "./status.ts";
 import { type Summary, summaryWith } from "./summary.ts";
 import type { Json, StoredEvent } from "./types.ts";
 import { fromWire, sameMeaning, type WireNumber } from "./values.ts";
@@ -37,6 +46,8 @@ export type Core = {
   startedAt: number | null;
   maxStep: number | null;
   lifecycle: Lifecycle;
+  /** As MLflow's own client left it; null where none did. */
+  run: RunRegister | null;
   fields: Fields;
   reasons: Reasons;
   room: Room;
@@ -62,6 +73,7 @@ export const emptyCore: Core = {
   startedAt: null,
   maxStep: null,
   lifecycle: noLifecycle,
+  run: null,
   fields: {},
   reasons: noReasons,
   room: allRoom,
@@ -91,7 +103,8 @@ export function fold(before: State, events: readonly StoredEvent[], points: read
   };
   const foldTags = (event: StoredEvent) => {
     for (const [key, value] of tagChanges(event)) {
-      const tag = { value, at: event.occurredAt, id: event.id, seq: event.seq };
+      const at = isGateways(event) ? after(event.occurredAt, tags.get(key)) : event.occurredAt;
+      const tag = { value, at, id: event.id, seq: event.seq };
       const reasons = reasonsApart(core.reasons, key, { ...tag, acceptedAt: event.acceptedAt });
       if (reasons !== core.reasons) core = { ...core, reasons };
       const known = tags.get(key);
@@ -176,15 +189,17 @@ function boundedField(event: StoredEvent, name: string, sent: Json, notes: Note[
 
 function coreWith(core: Core, event: StoredEvent, notes: Note[]): Core {
   const facts = event.facts ?? {};
-  const lifecycle = lifecycleWith(core.lifecycle, event);
+  const lifecycle = lifecycleWith(core.lifecycle, core.run === null ? event : leftRunning(event));
   // The relay's own findings are no news of the trainer's.
   if (facts.quiet) return { ...core, lifecycle };
+  const run = registerWith(core.run, event, core.lifecycle, lifecycle);
   const why = whyOutweighed(lifecycle, event);
   if (why !== null) notes.push(outweighed(event, ["event"], event.type, why));
   const fields = { ...core.fields };
   for (const [name, value] of Object.entries(facts.fields ?? {})) {
     const known = fields[name];
-    const register = { value, at: event.occurredAt, id: event.id };
+    const at = isGateways(event) ? after(event.occurredAt, known) : event.occurredAt;
+    const register = { value, at, id: event.id };
     if (isLater(register, known))
       fields[name] = { ...register, value: boundedField(event, name, value, notes) };
     else if (known && JSON.stringify(known.value) !== JSON.stringify(bounded(value).value))
@@ -194,13 +209,25 @@ function coreWith(core: Core, event: StoredEvent, notes: Note[]): Core {
     ...core,
     announced: core.announced || facts.announces === true,
     started: core.started || facts.starts === true,
-    // What the relay itself writes says nothing of when the trainer began.
-    startedAt: isRelays(event)
-      ? core.startedAt
-      : Math.min(core.startedAt ?? event.occurredAt, event.occurredAt),
+    startedAt: startWith(core.startedAt, event),
     lifecycle,
+    run,
     fields,
   };
+}
+
+/** Only a client of MLflow closes its own run: silence says no more than that it is silent. */
+function leftRunning(event: StoredEvent): StoredEvent {
+  const { facts } = event;
+  return facts?.quiet ? { ...event, facts: { ...facts, quiet: { ...facts.quiet, as: "left" } } } : event;
+}
+
+/** What the relay itself writes says nothing of when the trainer began; a client of MLflow says it in so many words. */
+function startWith(startedAt: number | null, event: StoredEvent): number | null {
+  const said = event.facts?.run?.startTime;
+  if (said !== undefined) return said;
+  if (isRelays(event) || isGateways(event)) return startedAt;
+  return Math.min(startedAt ?? event.occurredAt, event.occurredAt);
 }
 
 /** The value of a field, or null. */

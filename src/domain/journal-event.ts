@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { factsSchema, wireNumber } from "./facts-schema.ts";
 import { warningSchema } from "./warnings.ts";
-import { EVENT_TYPES, RELAY_EVENT_TYPES, STREAM_KINDS } from "./words.ts";
+import { EVENT_TYPES, GATEWAY_EVENT_TYPES, RELAY_EVENT_TYPES, STREAM_KINDS } from "./words.ts";
 
 /**
  * An event as the journal takes it, and as a queue's message holds it: one schema, from which the type comes. Another
@@ -25,7 +25,7 @@ const point = z.strictObject({ key: text, value: wireNumber, step: z.int(), time
 const journalEvent = z.strictObject({
   stream: streamRef,
   id: text,
-  type: z.enum([...EVENT_TYPES, ...RELAY_EVENT_TYPES]),
+  type: z.enum([...EVENT_TYPES, ...RELAY_EVENT_TYPES, ...GATEWAY_EVENT_TYPES]),
   hash: text,
   occurredAt: z.int(),
   acceptedAt: z.int(),

@@ -1,5 +1,5 @@
 import { DESCRIPTION_TAG } from "./merge.ts";
-import { MLFLOW_STATUS } from "./run-state.ts";
+import { MLFLOW_STATUS } from "./run-register.ts";
 import type { Lifecycle } from "./status.ts";
 import type { Facts, TerminalStatus, TrialStatus } from "./types.ts";
 import type { Side } from "./words.ts";

@@ -1,24 +1,17 @@
 import { type Core, endOf, fieldOf } from "./fold.ts";
+import { MLFLOW_STATUS } from "./run-register.ts";
 import { lostContactAt, statusOf } from "./status.ts";
 import type { TrialStatus } from "./types.ts";
+import type { RunStatus } from "./words.ts";
 
 /** A run's own state as MLflow should show it. `statusTag` keeps the status that MLflow has no word for. */
 export type RunState = {
-  status: "RUNNING" | "FINISHED" | "FAILED" | "KILLED";
+  status: RunStatus;
   endTime: number | null;
   runName: string | null;
   statusTag: TrialStatus | null;
   lostContactAt: number | null;
 };
-
-/** The word that MLflow has for each status. */
-export const MLFLOW_STATUS = {
-  running: "RUNNING",
-  succeeded: "FINISHED",
-  failed: "FAILED",
-  skipped: "KILLED",
-  cancelled: "KILLED",
-} as const;
 
 /**
  * Whether the relay may bring an ended run back to RUNNING: after an explicit resume, or when a trial that it closed as
@@ -32,6 +25,14 @@ export function mayReopen({ lifecycle: { reset, quiet } }: Core): boolean {
 export function runStateOf(core: Core): RunState {
   const status = statusOf(core.lifecycle);
   const runName = fieldOf(core, "run_name");
+  if (core.run)
+    return {
+      status: core.run.status,
+      endTime: core.run.endTime,
+      runName: typeof runName === "string" ? runName : null,
+      statusTag: null,
+      lostContactAt: lostContactAt(core.lifecycle),
+    };
   return {
     status: MLFLOW_STATUS[status],
     endTime: endOf(core),

@@ -37,6 +37,11 @@ export function isRelays({ type }: Pick<StoredEvent, "type">): boolean {
   return type.startsWith("relay.");
 }
 
+/** Whether an MLflow client said it through the gateway. */
+export function isGateways({ type }: Pick<StoredEvent, "type">): boolean {
+  return type.startsWith("mlflow.");
+}
+
 /** The lifecycle after one more event. */
 export function lifecycleWith(before: Lifecycle, event: StoredEvent): Lifecycle {
   const { seq, id, occurredAt: at, acceptedAt } = event;
@@ -60,8 +65,9 @@ function resetOf(event: StoredEvent): Reset | null {
   const { seq, occurredAt: at, acceptedAt } = event;
   const { resumes, ends, endedAt, over = seq } = event.facts ?? {};
   const says = ends === undefined ? null : { status: ends, endedAt: endedAt ?? at };
-  if (says ? isRelays(event) || resumes : resumes && isRelays(event))
-    return { seq, over, at, resumed: null, says };
+  // A client of MLflow gives no time of its own: its word is over all that was accepted before it.
+  const isAbsolute = isRelays(event) || isGateways(event);
+  if (says ? isAbsolute || resumes : resumes && isAbsolute) return { seq, over, at, resumed: null, says };
   if (!resumes) return null;
   // Nobody goes on after it was heard that he does: such a clock is ahead.
   return { seq, over: seq, at, resumed: { acceptedAt, at: Math.min(at, acceptedAt) }, says: null };

@@ -1,5 +1,3 @@
-import { TERMINAL_STATUSES } from "./facts-schema.ts";
-
 /** The closed vocabularies that the tables hold and the API shows. */
 
 export const EVENT_TYPES = [
@@ -26,12 +24,25 @@ export const RELAY_EVENT_TYPES = [
 ] as const;
 export type RelayEventType = (typeof RELAY_EVENT_TYPES)[number];
 
+/** What an MLflow client says through the gateway. These have no time but that of acceptance, and go by order of acceptance. */
+export const GATEWAY_EVENT_TYPES = [
+  "mlflow.run.create",
+  "mlflow.run.adopt",
+  "mlflow.run.update",
+  "mlflow.run.lifecycle",
+  "mlflow.log",
+  "mlflow.tag",
+] as const;
+export type GatewayEventType = (typeof GATEWAY_EVENT_TYPES)[number];
+
 export const STREAM_KINDS = ["trial", "model_run"] as const;
 
 /** How far a trial or model run is on its way to MLflow. */
 export const SYNC_STATES = ["pending", "waiting", "blocked", "synced"] as const;
 export type SyncState = (typeof SYNC_STATES)[number];
 
+export const TERMINAL_STATUSES = ["succeeded", "failed", "skipped", "cancelled"] as const;
+export type TerminalStatus = (typeof TERMINAL_STATUSES)[number];
 export const TRIAL_STATUSES = ["running", ...TERMINAL_STATUSES] as const;
 export const MODEL_RUN_STATES = ["initialized", "running", "succeeded", "failed", "cancelled"] as const;
 export type ModelRunState = (typeof MODEL_RUN_STATES)[number];

@@ -17,7 +17,8 @@ const everything: { [Name in keyof Required<Facts>]: NonNullable<Facts[Name]> } 
   untags: ["old"],
   finals: { loss: "NaN", accuracy: 0.9 },
   quiet: { heardAt: 1, as: "left" },
-  about: { learning_rate: 0.1 },
+  run: { status: "RUNNING", startTime: 1, endTime: 2, lifecycle: "active" },
+    about: { learning_rate: 0.1 },
 };
 
 test("every fact that an event may carry is read back from the journal as it was written", () => {

@@ -42,7 +42,7 @@ export function sidesOf({ core, sent, ...stored }: Omit<StoredSides, "stream">, 
     },
     relay: {
       name: wanted.runName === null ? null : { value: wanted.runName, at: core.fields.run_name?.at ?? 0 },
-      status: { value: saysNothing ? base : wanted.status, at: statusSaidAt(core.lifecycle) },
+      status: { value: saysNothing ? base : statusOf(wanted.status), at: statusSaidAt(core.lifecycle) },
       tags: new Map(
         shared(stored.tags).map(({ key, value, at }): [string, Said<string | null>] => [key, { value, at }]),
       ),

@@ -4,6 +4,7 @@ import { type Core, emptyCore } from "../../domain/fold.ts";
 import { reasonsAmong } from "../../domain/reasons.ts";
 import { allRoom } from "../../domain/room.ts";
 import { type Lifecycle, noLifecycle } from "../../domain/status.ts";
+import { LIFECYCLE_STAGES, RUN_STATUSES } from "../../domain/words.ts";
 import { isLasting } from "./lasting.ts";
 
 /** The JSON column of a folded state, checked as it is read. */
@@ -59,6 +60,15 @@ const columns = z.object({
   startedAt: z.number().nullable(),
   maxStep: z.number().nullable(),
   lifecycle: z.union([lifecycle, olderLifecycle]),
+  run: z
+    .object({
+      status: z.enum(RUN_STATUSES),
+      startTime: z.number().nullable(),
+      endTime: z.number().nullable(),
+      lifecycle: z.enum(LIFECYCLE_STAGES),
+    })
+    .nullable()
+    .default(null),
   fields: z.record(z.string(), instant.extend({ value: z.json() })),
   reasons: z
     .object({
