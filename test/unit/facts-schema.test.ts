@@ -18,7 +18,7 @@ const everything: { [Name in keyof Required<Facts>]: NonNullable<Facts[Name]> } 
   finals: { loss: "NaN", accuracy: 0.9 },
   quiet: { heardAt: 1, as: "left" },
   run: { status: "RUNNING", startTime: 1, endTime: 2, lifecycle: "active" },
-    about: { learning_rate: 0.1 },
+  about: { learning_rate: 0.1 },
 };
 
 test("every fact that an event may carry is read back from the journal as it was written", () => {

@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import * as z from "zod";
 import { recordConflicts } from "../../src/store/mirror/conflicts.ts";
-import type { conflicts } from "../../src/store/schema.ts";
+import type { conflicts } from "../../src/store/schema/index.ts";
 import { readFacts } from "../../src/store/stream/columns.ts";
 import { foldAll, idOf, post, request } from "./api.ts";
 import { start } from "./payloads.ts";

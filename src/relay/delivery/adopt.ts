@@ -2,7 +2,7 @@ import { and, eq, ne } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { Tag } from "../../mlflow/types.ts";
 import { hasRefusedRun, recordConflicts } from "../../store/mirror/conflicts.ts";
-import { streams } from "../../store/schema.ts";
+import { streams } from "../../store/schema/index.ts";
 import { stop } from "../stream/stop.ts";
 import { blocked, type Step, type Turn } from "../stream/turn.ts";
 import { mirrorExperiment } from "./experiment.ts";

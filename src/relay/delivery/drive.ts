@@ -1,6 +1,6 @@
 import { isRetried } from "../../domain/blocked.ts";
 import { isForgotten, NOT_BLOCKED } from "../../store/delivery/blocked.ts";
-import type { streams } from "../../store/schema.ts";
+import type { streams } from "../../store/schema/index.ts";
 import { release, type StreamRow } from "../../store/stream/leases.ts";
 import type { Deps } from "../deps.ts";
 import { Looks } from "../merge/looks.ts";

@@ -3,7 +3,7 @@ import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import { type Block, isGone } from "../../domain/blocked.ts";
 import type { Experiment } from "../../mlflow/types.ts";
 import * as store from "../../store/mirror/experiments.ts";
-import { mlflowExperiments } from "../../store/schema.ts";
+import { mlflowExperiments } from "../../store/schema/index.ts";
 import { stop } from "../stream/stop.ts";
 import { blocked, type Step, type Turn } from "../stream/turn.ts";
 

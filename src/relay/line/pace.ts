@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { breakers } from "../../store/schema.ts";
+import { breakers } from "../../store/schema/index.ts";
 import { NOW_MS } from "../../store/sql.ts";
 import type { Deps } from "../deps.ts";
 import { serverOf } from "./breaker.ts";

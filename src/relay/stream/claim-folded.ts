@@ -8,7 +8,7 @@ import { unfoldedOf, unfoldedQueries } from "../../store/journal/unfolded.ts";
 import { unlinkedRun } from "../../store/mirror/tagged.ts";
 import type { Breaker } from "../../store/ops/breakers.ts";
 import { breakerRow } from "../../store/ops/breakers.ts";
-import { streams } from "../../store/schema.ts";
+import { streams } from "../../store/schema/index.ts";
 import { readableCore } from "../../store/stream/core-column.ts";
 import { type Claim, type ClaimedFold, claim, claimFolding } from "../../store/stream/leases.ts";
 import type { Deps } from "../deps.ts";

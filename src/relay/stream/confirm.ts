@@ -4,7 +4,7 @@ import { batchTag } from "../../mlflow/plan.ts";
 import type { Run } from "../../mlflow/types.ts";
 import { pendingTokens } from "../../store/delivery/batches.ts";
 import { forgetSent, noteConfirmed } from "../../store/delivery/confirmed.ts";
-import { streams } from "../../store/schema.ts";
+import { streams } from "../../store/schema/index.ts";
 import { readUnconfirmed, type Unconfirmed } from "../../store/stream/columns.ts";
 import type { Deps } from "../deps.ts";
 import { backoffMs } from "../line/backoff.ts";

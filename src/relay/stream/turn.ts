@@ -3,7 +3,7 @@ import type { Block } from "../../domain/blocked.ts";
 import type { MlflowWrites } from "../../mlflow/client.ts";
 import type { Failure, Result } from "../../mlflow/failure.ts";
 import { type Mark, markSent } from "../../store/delivery/batches.ts";
-import type { streams } from "../../store/schema.ts";
+import type { streams } from "../../store/schema/index.ts";
 import type { Bound } from "../../store/sql.ts";
 import type { Doubt, SentState, Unconfirmed } from "../../store/stream/columns.ts";
 import {

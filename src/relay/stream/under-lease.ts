@@ -1,4 +1,4 @@
-import type { streams } from "../../store/schema.ts";
+import type { streams } from "../../store/schema/index.ts";
 import { type Claim, claim, type Lease, release } from "../../store/stream/leases.ts";
 import type { Deps } from "../deps.ts";
 import { sendPokes } from "../messages.ts";

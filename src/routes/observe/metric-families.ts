@@ -3,7 +3,7 @@ import { SYNC_STATES } from "../../domain/words.ts";
 import type { Breaker } from "../../store/ops/breakers.ts";
 import type { Counts } from "../../store/ops/counters.ts";
 import { MAX_COUNTED_BACKLOG, type Readings } from "../../store/ops/metrics.ts";
-import { conflicts, deadLetters, streams, trials } from "../../store/schema.ts";
+import { conflicts, deadLetters, streams, trials } from "../../store/schema/index.ts";
 import { counterFamilies } from "./counter-families.ts";
 import type { Family, Sample } from "./prometheus.ts";
 

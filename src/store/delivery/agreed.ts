@@ -1,7 +1,7 @@
 import { and, eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { Core } from "../../domain/fold.ts";
-import { agreed, modelRuns, params, streams, tags, trials } from "../schema.ts";
+import { agreed, modelRuns, params, streams, tags, trials } from "../schema/index.ts";
 import { Bound, overRows } from "../sql.ts";
 import { readSentState, type SentState } from "../stream/columns.ts";
 import { readCore } from "../stream/core-column.ts";

@@ -2,7 +2,7 @@ import { and, asc, eq, isNull, lte, type SQLWrapper, sql } from "drizzle-orm";
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import { FULL_BATCH_POINTS, type Items, packBatches } from "../../mlflow/plan.ts";
 import { MAX_FACTS_BYTES, nextEvents } from "../journal/unfolded.ts";
-import { agreed, events, metricPoints, params, tags } from "../schema.ts";
+import { agreed, events, metricPoints, params, tags } from "../schema/index.ts";
 import { type Bound, boundRows } from "../sql.ts";
 import { readFinals } from "../stream/columns.ts";
 import { heldBy } from "../stream/held.ts";

@@ -2,7 +2,7 @@ import { asc, eq } from "drizzle-orm";
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import type { Items } from "../../mlflow/plan.ts";
 import { repeatable } from "../database/counted.ts";
-import { batches } from "../schema.ts";
+import { batches } from "../schema/index.ts";
 import { Bound } from "../sql.ts";
 import { readItems } from "../stream/columns.ts";
 import { forgetBatch } from "../stream/forget-batch.ts";

@@ -4,7 +4,7 @@ import type { BlockedListed } from "../../answers/ops.ts";
 import { type Block, type BlockedKind, GONE_KINDS } from "../../domain/blocked.ts";
 import type { Position } from "../listing/order.ts";
 import { owner, ownerView } from "../listing/owner.ts";
-import { streams } from "../schema.ts";
+import { streams } from "../schema/index.ts";
 import { HELD, type Lease } from "../stream/leases.ts";
 
 /** What a stream's row says when nothing blocks it, as columns and in SQL. */

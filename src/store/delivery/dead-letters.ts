@@ -6,7 +6,7 @@ import type { LETTER_KINDS, LETTER_STATES } from "../../domain/words.ts";
 import { deliveryColumns, deliveryView, iso } from "../listing/common.ts";
 import type { Position } from "../listing/order.ts";
 import { owner, ownerView } from "../listing/owner.ts";
-import { deadLetters, streams } from "../schema.ts";
+import { deadLetters, streams } from "../schema/index.ts";
 
 /** A dead letter as it is stored, `item` as JSON. */
 export type Letter = Pick<typeof deadLetters.$inferSelect, "id" | "streamId" | "kind" | "item" | "state">;

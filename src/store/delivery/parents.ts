@@ -1,6 +1,6 @@
 import { and, eq, isNotNull, type SQL, sql } from "drizzle-orm";
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
-import { modelRuns, streams, trials } from "../schema.ts";
+import { modelRuns, streams, trials } from "../schema/index.ts";
 import type { StreamRow } from "../stream/leases.ts";
 
 /** The stream of a model run, with what its trials need to know of it. */

@@ -1,7 +1,7 @@
 import { and, asc, eq, gt, inArray, isNotNull, isNull, lt, lte, or, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { RETRIED_KINDS } from "../../domain/blocked.ts";
-import { events, streams } from "../schema.ts";
+import { events, streams } from "../schema/index.ts";
 import { NOW_MS } from "../sql.ts";
 import type { StreamRow } from "../stream/leases.ts";
 import { NOT_BLOCKED } from "./blocked.ts";

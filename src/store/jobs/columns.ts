@@ -1,5 +1,5 @@
 import * as z from "zod";
-import type { jobs } from "../schema.ts";
+import type { jobs } from "../schema/index.ts";
 
 /** The JSON columns of a job, checked as they are read. */
 

@@ -3,7 +3,7 @@ import { drizzle } from "drizzle-orm/d1";
 import { uuidv7 } from "uuidv7";
 import type { JobState } from "../../domain/words.ts";
 import { ending, repeatable } from "../database/counted.ts";
-import { jobs } from "../schema.ts";
+import { jobs } from "../schema/index.ts";
 import { NOW_MS } from "../sql.ts";
 import { POKE_TRUST_MS } from "../stream/leases.ts";
 import type { JobRow } from "./columns.ts";

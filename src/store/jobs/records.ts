@@ -4,7 +4,7 @@ import * as z from "zod";
 import type { JobView } from "../../answers/jobs.ts";
 import { iso } from "../listing/common.ts";
 import { behind, type Order, orderTerms, type Position } from "../listing/order.ts";
-import { jobs } from "../schema.ts";
+import { jobs } from "../schema/index.ts";
 import { NOW_MS } from "../sql.ts";
 import { type JobRow, readJobCounts, readJobErrors } from "./columns.ts";
 import { outstanding } from "./jobs.ts";

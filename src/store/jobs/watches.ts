@@ -2,7 +2,7 @@ import { asc, eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { WatchView } from "../../answers/jobs.ts";
 import { iso } from "../listing/common.ts";
-import { jobs, watches } from "../schema.ts";
+import { jobs, watches } from "../schema/index.ts";
 import { readJobCounts, readJobErrors } from "./columns.ts";
 
 /** Each is a job on every pass of the cron, one after the other. */

@@ -1,6 +1,6 @@
 import { and, asc, eq, inArray, isNull, lt, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { modelRuns, streams, trials } from "../schema.ts";
+import { modelRuns, streams, trials } from "../schema/index.ts";
 
 /** A running trial, when its trainer was last heard and the last event that its state is made of. */
 export type Silent = {

@@ -1,6 +1,6 @@
 import { and, asc, eq, gt, gte, isNotNull, isNull, lt, lte, or, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { batches, modelRuns, streams, trials } from "../schema.ts";
+import { batches, modelRuns, streams, trials } from "../schema/index.ts";
 import type { StreamRow } from "../stream/leases.ts";
 
 const MAX_FORGOTTEN_STREAMS = 100;

@@ -4,7 +4,7 @@ import type { State, StoredPoint, Tag } from "../../domain/fold.ts";
 import { REASON_KEYS } from "../../domain/reasons.ts";
 import type { StoredEvent } from "../../domain/types.ts";
 import { fromWire } from "../../domain/values.ts";
-import { events, metricPoints, metricSummaries, modelRuns, params, tags, trials } from "../schema.ts";
+import { events, metricPoints, metricSummaries, modelRuns, params, tags, trials } from "../schema/index.ts";
 import { readFacts } from "../stream/columns.ts";
 import { readCore } from "../stream/core-column.ts";
 

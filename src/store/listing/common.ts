@@ -1,7 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Delivery } from "../../answers/parts.ts";
 import type { SyncState } from "../../domain/words.ts";
-import { streams } from "../schema.ts";
+import { streams } from "../schema/index.ts";
 
 /** How far a trial or model run is on its way to MLflow, from the stream's row. */
 export const syncState: SQL<SyncState> = sql`case

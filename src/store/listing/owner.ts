@@ -1,5 +1,5 @@
 import type { Owner } from "../../answers/parts.ts";
-import { streams } from "../schema.ts";
+import { streams } from "../schema/index.ts";
 
 /** The columns that say whose a row is. */
 export const owner = {

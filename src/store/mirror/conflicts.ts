@@ -1,6 +1,6 @@
 import { and, eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { conflicts } from "../schema.ts";
+import { conflicts } from "../schema/index.ts";
 import { overRows } from "../sql.ts";
 
 export type Conflict = typeof conflicts.$inferInsert;

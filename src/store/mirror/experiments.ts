@@ -2,7 +2,7 @@ import { eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import * as z from "zod";
 import type { Experiment } from "../../mlflow/types.ts";
-import { mlflowExperiments } from "../schema.ts";
+import { mlflowExperiments } from "../schema/index.ts";
 
 const names = z.array(z.string());
 const texts = z.record(z.string(), z.string());

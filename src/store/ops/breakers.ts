@@ -1,7 +1,7 @@
 import { and, eq, gt, lte, ne, sql } from "drizzle-orm";
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import { ending } from "../database/counted.ts";
-import { breakers } from "../schema.ts";
+import { breakers } from "../schema/index.ts";
 
 /** The circuit breaker's row, one for each tracking server; none stands for closed, with nothing ever gone wrong. */
 export type Breaker = typeof breakers.$inferSelect;

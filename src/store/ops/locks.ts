@@ -1,7 +1,7 @@
 import { and, eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { ending, repeatable } from "../database/counted.ts";
-import { locks } from "../schema.ts";
+import { locks } from "../schema/index.ts";
 import { NOW_MS } from "../sql.ts";
 
 /** Takes a named lock for so long; null when another has it. */

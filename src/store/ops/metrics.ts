@@ -2,7 +2,7 @@ import { and, isNotNull, lt, not, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { LAST_SEQ } from "../journal/sql.ts";
 import { syncState } from "../listing/common.ts";
-import { streams } from "../schema.ts";
+import { streams } from "../schema/index.ts";
 import type { Counts } from "./counters.ts";
 
 /** Counting stops here, so that a scrape during a long outage does not read the whole journal. */

@@ -3,7 +3,7 @@ import { drizzle } from "drizzle-orm/d1";
 import type { Disputed } from "../../domain/resolution.ts";
 import { statusSaidAt } from "../../domain/status.ts";
 import type { Side } from "../../domain/words.ts";
-import { conflicts, mlflowRuns, modelRuns, streams, tags, trials } from "../schema.ts";
+import { conflicts, mlflowRuns, modelRuns, streams, tags, trials } from "../schema/index.ts";
 import { readableCore } from "../stream/core-column.ts";
 import { type ConflictFilter, conflictCondition } from "../views/conflicts.ts";
 

@@ -3,7 +3,7 @@ import { drizzle } from "drizzle-orm/d1";
 import { type CronPass, type PassReport, passReport } from "../../answers/ops.ts";
 import { ending } from "../database/counted.ts";
 import { iso } from "../listing/common.ts";
-import { cronPasses } from "../schema.ts";
+import { cronPasses } from "../schema/index.ts";
 
 /** A pass that found nothing to do. */
 export const NOTHING_DONE: PassReport = passReport.parse({});

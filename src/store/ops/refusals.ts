@@ -3,7 +3,7 @@ import { drizzle } from "drizzle-orm/d1";
 import type { RefusalView } from "../../answers/ledger.ts";
 import { iso } from "../listing/common.ts";
 import { behind, type Order, orderTerms, type Position } from "../listing/order.ts";
-import { refusals } from "../schema.ts";
+import { refusals } from "../schema/index.ts";
 
 /** What was refused, and why. Names that were not given are empty. */
 export type Refusal = {

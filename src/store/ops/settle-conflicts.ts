@@ -1,7 +1,7 @@
 import { and, eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { Side } from "../../domain/words.ts";
-import { conflicts, streams } from "../schema.ts";
+import { conflicts, streams } from "../schema/index.ts";
 import { NOW_MS } from "../sql.ts";
 import type { OpenConflict } from "./open-conflicts.ts";
 

@@ -3,7 +3,7 @@ import { drizzle } from "drizzle-orm/d1";
 import { uuidv7 } from "uuidv7";
 import type { TokenMade, TokenRecord } from "../../answers/ops.ts";
 import { SCOPES, type Scope } from "../../domain/words.ts";
-import { apiTokens } from "../schema.ts";
+import { apiTokens } from "../schema/index.ts";
 
 const TOKEN_BYTES = 32;
 const PREFIX = "tr_";

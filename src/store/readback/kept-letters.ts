@@ -1,7 +1,7 @@
 import { and, eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import * as z from "zod";
-import { deadLetters, events } from "../schema.ts";
+import { deadLetters, events } from "../schema/index.ts";
 
 /** An item that MLflow refused, and what became of it. A point has a step and a time, a parameter or tag has not. */
 export type KeptLetter = z.output<typeof item> & { id: number; kind: string; isReplayed: boolean };

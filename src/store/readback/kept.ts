@@ -1,7 +1,7 @@
 import { and, eq, isNull, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { KeptPoint, KeptText } from "../../domain/compare.ts";
-import { conflicts, metricSummaries, modelRuns, params, streams, tags, trials } from "../schema.ts";
+import { conflicts, metricSummaries, modelRuns, params, streams, tags, trials } from "../schema/index.ts";
 import { keptLetters } from "./kept-letters.ts";
 
 /** What the journal holds of a stream, to be compared with what MLflow has. */

@@ -4,7 +4,7 @@ import { report as reportSchema } from "../../answers/report.ts";
 import type { VerdictBrief } from "../../answers/trials.ts";
 import type { Report } from "../../domain/report.ts";
 import { iso } from "../listing/common.ts";
-import { streams, verdicts } from "../schema.ts";
+import { streams, verdicts } from "../schema/index.ts";
 
 export type Verdict = { verdict: "confirmed" | "differs"; seq: number; checkedAt: number; report: Report };
 

@@ -2,7 +2,7 @@ import { and, count, eq, gt, gte, lt, lte, ne, or, sql } from "drizzle-orm";
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import type { SQLiteUpdateSetSource } from "drizzle-orm/sqlite-core";
 import { ending, repeatable } from "../database/counted.ts";
-import { events, streams } from "../schema.ts";
+import { events, streams } from "../schema/index.ts";
 import { type Bound, NOW_MS } from "../sql.ts";
 import { forgetBatch } from "./forget-batch.ts";
 

@@ -5,7 +5,7 @@ import type { CONFLICT_KINDS, CONFLICT_STATES } from "../../domain/words.ts";
 import { iso } from "../listing/common.ts";
 import type { Position } from "../listing/order.ts";
 import { owner, ownerView } from "../listing/owner.ts";
-import { conflicts, streams } from "../schema.ts";
+import { conflicts, streams } from "../schema/index.ts";
 
 export type ConflictFilter = {
   state?: (typeof CONFLICT_STATES)[number] | undefined;

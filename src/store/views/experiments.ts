@@ -4,7 +4,7 @@ import type { Experiment, ExperimentListed, RunCounts } from "../../answers/mirr
 import { iso } from "../listing/common.ts";
 import { behind, type Order, orderTerms, type Position } from "../listing/order.ts";
 import { readExperimentTags, readFormerNames } from "../mirror/experiments.ts";
-import { mlflowExperiments, mlflowRuns, modelRuns, runCounts, streams } from "../schema.ts";
+import { mlflowExperiments, mlflowRuns, modelRuns, runCounts, streams } from "../schema/index.ts";
 
 /** How many of an experiment's model runs are shown with it. */
 const MAX_MODEL_RUNS = 100;

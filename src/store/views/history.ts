@@ -1,7 +1,7 @@
 import { and, eq, gte } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import * as z from "zod";
-import { historyPages, mlflowRuns } from "../schema.ts";
+import { historyPages, mlflowRuns } from "../schema/index.ts";
 import { jsonChunks } from "../sql.ts";
 import type { SeriesPoint } from "./points.ts";
 

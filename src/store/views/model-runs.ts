@@ -8,7 +8,7 @@ import type { ModelRunState } from "../../domain/words.ts";
 import { modelRunState } from "../journal/fold.ts";
 import { countsOf, deliveryColumns, deliveryView, iso, ownExperiment, syncState } from "../listing/common.ts";
 import type { Position } from "../listing/order.ts";
-import { modelRuns, streams, trials } from "../schema.ts";
+import { modelRuns, streams, trials } from "../schema/index.ts";
 import { readState, stateView } from "./state.ts";
 
 const columns = {

@@ -9,7 +9,7 @@ import { orderOfRuns } from "../../search/sorting.ts";
 import { iso } from "../listing/common.ts";
 import { behind, type Order, orderTerms, type Position } from "../listing/order.ts";
 import { readMirrored } from "../mirror/mirrored.ts";
-import { mlflowRuns, streams } from "../schema.ts";
+import { mlflowRuns, streams } from "../schema/index.ts";
 import { mirroredRuns } from "./search-runs.ts";
 
 export const LIFECYCLES = [...mlflowRuns.lifecycleStage.enumValues, "all"] as const;

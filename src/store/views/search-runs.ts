@@ -1,6 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Keyed, Source } from "../../search/source.ts";
-import { mlflowRuns } from "../schema.ts";
+import { mlflowRuns } from "../schema/index.ts";
 
 /** Each kind's key in `MirroredData`, and where the trials and model runs have their own. */
 const KINDS: Record<Keyed, { mirrored: string; own: SQL }> = {

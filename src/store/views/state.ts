@@ -5,7 +5,7 @@ import { emptyCore, fieldsOf, fold, type State } from "../../domain/fold.ts";
 import type { Summary } from "../../domain/summary.ts";
 import { toWire } from "../../domain/values.ts";
 import { loadUnfolded, summaryOf, tagOf } from "../journal/unfolded.ts";
-import { metricSummaries, modelRuns, params, streams, tags, trials } from "../schema.ts";
+import { metricSummaries, modelRuns, params, streams, tags, trials } from "../schema/index.ts";
 import { readCore } from "../stream/core-column.ts";
 import { isLasting, reasonOf } from "../stream/lasting.ts";
 

@@ -3,7 +3,7 @@ import { drizzle } from "drizzle-orm/d1";
 import type { TrialSummary } from "../../answers/trials.ts";
 import type { WireNumber } from "../../domain/values.ts";
 import { deliveryColumns, deliveryView, iso, ownExperiment } from "../listing/common.ts";
-import { metricSummaries, modelRuns, streams, trials } from "../schema.ts";
+import { metricSummaries, modelRuns, streams, trials } from "../schema/index.ts";
 
 /** The experiment that the trial's run is in, or else the one that it was announced for. */
 export const experimentName = sql<

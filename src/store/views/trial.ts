@@ -6,7 +6,7 @@ import { lostContactAt, statusOf } from "../../domain/status.ts";
 import type { Json } from "../../domain/types.ts";
 import { countsOf, iso } from "../listing/common.ts";
 import { latestVerdict } from "../readback/verdicts.ts";
-import { conflicts } from "../schema.ts";
+import { conflicts } from "../schema/index.ts";
 import { conflictView } from "./conflicts.ts";
 import { readState, stateView } from "./state.ts";
 import { trialRow, trialView } from "./trial-rows.ts";

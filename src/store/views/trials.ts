@@ -6,7 +6,7 @@ import type { WireNumber } from "../../domain/values.ts";
 import type { SyncState } from "../../domain/words.ts";
 import { syncState } from "../listing/common.ts";
 import { behind, type Order, orderTerms, type Position } from "../listing/order.ts";
-import { metricSummaries, mlflowExperiments, modelRuns, streams, trials } from "../schema.ts";
+import { metricSummaries, mlflowExperiments, modelRuns, streams, trials } from "../schema/index.ts";
 import { experimentName, lastValues, trialRows, trialView } from "./trial-rows.ts";
 
 export type TrialFilter = {

@@ -1,0 +1,77 @@
+import { sql } from "drizzle-orm";
+import { blob, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import { metricValue } from "./metric-value.ts";
+
+/**
+ * The journal: append only. Metric points live beside it, one row a point. WITHOUT ROWID, so that an event is found by
+ * its place and by its id for two rows written. `tallies` has the last `seq` as `journal.seq`.
+ */
+export const events = sqliteTable(
+  "events",
+  {
+    streamId: integer("stream_id").notNull(),
+    seq: integer().notNull(),
+    eventId: text("event_id").notNull(),
+    type: text().notNull(),
+    /** Of the body, so that the same id with another body can be told from a repeat. */
+    bodyHash: text("body_hash").notNull(),
+    occurredAt: integer("occurred_at").notNull(),
+    acceptedAt: integer("accepted_at").notNull(),
+    correlationId: text("correlation_id").notNull(),
+    /** JSON of `Facts`; null when the event carried metric points only. */
+    facts: text(),
+    points: integer().notNull().default(0),
+    repeats: integer().notNull().default(0),
+    /** JSON of what was not taken as the trainer sent it; null when all was. */
+    warnings: text(),
+    /** When it was last said again without anything new in between, of what is known by its content only. */
+    saidAgainAt: integer("said_again_at"),
+  },
+  (t) => [
+    primaryKey({ columns: [t.streamId, t.seq] }),
+    uniqueIndex("events_identity").on(t.streamId, t.eventId),
+    // What a trial says of itself, in order of acceptance; its metrics are by far the most.
+    index("events_said").on(t.streamId, t.acceptedAt).where(sql`${t.type} <> 'ml.run.metric'`),
+  ],
+);
+
+/**
+ * What a repeat is known by where its event's row does not tell: contents whose points were taken (`sha256:` and the
+ * body's hash), and ids of events whose rows are gone, as an earlier version left them. They grow old with their
+ * stream. WITHOUT ROWID.
+ */
+export const identities = sqliteTable(
+  "identities",
+  {
+    streamId: integer("stream_id").notNull(),
+    eventId: text("event_id").notNull(),
+    /** Of the body, 16 bytes; null where the id says it, or the relay itself said it. */
+    hash: blob(),
+    /** Of a content: the event that brought its points. Of a pruned event that was no metric's: its own. */
+    seq: integer(),
+    /** Of a pruned event that was no metric's: when it was accepted. */
+    saidAt: integer("said_at"),
+  },
+  (t) => [
+    primaryKey({ columns: [t.streamId, t.eventId] }),
+    index("identities_said").on(t.streamId, t.saidAt).where(sql`${t.saidAt} is not null`),
+  ],
+);
+
+/** Every metric point once, in order of acceptance. WITHOUT ROWID. NaN and infinities are text. */
+export const metricPoints = sqliteTable(
+  "metric_points",
+  {
+    streamId: integer("stream_id").notNull(),
+    seq: integer().notNull(),
+    n: integer().notNull(),
+    key: text().notNull(),
+    step: integer().notNull(),
+    timestamp: integer().notNull(),
+    value: metricValue().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.streamId, t.seq, t.n] }),
+    uniqueIndex("metric_points_point").on(t.streamId, t.key, t.step, t.timestamp, t.value),
+  ],
+);

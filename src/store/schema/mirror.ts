@@ -1,0 +1,74 @@
+import { sql } from "drizzle-orm";
+import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { LIFECYCLE_STAGES, RUN_STATUSES } from "../../domain/words.ts";
+
+/** The relay's mirror of MLflow's experiments. */
+export const mlflowExperiments = sqliteTable(
+  "mlflow_experiments",
+  {
+    mlflowExperimentId: text("mlflow_experiment_id").primaryKey(),
+    name: text().notNull(),
+    artifactLocation: text("artifact_location"),
+    lifecycleStage: text("lifecycle_stage", { enum: LIFECYCLE_STAGES }).notNull(),
+    syncedAt: integer("synced_at").notNull(),
+    /** JSON: names that it had before, so that what asks for one of them follows the rename. */
+    formerNames: text("former_names"),
+    /** JSON of its tags by key; null until the experiment was pulled. */
+    tags: text(),
+    createdTime: integer("created_time"),
+    updatedTime: integer("updated_time"),
+  },
+  (t) => [index("mlflow_experiments_name").on(t.name)],
+);
+
+/** The relay's mirror of MLflow's runs; `streamId` links a run to the trial or model run it belongs to. */
+export const mlflowRuns = sqliteTable(
+  "mlflow_runs",
+  {
+    mlflowRunId: text("mlflow_run_id").primaryKey(),
+    mlflowExperimentId: text("mlflow_experiment_id").notNull(),
+    streamId: integer("stream_id").unique(),
+    runName: text("run_name"),
+    status: text({ enum: RUN_STATUSES }).notNull(),
+    startTime: integer("start_time"),
+    endTime: integer("end_time"),
+    lifecycleStage: text("lifecycle_stage", { enum: LIFECYCLE_STAGES }).notNull(),
+    artifactUri: text("artifact_uri"),
+    syncedAt: integer("synced_at").notNull(),
+    userId: text("user_id"),
+    /** JSON of `MirroredData`: parameters, tags, latest metrics and inputs; null until the run was pulled. */
+    data: text(),
+    /** Of all that was pulled but the metrics, and of the metrics: a run that did not change is not written again. */
+    hash: text(),
+    metricsHash: text("metrics_hash"),
+    /** Linked, and its changes were written down here but are still to be merged. */
+    unmerged: integer({ mode: "boolean" }).notNull().default(false),
+    /** When MLflow was seen not to know it any more: it was deleted for good. */
+    goneAt: integer("gone_at"),
+    /** The ids in Thunderline's tags, by which a run is linked to its trial. */
+    taggedTrialId: text("tagged_trial_id"),
+    taggedModelRunId: text("tagged_model_run_id"),
+    /** The trial that has another run already. */
+    doubleOf: integer("double_of"),
+  },
+  (t) => [
+    index("mlflow_runs_experiment").on(t.mlflowExperimentId),
+    index("mlflow_runs_started").on(t.startTime, t.mlflowRunId),
+    index("mlflow_runs_open").on(t.streamId).where(sql`${t.status} in ('RUNNING', 'SCHEDULED')`),
+    index("mlflow_runs_tagged").on(t.taggedTrialId, t.taggedModelRunId),
+  ],
+);
+
+/** Metric histories read from MLflow on demand, in pages; they grow old. WITHOUT ROWID. */
+export const historyPages = sqliteTable(
+  "history_pages",
+  {
+    mlflowRunId: text("mlflow_run_id").notNull(),
+    key: text().notNull(),
+    page: integer().notNull(),
+    /** JSON: [step, timestamp, value] each. */
+    points: text().notNull(),
+    readAt: integer("read_at").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.mlflowRunId, t.key, t.page] }), index("history_pages_read").on(t.readAt)],
+);

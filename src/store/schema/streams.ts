@@ -1,0 +1,87 @@
+import { sql } from "drizzle-orm";
+import { index, integer, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import { BLOCKED_KINDS } from "../../domain/blocked.ts";
+import { STREAM_KINDS } from "../../domain/words.ts";
+
+/** One journal per trial or model run, and how far it has come on its way to MLflow. */
+export const streams = sqliteTable(
+  "streams",
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    /** Public id: 32 hex digits derived from the trainer's own ids, so that no look-up is needed to find it. */
+    key: text().notNull().unique(),
+    kind: text({ enum: STREAM_KINDS }).notNull(),
+    modelRunId: text("model_run_id"),
+    trialId: text("trial_id"),
+    createdAt: integer("created_at").notNull(),
+    updatedAt: integer("updated_at").notNull(),
+    /** Watermarks: accepted, folded into the query tables, written into batches, in MLflow. */
+    lastSeq: integer("last_seq").notNull().default(0),
+    foldedSeq: integer("folded_seq").notNull().default(0),
+    plannedSeq: integer("planned_seq").notNull().default(0),
+    deliveredSeq: integer("delivered_seq").notNull().default(0),
+    deliveredAt: integer("delivered_at"),
+    pokedUntil: integer("poked_until").notNull().default(0),
+    /** When the trainer was last heard of, by acceptance. */
+    heardAt: integer("heard_at").notNull().default(0),
+    /** When the points were pruned here, because MLflow was seen to have them all. */
+    prunedAt: integer("pruned_at"),
+    /** Up to where it is being pruned; null when nothing of that is left to do. */
+    pruningSeq: integer("pruning_seq"),
+    /** When pruning it is tried again, after it could not be read back. */
+    pruneAt: integer("prune_at"),
+    /** Up to where it was pruned: of those events only what tells a repeat is left. */
+    prunedSeq: integer("pruned_seq").notNull().default(0),
+    /** When what was pruned is forgotten. */
+    forgetAt: integer("forget_at"),
+    leaseToken: text("lease_token"),
+    leaseUntil: integer("lease_until").notNull().default(0),
+    /** Until when its holder has a place among those that may call MLflow at once; null between calls. */
+    callingUntil: integer("calling_until"),
+    attempts: integer().notNull().default(0),
+    nextAttemptAt: integer("next_attempt_at").notNull().default(0),
+    waitingFor: text("waiting_for", { enum: ["grace", "parent", "retry", "breaker"] }),
+    /** Why it stands still, what it waits for, and the same in words for people: all null while it does not. */
+    blockedKind: text("blocked_kind", { enum: BLOCKED_KINDS }),
+    blockedOn: text("blocked_on"),
+    blockedReason: text("blocked_reason"),
+    lastError: text("last_error"),
+    /** Set by an operator's request; delivers this stream although automatic delivery is off. */
+    forced: integer({ mode: "boolean" }).notNull().default(false),
+    /**
+     * The intent to create a run: `createSentAt` without `mlflowRunId` means the answer is not known. With it, the trials
+     * that had runs before their model run are still to be nested.
+     */
+    createNonce: text("create_nonce"),
+    createSentAt: integer("create_sent_at"),
+    /** JSON of `Doubt`: the write to MLflow of which nobody has heard the end, and until when it may still land. */
+    doubt: text(),
+    fenceUntil: integer("fence_until"),
+    /** JSON of `Unconfirmed[]`: batches that MLflow answered to have, and that were not seen in the run yet. */
+    unconfirmed: text(),
+    /** When to look once more for a second run with our nonce, after a create. */
+    recheckAt: integer("recheck_at"),
+    /** The experiment that the run was made in, by name and MLflow's id: a run cannot move later. */
+    experimentName: text("experiment_name"),
+    mlflowExperimentId: text("mlflow_experiment_id"),
+    mlflowRunId: text("mlflow_run_id"),
+    adopted: integer({ mode: "boolean" }).notNull().default(false),
+    /** JSON of the run state (status, end time, name) that MLflow last took from us. */
+    sentState: text("sent_state"),
+  },
+  (t) => [
+    index("streams_behind").on(t.nextAttemptAt).where(sql`${t.deliveredSeq} < ${t.lastSeq}`),
+    index("streams_calling").on(t.callingUntil).where(sql`${t.callingUntil} is not null`),
+    index("streams_experiment").on(t.mlflowExperimentId).where(sql`${t.mlflowExperimentId} is not null`),
+    index("streams_blocked").on(t.id).where(sql`${t.blockedKind} is not null`),
+    index("streams_unpruned").on(t.createdAt).where(sql`${t.prunedAt} is null`),
+    index("streams_pruned_before")
+      .on(t.id)
+      .where(sql`${t.prunedAt} < coalesce(${t.deliveredAt}, ${t.updatedAt})`),
+    index("streams_pruning").on(t.id).where(sql`${t.pruningSeq} is not null`),
+    index("streams_forget").on(t.forgetAt).where(sql`${t.forgetAt} is not null`),
+    index("streams_unconfirmed").on(t.id).where(sql`${t.unconfirmed} is not null`),
+    index("streams_recheck").on(t.recheckAt).where(sql`${t.recheckAt} is not null`),
+    uniqueIndex("streams_mlflow_run").on(t.mlflowRunId).where(sql`${t.mlflowRunId} is not null`),
+  ],
+);
