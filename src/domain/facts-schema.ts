@@ -49,9 +49,10 @@ export const factsSchema = z.object({
       status: z.enum(RUN_STATUSES).exactOptional(),
       startTime: z.number().exactOptional(),
       endTime: z.number().exactOptional(),
-      lifecycle: z.enum(LIFECYCLE_STAGES).exactOptional(),
     })
     .optional(),
+  /** The run was deleted, or restored. Its row says which of them stands. */
+  lifecycle: z.enum(LIFECYCLE_STAGES).optional(),
   /** Metadata of a metric event: kept in the journal, sent nowhere. */
   about: z.record(z.string(), z.json()).optional(),
 });

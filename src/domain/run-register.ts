@@ -1,6 +1,6 @@
 import { endedAt, isGateways, type Lifecycle, statusOf } from "./status.ts";
 import type { StoredEvent } from "./types.ts";
-import type { LifecycleStage, RunStatus } from "./words.ts";
+import type { RunStatus } from "./words.ts";
 
 /**
  * MLflow's own state of a run that its client keeps by itself: it may be scheduled, end without a time, and go on with
@@ -10,7 +10,6 @@ export type RunRegister = {
   status: RunStatus;
   startTime: number | null;
   endTime: number | null;
-  lifecycle: LifecycleStage;
 };
 
 /** The word that MLflow has for each status. */
@@ -52,5 +51,5 @@ export function registerWith(
 
 function fromLifecycle(lifecycle: Lifecycle): RunRegister {
   const status = MLFLOW_STATUS[statusOf(lifecycle)];
-  return { status, startTime: null, endTime: endedAt(lifecycle), lifecycle: "active" };
+  return { status, startTime: null, endTime: endedAt(lifecycle) };
 }

@@ -30,7 +30,8 @@ export function runStateOf(core: Core): RunState {
       status: core.run.status,
       endTime: core.run.endTime,
       runName: typeof runName === "string" ? runName : null,
-      statusTag: null,
+      // A client of MLflow knows of no more than MLflow's own words.
+      statusTag: core.run.status === "KILLED" && status === "skipped" ? status : null,
       lostContactAt: lostContactAt(core.lifecycle),
     };
   return {

@@ -17,7 +17,8 @@ const everything: { [Name in keyof Required<Facts>]: NonNullable<Facts[Name]> } 
   untags: ["old"],
   finals: { loss: "NaN", accuracy: 0.9 },
   quiet: { heardAt: 1, as: "left" },
-  run: { status: "RUNNING", startTime: 1, endTime: 2, lifecycle: "active" },
+  run: { status: "RUNNING", startTime: 1, endTime: 2 },
+  lifecycle: "deleted",
   about: { learning_rate: 0.1 },
 };
 

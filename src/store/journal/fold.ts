@@ -1,6 +1,7 @@
 import { drizzle } from "drizzle-orm/d1";
 import { type Core, endOf, type Folded, fieldOf } from "../../domain/fold.ts";
 import type { Note } from "../../domain/notes.ts";
+import type { RunRegister } from "../../domain/run-register.ts";
 import { lostContactAt, statusOf } from "../../domain/status.ts";
 import type { Json } from "../../domain/types.ts";
 import { toWire } from "../../domain/values.ts";
@@ -54,6 +55,7 @@ export function foldQueries(
     kind === "trial"
       ? new Bound(db, TRIAL_STATUS, statusOf(core.lifecycle), id, unmoved)
       : new Bound(db, MODEL_RUN_STATE, modelRunState(core), id, unmoved),
+    ...(core.run === null ? [] : [gatewayRow(db, id, core, core.run, unmoved)]),
     ...rows(
       PARAMS,
       changed(before.params, state.params).map(([key, p]) => [key, p.value, p.seq]),
@@ -125,6 +127,21 @@ function trialRow(db: D1Database, id: number, core: Core, now: number, unmoved: 
     lostContactAt(core.lifecycle),
   );
 }
+
+function gatewayRow(
+  db: D1Database,
+  id: number,
+  core: Core,
+  { status, startTime, endTime }: RunRegister,
+  unmoved: number | string,
+): Bound {
+  const [runName, user] = [column(fieldOf(core, "run_name")), column(fieldOf(core, "user"))];
+  return new Bound(db, GATEWAY_RUN, runName, id, unmoved, user, status, startTime, endTime);
+}
+
+const GATEWAY_RUN = `
+  update gateway_runs set run_name = ?1, user_id = ?4, status = ?5, start_time = ?6, end_time = ?7
+  where stream_id = ?2 and (run_name, user_id, status, start_time, end_time) is not (?1, ?4, ?5, ?6, ?7) and ${UNMOVED}`;
 
 const TRIAL_STATUS = `update trials set status = ?1 where id = ?2 and status <> ?1 and ${UNMOVED}`;
 

@@ -51,15 +51,19 @@ export const INSERT_TRIALS = `
 /** The last number that the journal has given. */
 export const LAST_SEQ = "(select value from tallies where name = 'journal.seq')";
 
-export const INSERT_EVENTS = `
+/** Takes events in where a condition on their stream `s` holds. Only an event that was not there has no repeats. */
+export const insertEvents = (condition: string) => `
   insert into events (stream_id, seq, event_id, type, body_hash, occurred_at, accepted_at, correlation_id, facts, points, warnings)
   select s.id, ${LAST_SEQ} + row_number() over (order by j.key), j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4,
     j.value ->> 5, j.value ->> 6, j.value ->> 7, j.value ->> 8, j.value ->> 9
   from json_each(?1) j join streams s on s.key = j.value ->> 0
-  where s.pruned_at is null
-    or not exists (select 1 from identities i where i.stream_id = s.id and i.event_id = j.value ->> 1)
+  where ${condition}
   on conflict (stream_id, event_id) do update set repeats = repeats + (body_hash = excluded.body_hash)
   returning (select key from streams where id = stream_id) as key, event_id, body_hash as hash, repeats`;
+
+export const INSERT_EVENTS = insertEvents(`
+  (s.pruned_at is null
+    or not exists (select 1 from identities i where i.stream_id = s.id and i.event_id = j.value ->> 1))`);
 
 /** Moves the journal's number past the events that some streams have by now. */
 export const moveSeq = (by: "key" | "id") => `

@@ -5,6 +5,7 @@
  */
 export * from "./delivery.ts";
 export * from "./folded.ts";
+export * from "./gateway.ts";
 export * from "./jobs.ts";
 export * from "./journal.ts";
 export * from "./mirror.ts";

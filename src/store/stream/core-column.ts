@@ -4,7 +4,7 @@ import { type Core, emptyCore } from "../../domain/fold.ts";
 import { reasonsAmong } from "../../domain/reasons.ts";
 import { allRoom } from "../../domain/room.ts";
 import { type Lifecycle, noLifecycle } from "../../domain/status.ts";
-import { LIFECYCLE_STAGES, RUN_STATUSES } from "../../domain/words.ts";
+import { RUN_STATUSES } from "../../domain/words.ts";
 import { isLasting } from "./lasting.ts";
 
 /** The JSON column of a folded state, checked as it is read. */
@@ -65,7 +65,6 @@ const columns = z.object({
       status: z.enum(RUN_STATUSES),
       startTime: z.number().nullable(),
       endTime: z.number().nullable(),
-      lifecycle: z.enum(LIFECYCLE_STAGES),
     })
     .nullable()
     .default(null),

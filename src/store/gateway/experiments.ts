@@ -1,0 +1,173 @@
+import * as z from "zod";
+import type { LifecycleStage } from "../../domain/words.ts";
+import type { Experiment } from "../../mlflow/types.ts";
+
+/** Experiments as MLflow's clients see them: made here, used here, or only seen in MLflow. */
+
+/** Times in epoch milliseconds. `id`: the one that was given first. */
+export type GatewayExperiment = {
+  id: string;
+  /** MLflow's; null while it has none. */
+  mlflowExperimentId: string | null;
+  name: string;
+  artifactLocation: string;
+  lifecycle: LifecycleStage;
+  tags: Record<string, string>;
+  createdTime: number;
+  updatedTime: number;
+};
+
+type Row = Omit<GatewayExperiment, "tags"> & { tags: string };
+
+const texts = z.record(z.string(), z.string());
+
+/** What the mirror alone knows has MLflow's id. */
+export const ALL_EXPERIMENTS = `
+  select id, mlflow_experiment_id as mlflowExperimentId, name, artifact_location as artifactLocation, lifecycle, tags,
+    created_time as createdTime, updated_time as updatedTime, 1 as isOurs
+  from gateway_experiments
+  union all
+  select m.mlflow_experiment_id, m.mlflow_experiment_id, m.name,
+    coalesce(m.artifact_location, 'mlflow-artifacts:/' || m.mlflow_experiment_id), m.lifecycle_stage, coalesce(m.tags, '{}'),
+    coalesce(m.created_time, 0), coalesce(m.updated_time, 0), 0
+  from mlflow_experiments m
+  where not exists (select 1 from gateway_experiments g where g.mlflow_experiment_id = m.mlflow_experiment_id)`;
+
+/** The experiment with this id, the relay's or MLflow's; null where neither knows it. */
+export async function experimentById(db: D1Database, id: string): Promise<GatewayExperiment | null> {
+  const query = `select * from (${ALL_EXPERIMENTS}) where id = ?1 or mlflowExperimentId = ?1
+    order by id = ?1 desc, createdTime limit 1`;
+  return readRow(await db.prepare(query).bind(id).first<Row>());
+}
+
+/** The experiment of this name, deleted or not; of two the one that was made here first. */
+export async function experimentByName(db: D1Database, name: string): Promise<GatewayExperiment | null> {
+  const query = `select * from (${ALL_EXPERIMENTS}) where name = ?1 order by isOurs desc, createdTime limit 1`;
+  return readRow(await db.prepare(query).bind(name).first<Row>());
+}
+
+function readRow(row: Row | null): GatewayExperiment | null {
+  return row && { ...row, tags: texts.parse(JSON.parse(row.tags)) };
+}
+
+/** Makes an experiment, to be brought to MLflow; false where the name is taken, as by a deleted one. */
+export async function createExperiment(
+  db: D1Database,
+  { id, name, artifactLocation, tags, createdTime }: GatewayExperiment,
+): Promise<boolean> {
+  const { meta } = await db
+    .prepare(
+      `insert into gateway_experiments (id, name, artifact_location, tags, created_time, updated_time, version)
+       select ?1, ?2, ?3, ?4, ?5, ?5, 1 where not exists (select 1 from (${ALL_EXPERIMENTS}) where name = ?2)`,
+    )
+    .bind(id, name, artifactLocation, JSON.stringify(tags), createdTime)
+    .run();
+  return meta.changes > 0;
+}
+
+/** Takes up an experiment that MLflow had first, under MLflow's id, as it is there. */
+export async function adoptExperiment(db: D1Database, experiment: GatewayExperiment): Promise<void> {
+  const { id, name, artifactLocation, lifecycle, tags, createdTime, updatedTime } = experiment;
+  await db
+    .prepare(
+      `insert into gateway_experiments (id, mlflow_experiment_id, name, artifact_location, lifecycle, tags, created_time,
+         updated_time, sent)
+       values (?1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, json_object('name', ?2, 'lifecycle', ?4, 'tags', json(?5)))
+       on conflict do nothing`,
+    )
+    .bind(id, name, artifactLocation, lifecycle, JSON.stringify(tags), createdTime, updatedTime)
+    .run();
+}
+
+/** MLflow's record as clients see it where nothing of ours stands for it. */
+export function seenInMlflow(experiment: Experiment): GatewayExperiment {
+  const {
+    experimentId: id,
+    name,
+    artifactLocation,
+    lifecycleStage,
+    creationTime,
+    lastUpdateTime,
+  } = experiment;
+  return {
+    id,
+    mlflowExperimentId: id,
+    name,
+    artifactLocation: artifactLocation ?? `mlflow-artifacts:/${id}`,
+    lifecycle: lifecycleStage,
+    tags: Object.fromEntries(experiment.tags.map(({ key, value }) => [key, value])),
+    createdTime: creationTime ?? 0,
+    updatedTime: lastUpdateTime ?? 0,
+  };
+}
+
+/** What a client changes of an experiment. */
+export type ExperimentChange =
+  | { kind: "rename"; name: string; now: number }
+  | { kind: "lifecycle"; lifecycle: LifecycleStage; now: number }
+  | { kind: "tag"; key: string; value: string }
+  | { kind: "untag"; key: string };
+
+/**
+ * Changes an experiment of ours, to be brought to MLflow. With its lifecycle goes that of all its runs, as in MLflow.
+ * @returns false where it is not as the change needs it: it must be active, but to be restored deleted; a new name free,
+ *   and a tag that is taken away there
+ */
+export async function changeExperiment(
+  db: D1Database,
+  id: string,
+  change: ExperimentChange,
+): Promise<boolean> {
+  const statements = statementsOf(db, id, change);
+  const [first] = await db.batch(statements);
+  return (first?.meta.changes ?? 0) > 0;
+}
+
+const CHANGED = "version = version + 1, attempts = 0, next_attempt_at = 0";
+/** Nobody else has the name. */
+const IS_FREE = `not exists (select 1 from (${ALL_EXPERIMENTS}) other where other.name = ?2 and other.id <> ?1)`;
+
+function statementsOf(db: D1Database, id: string, change: ExperimentChange): D1PreparedStatement[] {
+  switch (change.kind) {
+    case "rename":
+      return [
+        db
+          .prepare(
+            `update gateway_experiments set name = ?2, updated_time = ?3, ${CHANGED}
+             where id = ?1 and lifecycle = 'active' and ${IS_FREE}`,
+          )
+          .bind(id, change.name, change.now),
+      ];
+    case "lifecycle":
+      return [
+        db
+          .prepare(
+            `update gateway_experiments set lifecycle = ?2, updated_time = ?3, ${CHANGED}
+             where id = ?1 and lifecycle <> ?2`,
+          )
+          .bind(id, change.lifecycle, change.now),
+        db
+          .prepare("update gateway_runs set lifecycle = ?2 where experiment_id = ?1 and lifecycle <> ?2")
+          .bind(id, change.lifecycle),
+      ];
+    // A path of JSON cannot hold every key.
+    case "tag":
+      return [
+        db
+          .prepare(
+            `update gateway_experiments set tags = json_patch(tags, json_object(?2, ?3)), ${CHANGED}
+             where id = ?1 and lifecycle = 'active'`,
+          )
+          .bind(id, change.key, change.value),
+      ];
+    case "untag":
+      return [
+        db
+          .prepare(
+            `update gateway_experiments set tags = json_patch(tags, json_object(?2, null)), ${CHANGED}
+             where id = ?1 and lifecycle = 'active' and exists (select 1 from json_each(tags) where key = ?2)`,
+          )
+          .bind(id, change.key),
+      ];
+  }
+}

@@ -1,0 +1,132 @@
+import type { JournalEvent } from "../../domain/types.ts";
+import type { LifecycleStage } from "../../domain/words.ts";
+import * as journal from "../journal/sql.ts";
+import type { Poke } from "../journal/write.ts";
+import { overRows } from "../sql.ts";
+import { POKE_TRUST_MS } from "../stream/leases.ts";
+
+/** What MLflow's clients write, kept in the journal together with the decision whether it may be. */
+
+/** A run that is to be made. Times in epoch milliseconds. */
+export type NewRun = {
+  runId: string;
+  experimentId: string;
+  artifactUri: string;
+  createdAt: number;
+  /** Of the request, to tell a twin; null where the run was taken over from MLflow. */
+  createHash: string | null;
+};
+
+export type Kept = { isKept: boolean; pokes: Poke[]; databaseBytes: number };
+
+/**
+ * Writes a request's events down, all of one stream, in one transaction with what may forbid it: a deleted run, and a
+ * parameter that has another text. All or nothing.
+ * @param how.create the run, where it is made by this
+ * @param how.lifecycle what the run's is by this; then a deleted run is written to as well
+ */
+export async function keep(
+  db: D1Database,
+  events: readonly [JournalEvent, ...JournalEvent[]],
+  now: number,
+  how: { create?: NewRun; lifecycle?: LifecycleStage } = {},
+): Promise<Kept> {
+  const [{ stream, id }] = events;
+  const mark = now + POKE_TRUST_MS;
+  const params = JSON.stringify(Object.assign({}, ...events.map(({ facts }) => facts?.params ?? {})));
+  const insert = how.lifecycle === undefined ? INSERT_IF_ACTIVE : journal.INSERT_EVENTS;
+  const guard = how.lifecycle === undefined ? [params] : [];
+  const isUrgent = Number(events.some(({ facts }) => facts?.announces === true));
+  const keys = JSON.stringify([stream.key]);
+  const move = db.prepare(journal.moveSeq("key")).bind(keys);
+  const isIn = [stream.key, id];
+  const results = await db.batch<Record<string, unknown>>([
+    ...(how.create ? making(db, how.create, stream, now) : []),
+    ...overRows(db, insert, events.map(journal.eventRow), ...guard).flatMap((statement) => [statement, move]),
+    ...overRows(db, journal.INSERT_POINTS, events.flatMap(journal.pointRows)),
+    db.prepare(TOUCH).bind(...isIn, now, how.lifecycle ?? null, Number(how.create === undefined)),
+    db.prepare(journal.MARK_DIRTY).bind(JSON.stringify([[stream.key, isUrgent, 1]]), now, mark),
+  ]);
+  const isKept = results.some(({ results: rows }) => rows.some((row) => row.event_id === id));
+  const dirty = results.at(-1)?.results ?? [];
+  return {
+    isKept,
+    pokes: dirty
+      .filter((row) => isKept && row.poked_until === mark)
+      .map((row) => ({ streamId: Number(row.id), urgent: isUrgent === 1 })),
+    databaseBytes: results.at(-1)?.meta.size_after ?? 0,
+  };
+}
+
+/** The run and its stream, where its experiment is there and not deleted. */
+function making(
+  db: D1Database,
+  { runId, experimentId, artifactUri, createdAt, createHash }: NewRun,
+  { kind, modelRunId, trialId }: JournalEvent["stream"],
+  now: number,
+): D1PreparedStatement[] {
+  const keys = JSON.stringify([runId]);
+  return [
+    db.prepare(MAKE_STREAM).bind(JSON.stringify([[runId, kind, modelRunId, trialId]]), now, experimentId),
+    db.prepare(journal.INSERT_TRIALS).bind(keys, now),
+    db.prepare(MAKE_RUN).bind(runId, experimentId, artifactUri, createdAt, createHash),
+  ];
+}
+
+const MAKE_STREAM = `
+  insert into streams (key, kind, model_run_id, trial_id, created_at, updated_at)
+  select value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?2, ?2 from json_each(?1)
+  where exists (select 1 from gateway_experiments where id = ?3 and lifecycle = 'active')
+  on conflict (key) do nothing`;
+
+const MAKE_RUN = `
+  insert into gateway_runs (stream_id, run_id, experiment_id, artifact_uri, created_at, create_hash)
+  select id, ?1, ?2, ?3, ?4, ?5 from streams where key = ?1
+  on conflict do nothing`;
+
+/** Whatever waits to be folded counts as well: it was acknowledged. */
+const INSERT_IF_ACTIVE = journal.insertEvents(`
+  not exists (select 1 from gateway_runs g where g.stream_id = s.id and g.lifecycle = 'deleted')
+  and not exists (select 1 from json_each(?2) said join params p on p.stream_id = s.id and p.key = said.key
+    where p.value is not said.value)
+  and not exists (select 1 from json_each(?2) said, events e, json_each(iif(json_valid(e.facts), e.facts, '{}'), '$.params') p
+    where e.stream_id = s.id and e.seq > s.folded_seq and e.facts is not null and p.key = said.key
+      and p.value is not said.value)`);
+
+/** The first use of a run's id shows that its maker has heard of it. */
+const TOUCH = `
+  update gateway_runs set lifecycle = coalesce(?4, lifecycle), touched_at = iif(?5, coalesce(touched_at, ?3), touched_at)
+  where stream_id = (select s.id from streams s join events e on e.stream_id = s.id and e.event_id = ?2 where s.key = ?1)
+    and (touched_at is null or lifecycle is not coalesce(?4, lifecycle))`;
+
+/** Notes that a run's id was used by a reader. */
+export async function touchRun(db: D1Database, streamId: number, now: number): Promise<void> {
+  await db
+    .prepare("update gateway_runs set touched_at = ?2 where stream_id = ?1 and touched_at is null")
+    .bind(streamId, now)
+    .run();
+}
+
+/** Why a request was not kept: the lifecycle of its run, and the parameters that have another text, folded or not. */
+export async function whyNotKept(db: D1Database, key: string, params: Readonly<Record<string, string>>) {
+  const [run, conflicting] = await db.batch<{ lifecycle: LifecycleStage; key: string; kept: string }>([
+    db
+      .prepare("select g.lifecycle from streams s join gateway_runs g on g.stream_id = s.id where s.key = ?1")
+      .bind(key),
+    db.prepare(CONFLICTING).bind(key, JSON.stringify(params)),
+  ]);
+  return {
+    lifecycle: run?.results[0]?.lifecycle ?? null,
+    conflicts: (conflicting?.results ?? []).map(({ key: name, kept }) => ({ key: name, kept })),
+  };
+}
+
+const CONFLICTING = `
+  with kept as (
+    select s.id, p.key, p.value, 0 as seq from streams s join params p on p.stream_id = s.id where s.key = ?1
+    union all
+    select s.id, p.key, p.value, e.seq from streams s join events e on e.stream_id = s.id and e.seq > s.folded_seq,
+      json_each(iif(json_valid(e.facts), e.facts, '{}'), '$.params') p where s.key = ?1 and e.facts is not null),
+  first as (select key, value, row_number() over (partition by key order by seq) as n from kept)
+  select said.key, first.value as kept from json_each(?2) said join first on first.key = said.key and first.n = 1
+  where first.value is not said.value order by said.id`;

@@ -1,0 +1,72 @@
+import { sql } from "drizzle-orm";
+import { index, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { LIFECYCLE_STAGES, RUN_STATUSES } from "../../domain/words.ts";
+
+/** What MLflow's own clients see: runs and experiments under the ids that they were given first. */
+
+/**
+ * A run that an MLflow client made or wrote to, beside its stream. `runId` is the stream's key. The fold writes what it
+ * says of its state; `lifecycle` is written with the very request, and follows what is seen in MLflow.
+ */
+export const gatewayRuns = sqliteTable(
+  "gateway_runs",
+  {
+    streamId: integer("stream_id").primaryKey(),
+    runId: text("run_id").notNull(),
+    /** The experiment's first id: minted here, or MLflow's. */
+    experimentId: text("experiment_id").notNull(),
+    runName: text("run_name"),
+    userId: text("user_id"),
+    status: text({ enum: RUN_STATUSES }).notNull().default("RUNNING"),
+    startTime: integer("start_time"),
+    endTime: integer("end_time"),
+    lifecycle: text({ enum: LIFECYCLE_STAGES }).notNull().default("active"),
+    artifactUri: text("artifact_uri").notNull(),
+    createdAt: integer("created_at").notNull(),
+    /** When its id was first used after it was made; null: its maker may never have heard of it. */
+    touchedAt: integer("touched_at"),
+    /** Of the request that made it, to tell a twin; null where it was adopted. */
+    createHash: text("create_hash"),
+  },
+  (t) => [
+    index("gateway_runs_listed").on(t.experimentId, t.startTime, t.runId),
+    index("gateway_runs_twins").on(t.createHash).where(sql`${t.createHash} is not null`),
+  ],
+);
+
+/**
+ * An experiment that an MLflow client made, or used by its id: what it is to be, and how much of that MLflow has. Two of
+ * them may share one of MLflow's, where a name was made here while MLflow had it.
+ */
+export const gatewayExperiments = sqliteTable(
+  "gateway_experiments",
+  {
+    /** 18 digits from 9 on where it was minted here, else MLflow's. */
+    id: text().primaryKey(),
+    mlflowExperimentId: text("mlflow_experiment_id"),
+    name: text().notNull(),
+    artifactLocation: text("artifact_location").notNull(),
+    lifecycle: text({ enum: LIFECYCLE_STAGES }).notNull().default("active"),
+    /** JSON of its tags by key. */
+    tags: text().notNull().default("{}"),
+    createdTime: integer("created_time").notNull(),
+    updatedTime: integer("updated_time").notNull(),
+    /** Counts its changes here, and which of them MLflow has. */
+    version: integer().notNull().default(0),
+    deliveredVersion: integer("delivered_version").notNull().default(0),
+    /** JSON of the name, lifecycle and tags that MLflow last took; null before it was made there. */
+    sent: text(),
+    leaseToken: text("lease_token"),
+    leaseUntil: integer("lease_until").notNull().default(0),
+    attempts: integer().notNull().default(0),
+    nextAttemptAt: integer("next_attempt_at").notNull().default(0),
+    lastError: text("last_error"),
+  },
+  (t) => [
+    index("gateway_experiments_name").on(t.name),
+    index("gateway_experiments_mlflow")
+      .on(t.mlflowExperimentId)
+      .where(sql`${t.mlflowExperimentId} is not null`),
+    index("gateway_experiments_behind").on(t.nextAttemptAt).where(sql`${t.deliveredVersion} < ${t.version}`),
+  ],
+);
