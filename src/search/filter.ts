@@ -1,52 +1,49 @@
-import type { Entity } from "./language.ts";
+import type { Language } from "./language.ts";
 import { type Operand, operandAt, skipSpace } from "./operands.ts";
 import { SearchRefusal } from "./refusal.ts";
 import { type Subject, subjectOf } from "./subject.ts";
 import { type Token, tokenise } from "./tokens.ts";
 import { comparedTo, type Value } from "./values.ts";
 
-/** One condition of a filter; all of them must hold. `value` is null with IS NULL and IS NOT NULL. */
-export type Clause = { subject: Subject; comparator: string; value: Value | null };
+/**
+ * One condition of a filter; all of them must hold. `value` is null with IS NULL and IS NOT NULL; `written`: as it
+ * stands in the filter.
+ */
+export type Clause = { subject: Subject; comparator: string; value: Value | null; written: string };
 
 /** Two parameters each; D1 takes 100 a statement. */
 const MAX_CLAUSES = 30;
-
-const NULLABLE: readonly Entity[] = ["tag", "parameter"];
 
 type Comparison = { left: Operand; comparator: string; right: Operand | null };
 
 /**
  * The conditions of a filter, in MLflow's language: comparisons joined by AND. As with MLflow an AND that is missing
- * or one too many does no harm, and no filter is no condition. Comparators are checked apart (`checkComparators`).
+ * or one too many does no harm, and no filter is no condition. Comparators are checked apart.
  * @throws SearchRefusal with MLflow's words
  */
-export function parseFilter(text: string): Clause[] {
+export function parseFilter(text: string, language: Language): Clause[] {
   if (text === "") return [];
   const tokens = tokenise(text);
   if (tokens.every((token) => token.type === "space"))
     throw new SearchRefusal(`Invalid filter '${text}'. Could not be parsed.`);
   const { comparisons, leftovers } = readComparisons(tokens);
-  if (leftovers.length > 0)
-    throw new SearchRefusal(
-      `Invalid clause(s) in filter string: ${leftovers.map((clause) => `'${clause}'`).join(", ")}`,
-    );
+  if (leftovers.length > 0) throw new SearchRefusal(language.says.leftOver(leftovers));
   if (comparisons.length > MAX_CLAUSES)
     throw new SearchRefusal(`A filter has at most ${MAX_CLAUSES} clauses. Got ${comparisons.length}.`);
-  return comparisons.map(clauseOf);
+  return comparisons.map((comparison) => clauseOf(comparison, language));
 }
 
-function clauseOf({ left, comparator, right }: Comparison): Clause {
+function clauseOf({ left, comparator, right }: Comparison, language: Language): Clause {
   if (left.type !== "identifier")
     throw new SearchRefusal(`Invalid comparison clause. Expected 'Identifier' found '${left.text}'`);
-  const subject = subjectOf(left.text);
-  if (right === null && !NULLABLE.includes(subject.entity))
-    throw new SearchRefusal(
-      `IS NULL / IS NOT NULL is only supported for tags and params, not for '${subject.entity}' '${subject.key}'`,
-    );
+  const subject = subjectOf(left.text, language, language.attributes);
+  if (right === null && !language.nullable.includes(subject.entity))
+    throw new SearchRefusal(language.says.neverNull(subject));
   return {
     subject,
-    comparator: comparator.toUpperCase(),
-    value: right && comparedTo(subject, comparator, right),
+    comparator: language.ignoresCase ? comparator.toUpperCase() : comparator,
+    value: right && comparedTo(subject, comparator, right, language.listed),
+    written: right?.text ?? "",
   };
 }
 

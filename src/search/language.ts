@@ -4,35 +4,35 @@ export type Entity = "metric" | "parameter" | "tag" | "attribute" | "dataset";
 /** An attribute by the name that rows have it under. */
 export type Attribute = { name: string; type: "text" | "number" };
 
-const text = (name: string) => [name, { name, type: "text" }] as const;
-const number = (name: string) => [name, { name, type: "number" }] as const;
-const words = (entity: Entity, ...given: string[]) =>
-  given.flatMap((word) => [[word, entity] as const, [`\`${word}\``, entity] as const]);
+/** Of whom a clause or an order speaks, as it was given. */
+export type Named = { entity: Entity; key: string };
 
-const started: Attribute = { name: "start_time", type: "number" };
-const named: Attribute = { name: "run_name", type: "text" };
+/** The vocabulary of one of MLflow's searches (mlflow/utils/search_utils.py of MLflow 3.17), and what it says of faults. */
+export type Language = {
+  /** What may stand before the first dot of a key. */
+  entities: ReadonlyMap<string, Entity>;
+  /** By every name that a filter may give them. */
+  attributes: ReadonlyMap<string, Attribute>;
+  /** By every name that order_by may give them. */
+  sortable: ReadonlyMap<string, Attribute>;
+  /** The attribute that is compared with lists. */
+  listed: string;
+  /** What may be asked to be there or not. */
+  nullable: readonly Entity[];
+  /** Whether comparators are the same in lower case. */
+  ignoresCase: boolean;
+  says: {
+    unknownEntity(word: string): string;
+    leftOver(clauses: readonly string[]): string;
+    neverNull(subject: Named): string;
+    /** Null: it can be sorted by. */
+    unsortable(subject: Named): string | null;
+    /** Of terms with one field twice; null: that is no fault. */
+    repeated(clauses: readonly string[]): string | null;
+  };
+};
 
-/** The vocabulary of runs/search (mlflow/utils/search_utils.py of MLflow 3.17): what may stand before the first dot. */
-export const ENTITIES: ReadonlyMap<string, Entity> = new Map([
-  ...words("metric", "metric", "metrics"),
-  ...words("parameter", "parameter", "parameters", "param", "params"),
-  ...words("tag", "tag", "tags"),
-  ...words("attribute", "attribute", "attributes", "attr", "run"),
-  ...words("dataset", "dataset", "datasets"),
-]);
-
-/** By every name that order_by may give them. */
-export const SORTABLE: ReadonlyMap<string, Attribute> = new Map<string, Attribute>([
-  ...["run_id", "run_name", "user_id", "status", "artifact_uri"].map(text),
-  ...["start_time", "end_time"].map(number),
-  ["created", started],
-  ["Created", started],
-]);
-
-/** By every name that a filter may give them. */
-export const ATTRIBUTES: ReadonlyMap<string, Attribute> = new Map([
-  ...SORTABLE,
-  ["run name", named],
-  ["Run name", named],
-  ["Run Name", named],
-]);
+/** For the maps of a language: an attribute under its own name. */
+export const textNamed = (name: string): [string, Attribute] => [name, { name, type: "text" }];
+/** The same of a number. */
+export const numberNamed = (name: string): [string, Attribute] => [name, { name, type: "number" }];

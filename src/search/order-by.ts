@@ -1,6 +1,6 @@
-import { SORTABLE } from "./language.ts";
+import type { Language } from "./language.ts";
 import { operandAt, skipSpace } from "./operands.ts";
-import { pythonList, SearchRefusal } from "./refusal.ts";
+import { SearchRefusal } from "./refusal.ts";
 import { type Subject, subjectOf } from "./subject.ts";
 import { tokenise } from "./tokens.ts";
 
@@ -12,19 +12,19 @@ const MAX_TERMS = 10;
 
 /**
  * The terms of `order_by`, each a key with ASC or DESC behind it or not.
- * @throws SearchRefusal with MLflow's words; also where MLflow answers 500, for one field given twice
+ * @throws SearchRefusal with MLflow's words
  */
-export function parseOrderBy(clauses: readonly string[]): Term[] {
+export function parseOrderBy(clauses: readonly string[], language: Language): Term[] {
   if (clauses.length > MAX_TERMS)
     throw new SearchRefusal(`order_by has at most ${MAX_TERMS} clauses. Got ${clauses.length}.`);
-  const terms = clauses.map(parseTerm);
+  const terms = clauses.map((clause) => parseTerm(clause, language));
   const fields = new Set(terms.map(({ subject }) => JSON.stringify([subject.entity, nameOf(subject)])));
-  if (fields.size < terms.length)
-    throw new SearchRefusal(`\`order_by\` contains duplicate fields: ${pythonList(clauses)}`);
+  const fault = fields.size < terms.length ? language.says.repeated(clauses) : null;
+  if (fault !== null) throw new SearchRefusal(fault);
   return terms;
 }
 
-function parseTerm(clause: string): Term {
+function parseTerm(clause: string, language: Language): Term {
   const unreadable = `Invalid order_by clause '${clause}'. Could not be parsed.`;
   const tokens = tokenise(clause);
   const key = operandAt(tokens, 0);
@@ -37,8 +37,9 @@ function parseTerm(clause: string): Term {
   const [name = "", direction] = words;
   if (direction !== undefined && !/^(asc|desc)$/i.test(direction))
     throw new SearchRefusal(`Invalid ordering key in order_by clause '${clause}'.`);
-  const subject = subjectOf(direction === undefined ? clause : name, SORTABLE);
-  if (subject.entity === "dataset") throw new SearchRefusal("Invalid identifier type 'dataset'");
+  const subject = subjectOf(direction === undefined ? clause : name, language, language.sortable);
+  const fault = language.says.unsortable(subject);
+  if (fault !== null) throw new SearchRefusal(fault);
   return { subject, descending: direction?.toLowerCase() === "desc" };
 }
 

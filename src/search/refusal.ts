@@ -16,3 +16,32 @@ export function pythonList(words: Iterable<string>): string {
 function quoted(words: Iterable<string>): string {
   return Array.from(words, (word) => `'${word}'`).join(", ");
 }
+
+/** A number as Python prints a float: `1.5`, `100000.0`, `1e-05`, `inf`. */
+export function pythonFloat(value: number): string {
+  if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
+  const [digits = "", exponent = ""] = value.toExponential().split("e");
+  const power = Number(exponent);
+  if (power < -4 || power >= 16)
+    return `${digits}e${power < 0 ? "-" : "+"}${String(Math.abs(power)).padStart(2, "0")}`;
+  const plain = Object.is(value, -0) ? "-0" : String(value);
+  return Number.isInteger(value) ? `${plain}.0` : plain;
+}
+
+/** Bytes as Python prints them. */
+export function pythonBytes(bytes: Uint8Array): string {
+  const quote = bytes.includes(0x27) && !bytes.includes(0x22) ? '"' : "'";
+  const escapes: Record<string, string> = {
+    "\\": "\\\\",
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
+    [quote]: `\\${quote}`,
+  };
+  const letters = Array.from(bytes, (byte) => {
+    const letter = String.fromCharCode(byte);
+    const isPlain = byte >= 0x20 && byte < 0x7f;
+    return escapes[letter] ?? (isPlain ? letter : `\\x${byte.toString(16).padStart(2, "0")}`);
+  });
+  return `b${quote}${letters.join("")}${quote}`;
+}

@@ -1,4 +1,4 @@
-import { ATTRIBUTES, type Attribute, ENTITIES, type Entity } from "./language.ts";
+import type { Attribute, Entity, Language } from "./language.ts";
 import { pythonSet, SearchRefusal } from "./refusal.ts";
 
 const DATASET_KEYS = ["name", "digest", "context"];
@@ -10,14 +10,16 @@ export type Subject =
 
 /**
  * What an identifier names: `metrics.a.b`, `` tags.`a b` ``, `status`. The key is everything behind the first dot.
+ * @param attributes those of the language that may be named here
  * @throws SearchRefusal if there is no such thing
  */
 export function subjectOf(
   identifier: string,
-  attributes: ReadonlyMap<string, Attribute> = ATTRIBUTES,
+  language: Language,
+  attributes: ReadonlyMap<string, Attribute>,
 ): Subject {
   const dot = identifier.indexOf(".");
-  const entity = dot < 0 ? "attribute" : entityOf(identifier.slice(0, dot));
+  const entity = dot < 0 ? "attribute" : entityOf(identifier.slice(0, dot), language);
   const key = within(within(identifier.slice(dot + 1), "'", '"'), "`");
   if (entity === "dataset" && !DATASET_KEYS.includes(key))
     throw new SearchRefusal(
@@ -31,12 +33,10 @@ export function subjectOf(
   );
 }
 
-function entityOf(word: string): Entity {
-  const entity = ENTITIES.get(word);
+function entityOf(word: string, { entities, says }: Language): Entity {
+  const entity = entities.get(word);
   if (entity) return entity;
-  throw new SearchRefusal(
-    `Invalid entity type '${word}'. Valid values are ['metric', 'parameter', 'tag', 'attribute', 'dataset']`,
-  );
+  throw new SearchRefusal(says.unknownEntity(word));
 }
 
 /** The text within one of these quotes, or as it is if it stands in none. */

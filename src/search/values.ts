@@ -9,9 +9,10 @@ export type Value = number | string | readonly string[];
 /**
  * The value on the right of a comparator. Metrics and times are numbers, without quotes; all else is text in single or
  * double quotes, which MLflow takes as it stands: a doubled or escaped quote in it stays doubled or escaped.
+ * @param listed the attribute that is compared with lists
  * @throws SearchRefusal
  */
-export function comparedTo(subject: Subject, comparator: string, operand: Operand): Value {
+export function comparedTo(subject: Subject, comparator: string, operand: Operand, listed: string): Value {
   switch (subject.entity) {
     case "metric":
       if (operand.type === "number") return Number(operand.text);
@@ -31,7 +32,7 @@ export function comparedTo(subject: Subject, comparator: string, operand: Operan
         refuse(`Expected a quoted string value for dataset attributes. Got value ${operand.text}`)
       );
     case "attribute":
-      return attributeValue(subject, comparator, operand);
+      return attributeValue(subject, comparator, operand, listed);
   }
 }
 
@@ -39,14 +40,15 @@ function attributeValue(
   { key, attribute }: Extract<Subject, { entity: "attribute" }>,
   comparator: string,
   operand: Operand,
+  listed: string,
 ): Value {
   if (attribute.type === "number") {
     if (operand.type !== "number")
       refuse(`Expected numeric value type for numeric attribute: ${key}. Found ${operand.text}`);
     return Number(operand.text);
   }
-  if (operand.type === "list" && key !== "run_id")
-    refuse("Only ['run_id'] attributes support comparison with a list of quoted string values.");
+  if (operand.type === "list" && key !== listed)
+    refuse(`Only ['${listed}'] attributes support comparison with a list of quoted string values.`);
   return (
     textIn(operand) ??
     listIn(comparator, operand) ??

@@ -1,11 +1,9 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { checkComparators } from "../../src/search/comparators.ts";
-import { parseFilter } from "../../src/search/filter.ts";
-import { parseOrderBy } from "../../src/search/order-by.ts";
 import { SearchRefusal } from "../../src/search/refusal.ts";
+import { experimentSearch, runSearch } from "../../src/search/search.ts";
 import { type Judge, mlflowJudge, type Question, type Verdict } from "../lib/mlflow-judge.ts";
-import { filters, orders } from "../lib/search-words.ts";
+import { words } from "../lib/search-words.ts";
 
 const SEARCHES = 5_000;
 const LEAST_TAKEN = SEARCHES / 20;
@@ -17,11 +15,10 @@ beforeAll(async () => {
 afterAll(() => judge?.stop());
 
 /** What the relay makes of a search. */
-function relays({ filter, order_by }: Question): Verdict {
+function relays({ of, filter, order_by }: Question): Verdict {
   try {
-    const clauses = parseFilter(filter);
-    const terms = parseOrderBy(order_by);
-    checkComparators(clauses);
+    const { clauses, terms } =
+      of === "runs" ? runSearch(filter, order_by) : experimentSearch(filter, order_by);
     return {
       clauses: clauses.map(({ subject, comparator, value }) => [
         subject.entity,
@@ -29,7 +26,10 @@ function relays({ filter, order_by }: Question): Verdict {
         comparator,
         value,
       ]),
-      order: terms.map(({ subject, descending }) => [subject.entity, subject.key, !descending]),
+      order:
+        order_by.length > 0
+          ? terms.map(({ subject, descending }) => [subject.entity, subject.key, !descending])
+          : [],
     };
   } catch (error) {
     if (!(error instanceof SearchRefusal)) throw error;
@@ -64,33 +64,46 @@ function isAccident({ filter }: Question, verdict: Verdict): boolean {
   );
 }
 
-const search: fc.Arbitrary<Question> = fc.record({
-  filter: filters,
-  order_by: fc.oneof({ weight: 2, arbitrary: orders.map(() => []) }, { weight: 1, arbitrary: orders }),
-});
-
-test("the relay takes the searches that MLflow takes, and means the same by them", async () => {
-  const searches = fc.sample(search, SEARCHES);
-  const verdicts = await judge.ask(searches);
-  const differences = searches.flatMap((asked, i) => {
-    const theirs = verdicts[i];
-    if (!theirs || isAccident(asked, theirs)) return [];
-    const ours = relays(asked);
-    const isSame = JSON.stringify(meaning(ours)) === JSON.stringify(meaning(theirs));
-    return isSame ? [] : [{ asked, ours, theirs }];
+const searchOf = (of: Question["of"]): fc.Arbitrary<Question> =>
+  fc.record({
+    of: fc.constant(of),
+    filter: words[of].filters,
+    order_by: fc.oneof(
+      { weight: 2, arbitrary: fc.constant<string[]>([]) },
+      { weight: 1, arbitrary: words[of].orders },
+    ),
   });
-  expect(differences).toEqual([]);
-  expect(verdicts.filter((verdict) => "clauses" in verdict).length).toBeGreaterThan(LEAST_TAKEN);
-});
+
+test.for(["runs", "experiments"] as const)(
+  "the relay takes the searches of %s that MLflow takes, and means the same by them",
+  async (of) => {
+    const searches = fc.sample(searchOf(of), SEARCHES);
+    const verdicts = await judge.ask(searches);
+    const differences = searches.flatMap((asked, i) => {
+      const theirs = verdicts[i];
+      if (!theirs || isAccident(asked, theirs)) return [];
+      const ours = relays(asked);
+      const isSame = JSON.stringify(meaning(ours)) === JSON.stringify(meaning(theirs));
+      return isSame ? [] : [{ asked, ours, theirs }];
+    });
+    expect(differences).toEqual([]);
+    expect(verdicts.filter((verdict) => "clauses" in verdict).length).toBeGreaterThan(LEAST_TAKEN);
+  },
+);
 
 /** MLflow prints sets in another order with each start. */
-const words = (message: string) =>
+const wordsOf = (message: string) =>
   message
     .split(/[\s{}']+|(?<=,)/)
     .map((word) => word.replace(",", ""))
     .toSorted();
 
-const runs = (filter: string, ...order_by: string[]): Question => ({ filter, order_by });
+const runs = (filter: string, ...order_by: string[]): Question => ({ of: "runs", filter, order_by });
+const experiments = (filter: string, ...order_by: string[]): Question => ({
+  of: "experiments",
+  filter,
+  order_by,
+});
 
 test.for([
   runs("metrics.a = 1 OR metrics.b = 2"),
@@ -124,10 +137,38 @@ test.for([
   runs("", "nothing.a"),
   runs("", "datasets.name"),
   runs("", "name"),
+  experiments("name = 'a' OR name = 'b'"),
+  experiments("metrics.a = 1"),
+  experiments("attributes.name = 'a'"),
+  experiments("status = 'RUNNING'"),
+  experiments("name IS NULL"),
+  experiments("name IN ('a')"),
+  experiments("name > 'a'"),
+  experiments("name like 'a'"),
+  experiments("name = 1"),
+  experiments("tags.a > 'x'"),
+  experiments("tags.a ilike 'x'"),
+  experiments("tags.a = 1"),
+  experiments("experiment_id LIKE '1'"),
+  experiments("experiment_id in ('1')"),
+  experiments("experiment_id = 'x'"),
+  experiments("experiment_id IN ('1', 'x')"),
+  experiments("creation_time = 'x'"),
+  experiments("creation_time LIKE 1"),
+  experiments("creation_time > 1.5"),
+  experiments("creation_time > 1e5"),
+  experiments("creation_time > 1E-5"),
+  experiments("creation_time > 1e300"),
+  experiments("creation_time > 1e400"),
+  experiments("name > 'a' AND creation_time > 1.5", "tags.a"),
+  experiments("", "tags.a"),
+  experiments("", "status"),
+  experiments("", "attributes.name"),
+  experiments("", "name DSC"),
 ])("%o is refused with MLflow's words", async (asked) => {
   const [theirs] = await judge.ask([asked]);
   const ours = relays(asked);
   if (!theirs || !("refusal" in theirs) || !("refusal" in ours)) throw new Error("it was taken");
   expect(ours.code).toBe(theirs.code);
-  expect(words(ours.refusal)).toEqual(words(theirs.refusal));
+  expect(wordsOf(ours.refusal)).toEqual(wordsOf(theirs.refusal));
 });

@@ -1,4 +1,4 @@
-"""MLflow's own parser as a judge: a line of JSON in, {filter, order_by}; a line out, what it makes of it."""
+"""MLflow's own parser as a judge: a line of JSON in, {of, filter, order_by}; a line out, what it makes of it."""
 import json
 import sys
 
@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking import sqlalchemy_store as store
-from mlflow.utils.search_utils import SearchUtils
+from mlflow.utils.search_utils import SearchExperimentsUtils, SearchUtils
 
 
 def judge_runs(filter_string, order_by):
@@ -16,9 +16,24 @@ def judge_runs(filter_string, order_by):
     return clauses, [SearchUtils.parse_order_by_for_search_runs(term) for term in order_by]
 
 
+def judge_experiments(filter_string, order_by):
+    clauses = SearchExperimentsUtils.parse_search_filter(filter_string)
+    store._get_search_experiments_filter_clauses(clauses, "sqlite")
+    store._get_search_experiments_order_by_clauses(order_by)
+    for clause in clauses:
+        if clause["key"] == "experiment_id" and clause["type"] == "attribute":
+            clause["value"] = plain_ids(clause["value"])
+    return clauses, [SearchExperimentsUtils.parse_order_by_for_search_experiments(term) for term in order_by]
+
+
+def plain_ids(value):
+    return tuple(str(int(v)) for v in value) if isinstance(value, tuple) else str(int(value))
+
+
 def judge(question):
+    judge_one = judge_runs if question["of"] == "runs" else judge_experiments
     try:
-        clauses, terms = judge_runs(question["filter"], question["order_by"])
+        clauses, terms = judge_one(question["filter"], question["order_by"])
     except MlflowException as refusal:
         return {"refusal": refusal.message, "code": refusal.error_code}
     except Exception as failure:  # MLflow answers 500

@@ -7,7 +7,7 @@ import { ensureMlflow } from "../../scripts/lib/mlflow-install.ts";
 
 const SCRIPT = resolve(import.meta.dirname, "mlflow-judge.py");
 
-export type Question = { filter: string; order_by: string[] };
+export type Question = { of: "runs" | "experiments"; filter: string; order_by: string[] };
 
 const verdict = z.union([
   z.object({ refusal: z.string(), code: z.string() }),

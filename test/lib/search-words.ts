@@ -91,6 +91,15 @@ const fitting = fc.oneof(
   joined(attribute, gap, anyOf(SIGNS), gap, anyOf(NUMBERS)),
   joined(fc.oneof(anyOf(["run_id", "experiment_id"]), ofDatasets), space, anyOf(INS), gap, anyOf(LISTS)),
 );
+
+const IDS = ["'1'", "'007'", "' 1_0 '", "'-1'", "('1', \"2\")", "('1', 'x')", "'one'", "''"];
+const ofExperiments = fc.oneof(
+  joined(anyOf(["", "attribute."]), anyOf(["name", "`name`"]), space, anyOf(LIKES), gap, text),
+  joined(anyOf(["experiment_id", "attribute.experiment_id"]), space, anyOf(LIKES, INS), gap, anyOf(IDS)),
+  joined(anyOf(["creation_time", "last_update_time"]), gap, anyOf(SIGNS), gap, anyOf(NUMBERS)),
+  joined(keyOf("tags", "tag"), space, anyOf(LIKES), gap, text),
+  joined(keyOf("tags", "tag"), space, anyOf(NULLS)),
+);
 const identifier = fc.oneof(ofMetrics, ofTexts, attribute, ofDatasets, anyOf(ODD_NAMES));
 const value = fc.oneof(text, quoted(["`"]), anyOf(NUMBERS), anyOf(LISTS), anyOf(ODD_VALUES));
 const sign = anyOf(SIGNS, LIKES, NULLS, INS, ODD_SIGNS);
@@ -104,20 +113,31 @@ const clauses = (clause: fc.Arbitrary<string>, ands: string[]) =>
     .tuple(clause, fc.array(joined(anyOf(ands), clause), { maxLength: 3 }))
     .map(([first, more]) => first + more.join(""));
 
-export const filters = fc.oneof(
-  { weight: 6, arbitrary: clauses(fitting, [" AND ", " and ", "\nAND ", " AND AND ", " "]) },
-  { weight: 3, arbitrary: clauses(nearMiss, [" AND ", " "]) },
-  { weight: 1, arbitrary: clauses(fitting, [" AND ", " OR ", ", ", "; "]) },
-  { weight: 2, arbitrary: soup },
-  { weight: 1, arbitrary: anyOf(["", " ", "AND", "\n"]) },
-);
+const filtersOf = (fitting: fc.Arbitrary<string>) =>
+  fc.oneof(
+    { weight: 6, arbitrary: clauses(fitting, [" AND ", " and ", "\nAND ", " AND AND ", " "]) },
+    { weight: 3, arbitrary: clauses(nearMiss, [" AND ", " "]) },
+    { weight: 1, arbitrary: clauses(fitting, [" AND ", " OR ", ", ", "; "]) },
+    { weight: 2, arbitrary: soup },
+    { weight: 1, arbitrary: anyOf(["", " ", "AND", "\n"]) },
+  );
 
 const direction = anyOf(["", " ASC", " DESC", "  asc", "\tdesc"]);
 const oddDirection = anyOf([" DSC", " ASC DESC", " DESC NULLS LAST", ", b", " ", " 'desc'", "- DESC"]);
-export const orders = fc.array(
-  fc.oneof(
-    { weight: 6, arbitrary: joined(fc.oneof(ofMetrics, ofTexts, attribute), direction) },
-    { weight: 1, arbitrary: joined(identifier, fc.oneof(direction, oddDirection)) },
-  ),
-  { maxLength: 2 },
-);
+const ordersBy = (fitting: fc.Arbitrary<string>) =>
+  fc.array(
+    fc.oneof(
+      { weight: 6, arbitrary: joined(fitting, direction) },
+      { weight: 1, arbitrary: joined(identifier, fc.oneof(direction, oddDirection)) },
+    ),
+    { maxLength: 2 },
+  );
+
+/** What is asked in searches of either, by what MLflow calls them. */
+export const words = {
+  runs: { filters: filtersOf(fitting), orders: ordersBy(fc.oneof(ofMetrics, ofTexts, attribute)) },
+  experiments: {
+    filters: filtersOf(ofExperiments),
+    orders: ordersBy(anyOf(["name", "attribute.name", "experiment_id", "creation_time", "last_update_time"])),
+  },
+};

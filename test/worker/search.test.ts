@@ -4,6 +4,7 @@ import * as z from "zod";
 import type { Run } from "../../src/mlflow/types.ts";
 import { parseFilter } from "../../src/search/filter.ts";
 import { parseOrderBy } from "../../src/search/order-by.ts";
+import { RUNS as RUNS_LANGUAGE } from "../../src/search/runs-language.ts";
 import { mirrorRuns } from "../../src/store/mirror/runs.ts";
 import { searchRuns } from "../../src/store/views/runs.ts";
 import { request } from "./api.ts";
@@ -180,8 +181,8 @@ describe("with 10,000 runs in one experiment", () => {
   ] as const)("%s, sorted by %s, reads at most %i rows a run", async ([filter, order, most]) => {
     const { db, meter } = metered(env.DB);
     const search = {
-      clauses: parseFilter(filter),
-      terms: parseOrderBy(order ? [order] : []),
+      clauses: parseFilter(filter, RUNS_LANGUAGE),
+      terms: parseOrderBy(order ? [order] : [], RUNS_LANGUAGE),
     };
     const page = await searchRuns(db, { experiment_id: "8", lifecycle: "active" }, search, null, 100);
     expect(page.length).toBeGreaterThan(100);

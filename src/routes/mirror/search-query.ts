@@ -3,6 +3,7 @@ import { checkComparators } from "../../search/comparators.ts";
 import { parseFilter } from "../../search/filter.ts";
 import { clausesOf, parseOrderBy } from "../../search/order-by.ts";
 import { SearchRefusal } from "../../search/refusal.ts";
+import { RUNS } from "../../search/runs-language.ts";
 import type { RunSearch } from "../../store/views/runs.ts";
 import { refusal } from "../door/query.ts";
 
@@ -12,9 +13,9 @@ import { refusal } from "../door/query.ts";
  */
 export function readSearch(filter: string | undefined, orderBy: string | undefined): RunSearch | null {
   if (filter === undefined && orderBy === undefined) return null;
-  const clauses = refused("filter", filter, () => parseFilter(filter ?? ""));
+  const clauses = refused("filter", filter, () => parseFilter(filter ?? "", RUNS));
   const terms = refused("order_by", orderBy, () =>
-    orderBy === undefined ? [] : parseOrderBy(clausesOf(orderBy)),
+    orderBy === undefined ? [] : parseOrderBy(clausesOf(orderBy), RUNS),
   );
   refused("filter", filter, () => checkComparators(clauses));
   return { clauses, terms };
