@@ -1,8 +1,6 @@
-import { and, eq, ne } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/d1";
 import type { Tag } from "../../mlflow/types.ts";
+import { isRunOfAnother } from "../../store/delivery/own-runs.ts";
 import { hasRefusedRun, recordConflicts } from "../../store/mirror/conflicts.ts";
-import { streams } from "../../store/schema/index.ts";
 import { stop } from "../stream/stop.ts";
 import { blocked, type Step, type Turn } from "../stream/turn.ts";
 import { mirrorExperiment } from "./experiment.ts";
@@ -27,12 +25,7 @@ export type RunWanted = {
 export async function adopt(turn: Turn, runId: string, wanted: RunWanted): Promise<Step<boolean>> {
   const { db, mlflow, now } = turn.deps;
   if (await hasRefusedRun(db, turn.stream.id, runId)) return { ok: true, value: false };
-  const owner = await drizzle(db)
-    .select({ id: streams.id })
-    .from(streams)
-    .where(and(eq(streams.mlflowRunId, runId), ne(streams.id, turn.stream.id)))
-    .get();
-  if (owner) {
+  if (await isRunOfAnother(db, runId, turn.stream.id)) {
     const conflict = {
       streamId: turn.stream.id,
       kind: "run_id" as const,

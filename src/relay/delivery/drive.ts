@@ -1,7 +1,6 @@
 import { isRetried } from "../../domain/blocked.ts";
 import { isForgotten, NOT_BLOCKED } from "../../store/delivery/blocked.ts";
-import type { streams } from "../../store/schema/index.ts";
-import { release, type StreamRow } from "../../store/stream/leases.ts";
+import { release, type StreamRow, type StreamValues } from "../../store/stream/leases.ts";
 import type { Deps } from "../deps.ts";
 import { Looks } from "../merge/looks.ts";
 import type { Start } from "../stream/claim-folded.ts";
@@ -119,10 +118,8 @@ function isStopped({ blockedKind }: StreamRow): boolean {
   return blockedKind !== null && !isRetried(blockedKind);
 }
 
-type Values = Partial<typeof streams.$inferInsert>;
-
 /** Null when the stream is to be delivered now; else what the row should say of why not. */
-function whyIdle(deps: Deps, stream: StreamRow, breakerOpen: boolean): Values | null {
+function whyIdle(deps: Deps, stream: StreamRow, breakerOpen: boolean): StreamValues | null {
   const { config, now } = deps;
   if (stream.deliveredSeq >= stream.lastSeq) return { forced: false, waitingFor: null };
   if (!config.enabled || !(config.autoSync || stream.forced) || isStopped(stream)) return {};
@@ -131,8 +128,8 @@ function whyIdle(deps: Deps, stream: StreamRow, breakerOpen: boolean): Values | 
   return stream.waitingFor !== "grace" && stream.nextAttemptAt > now() ? {} : null;
 }
 
-function valuesAfter(deps: Deps, stream: StreamRow, end: End): Values {
-  const rested: Values = { ...NOT_BLOCKED, attempts: 0, nextAttemptAt: 0, waitingFor: null };
+function valuesAfter(deps: Deps, stream: StreamRow, end: End): StreamValues {
+  const rested: StreamValues = { ...NOT_BLOCKED, attempts: 0, nextAttemptAt: 0, waitingFor: null };
   switch (end.kind) {
     case "done":
       return { ...rested, lastError: null, forced: stream.forced && stream.deliveredSeq < stream.lastSeq };

@@ -1,16 +1,14 @@
-import { and, desc, eq, or, sql } from "drizzle-orm";
-import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import { type Block, isGone } from "../../domain/blocked.ts";
 import type { Experiment } from "../../mlflow/types.ts";
+import { activeExperimentNamed, isExperimentActive } from "../../store/mirror/active-experiments.ts";
 import * as store from "../../store/mirror/experiments.ts";
-import { mlflowExperiments } from "../../store/schema/index.ts";
 import { stop } from "../stream/stop.ts";
 import { blocked, type Step, type Turn } from "../stream/turn.ts";
 
 /** The id of the experiment of this name: known, also by a name that it had before, else as MLflow has it. */
 export async function ensureExperiment(turn: Turn, name: string): Promise<Step<string>> {
-  const [known] = await activeExperiment(drizzle(turn.deps.db), name);
-  return known ? { ok: true, value: known.id } : askForExperiment(turn, name);
+  const known = await activeExperimentNamed(turn.deps.db, name);
+  return known === null ? askForExperiment(turn, name) : { ok: true, value: known };
 }
 
 /**
@@ -40,26 +38,9 @@ export async function askForExperiment(turn: Turn, name: string): Promise<Step<s
   return created.ok ? { ok: true, value: created.value } : stop(turn, created.failure);
 }
 
-/** The query for the active experiment that the mirror knows by this name, or that had it before it was renamed. */
-export function activeExperiment(orm: DrizzleD1Database, name: string) {
-  const { name: current, formerNames, mlflowExperimentId, lifecycleStage, syncedAt } = mlflowExperiments;
-  const hadIt = sql`exists (select 1 from json_each(${formerNames}) where value = ${name})`;
-  return orm
-    .select({ id: mlflowExperimentId })
-    .from(mlflowExperiments)
-    .where(and(eq(lifecycleStage, "active"), or(eq(current, name), hadIt)))
-    .orderBy(desc(sql`${current} = ${name}`), desc(syncedAt))
-    .limit(1);
-}
-
 /** The same by its id, whatever its name is now; null when MLflow does not know it any more. */
 export async function ensureKnownExperiment(turn: Turn, experimentId: string): Promise<Step<string | null>> {
-  const mirrored = await drizzle(turn.deps.db)
-    .select({ lifecycleStage: mlflowExperiments.lifecycleStage })
-    .from(mlflowExperiments)
-    .where(eq(mlflowExperiments.mlflowExperimentId, experimentId))
-    .get();
-  if (mirrored?.lifecycleStage === "active") return { ok: true, value: experimentId };
+  if (await isExperimentActive(turn.deps.db, experimentId)) return { ok: true, value: experimentId };
   const found = await turn.call(() => turn.deps.mlflow.getExperiment(experimentId));
   if (found.ok) return use(turn, found.value);
   return found.failure?.kind === "gone" ? { ok: true, value: null } : stop(turn, found.failure);
@@ -114,11 +95,4 @@ export async function restoredByPolicy(turn: Turn, { kind }: Block): Promise<boo
 /** Writes down what MLflow says of an experiment. */
 export async function mirrorExperiment({ deps }: Turn, experiment: Experiment): Promise<void> {
   await store.mirrorExperiment(deps.db, experiment, deps.now());
-}
-
-/** Forgets an experiment that MLflow says is gone, so that the next look asks MLflow. */
-export async function forgetExperiment(turn: Turn, experimentId: string): Promise<void> {
-  await drizzle(turn.deps.db)
-    .delete(mlflowExperiments)
-    .where(eq(mlflowExperiments.mlflowExperimentId, experimentId));
 }

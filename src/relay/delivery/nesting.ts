@@ -1,21 +1,20 @@
-import { drizzle } from "drizzle-orm/d1";
 import { isRetried } from "../../domain/blocked.ts";
 import { type Core, fieldOf } from "../../domain/fold.ts";
 import { MODEL_RUN_TAG, PARENT_TAG, TRIAL_TAG } from "../../mlflow/tags.ts";
 import { isForgotten, NOT_BLOCKED } from "../../store/delivery/blocked.ts";
-import { coreOf, modelRunStream, type ParentRow, parentRow } from "../../store/delivery/parents.ts";
-import { unlinkedRun } from "../../store/mirror/tagged.ts";
+import { coreOf, modelRunStream, type ParentRow } from "../../store/delivery/parents.ts";
 import { readCore } from "../../store/stream/core-column.ts";
 import { isLasting, reasonOf } from "../../store/stream/lasting.ts";
 import type { ClaimedFold, StreamRow } from "../../store/stream/leases.ts";
+import { type Above, readAbove, readHome } from "../../store/turn/places.ts";
 import type { Deps } from "../deps.ts";
-import { type Above, claimWith, readAhead } from "../stream/claim-folded.ts";
+import { claimWith, readAhead } from "../stream/claim-folded.ts";
 import { foldStream } from "../stream/fold.ts";
 import { blockedValues } from "../stream/stop.ts";
 import type { End, Step, Turn } from "../stream/turn.ts";
 import { letGo } from "../stream/under-lease.ts";
 import type { RunWanted } from "./adopt.ts";
-import { activeExperiment, askForExperiment, ensureExperiment, ensureKnownExperiment } from "./experiment.ts";
+import { askForExperiment, ensureExperiment, ensureKnownExperiment } from "./experiment.ts";
 import { renest } from "./renest.ts";
 import { ensureRun } from "./run.ts";
 
@@ -36,18 +35,14 @@ export async function modelRun(turn: Turn, core: Core): Promise<Step<boolean>> {
   const { deps, stream } = turn;
   const modelRunId = stream.modelRunId ?? "";
   const experimentName = text(core, "experiment_name") ?? deps.config.defaultExperiment;
-  const orm = drizzle(deps.db);
-  const [{ results: found }, [known]] = await orm.batch([
-    unlinkedRun(deps.db, stream.id),
-    activeExperiment(orm, experimentName),
-  ]);
+  const { foundRunId, experimentId } = await readHome(deps.db, stream.id, experimentName);
   const made = await ensureRun(turn, {
     ...common(turn, core, modelRunId),
     experimentName,
     experimentId: async () =>
-      known ? { ok: true, value: known.id } : askForExperiment(turn, experimentName),
+      experimentId === null ? askForExperiment(turn, experimentName) : { ok: true, value: experimentId },
     requestedRunId: null,
-    foundRunId: found[0]?.runId ?? null,
+    foundRunId,
     tags: [...identity(turn, core), { key: MODEL_RUN_TAG, value: modelRunId }],
   });
   return made.ok ? nested(turn) : made;
@@ -63,7 +58,7 @@ export async function trialRun(turn: Turn, core: Core, above: Above | null): Pro
   if (turn.stream.mlflowRunId !== null) return { ok: true, value: true };
   const { deps, stream } = turn;
   const trialId = stream.trialId ?? "";
-  const found = await parentOf(turn, above ?? (await readAbove(turn)));
+  const found = await parentOf(turn, above ?? (await readAbove(deps.db, stream.id)));
   if (!found.ok) return found;
   const { parent, foundRunId } = found.value;
   const grace = graceLeft(turn, core.started && parent?.core?.started !== false);
@@ -129,15 +124,6 @@ type FoundParent = {
   /** A run in MLflow that carries the trial's tags and that nobody has. */
   foundRunId: string | null;
 };
-
-async function readAbove({ deps, stream }: Turn): Promise<Above> {
-  const orm = drizzle(deps.db);
-  const [{ results }, [parent]] = await orm.batch([
-    unlinkedRun(deps.db, stream.id),
-    parentRow(orm, stream.id),
-  ]);
-  return { parent: parent ?? null, foundRunId: results[0]?.runId ?? null };
-}
 
 /** The trial's model run, folded. One that cannot be read is blocked by its own turn, and its trials wait for it. */
 async function parentOf({ deps }: Turn, { parent: row, foundRunId }: Above): Promise<Step<FoundParent>> {

@@ -1,10 +1,10 @@
 import { tagEquals } from "../../mlflow/filter.ts";
 import type { Run } from "../../mlflow/types.ts";
+import { forgetExperiment } from "../../store/mirror/active-experiments.ts";
 import { settleDoubt, stillLands } from "../stream/fence.ts";
 import { stop } from "../stream/stop.ts";
 import { proceed, type Step, type Turn } from "../stream/turn.ts";
 import { adopt, type RunWanted } from "./adopt.ts";
-import { forgetExperiment } from "./experiment.ts";
 import { link } from "./link.ts";
 import { NONCE_TAG, newNonce } from "./nonce.ts";
 
@@ -56,7 +56,7 @@ async function create(turn: Turn, wanted: RunWanted, experimentId: string): Prom
   if (created.failure === null) return stop(turn, null);
   // Only where no run can have been made, the intent is over; else it stays, and is settled next time.
   if (turn.stream.doubt === null) await turn.update({ createSentAt: null });
-  if (created.failure.kind === "gone") await forgetExperiment(turn, experimentId);
+  if (created.failure.kind === "gone") await forgetExperiment(turn.deps.db, experimentId);
   return stop(turn, created.failure);
 }
 

@@ -1,5 +1,4 @@
-import { drizzle } from "drizzle-orm/d1";
-import { agree, tagsToDelete } from "../../store/delivery/agreed.ts";
+import { agree, readTagsToDelete } from "../../store/delivery/agreed.ts";
 import { stop } from "../stream/stop.ts";
 import { proceed, type Step, type Turn } from "../stream/turn.ts";
 
@@ -11,8 +10,7 @@ export async function untag(turn: Turn, runId: string): Promise<Step> {
   const { deps, lease, stream } = turn;
   // What the last batch set is agreed on as it is forgotten.
   if (turn.sent !== null && !(await turn.update({}))) return stop(turn, null);
-  const [{ results }] = await drizzle(deps.db).batch([tagsToDelete(deps.db, stream.id)]);
-  for (const { key } of results) {
+  for (const key of await readTagsToDelete(deps.db, stream.id)) {
     if (turn.exhausted) return { ok: false, end: { kind: "more" } };
     const deleted = await turn.write({ call: "runs/delete-tag" }, (mlflow) =>
       mlflow.deleteTag({ runId, key }),

@@ -1,3 +1,4 @@
+import { sizeOf } from "../../store/database/probe.ts";
 import type { Deps } from "../deps.ts";
 
 /** How long a full database is believed to be full before it is measured again. */
@@ -14,9 +15,6 @@ export function noteSize(bytes: number, now: number): void {
 /** Whether the database is past its high-water mark, from which on nothing new is taken. */
 export async function isFull({ db, config, now }: Pick<Deps, "db" | "config" | "now">): Promise<boolean> {
   if (seen.bytes <= config.maxDatabaseBytes) return false;
-  if (now() - seen.at > REMEASURE_MS) {
-    const { meta } = await db.prepare("select 1").run();
-    noteSize(meta.size_after, now());
-  }
+  if (now() - seen.at > REMEASURE_MS) noteSize(await sizeOf(db), now());
   return seen.bytes > config.maxDatabaseBytes;
 }

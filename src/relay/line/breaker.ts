@@ -1,9 +1,8 @@
-import { drizzle } from "drizzle-orm/d1";
 import { withoutCredentials } from "../../config.ts";
 import { type Failure, isAway } from "../../mlflow/failure.ts";
 import {
   type Breaker,
-  breakerRow,
+  breakerOf,
   closeBreaker,
   countFailure,
   forgetFailures,
@@ -34,8 +33,7 @@ export function serverOf(deps: Pick<Deps, "config">): string {
 
 /** The breaker's row; null stands for closed, with nothing ever gone wrong. */
 export async function readBreaker(deps: Pick<Deps, "db" | "config">): Promise<Breaker | null> {
-  const [row] = await breakerRow(drizzle(deps.db), serverOf(deps));
-  return row ?? null;
+  return breakerOf(deps.db, serverOf(deps));
 }
 
 /** A call went through: the count of failures in a row starts anew. Writes only where there is one. */

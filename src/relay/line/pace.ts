@@ -1,7 +1,4 @@
-import { sql } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/d1";
-import { breakers } from "../../store/schema/index.ts";
-import { NOW_MS } from "../../store/sql.ts";
+import { takePlace } from "../../store/ops/breakers.ts";
 import type { Deps } from "../deps.ts";
 import { serverOf } from "./breaker.ts";
 
@@ -14,12 +11,6 @@ export async function pace(deps: Pick<Deps, "db" | "config" | "now">): Promise<v
   const { maxCallsPerSecond } = deps.config;
   if (maxCallsPerSecond === 0) return;
   const intervalMs = Math.ceil(1000 / maxCallsPerSecond);
-  const now = sql.raw(NOW_MS);
-  const next = sql`max(${breakers.nextCallAt}, ${now}) + ${intervalMs}`;
-  const [row] = await drizzle(deps.db)
-    .insert(breakers)
-    .values({ server: serverOf(deps), nextCallAt: sql`${now} + ${intervalMs}`, updatedAt: deps.now() })
-    .onConflictDoUpdate({ target: breakers.server, set: { nextCallAt: next } })
-    .returning({ waitMs: sql<number>`${breakers.nextCallAt} - ${intervalMs} - ${now}` });
-  if (row && row.waitMs > 0) await new Promise((resolve) => setTimeout(resolve, row.waitMs));
+  const waitMs = await takePlace(deps.db, serverOf(deps), intervalMs, deps.now());
+  if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
 }

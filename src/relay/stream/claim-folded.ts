@@ -1,16 +1,10 @@
-import { eq, type SQL, sql } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/d1";
 import { type Core, fold } from "../../domain/fold.ts";
 import { isOutOfStatements } from "../../store/database/budget.ts";
-import { type ParentRow, parentRow } from "../../store/delivery/parents.ts";
 import { foldQueries } from "../../store/journal/fold.ts";
-import { unfoldedOf, unfoldedQueries } from "../../store/journal/unfolded.ts";
-import { unlinkedRun } from "../../store/mirror/tagged.ts";
 import type { Breaker } from "../../store/ops/breakers.ts";
-import { breakerRow } from "../../store/ops/breakers.ts";
-import { streams } from "../../store/schema/index.ts";
-import { readableCore } from "../../store/stream/core-column.ts";
 import { type Claim, type ClaimedFold, claim, claimFolding } from "../../store/stream/leases.ts";
+import type { Above } from "../../store/turn/places.ts";
+import { readUnclaimed } from "../../store/turn/unclaimed.ts";
 import type { Deps } from "../deps.ts";
 import { serverOf } from "../line/breaker.ts";
 import { foldStream } from "./fold.ts";
@@ -18,9 +12,6 @@ import { leaseMs } from "./turn.ts";
 
 /** The folded core of a stream, and the watermark that it was read at; null: it is still to be read. */
 export type Known = { foldedSeq: number; core: Core } | null;
-
-/** What a trial without a run is to be under, as it was read before the claim, and the run with its tags that nobody has. */
-export type Above = { parent: ParentRow | null; foundRunId: string | null };
 
 /** What was read of a stream before it is claimed. `more`: there is more to fold than this. */
 export type Ahead = {
@@ -89,28 +80,11 @@ export async function claimWith(
 
 /** The breaker, and a stream's next helping folded; nothing is written. */
 export async function readAhead(deps: Deps, streamId: number): Promise<Ahead> {
-  const orm = drizzle(deps.db);
-  const watermark: SQL = sql`(select ${streams.foldedSeq} from ${streams} where ${streams.id} = ${streamId})`;
-  const [[row], [parent], { results: tagged }, [stream], ...unfolded] = await orm.batch([
-    breakerRow(orm, serverOf(deps)),
-    parentRow(orm, streamId),
-    unlinkedRun(deps.db, streamId),
-    orm
-      .select({ kind: streams.kind, foldedSeq: streams.foldedSeq })
-      .from(streams)
-      .where(eq(streams.id, streamId)),
-    ...unfoldedQueries(orm, streamId, watermark),
-  ]);
-  const breaker = row ?? null;
+  const { breaker, above, stream, helping, core } = await readUnclaimed(deps.db, streamId, serverOf(deps));
   deps.guard.saw(breaker);
-  const above = { parent: parent ?? null, foundRunId: tagged[0]?.runId ?? null };
   const read = { breaker, above, fold: null, more: false };
   if (!stream) return { ...read, known: null };
-  const helping = unfoldedOf(unfolded);
-  if (!helping) {
-    const core = readableCore(unfolded[2][0]?.core ?? null);
-    return { ...read, known: core && { foldedSeq: stream.foldedSeq, core } };
-  }
+  if (!helping) return { ...read, known: core && { foldedSeq: stream.foldedSeq, core } };
   const { upto } = helping;
   const after = fold(helping.before, helping.events, helping.points);
   const queries = (token: string) =>

@@ -1,10 +1,7 @@
-import { and, asc, isNotNull, lte } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/d1";
 import { batchTag } from "../../mlflow/plan.ts";
 import type { Run } from "../../mlflow/types.ts";
 import { pendingTokens } from "../../store/delivery/batches.ts";
-import { forgetSent, noteConfirmed } from "../../store/delivery/confirmed.ts";
-import { streams } from "../../store/schema/index.ts";
+import { type Due, dueForConfirmation, forgetSent, noteConfirmed } from "../../store/delivery/confirmed.ts";
 import { readUnconfirmed, type Unconfirmed } from "../../store/stream/columns.ts";
 import type { Deps } from "../deps.ts";
 import { backoffMs } from "../line/backoff.ts";
@@ -88,7 +85,7 @@ function missingIn(sent: readonly Unconfirmed[], { data }: Run): Unconfirmed[] {
 /** Confirms what was delivered, many runs by one search; what MLflow lacks is sent again. */
 export async function confirmDelivered(deps: Deps): Promise<{ confirmed: number; sentAgain: number }> {
   const counts = { confirmed: 0, sentAgain: 0 };
-  const due = await dueStreams(deps);
+  const due = await dueForConfirmation(deps.db, deps.now(), MAX_DUE);
   const inDoubt: number[] = [];
   for (let from = 0; from < due.length; from += MAX_IDS) {
     const page = due.slice(from, from + MAX_IDS);
@@ -113,25 +110,6 @@ export async function confirmDelivered(deps: Deps): Promise<{ confirmed: number;
     if (await sendsAgain(deps, id)) counts.sentAgain++;
   }
   return counts;
-}
-
-type Due = { id: number; runId: string; experimentId: string; unconfirmed: string | null };
-
-async function dueStreams(deps: Deps): Promise<Due[]> {
-  const rows = await drizzle(deps.db)
-    .select({
-      id: streams.id,
-      runId: streams.mlflowRunId,
-      experimentId: streams.mlflowExperimentId,
-      unconfirmed: streams.unconfirmed,
-    })
-    .from(streams)
-    .where(and(isNotNull(streams.unconfirmed), lte(streams.deliveredAt, deps.now())))
-    .orderBy(asc(streams.deliveredAt))
-    .limit(MAX_DUE);
-  return rows.flatMap(({ runId, experimentId, ...row }) =>
-    runId === null || experimentId === null ? [] : [{ ...row, runId, experimentId }],
-  );
 }
 
 /** Looks at one run by itself; whether something is to be sent again. */

@@ -1,6 +1,6 @@
 import { type Core, fold } from "../../domain/fold.ts";
 import { isOutOfStatements } from "../../store/database/budget.ts";
-import { storeFold } from "../../store/journal/fold.ts";
+import { storeFold, watermarkOf } from "../../store/journal/fold.ts";
 import { loadUnfolded } from "../../store/journal/unfolded.ts";
 import type { Deps } from "../deps.ts";
 
@@ -27,7 +27,7 @@ export async function foldStream(
       const after = fold(helping.before, helping.events, helping.points);
       const stored = await storeFold(deps.db, { ...stream, foldedSeq }, helping, after, deps.now());
       // Another fold was first, and so did this work; what it left is found at the next poke.
-      if (!stored) return { foldedSeq: await currentWatermark(deps.db, stream.id), more: true, core: null };
+      if (!stored) return { foldedSeq: await watermarkOf(deps.db, stream.id), more: true, core: null };
       foldedSeq = helping.upto;
       core = after.state.core;
       if (!helping.more) return { foldedSeq, more: false, core };
@@ -37,11 +37,4 @@ export async function foldStream(
     if (!isOutOfStatements(error)) throw error;
   }
   return { foldedSeq, more: true, core };
-}
-
-async function currentWatermark(db: D1Database, id: number): Promise<number> {
-  return (
-    (await db.prepare("select folded_seq from streams where id = ?1").bind(id).first<number>("folded_seq")) ??
-    0
-  );
 }

@@ -1,9 +1,7 @@
-import type { SQLiteUpdateSetSource } from "drizzle-orm/sqlite-core";
 import type { Block } from "../../domain/blocked.ts";
 import type { MlflowWrites } from "../../mlflow/client.ts";
 import type { Failure, Result } from "../../mlflow/failure.ts";
 import { type Mark, markSent } from "../../store/delivery/batches.ts";
-import type { streams } from "../../store/schema/index.ts";
 import type { Bound } from "../../store/sql.ts";
 import type { Doubt, SentState, Unconfirmed } from "../../store/stream/columns.ts";
 import {
@@ -12,6 +10,7 @@ import {
   type Lease,
   renew,
   type StreamRow,
+  type StreamUpdate,
   updateHeld,
 } from "../../store/stream/leases.ts";
 import type { Deps } from "../deps.ts";
@@ -48,8 +47,6 @@ export type Step<T = void> = { ok: true; value: T } | { ok: false; end: End };
 type Answered<T> = Result<T> | { ok: false; failure: null };
 
 export const proceed: Step = { ok: true, value: undefined };
-
-type Values = SQLiteUpdateSetSource<typeof streams>;
 
 /** What is about to be written to MLflow, for whoever has to find out whether it was. */
 export type Writing = { call: string; token?: string; state?: Partial<SentState> };
@@ -295,7 +292,7 @@ export class Turn {
   }
 
   /** Writes to the stream, and what else goes with it under the same condition, while the lease is held. */
-  async update(values: Values, also: readonly Bound[] = []): Promise<boolean> {
+  async update(values: StreamUpdate, also: readonly Bound[] = []): Promise<boolean> {
     const at = this.deps.now();
     const row = await updateHeld(this.deps.db, this.lease, { ...this.fence, ...values }, this.sent, also);
     if (row === null) return false;

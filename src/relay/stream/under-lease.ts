@@ -1,5 +1,4 @@
-import type { streams } from "../../store/schema/index.ts";
-import { type Claim, claim, type Lease, release } from "../../store/stream/leases.ts";
+import { type Claim, claim, type Lease, release, type StreamValues } from "../../store/stream/leases.ts";
 import type { Deps } from "../deps.ts";
 import { sendPokes } from "../messages.ts";
 import { settleDoubt } from "./fence.ts";
@@ -41,7 +40,7 @@ export async function underLease<T>(
 export async function letGo(
   deps: Pick<Deps, "db" | "trials" | "config" | "now" | "log">,
   lease: Lease,
-  values: Partial<typeof streams.$inferInsert>,
+  values: StreamValues,
 ): Promise<void> {
   const released = await release(deps.db, lease, values, deps.now());
   // Whoever came for it meanwhile found it busy and left, even if nothing was left to fold. Where the answer was lost

@@ -1,9 +1,14 @@
 import { BLOCKED_KINDS } from "../../domain/blocked.ts";
-import { SYNC_STATES } from "../../domain/words.ts";
+import {
+  CONFLICT_KINDS,
+  LETTER_STATES,
+  STREAM_KINDS,
+  SYNC_STATES,
+  TRIAL_STATUSES,
+} from "../../domain/words.ts";
 import type { Breaker } from "../../store/ops/breakers.ts";
 import type { Counts } from "../../store/ops/counters.ts";
 import { MAX_COUNTED_BACKLOG, type Readings } from "../../store/ops/metrics.ts";
-import { conflicts, deadLetters, streams, trials } from "../../store/schema/index.ts";
 import { counterFamilies } from "./counter-families.ts";
 import type { Family, Sample } from "./prometheus.ts";
 
@@ -46,7 +51,7 @@ export function familiesOf({ readings, breaker, queues, now }: Sources): Family[
     gauge(
       "relay_streams",
       "Trials and model runs by how far they are on their way to MLflow.",
-      streams.kind.enumValues.flatMap((kind) =>
+      STREAM_KINDS.flatMap((kind) =>
         SYNC_STATES.map((state) => ({
           labels: { kind, sync_state: state },
           value: readings.streams.find((row) => row.kind === kind && row.syncState === state)?.count ?? 0,
@@ -58,25 +63,21 @@ export function familiesOf({ readings, breaker, queues, now }: Sources): Family[
       "Trials and model runs that stand still, by what blocks them.",
       counted("blocked_kind", BLOCKED_KINDS, readings.blockedByKind),
     ),
-    gauge(
-      "relay_trials",
-      "Trials by status.",
-      counted("status", trials.status.enumValues, readings.trialsByStatus),
-    ),
+    gauge("relay_trials", "Trials by status.", counted("status", TRIAL_STATUSES, readings.trialsByStatus)),
     gauge(
       "relay_dead_letters",
       "Items that MLflow will never take, by what became of them.",
-      counted("state", deadLetters.state.enumValues, readings.deadLettersByState),
+      counted("state", LETTER_STATES, readings.deadLettersByState),
     ),
     gauge(
       "relay_conflicts",
       "Recorded conflicts by kind, open and resolved.",
-      counted("kind", conflicts.kind.enumValues, readings.conflictsByKind),
+      counted("kind", CONFLICT_KINDS, readings.conflictsByKind),
     ),
     gauge(
       "relay_conflicts_open",
       "Conflicts by kind that nobody has resolved yet.",
-      counted("kind", conflicts.kind.enumValues, readings.openConflictsByKind),
+      counted("kind", CONFLICT_KINDS, readings.openConflictsByKind),
     ),
     gauge(
       "relay_jobs",

@@ -3,6 +3,7 @@ import { withDeadline } from "../../deadline.ts";
 import { errorText } from "../../log.ts";
 import type { Deps } from "../../relay/deps.ts";
 import { readBreaker } from "../../relay/line/breaker.ts";
+import { reach } from "../../store/database/probe.ts";
 import type { Readiness } from "./contract.ts";
 
 const CHECK_TIMEOUT_MS = 3_000;
@@ -35,7 +36,7 @@ export function forStrangers({ status, database, queue, mlflow }: Readiness): Re
 
 async function checkDatabase({ db }: Deps): Promise<Readiness["database"]> {
   try {
-    await withDeadline(CHECK_TIMEOUT_MS, db.prepare("select 1 from streams limit 1").all());
+    await withDeadline(CHECK_TIMEOUT_MS, reach(db));
     return { state: "ok", last_error: null };
   } catch (error) {
     return { state: "down", last_error: errorText(error) };

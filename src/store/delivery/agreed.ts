@@ -118,7 +118,13 @@ const TO_SEND = `
   select due.key from due left join agreed a on a.stream_id = ?1 and a.kind = 'tag' and a.key = due.key
   where a.value is not due.value`;
 
-/** The query for the tags that were taken away here and that MLflow still has, as far as is known. */
+/** The tags that were taken away here and that MLflow still has, as far as is known. */
+export async function readTagsToDelete(db: D1Database, streamId: number): Promise<string[]> {
+  const [{ results }] = await drizzle(db).batch([tagsToDelete(db, streamId)]);
+  return results.map(({ key }) => key);
+}
+
+/** The query for them. */
 export function tagsToDelete(db: D1Database, streamId: number) {
   return new Bound<{ key: string }>(db, TAKEN_AWAY, streamId);
 }

@@ -1,7 +1,31 @@
+import { and, asc, isNotNull, lte } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { streams } from "../schema/index.ts";
 import { heldBy } from "../stream/held.ts";
 import { HELD, type Lease } from "../stream/leases.ts";
 
 /** What was sent to MLflow and seen to be there, or not. */
+
+/** A stream with batches that are to be seen in its run. */
+export type Due = { id: number; runId: string; experimentId: string; unconfirmed: string | null };
+
+/** Those that were delivered by now, longest ago first. */
+export async function dueForConfirmation(db: D1Database, now: number, limit: number): Promise<Due[]> {
+  const rows = await drizzle(db)
+    .select({
+      id: streams.id,
+      runId: streams.mlflowRunId,
+      experimentId: streams.mlflowExperimentId,
+      unconfirmed: streams.unconfirmed,
+    })
+    .from(streams)
+    .where(and(isNotNull(streams.unconfirmed), lte(streams.deliveredAt, now)))
+    .orderBy(asc(streams.deliveredAt))
+    .limit(limit);
+  return rows.flatMap(({ runId, experimentId, ...row }) =>
+    runId === null || experimentId === null ? [] : [{ ...row, runId, experimentId }],
+  );
+}
 
 /** Takes what was sent of these streams for confirmed, unless more was sent meanwhile. */
 export async function noteConfirmed(

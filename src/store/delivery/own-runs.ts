@@ -16,6 +16,12 @@ export async function ownRuns(db: D1Database, most: number): Promise<string[]> {
   return results.map(({ id }) => id);
 }
 
+/** Whether a stream other than this one has a run. */
+export async function isRunOfAnother(db: D1Database, runId: string, streamId: number): Promise<boolean> {
+  const query = "select 1 from streams where mlflow_run_id = ?1 and id <> ?2";
+  return (await db.prepare(query).bind(runId, streamId).first()) !== null;
+}
+
 /** Writes a run down as the leased stream's own in the mirror, unless the mirror has another for it. */
 export function mirrorLink(
   db: D1Database,

@@ -31,6 +31,12 @@ export async function storeFold(
   return (results.at(-1)?.meta.changes ?? 0) > 0;
 }
 
+/** Up to where a stream is folded. */
+export async function watermarkOf(db: D1Database, streamId: number): Promise<number> {
+  const query = "select folded_seq from streams where id = ?1";
+  return (await db.prepare(query).bind(streamId).first<number>("folded_seq")) ?? 0;
+}
+
 const MOVE = "update streams set folded_seq = ?1 where id = ?2 and folded_seq = ?3";
 
 /**

@@ -2,6 +2,7 @@ import { and, eq, gt, lte, ne, sql } from "drizzle-orm";
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import { ending } from "../database/counted.ts";
 import { breakers } from "../schema/index.ts";
+import { NOW_MS } from "../sql.ts";
 
 /** The circuit breaker's row, one for each tracking server; none stands for closed, with nothing ever gone wrong. */
 export type Breaker = typeof breakers.$inferSelect;
@@ -11,7 +12,13 @@ type Values = Partial<Omit<Breaker, "server" | "state">>;
 const of = (server: string) => eq(breakers.server, server);
 const isIn = (server: string, state: Breaker["state"]) => and(of(server), eq(breakers.state, state));
 
-/** The query for a server's row. */
+/** A server's row, or null. */
+export async function breakerOf(db: D1Database, server: string): Promise<Breaker | null> {
+  const [row] = await breakerRow(drizzle(db), server);
+  return row ?? null;
+}
+
+/** The query for it. */
 export function breakerRow(orm: DrizzleD1Database, server: string) {
   return orm.select().from(breakers).where(of(server));
 }
@@ -88,4 +95,24 @@ export async function closeBreaker(db: D1Database, server: string, now: number):
     .update(breakers)
     .set({ ...closed, state: "closed" })
     .where(of(server));
+}
+
+/**
+ * Takes the next place in the row of calls to a server, which are an interval apart.
+ * @returns how many milliseconds are left until it
+ */
+export async function takePlace(
+  db: D1Database,
+  server: string,
+  intervalMs: number,
+  at: number,
+): Promise<number> {
+  const now = sql.raw(NOW_MS);
+  const next = sql`max(${breakers.nextCallAt}, ${now}) + ${intervalMs}`;
+  const [row] = await drizzle(db)
+    .insert(breakers)
+    .values({ server, nextCallAt: sql`${now} + ${intervalMs}`, updatedAt: at })
+    .onConflictDoUpdate({ target: breakers.server, set: { nextCallAt: next } })
+    .returning({ waitMs: sql<number>`${breakers.nextCallAt} - ${intervalMs} - ${now}` });
+  return row?.waitMs ?? 0;
 }

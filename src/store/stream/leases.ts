@@ -92,7 +92,11 @@ export async function claimFolding(
 /** What is in doubt, as the stream's row keeps it: it goes with every statement that renews or gives back a lease. */
 export type Fence = Pick<StreamRow, "doubt" | "fenceUntil"> & Partial<Pick<StreamRow, "unconfirmed">>;
 
-type Values = Partial<typeof streams.$inferInsert>;
+/** What a statement may set of a stream. */
+export type StreamValues = Partial<typeof streams.$inferInsert>;
+
+/** The same, or expressions for it. */
+export type StreamUpdate = SQLiteUpdateSetSource<typeof streams>;
 
 /**
  * Writes to the leased stream, and keeps the lease for its full length from now; null when the lease was lost.
@@ -102,7 +106,7 @@ type Values = Partial<typeof streams.$inferInsert>;
 export async function updateHeld(
   db: D1Database,
   lease: Lease,
-  values: SQLiteUpdateSetSource<typeof streams>,
+  values: StreamUpdate,
   sent: string | null,
   also: readonly Bound[],
 ): Promise<StreamRow | null> {
@@ -122,7 +126,12 @@ export async function updateHeld(
  * where all are taken it changes nothing.
  * @param places how many streams may call MLflow at once, this one included; null: it needs none
  */
-export function beforeCall(orm: DrizzleD1Database, lease: Lease, values: Values, places: number | null) {
+export function beforeCall(
+  orm: DrizzleD1Database,
+  lease: Lease,
+  values: StreamValues,
+  places: number | null,
+) {
   const until = sql`${now} + ${lease.ms}`;
   const calling = sql`(select count(*) from streams where calling_until > ${now})`;
   const isAdmitted = sql`(coalesce(${streams.callingUntil}, 0) > ${now} or ${calling} < ${places})`;
@@ -137,7 +146,7 @@ export function beforeCall(orm: DrizzleD1Database, lease: Lease, values: Values,
 export async function renew(
   db: D1Database,
   lease: Lease,
-  values: Values,
+  values: StreamValues,
   { places, sent }: { places: number | null; sent: string | null },
 ): Promise<boolean> {
   const orm = drizzle(repeatable(db));
@@ -164,7 +173,7 @@ const NOTHING: Done = { sent: null, after: 0, upto: 0 };
 export async function release(
   db: D1Database,
   lease: Lease,
-  values: Values,
+  values: StreamValues,
   at: number,
   { sent, after, upto }: Done = NOTHING,
 ): Promise<{ stream: StreamRow; pokeNeeded: boolean; delivered: number } | null> {

@@ -1,0 +1,38 @@
+import { and, desc, eq, or, sql } from "drizzle-orm";
+import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
+import { mlflowExperiments } from "../schema/index.ts";
+
+/** The experiments that runs may be made in, as far as the mirror knows. */
+
+/** MLflow's id of the active experiment of this name, or that had it before it was renamed; null without one. */
+export async function activeExperimentNamed(db: D1Database, name: string): Promise<string | null> {
+  const [known] = await activeExperiment(drizzle(db), name);
+  return known?.id ?? null;
+}
+
+/** The query for it. */
+export function activeExperiment(orm: DrizzleD1Database, name: string) {
+  const { name: current, formerNames, mlflowExperimentId, lifecycleStage, syncedAt } = mlflowExperiments;
+  const hadIt = sql`exists (select 1 from json_each(${formerNames}) where value = ${name})`;
+  return orm
+    .select({ id: mlflowExperimentId })
+    .from(mlflowExperiments)
+    .where(and(eq(lifecycleStage, "active"), or(eq(current, name), hadIt)))
+    .orderBy(desc(sql`${current} = ${name}`), desc(syncedAt))
+    .limit(1);
+}
+
+/** Whether an experiment is active. */
+export async function isExperimentActive(db: D1Database, experimentId: string): Promise<boolean> {
+  const mirrored = await drizzle(db)
+    .select({ lifecycleStage: mlflowExperiments.lifecycleStage })
+    .from(mlflowExperiments)
+    .where(eq(mlflowExperiments.mlflowExperimentId, experimentId))
+    .get();
+  return mirrored?.lifecycleStage === "active";
+}
+
+/** Forgets an experiment that MLflow says is gone, so that the next look asks MLflow. */
+export async function forgetExperiment(db: D1Database, experimentId: string): Promise<void> {
+  await drizzle(db).delete(mlflowExperiments).where(eq(mlflowExperiments.mlflowExperimentId, experimentId));
+}

@@ -1,0 +1,51 @@
+import { eq, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import type { Core } from "../../domain/fold.ts";
+import { parentRow } from "../delivery/parents.ts";
+import { type Unfolded, unfoldedOf, unfoldedQueries } from "../journal/unfolded.ts";
+import { unlinkedRun } from "../mirror/tagged.ts";
+import { type Breaker, breakerRow } from "../ops/breakers.ts";
+import { streams } from "../schema/index.ts";
+import { readableCore } from "../stream/core-column.ts";
+import type { StreamRow } from "../stream/leases.ts";
+import type { Above } from "./places.ts";
+
+/** What a turn wants to know of a stream before it claims it. */
+export type Unclaimed = {
+  breaker: Breaker | null;
+  above: Above;
+  /** Null: there is no such stream. */
+  stream: Pick<StreamRow, "kind" | "foldedSeq"> | null;
+  /** What is to be folded next; null where all is. */
+  helping: Unfolded | null;
+  /** The folded core, where nothing is to be folded and it can be read. */
+  core: Core | null;
+};
+
+/**
+ * Reads all that in one batch.
+ * @param server the breaker's key
+ * @throws what is thrown over an event that cannot be read
+ */
+export async function readUnclaimed(db: D1Database, streamId: number, server: string): Promise<Unclaimed> {
+  const orm = drizzle(db);
+  const watermark = sql`(select ${streams.foldedSeq} from ${streams} where ${streams.id} = ${streamId})`;
+  const [[breaker], [parent], { results: tagged }, [stream], ...unfolded] = await orm.batch([
+    breakerRow(orm, server),
+    parentRow(orm, streamId),
+    unlinkedRun(db, streamId),
+    orm
+      .select({ kind: streams.kind, foldedSeq: streams.foldedSeq })
+      .from(streams)
+      .where(eq(streams.id, streamId)),
+    ...unfoldedQueries(orm, streamId, watermark),
+  ]);
+  const helping = stream ? unfoldedOf(unfolded) : null;
+  return {
+    breaker: breaker ?? null,
+    above: { parent: parent ?? null, foundRunId: tagged[0]?.runId ?? null },
+    stream: stream ?? null,
+    helping,
+    core: helping === null ? readableCore(unfolded[2][0]?.core ?? null) : null,
+  };
+}
