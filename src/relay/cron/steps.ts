@@ -2,6 +2,7 @@ import type { PassReport } from "../../answers/ops.ts";
 import { pruneJobs } from "../../store/jobs/records.ts";
 import { lastPull } from "../../store/ops/passes.ts";
 import { forgetRefusals } from "../../store/ops/refusals.ts";
+import { cool } from "../../store/stream/warm.ts";
 import type { Deps } from "../deps.ts";
 import { deleteDoubles } from "../follow/doubles.ts";
 import { pruneHistory } from "../follow/history.ts";
@@ -129,6 +130,15 @@ export const CRON_STEPS: readonly CronStep[] = [
     statements: 20,
     when: always,
     run: async (deps) => ({ pruned_history_pages: await pruneHistory(deps) }),
+  },
+  {
+    name: "cool",
+    statements: 5,
+    when: always,
+    run: async ({ db, now }) => {
+      await cool(db, now());
+      return {};
+    },
   },
   {
     name: "watch",

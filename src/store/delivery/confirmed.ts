@@ -1,8 +1,9 @@
-import { and, asc, isNotNull, lte } from "drizzle-orm";
+import { and, asc, lte, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { streams } from "../schema/index.ts";
 import { heldBy } from "../stream/held.ts";
 import { HELD, type Lease } from "../stream/leases.ts";
+import { UNCONFIRMED } from "../stream/warm.ts";
 
 /** What was sent to MLflow and seen to be there, or not. */
 
@@ -19,7 +20,7 @@ export async function dueForConfirmation(db: D1Database, now: number, limit: num
       unconfirmed: streams.unconfirmed,
     })
     .from(streams)
-    .where(and(isNotNull(streams.unconfirmed), lte(streams.deliveredAt, now)))
+    .where(and(sql.raw(UNCONFIRMED), lte(streams.deliveredAt, now)))
     .orderBy(asc(streams.deliveredAt))
     .limit(limit);
   return rows.flatMap(({ runId, experimentId, ...row }) =>

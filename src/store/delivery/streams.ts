@@ -4,12 +4,13 @@ import { RETRIED_KINDS } from "../../domain/blocked.ts";
 import { events, streams } from "../schema/index.ts";
 import { NOW_MS } from "../sql.ts";
 import type { StreamRow } from "../stream/leases.ts";
+import { behind } from "../stream/warm.ts";
 import { NOT_BLOCKED } from "./blocked.ts";
 
-const behind = lt(streams.deliveredSeq, streams.lastSeq);
+const isBehind = sql.raw(behind());
 /** Not blocked, or by something that may pass. */
 const goesOn = or(isNull(streams.blockedKind), inArray(streams.blockedKind, [...RETRIED_KINDS]));
-/** Unary plus keeps SQLite from walking all streams in order of id, instead of the few in the index of those behind. */
+/** Unary plus keeps SQLite from walking all streams in order of id, instead of the few in the index of the warm ones. */
 const id = sql<number>`+${streams.id}`;
 
 /** A trial's or model run's stream, by its public id. */
@@ -30,7 +31,7 @@ export async function waitingForBreaker(db: D1Database, limit: number): Promise<
   const rows = await drizzle(db)
     .select({ id: streams.id })
     .from(streams)
-    .where(and(behind, eq(streams.waitingFor, "breaker"), goesOn))
+    .where(and(isBehind, eq(streams.waitingFor, "breaker"), goesOn))
     .orderBy(asc(id))
     .limit(limit);
   return rows.map((row) => row.id);
@@ -46,7 +47,7 @@ export async function behindStreams(
   options: { afterId: number; limit: number; deliver: "all" | "forced" | "none" },
 ): Promise<{ id: number; dueInMs: number }[]> {
   const unfolded = lt(streams.foldedSeq, streams.lastSeq);
-  const deliverable = and(behind, goesOn, sql`${streams.waitingFor} is not 'breaker'`);
+  const deliverable = and(isBehind, goesOn, sql`${streams.waitingFor} is not 'breaker'`);
   const wanted = {
     all: or(unfolded, deliverable),
     forced: or(unfolded, and(deliverable, eq(streams.forced, true))),
@@ -58,7 +59,7 @@ export async function behindStreams(
       dueInMs: sql<number>`max(0, ${streams.leaseUntil} - ${sql.raw(NOW_MS)}, ${streams.pokedUntil} - ${now}, ${streams.nextAttemptAt} - ${now})`,
     })
     .from(streams)
-    .where(and(behind, gt(id, options.afterId), wanted))
+    .where(and(isBehind, gt(id, options.afterId), wanted))
     .orderBy(asc(id))
     .limit(options.limit);
 }

@@ -34,8 +34,8 @@ export function pointRows(event: JournalEvent) {
 
 // `where true` keeps SQLite's grammar from reading "on conflict" as a join condition.
 export const INSERT_STREAMS = `
-  insert into streams (key, kind, model_run_id, trial_id, created_at, updated_at)
-  select value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?2, ?2 from json_each(?1)
+  insert into streams (key, kind, model_run_id, trial_id, created_at, updated_at, warm)
+  select value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?2, ?2, 1 from json_each(?1)
   where true on conflict (key) do nothing`;
 
 export const INSERT_MODEL_RUNS = `
@@ -44,8 +44,8 @@ export const INSERT_MODEL_RUNS = `
   where true on conflict do nothing`;
 
 export const INSERT_TRIALS = `
-  insert into trials (id, key, model_run_id, trial_id, created_at, updated_at)
-  select s.id, s.key, s.model_run_id, s.trial_id, ?2, ?2 from json_each(?1) j join streams s on s.key = j.value
+  insert into trials (id, key, model_run_id, trial_id, created_at, updated_at, warm)
+  select s.id, s.key, s.model_run_id, s.trial_id, ?2, ?2, 1 from json_each(?1) j join streams s on s.key = j.value
   where true on conflict do nothing`;
 
 /** The last number that the journal has given. */

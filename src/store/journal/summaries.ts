@@ -27,11 +27,16 @@ export async function staleSummaries(db: D1Database, since: number, limit: numbe
 
 const WORDS = Object.entries(SUMMARY_TAGS);
 
-// Unary plus: else SQLite walks the index of model runs, with every trial in it, for the sake of "distinct".
+// Unary plus: else SQLite walks the index of model runs, with every trial in it, for the sake of "union".
 const STALE = `
-  with touched as (
-    select distinct +model_run_id as id from trials
-    where updated_at >= min(?1, coalesce((select max(started_at) from cron_passes), 0)) and +model_run_id is not null),
+  with touched as (${[0, 1]
+    .map(
+      (warm) => `
+    select +model_run_id as id from trials
+    where warm = ${warm} and updated_at >= min(?1, coalesce((select max(started_at) from cron_passes), 0))
+      and +model_run_id is not null`,
+    )
+    .join(" union ")}),
   counts as (
     select c.model_run_id as id, c.running + c.succeeded + c.failed + c.skipped + c.cancelled as total,
       c.running, c.succeeded, c.failed, c.skipped, c.cancelled

@@ -1,8 +1,9 @@
-import { and, isNotNull, lt, not, type SQL, sql } from "drizzle-orm";
+import { and, gte, isNotNull, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { LAST_SEQ } from "../journal/sql.ts";
 import { syncState } from "../listing/common.ts";
 import { streams } from "../schema/index.ts";
+import { behind } from "../stream/warm.ts";
 import type { Counts } from "./counters.ts";
 
 /** Counting stops here, so that a scrape during a long outage does not read the whole journal. */
@@ -111,7 +112,7 @@ function streamCounts(totals: Counts, unfinished: readonly Row[] = []): Readings
  */
 function unfinishedStreams(db: D1Database): D1PreparedStatement {
   const orm = drizzle(db);
-  const isBehind = lt(streams.deliveredSeq, streams.lastSeq);
+  const isBehind = sql.raw(behind());
   const columns = { label: sql`${streams.kind}`.as("label"), detail: syncState.as("detail") };
   const half = (condition: SQL | undefined) =>
     orm
@@ -119,7 +120,7 @@ function unfinishedStreams(db: D1Database): D1PreparedStatement {
       .from(streams)
       .where(condition)
       .groupBy(sql`label`, sql`detail`);
-  const blockedOnly = and(isNotNull(streams.blockedKind), not(isBehind));
+  const blockedOnly = and(isNotNull(streams.blockedKind), gte(streams.deliveredSeq, streams.lastSeq));
   const query = half(isBehind).unionAll(half(blockedOnly)).toSQL();
   return db.prepare(query.sql).bind(...query.params);
 }
@@ -131,7 +132,7 @@ const JOBS = `
   select state as label, count(*) as value from jobs where state in ('queued', 'running') group by state`;
 
 /** What an operator has given up is not behind. */
-const IS_BEHIND = `s.delivered_seq < s.last_seq and s.blocked_kind is not 'forgotten'`;
+const IS_BEHIND = `${behind("s")} and s.blocked_kind is not 'forgotten'`;
 
 /** Only streams that are behind are looked at, and of the oldest events only the first of each. */
 const BACKLOG = `

@@ -70,6 +70,8 @@ export const trials = sqliteTable(
     endedAt: integer("ended_at"),
     createdAt: integer("created_at").notNull(),
     updatedAt: integer("updated_at").notNull(),
+    /** It changed a while ago at most: as of streams. The others are in an index by their last change. */
+    warm: integer({ mode: "boolean" }).notNull().default(false),
     /** JSON of `Core`: the rest of the fold state. */
     core: text(),
   },
@@ -77,7 +79,8 @@ export const trials = sqliteTable(
     index("trials_model_run").on(t.modelRunId, t.id),
     index("trials_trial").on(t.trialId),
     index("trials_status").on(t.status, t.id),
-    index("trials_updated").on(t.updatedAt, t.id),
+    index("trials_warm").on(t.id).where(sql`${t.warm} = 1`),
+    index("trials_cold").on(t.updatedAt, t.id).where(sql`${t.warm} = 0`),
   ],
 );
 

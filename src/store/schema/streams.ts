@@ -21,6 +21,11 @@ export const streams = sqliteTable(
     plannedSeq: integer("planned_seq").notNull().default(0),
     deliveredSeq: integer("delivered_seq").notNull().default(0),
     deliveredAt: integer("delivered_at"),
+    /**
+     * Something came or went a while ago at most, or is still to go or to be seen in MLflow: triggers set it, the cron
+     * takes it away. What is looked for among the few is in an index of the warm ones, which an event does not write.
+     */
+    warm: integer({ mode: "boolean" }).notNull().default(false),
     pokedUntil: integer("poked_until").notNull().default(0),
     /** When the trainer was last heard of, by acceptance. */
     heardAt: integer("heard_at").notNull().default(0),
@@ -70,7 +75,7 @@ export const streams = sqliteTable(
     sentState: text("sent_state"),
   },
   (t) => [
-    index("streams_behind").on(t.nextAttemptAt).where(sql`${t.deliveredSeq} < ${t.lastSeq}`),
+    index("streams_warm").on(t.id).where(sql`${t.warm} = 1`),
     index("streams_calling").on(t.callingUntil).where(sql`${t.callingUntil} is not null`),
     index("streams_experiment").on(t.mlflowExperimentId).where(sql`${t.mlflowExperimentId} is not null`),
     index("streams_blocked").on(t.id).where(sql`${t.blockedKind} is not null`),
@@ -80,7 +85,6 @@ export const streams = sqliteTable(
       .where(sql`${t.prunedAt} < coalesce(${t.deliveredAt}, ${t.updatedAt})`),
     index("streams_pruning").on(t.id).where(sql`${t.pruningSeq} is not null`),
     index("streams_forget").on(t.forgetAt).where(sql`${t.forgetAt} is not null`),
-    index("streams_unconfirmed").on(t.id).where(sql`${t.unconfirmed} is not null`),
     index("streams_recheck").on(t.recheckAt).where(sql`${t.recheckAt} is not null`),
     uniqueIndex("streams_mlflow_run").on(t.mlflowRunId).where(sql`${t.mlflowRunId} is not null`),
   ],

@@ -7,6 +7,7 @@ import type { SyncState } from "../../domain/words.ts";
 import { syncState } from "../listing/common.ts";
 import { behind, type Order, orderTerms, type Position } from "../listing/order.ts";
 import { metricSummaries, mlflowExperiments, modelRuns, streams, trials } from "../schema/index.ts";
+import { behind as isBehind } from "../stream/warm.ts";
 import { experimentName, lastValues, trialRows, trialView } from "./trial-rows.ts";
 
 export type TrialFilter = {
@@ -36,7 +37,7 @@ export type TrialSort = { descending: boolean } & (
 );
 
 /** Sub-queries over the indices of the few streams that are not over. */
-const BEHIND = sql.raw("(select id from streams where delivered_seq < last_seq)");
+const BEHIND = sql.raw(`(select id from streams where ${isBehind()})`);
 const BLOCKED = sql.raw("(select id from streams where blocked_kind is not null)");
 const FEW: Record<SyncState, SQL | undefined> = {
   pending: sql`${trials.id} in ${BEHIND}`,
@@ -104,17 +105,41 @@ async function findPage(
 ): Promise<Place[]> {
   const { experiment_name, ...others } = filter;
   const wanted = conditions(others);
-  if (experiment_name === undefined) return places(db, wanted, sort, after, limit);
-  const parts = await experimentParts(db, experiment_name);
-  if (!isById(sort) || isNarrow(filter)) return places(db, [...wanted, or(...parts)], sort, after, limit);
-  // Each part is in order of id already, so that no more of it is read than is shown.
-  const found = await Promise.all(
-    parts.map((part) => places(db, [...wanted, part], sort, after, limit, streams.id)),
-  );
-  return found
-    .flat()
-    .sort((a, b) => (sort.descending ? b.id - a.id : a.id - b.id))
-    .slice(0, limit);
+  const experiment = experiment_name === undefined ? [] : await experimentParts(db, experiment_name);
+  // Parts that are in order already each, so that no more of them is read than is shown.
+  if (isById(sort) && experiment.length > 0 && !isNarrow(filter))
+    return placesAmong(db, wanted, experiment, sort, after, limit, streams.id);
+  const own = experiment.length > 0 ? [...wanted, or(...experiment)] : wanted;
+  return placesAmong(db, own, isByChange(sort) ? BY_CHANGE : [undefined], sort, after, limit);
+}
+
+/** The warm ones, which are few, and those that are in an index by their last change. */
+const BY_CHANGE = [sql`${trials.warm} = 1`, sql`${trials.warm} = 0`];
+
+/** The first of several parts that have no trial in common, all of one moment. */
+async function placesAmong(
+  db: D1Database,
+  wanted: (SQL | undefined)[],
+  parts: readonly (SQL | undefined)[],
+  sort: TrialSort,
+  after: Position | null,
+  limit: number,
+  id?: SQLiteColumn,
+): Promise<Place[]> {
+  const [first, ...others] = parts.map((part) => places(db, [...wanted, part], sort, after, limit, id));
+  if (!first) return [];
+  const [rows, ...more] = await drizzle(db).batch([first, ...others]);
+  const found = [rows, ...more].flat();
+  const isMetric = "metric" in sort;
+  const listed = found.map((row) => ({
+    id: row.id,
+    value: isMetric && row.value === "NaN" ? null : row.value,
+  }));
+  if (more.length === 0) return listed;
+  // By id, or by a column that is a number and never null.
+  const number = ({ value }: Place) => Number(value);
+  const up = (a: Place, b: Place) => number(a) - number(b) || a.id - b.id;
+  return listed.sort((a, b) => (sort.descending ? up(b, a) : up(a, b))).slice(0, limit);
 }
 
 /** Whether a filter leaves so few that an experiment's index would not help. */
@@ -140,19 +165,19 @@ async function experimentParts(db: D1Database, name: string): Promise<SQL[]> {
  * Only what sort and filters ask for is read here: SQLite leaves out an outer join of one row that nothing refers to,
  * and a narrow row sorts fast.
  */
-async function places(
+function places(
   db: D1Database,
   wanted: (SQL | undefined)[],
   sort: TrialSort,
   after: Position | null,
   limit: number,
   id?: SQLiteColumn,
-): Promise<Place[]> {
+) {
   const order = orderOf(sort, id);
   const isMetric = "metric" in sort;
   // The stored form: an infinity would not survive the way out of the database.
   const value = sql<WireNumber | null>`${isMetric ? metricSummaries.last : order.by}`;
-  const rows = await drizzle(db)
+  return drizzle(db)
     .select({ id: trials.id, value: value.as("sort_value") })
     .from(trials)
     .leftJoin(streams, eq(streams.id, trials.id))
@@ -167,11 +192,14 @@ async function places(
     .where(and(...wanted, behind(order, after)))
     .orderBy(orderTerms(order))
     .limit(limit);
-  return rows.map((row) => ({ id: row.id, value: isMetric && row.value === "NaN" ? null : row.value }));
 }
 
 function isById(sort: TrialSort): boolean {
   return "column" in sort && sort.column === "created_at";
+}
+
+function isByChange(sort: TrialSort): boolean {
+  return "column" in sort && sort.column === "updated_at";
 }
 
 function conditions(filter: Omit<TrialFilter, "experiment_name">) {

@@ -1,0 +1,31 @@
+/**
+ * Streams and trials of which something was heard lately, or that have something to do, are warm (`streams.warm`): all
+ * who look for such ask the indexes of the warm ones, whose rows are written when a trial begins, and not with its events.
+ */
+
+/** Streams with events that MLflow has not. */
+export const behind = (stream = "streams") =>
+  `${stream}.warm = 1 and ${stream}.delivered_seq < ${stream}.last_seq`;
+
+/** Those with batches that MLflow took and nobody has seen there yet. */
+export const UNCONFIRMED = "streams.warm = 1 and streams.unconfirmed is not null";
+
+/** The pass of the cron after the next finds cold what nothing came of since. */
+const WARM_MS = 8 * 60_000;
+/** So many at most in one pass. */
+const MAX_COOLED = 20_000;
+
+/** Takes the mark from what has nothing to do and was not heard of for some minutes. */
+export async function cool(db: D1Database, now: number): Promise<void> {
+  await db.batch(
+    [COOL_STREAMS, COOL_TRIALS].map((query) => db.prepare(query).bind(now - WARM_MS, MAX_COOLED)),
+  );
+}
+
+const COOL_STREAMS = `
+  update streams set warm = 0 where id in (
+    select id from streams
+    where warm = 1 and delivered_seq >= last_seq and unconfirmed is null and updated_at < ?1 limit ?2)`;
+
+const COOL_TRIALS = `
+  update trials set warm = 0 where id in (select id from trials where warm = 1 and updated_at < ?1 limit ?2)`;
