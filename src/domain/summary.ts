@@ -28,7 +28,7 @@ export function summaryWith(before: Summary | undefined, point: Observation): Su
   };
 }
 
-/** MLflow's own rule for the latest value: by step, then timestamp, then value. */
+/** MLflow's own rule for the latest value: by step, then timestamp, then value, with NaN as 0. */
 function isAfter(point: Observation, summary: Summary): boolean {
   const step = (point.step ?? Infinity) - (summary.lastStep ?? Infinity);
   const byStep = Number.isNaN(step) ? 0 : step;

@@ -14,11 +14,12 @@ export function fromWire(value: WireNumber): number {
   return typeof value === "number" ? value : Number(value);
 }
 
-/** A total order of values, with NaN below everything. */
+/**
+ * A total order of values, with NaN where 0 is: MLflow stores it so and compares what it stored. Right below 0, so that
+ * no order of arrival matters.
+ */
 export function compareValues(a: number, b: number): number {
-  if (Number.isNaN(a)) return Number.isNaN(b) ? 0 : -1;
-  if (Number.isNaN(b)) return 1;
-  return a - b || 0;
+  return (a || 0) - (b || 0) || Number(Number.isNaN(b)) - Number(Number.isNaN(a));
 }
 
 /** Python's spelling and JSON's (or JavaScript's) of the same thing. */
