@@ -31,7 +31,8 @@ const ESCAPES: Record<string, string> = { "\\": "\\\\", "\n": "\\n", "\r": "\\r"
 /** What Python's `str.isprintable` is false for, but for the space. */
 const UNPRINTABLE = /[\\\p{C}\p{Z}]/gu;
 
-function quoted(text: string): string {
+/** A text as Python's `repr` writes it. */
+export function quoted(text: string): string {
   const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
   const escaped = text.replace(UNPRINTABLE, (char) => {
     if (char === " ") return char;

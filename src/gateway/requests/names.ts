@@ -1,0 +1,82 @@
+import {
+  chars,
+  cut,
+  MAX_KEY_CHARS,
+  MAX_PARAM_VALUE_CHARS,
+  MAX_TAG_VALUE_CHARS,
+} from "../../domain/limits.ts";
+import { quoted } from "../../domain/python.ts";
+import { isPythonWord } from "../../domain/python-word.ts";
+import { invalid, type Refusal } from "../refusal.ts";
+import { jsonDumps } from "./python.ts";
+
+/** What MLflow asks of keys and values, in its words (mlflow/utils/validation.py). */
+
+export type Pair = { key: string; value: string };
+
+const MAX_EXPERIMENT_TAG_VALUE_CHARS = 20_000;
+const BESIDE_WORDS = "/.- :";
+const CHARACTERS =
+  "Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:) and slashes (/).";
+
+/** @param rule ends the message; without one it ends after the parameter's name */
+export function invalidValue(path: string, value: unknown, rule?: string): Refusal {
+  const what = `Invalid value ${jsonDumps(value)} for parameter '${path}' supplied`;
+  return invalid(rule === undefined ? `${what}.` : `${what}: ${rule}`);
+}
+
+/** @throws Refusal for a key that MLflow takes for no metric's, parameter's or tag's; its length is another matter */
+export function checkKey(key: string, path: string): void {
+  // Python's `$` matches before a newline at the end.
+  const isMadeOf = [...key.replace(/\n$/, "")].every(
+    (char) => BESIDE_WORDS.includes(char) || isPythonWord(char),
+  );
+  if (!isMadeOf) throw invalidValue(path, key, CHARACTERS);
+  const normal = normalPath(key);
+  if (normal === key && !/^(\/|\.\.|\.$)/.test(normal)) return;
+  throw invalidValue(
+    path,
+    key,
+    "Names may be treated as files in certain cases, and must not resolve to other names when treated as such." +
+      ` This name would resolve to ${quoted(normal)}`,
+  );
+}
+
+/** @throws Refusal */
+export function checkLength(name: string, limit: number, text: string): void {
+  if (chars(text) > limit) throw invalid(`'${name}' exceeds the maximum length of ${limit} characters`);
+}
+
+/** A parameter as MLflow keeps it: it cuts long values without a word. */
+export function readParam({ key = "", value = "" }: Partial<Pair>, at = ""): Pair {
+  checkKey(key, `${at}key`);
+  checkLength("Param key", MAX_KEY_CHARS, key);
+  return { key, value: cut(value, MAX_PARAM_VALUE_CHARS) };
+}
+
+/** A run's tag as MLflow keeps it, which cuts its value too. */
+export function readTag({ key = "", value = "" }: Partial<Pair>, at = ""): Pair {
+  checkKey(key, `${at}key`);
+  checkLength(`${at}key`, MAX_KEY_CHARS, key);
+  return { key, value: cut(value, MAX_TAG_VALUE_CHARS) };
+}
+
+/** An experiment's tag, which is not cut. */
+export function readExperimentTag({ key = "", value = "" }: Partial<Pair>): Pair {
+  checkKey(key, "key");
+  checkLength("key", MAX_KEY_CHARS, key);
+  checkLength("value", MAX_EXPERIMENT_TAG_VALUE_CHARS, value);
+  return { key, value };
+}
+
+/** As Python's `posixpath.normpath`. */
+function normalPath(path: string): string {
+  const root = /^\/\/(?!\/)/.test(path) ? "//" : path.startsWith("/") ? "/" : "";
+  const parts: string[] = [];
+  for (const part of path.split("/")) {
+    if (part === "" || part === ".") continue;
+    if (part !== ".." || (root === "" && parts.length === 0) || parts.at(-1) === "..") parts.push(part);
+    else parts.pop();
+  }
+  return root + parts.join("/") || ".";
+}
