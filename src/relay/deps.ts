@@ -18,6 +18,8 @@ export type Guard = {
   held(): Promise<Failure | null>;
   /** The same for a call, which waits for its place in the row if it may be sent. */
   admit(): Promise<Failure | null>;
+  /** Waits for a call's place in the row. */
+  pace(): Promise<void>;
 };
 
 /** Everything with an effect that the stages use, passed in so that tests can put another in its place. */

@@ -85,7 +85,7 @@ async function sendBatch(
   batch: Batch,
   planned: PlannedBatches | null,
 ): Promise<Step> {
-  await turn.pace();
+  await turn.deps.guard.pace();
   // MLflow writes the token last, as a tag: where it is, all of the batch is.
   const slot = slotFor(turn, batch.token);
   if (slot === null) return { ok: false, end: { kind: "more" } };

@@ -3,7 +3,7 @@ import { type Failure, failed } from "../../mlflow/failure.ts";
 import type { Breaker } from "../../store/ops/breakers.ts";
 import type { Guard } from "../deps.ts";
 import { readBreaker } from "./breaker.ts";
-import { pace } from "./pace.ts";
+import { Pace } from "./pace.ts";
 
 /** A breaker that was seen closed is taken for closed so long: a round trip to the database for every call is too much. */
 const CLOSED_MS = 1_000;
@@ -11,10 +11,12 @@ const CLOSED_MS = 1_000;
 /** What stands before every call to MLflow: whether calls are switched on, the breaker, and the row of calls. */
 export class BreakerGuard implements Guard {
   readonly #deps: { db: D1Database; config: Config; now: () => number };
+  readonly #pace: Pace;
   #closedUntil = 0;
 
   constructor(deps: { db: D1Database; config: Config; now: () => number }) {
     this.#deps = deps;
+    this.#pace = new Pace(deps);
   }
 
   /** The breaker as it is now. */
@@ -42,7 +44,11 @@ export class BreakerGuard implements Guard {
   /** The same for a call, which waits for its place in the row if it may be sent. */
   async admit(): Promise<Failure | null> {
     const held = await this.held();
-    if (held === null) await pace(this.#deps);
+    if (held === null) await this.pace();
     return held;
+  }
+
+  async pace(): Promise<void> {
+    await this.#pace.wait();
   }
 }

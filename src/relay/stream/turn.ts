@@ -15,7 +15,6 @@ import {
 } from "../../store/stream/leases.ts";
 import type { Deps } from "../deps.ts";
 import { recordSuccess } from "../line/breaker.ts";
-import { pace } from "../line/pace.ts";
 
 /** The longest from renewing the lease to sending the call that it covers; whoever is later counts it as lost. */
 const MAX_START_MS = 10_000;
@@ -136,7 +135,7 @@ export class Turn {
   async call<T>(request: () => Promise<Result<T>>): Promise<Answered<T>> {
     const held = await this.deps.guard.held();
     if (held) return { ok: false, failure: held };
-    await this.pace();
+    await this.deps.guard.pace();
     const isCovered = this.#places === null || this.#hasPlace;
     if (!(isCovered && this.#isFresh()) && !(await this.#renew())) return { ok: false, failure: null };
     return this.#send(request);
@@ -161,7 +160,7 @@ export class Turn {
   ): Promise<Answered<T>> {
     const held = await this.deps.guard.held();
     if (held) return { ok: false, failure: held };
-    await this.pace();
+    await this.deps.guard.pace();
     this.begin(writing);
     if (!(await this.#renew(values))) return { ok: false, failure: null };
     this.stream = { ...this.stream, ...values };
@@ -208,11 +207,6 @@ export class Turn {
 
   #doubt(doubt: string, ms: number): void {
     this.stream = { ...this.stream, doubt, fenceUntil: this.deps.now() + ms };
-  }
-
-  /** Waits for a call's place in the row. */
-  async pace(): Promise<void> {
-    await pace(this.deps);
   }
 
   /** Work on another stream under its own lease, such as the parent's, within this turn and by its place. */

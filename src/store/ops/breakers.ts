@@ -98,21 +98,22 @@ export async function closeBreaker(db: D1Database, server: string, now: number):
 }
 
 /**
- * Takes the next place in the row of calls to a server, which are an interval apart.
- * @returns how many milliseconds are left until it
+ * Takes the next places in the row of calls to a server, which are an interval apart.
+ * @returns how many milliseconds are left until the first
  */
-export async function takePlace(
+export async function takePlaces(
   db: D1Database,
   server: string,
-  intervalMs: number,
+  { places, intervalMs }: { places: number; intervalMs: number },
   at: number,
 ): Promise<number> {
   const now = sql.raw(NOW_MS);
-  const next = sql`max(${breakers.nextCallAt}, ${now}) + ${intervalMs}`;
+  const ms = places * intervalMs;
+  const next = sql`max(${breakers.nextCallAt}, ${now}) + ${ms}`;
   const [row] = await drizzle(db)
     .insert(breakers)
-    .values({ server, nextCallAt: sql`${now} + ${intervalMs}`, updatedAt: at })
+    .values({ server, nextCallAt: sql`${now} + ${ms}`, updatedAt: at })
     .onConflictDoUpdate({ target: breakers.server, set: { nextCallAt: next } })
-    .returning({ waitMs: sql<number>`${breakers.nextCallAt} - ${intervalMs} - ${now}` });
+    .returning({ waitMs: sql<number>`${breakers.nextCallAt} - ${ms} - ${now}` });
   return row?.waitMs ?? 0;
 }
