@@ -17,6 +17,8 @@ const SENT_AT_ONCE = {
   points: 4 * FULL_BATCH_POINTS,
   factsBytes: MAX_FACTS_BYTES,
 };
+/** The first one also has what a trial begins with, its parameters and tags: no small batch is to be left of it. */
+const SENT_FIRST = { ...SENT_AT_ONCE, points: SENT_AT_ONCE.points - 200 };
 /** Positions of a terminal event's metrics without a step, behind those that came with one. */
 const FINALS_FROM = 1_000_000;
 
@@ -65,7 +67,7 @@ export async function readNext(db: D1Database, stream: Marks) {
 
 /** The events, and what they added: points, parameters first accepted and tags last changed there. */
 function nextQueries(orm: DrizzleD1Database, { id, plannedSeq, foldedSeq }: Marks) {
-  const helping = nextEvents(id, plannedSeq, SENT_AT_ONCE);
+  const helping = nextEvents(id, plannedSeq, plannedSeq === 0 ? SENT_FIRST : SENT_AT_ONCE);
   const isNext = (seq: SQLWrapper) => and(helping(seq), lte(seq, foldedSeq));
   // What was taken from MLflow need not be sent there.
   const isNews = (kind: "tag" | "param", table: typeof params | typeof tags) =>
