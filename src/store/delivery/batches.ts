@@ -6,7 +6,8 @@ import { batches } from "../schema/index.ts";
 import { Bound } from "../sql.ts";
 import { readItems } from "../stream/columns.ts";
 import { forgetBatch } from "../stream/forget-batch.ts";
-import { beforeCall, type Fence, HELD, type Lease } from "../stream/leases.ts";
+import { heldBy } from "../stream/held.ts";
+import { beforeCall, type Fence, type Lease } from "../stream/leases.ts";
 import { AGREE_ON_TAGS } from "./agreed.ts";
 
 /** One log-batch to be: its exact items, and how often it was begun to be sent. */
@@ -94,8 +95,8 @@ const STORE = `
 /** Notes that nothing of a batch that was begun can be in MLflow. */
 export async function markUntouched(db: D1Database, { streamId, token }: Lease, batch: Batch): Promise<void> {
   await db
-    .prepare(`update batches set attempts = 0 where stream_id = ? and token = ? and ${HELD}`)
-    .bind(streamId, batch.token, streamId, token)
+    .prepare(`update batches set attempts = 0 where stream_id = ?1 and token = ?3 and ${heldBy(1, 2)}`)
+    .bind(streamId, token, batch.token)
     .run();
 }
 
@@ -107,8 +108,8 @@ export async function keepLeft(
   left: Items,
 ): Promise<boolean> {
   const { meta } = await db
-    .prepare(`update batches set items = ? where stream_id = ? and token = ? and ${HELD}`)
-    .bind(JSON.stringify(left), streamId, batch.token, streamId, token)
+    .prepare(`update batches set items = ?4 where stream_id = ?1 and token = ?3 and ${heldBy(1, 2)}`)
+    .bind(streamId, token, batch.token, JSON.stringify(left))
     .run();
   return meta.changes > 0;
 }

@@ -5,7 +5,8 @@ import { type Block, type BlockedKind, GONE_KINDS } from "../../domain/blocked.t
 import type { Position } from "../listing/order.ts";
 import { owner, ownerView } from "../listing/owner.ts";
 import { streams } from "../schema/index.ts";
-import { HELD, type Lease } from "../stream/leases.ts";
+import { heldBy } from "../stream/held.ts";
+import type { Lease } from "../stream/leases.ts";
 
 /** What a stream's row says when nothing blocks it, as columns and in SQL. */
 export const NOT_BLOCKED = { blockedKind: null, blockedOn: null, blockedReason: null };
@@ -91,24 +92,21 @@ export async function listBlocked(
  * @returns false when the lease was lost
  */
 export async function startAnew(db: D1Database, { streamId, token }: Lease): Promise<boolean> {
-  const isHeld = [streamId, token];
+  const ofStream = (query: string) => db.prepare(query).bind(streamId, token);
+  const isHeld = heldBy(1, 2);
   const results = await db.batch([
-    db.prepare(`delete from batches where stream_id = ? and ${HELD}`).bind(streamId, ...isHeld),
-    db.prepare(`delete from agreed where stream_id = ? and ${HELD}`).bind(streamId, ...isHeld),
-    db
-      .prepare(
-        `update mlflow_runs set stream_id = null, double_of = stream_id, lifecycle_stage = 'deleted'
-         where stream_id = ? and ${HELD}`,
-      )
-      .bind(streamId, ...isHeld),
-    db
-      .prepare(
-        `update streams set planned_seq = 0, delivered_seq = 0, delivered_at = null, mlflow_run_id = null,
+    ofStream(`delete from batches where stream_id = ?1 and ${isHeld}`),
+    ofStream(`delete from agreed where stream_id = ?1 and ${isHeld}`),
+    ofStream(
+      `update mlflow_runs set stream_id = null, double_of = stream_id, lifecycle_stage = 'deleted'
+       where stream_id = ?1 and ${isHeld}`,
+    ),
+    ofStream(
+      `update streams set planned_seq = 0, delivered_seq = 0, delivered_at = null, mlflow_run_id = null,
            mlflow_experiment_id = null, experiment_name = null, adopted = 0, sent_state = null, create_nonce = null,
            create_sent_at = null, recheck_at = null, doubt = null, fence_until = null, unconfirmed = null
-         where id = ? and lease_token = ?`,
-      )
-      .bind(...isHeld),
+         where id = ?1 and lease_token = ?2`,
+    ),
   ]);
   return (results.at(-1)?.meta.changes ?? 0) > 0;
 }

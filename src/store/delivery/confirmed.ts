@@ -2,7 +2,7 @@ import { and, asc, lte, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { streams } from "../schema/index.ts";
 import { heldBy } from "../stream/held.ts";
-import { HELD, type Lease } from "../stream/leases.ts";
+import type { Lease } from "../stream/leases.ts";
 import { UNCONFIRMED } from "../stream/warm.ts";
 
 /** What was sent to MLflow and seen to be there, or not. */
@@ -52,25 +52,24 @@ export async function forgetSent(
   after: number,
   shown: readonly { key: string; value: string }[],
 ): Promise<void> {
-  const isHeld = [streamId, token];
   await db.batch([
-    db.prepare(`delete from batches where stream_id = ? and ${HELD}`).bind(streamId, ...isHeld),
+    db.prepare(`delete from batches where stream_id = ?1 and ${heldBy(1, 2)}`).bind(streamId, token),
     db
       .prepare(
-        `delete from agreed where stream_id = ?3 and kind = 'tag' and key in (${SAID_AFTER})
-           and ${heldBy(3, 4)}`,
+        `delete from agreed where stream_id = ?1 and kind = 'tag' and key in (${SAID_AFTER})
+           and ${heldBy(1, 2)}`,
       )
-      .bind(null, after, ...isHeld),
+      .bind(streamId, token, after),
     db
       .prepare(
         `insert into agreed (stream_id, kind, key, value)
-         select ?3, 'tag', t.value ->> 'key', t.value ->> 'value' from json_each(?1) t
+         select ?1, 'tag', t.value ->> 'key', t.value ->> 'value' from json_each(?4) t
          where t.value ->> 'key' in (${SAID_AFTER})
-           and ${heldBy(3, 4)}
+           and ${heldBy(1, 2)}
          on conflict do update set value = excluded.value`,
       )
-      .bind(JSON.stringify(shown), after, ...isHeld),
+      .bind(streamId, token, after, JSON.stringify(shown)),
   ]);
 }
 
-const SAID_AFTER = "select key from tags where stream_id = ?3 and seq > ?2";
+const SAID_AFTER = "select key from tags where stream_id = ?1 and seq > ?3";

@@ -1,5 +1,5 @@
 /**
- * The condition that the lease is held, for SQL text whose parameters have numbers.
+ * The condition that the lease is held, for SQL text.
  * @param stream the number under which the stream's id is bound, `token` that of the lease's token
  */
 export function heldBy(stream: number, token: number): string {

@@ -16,13 +16,10 @@ export type Lease = { streamId: number; token: string; ms: number };
 
 const now = sql.raw(NOW_MS);
 
-/** The condition that every statement of a commit carries. */
+/** The condition that every update of the leased stream itself carries; `heldBy` is that of the other tables. */
 export function held(lease: Lease) {
   return and(eq(streams.id, lease.streamId), eq(streams.leaseToken, lease.token));
 }
-
-/** The same for SQL text; bind `heldArgs(lease)` in its place. */
-export const HELD = "exists (select 1 from streams where id = ? and lease_token = ?)";
 
 export type Claim =
   | { kind: "claimed"; lease: Lease; stream: StreamRow }
