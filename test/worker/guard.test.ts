@@ -1,8 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
 import { unstored } from "../../src/relay/delivery/stored-points.ts";
-import { readHistory } from "../../src/relay/follow/history.ts";
-import { readOldSeries } from "../../src/relay/follow/old-series.ts";
+import { readHistory, readOldSeries } from "../../src/relay/follow/history.ts";
 import { underLease } from "../../src/relay/stream/under-lease.ts";
 import { wire } from "../../src/wire.ts";
 import { idOf, post } from "./api.ts";

@@ -2,6 +2,7 @@ import type { Series } from "../../answers/trials.ts";
 import { downsample } from "../../domain/downsample.ts";
 import { MAX_STEP, MIN_STEP } from "../../domain/limits.ts";
 import { toWire } from "../../domain/values.ts";
+import type { Result } from "../../mlflow/failure.ts";
 import {
   type CachedHistory,
   cachedHistory,
@@ -41,36 +42,72 @@ export async function readHistory(
   const hasEnded = status !== "RUNNING" && status !== "SCHEDULED";
   const isFresh =
     cached !== null && ((hasEnded && syncedAt < cached.readAt) || deps.now() - cached.readAt < FRESH_MS);
-  const show = (points: SeriesPoint[], readAt: number): History => ({
-    kind: "read",
-    series: {
-      points: downsample(points, maxPoints),
-      total: points.length,
-      downsampled: points.length > maxPoints,
-    },
-    readAt,
-  });
   const fromCache = async ({ readAt, pages }: CachedHistory) => {
     const points = await readCached(deps.db, runId, key, { readAt, pages }, within(range));
-    return points && show(points, readAt);
+    return points && { kind: "read" as const, series: thinned(points, maxPoints), readAt };
   };
   if (isFresh) {
     const shown = await fromCache(cached);
     if (shown) return shown;
   }
-  const asked = await askMlflow(deps, runId, key);
-  if (asked.ok && asked.points.length > 0) {
-    await storeHistory(deps.db, runId, key, asked.points, asked.readAt);
-    const isWithin = within(range);
-    return show(
-      asked.points.filter(({ step }) => isWithin(step)),
-      asked.readAt,
-    );
+  const readAt = deps.now();
+  const asked = await wholeHistory(deps.mlflow, runId, key);
+  if (asked.ok && asked.value.length > 0) {
+    await storeHistory(deps.db, runId, key, asked.value, readAt);
+    return { kind: "read", series: seriesOf(asked.value, range, maxPoints), readAt };
   }
   // Points do not vanish from a run; one that was deleted for good has none any more.
   const older = cached && (await fromCache(cached));
   if (older) return older;
-  return asked.ok ? { kind: "no metric" } : { kind: "away", reason: asked.reason };
+  return asked.ok ? { kind: "no metric" } : { kind: "away", reason: asked.failure.message };
+}
+
+/**
+ * The same of a trial whose points were pruned here, always from MLflow, which was seen to have them all.
+ * @returns null when MLflow has no such metric, or why it could not be asked
+ */
+export async function readOldSeries(
+  mlflow: Deps["mlflow"],
+  runId: string,
+  key: string,
+  range: StepRange,
+  maxPoints: number,
+): Promise<Result<Series | null>> {
+  const read = await wholeHistory(mlflow, runId, key);
+  if (!read.ok) return read;
+  return { ok: true, value: read.value.length === 0 ? null : seriesOf(read.value, range, maxPoints) };
+}
+
+/** All points of a metric of a run, in order of step, then time; none where MLflow does not know it. */
+async function wholeHistory(
+  mlflow: Deps["mlflow"],
+  runId: string,
+  key: string,
+): Promise<Result<SeriesPoint[]>> {
+  const points: SeriesPoint[] = [];
+  for await (const page of mlflow.metricHistory(runId, key)) {
+    if (!page.ok) return page;
+    for (const { step, timestamp, value } of page.value)
+      points.push({ step: Number(step), timestamp, value: toWire(value) });
+  }
+  points.sort((a, b) => a.step - b.step || a.timestamp - b.timestamp);
+  return { ok: true, value: points };
+}
+
+function seriesOf(points: readonly SeriesPoint[], range: StepRange, maxPoints: number): Series {
+  const isWithin = within(range);
+  return thinned(
+    points.filter(({ step }) => isWithin(step)),
+    maxPoints,
+  );
+}
+
+function thinned(points: SeriesPoint[], maxPoints: number): Series {
+  return {
+    points: downsample(points, maxPoints),
+    total: points.length,
+    downsampled: points.length > maxPoints,
+  };
 }
 
 /** The widest range holds everything, also steps beyond what a double holds exactly. */
@@ -78,20 +115,6 @@ function within({ from, to }: StepRange): (step: number) => boolean {
   const least = from === MIN_STEP ? Number.NEGATIVE_INFINITY : from;
   const most = to === MAX_STEP ? Number.POSITIVE_INFINITY : to;
   return (step) => step >= least && step <= most;
-}
-
-type Asked = { ok: true; points: SeriesPoint[]; readAt: number } | { ok: false; reason: string };
-
-async function askMlflow(deps: Pick<Deps, "mlflow" | "now">, runId: string, key: string): Promise<Asked> {
-  const readAt = deps.now();
-  const points: SeriesPoint[] = [];
-  for await (const page of deps.mlflow.metricHistory(runId, key)) {
-    if (!page.ok) return { ok: false, reason: page.failure.message };
-    for (const { step, timestamp, value } of page.value)
-      points.push({ step: Number(step), timestamp, value: toWire(value) });
-  }
-  points.sort((a, b) => a.step - b.step || a.timestamp - b.timestamp);
-  return { ok: true, points, readAt };
 }
 
 /** Forgets what was read of MLflow more than a day ago, a bounded part of it at once; how many pages went. */

@@ -1,5 +1,5 @@
 import { HttpFailure } from "../../errors.ts";
-import { readOldSeries } from "../../relay/follow/old-series.ts";
+import { readOldSeries } from "../../relay/follow/history.ts";
 import { fullVerdict } from "../../store/readback/verdicts.ts";
 import { readSeries } from "../../store/views/points.ts";
 import { readState, summaryViews, trialStream } from "../../store/views/state.ts";
