@@ -2,8 +2,9 @@ import type { Run } from "../../mlflow/types.ts";
 import { mirrorLink } from "../../store/delivery/own-runs.ts";
 import { nestsSince } from "../../store/delivery/parents.ts";
 import type { SentState } from "../../store/stream/columns.ts";
+import { landingMs } from "../stream/held-stream.ts";
 import { stop } from "../stream/stop.ts";
-import { landingMs, proceed, type Step, type Turn } from "../stream/turn.ts";
+import { proceed, type Step, type Turn } from "../stream/turn.ts";
 
 /** Writes the run down as the stream's own. */
 export async function link(turn: Turn, run: Run, runName: string, adopted: boolean): Promise<Step> {

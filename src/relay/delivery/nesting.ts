@@ -1,6 +1,7 @@
 import { isRetried } from "../../domain/blocked.ts";
 import { type Core, fieldOf } from "../../domain/fold.ts";
 import { MODEL_RUN_TAG, PARENT_TAG, TRIAL_TAG } from "../../mlflow/tags.ts";
+import { poll, sleep } from "../../poll.ts";
 import { isForgotten, NOT_BLOCKED } from "../../store/delivery/blocked.ts";
 import { coreOf, modelRunStream, type ParentRow } from "../../store/delivery/parents.ts";
 import { readCore } from "../../store/stream/core-column.ts";
@@ -19,7 +20,7 @@ import { renest } from "./renest.ts";
 import { ensureRun } from "./run.ts";
 
 const PARENT_LOOK_MS = 100;
-const MAX_PARENT_LOOKS = 20;
+const PARENT_LOOKS = 20;
 /** How soon to come back for a parent run that another turn is still making. */
 const PARENT_POLL_MS = 1_000;
 /** How soon where an operator has to act first; unblocking a model run wakes its trials. */
@@ -215,12 +216,15 @@ async function ensureParent(turn: Turn, { stream, fold }: Parent, core: Core): P
 
 /** Another turn is just making the run, which takes a moment: waiting for it here beats coming back later. */
 async function runMadeMeanwhile({ db }: Deps, modelRunId: string): Promise<Home | null> {
-  for (let i = 0; i < MAX_PARENT_LOOKS; i++) {
-    await new Promise((resolve) => setTimeout(resolve, PARENT_LOOK_MS));
-    const stream = (await modelRunStream(db, modelRunId))?.stream;
-    if (stream && stream.mlflowRunId !== null) return homeOf(stream.mlflowRunId, stream, false);
-  }
-  return null;
+  await sleep(PARENT_LOOK_MS);
+  return poll(
+    PARENT_LOOKS - 1,
+    () => PARENT_LOOK_MS,
+    async () => {
+      const stream = (await modelRunStream(db, modelRunId))?.stream;
+      return stream && stream.mlflowRunId !== null ? homeOf(stream.mlflowRunId, stream, false) : null;
+    },
+  );
 }
 
 function common(turn: Turn, core: Core, id: string): Pick<RunWanted, "runName" | "startTime" | "user"> {

@@ -4,8 +4,9 @@ import { countOf, type Items, isBatchTag, pieces } from "../../mlflow/plan.ts";
 import { type Batch, keepLeft } from "../../store/delivery/batches.ts";
 import { bury } from "../../store/delivery/dead-letters.ts";
 import { control } from "../stream/control.ts";
+import type { Writing } from "../stream/held-stream.ts";
 import { stop } from "../stream/stop.ts";
-import { proceed, type Step, type Turn, type Writing } from "../stream/turn.ts";
+import { proceed, type Step, type Turn } from "../stream/turn.ts";
 import { unconflicted } from "./params.ts";
 import { unstored } from "./stored-points.ts";
 

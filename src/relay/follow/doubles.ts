@@ -10,7 +10,8 @@ import { filterOfTime, NONCE_TAG } from "../delivery/nonce.ts";
 import { findByNonce } from "../delivery/run.ts";
 import type { Deps } from "../deps.ts";
 import { heard } from "../line/breaker.ts";
-import { landingMs, type Turn } from "../stream/turn.ts";
+import { landingMs } from "../stream/held-stream.ts";
+import type { Turn } from "../stream/turn.ts";
 import { RUN_STATEMENTS, underLease } from "../stream/under-lease.ts";
 
 /** What one pass looks at; a trial without a double takes no statement and no call of its own. */

@@ -1,3 +1,4 @@
+import { sleep } from "../../poll.ts";
 import { isDelivering } from "../../store/stream/leases.ts";
 import type { Deps } from "../deps.ts";
 
@@ -9,5 +10,5 @@ const MAX_REST_MS = 2_000;
  */
 export async function rest({ db }: Pick<Deps, "db">, callMs: number): Promise<void> {
   if (!(await isDelivering(db))) return;
-  await new Promise((resolve) => setTimeout(resolve, Math.min(callMs, MAX_REST_MS)));
+  await sleep(Math.min(callMs, MAX_REST_MS));
 }

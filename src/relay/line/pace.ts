@@ -1,3 +1,4 @@
+import { sleep } from "../../poll.ts";
 import { takePlaces } from "../../store/ops/breakers.ts";
 import type { Deps } from "../deps.ts";
 import { serverOf } from "./breaker.ts";
@@ -28,7 +29,7 @@ export class Pace {
     const { maxCallsPerSecond } = this.#deps.config;
     if (maxCallsPerSecond === 0) return;
     const waitMs = (await this.#place(maxCallsPerSecond)) - this.#deps.now();
-    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    if (waitMs > 0) await sleep(waitMs);
   }
 
   async #place(callsPerSecond: number): Promise<number> {

@@ -2,7 +2,7 @@ import type { Failure } from "../../mlflow/failure.ts";
 import { mirrorExperiment } from "../../store/mirror/experiments.ts";
 import { lock, unlock } from "../../store/ops/locks.ts";
 import type { Deps } from "../deps.ts";
-import { leaseMs } from "../stream/turn.ts";
+import { leaseMs } from "../stream/held-stream.ts";
 
 export type Renamed =
   | { kind: "renamed" }

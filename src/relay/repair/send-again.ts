@@ -4,7 +4,7 @@ import { requeue } from "../../store/delivery/requeue.ts";
 import { keptTags } from "../../store/readback/kept.ts";
 import { type Claim, claim } from "../../store/stream/leases.ts";
 import type { Deps } from "../deps.ts";
-import { leaseMs } from "../stream/turn.ts";
+import { leaseMs } from "../stream/held-stream.ts";
 import { letGo } from "../stream/under-lease.ts";
 import type { Plan } from "./backfill.ts";
 

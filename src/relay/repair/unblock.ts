@@ -1,16 +1,18 @@
+import { poll } from "../../poll.ts";
 import { wakeTrialsOf } from "../../store/delivery/blocked.ts";
 import { type Claim, claim } from "../../store/stream/leases.ts";
 import type { Deps } from "../deps.ts";
 import { sendPokes } from "../messages.ts";
 import { settleDoubt } from "../stream/fence.ts";
-import { leaseMs, Turn } from "../stream/turn.ts";
+import { leaseMs } from "../stream/held-stream.ts";
+import { Turn } from "../stream/turn.ts";
 import { letGo } from "../stream/under-lease.ts";
 import { applyChange } from "./apply-change.ts";
 import type { UnblockAction, Unblocked } from "./changes.ts";
 import { planUnblock } from "./plan-unblock.ts";
 
 /** So long an operator waits for a stream that is in other hands before hearing that it is. */
-const MAX_POLLS = 20;
+const POLLS = 20;
 const POLL_MS = 250;
 
 /**
@@ -23,9 +25,9 @@ export async function unblock(
   action: UnblockAction,
   dryRun: boolean,
 ): Promise<Unblocked> {
-  const { claimedAt, ...claimed } = await claimSoon(deps, streamId);
-  if (claimed.kind !== "claimed") return { kind: "later", detail: "Another turn has it in hand just now." };
-  const turn = new Turn(deps, claimed.lease, claimed.stream, { claimedAt, places: null });
+  const claimed = await claimSoon(deps, streamId);
+  if (claimed?.kind !== "claimed") return { kind: "later", detail: "Another turn has it in hand just now." };
+  const turn = new Turn(deps, claimed.lease, claimed.stream, { claimedAt: claimed.claimedAt, places: null });
   const outcome = await decideAndLetGo(turn, action, dryRun);
   if (outcome.kind !== "done" || dryRun) return outcome;
   const { kind, modelRunId } = claimed.stream;
@@ -38,13 +40,16 @@ export async function unblock(
 }
 
 /** A blocked stream is still tried now and then, by the cron and by its trials: that is over in a moment. */
-async function claimSoon(deps: Deps, streamId: number): Promise<Claim & { claimedAt: number }> {
-  for (let polls = 0; ; polls++) {
-    const claimedAt = deps.now();
-    const claimed = await claim(deps.db, streamId, leaseMs(deps.config.mlflow.timeoutMs));
-    if (claimed.kind !== "busy" || polls === MAX_POLLS) return { ...claimed, claimedAt };
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
+async function claimSoon(deps: Deps, streamId: number): Promise<(Claim & { claimedAt: number }) | null> {
+  return poll(
+    POLLS,
+    () => POLL_MS,
+    async () => {
+      const claimedAt = deps.now();
+      const claimed = await claim(deps.db, streamId, leaseMs(deps.config.mlflow.timeoutMs));
+      return claimed.kind === "busy" ? null : { ...claimed, claimedAt };
+    },
+  );
 }
 
 async function decideAndLetGo(turn: Turn, action: UnblockAction, dryRun: boolean): Promise<Unblocked> {

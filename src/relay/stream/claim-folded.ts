@@ -8,7 +8,7 @@ import { readUnclaimed } from "../../store/turn/unclaimed.ts";
 import type { Deps } from "../deps.ts";
 import { serverOf } from "../line/breaker.ts";
 import { foldStream } from "./fold.ts";
-import { leaseMs } from "./turn.ts";
+import { leaseMs } from "./held-stream.ts";
 
 /** The folded core of a stream, and the watermark that it was read at; null: it is still to be read. */
 export type Known = { foldedSeq: number; core: Core } | null;

@@ -1,11 +1,10 @@
 import type { Block } from "../../domain/blocked.ts";
 import type { MlflowWrites } from "../../mlflow/client.ts";
-import type { Failure, Result } from "../../mlflow/failure.ts";
+import type { Result } from "../../mlflow/failure.ts";
+import { poll } from "../../poll.ts";
 import { type Mark, markSent } from "../../store/delivery/batches.ts";
 import type { Bound } from "../../store/sql.ts";
-import type { Doubt, SentState, Unconfirmed } from "../../store/stream/columns.ts";
 import {
-  type Fence,
   isHeld,
   type Lease,
   renew,
@@ -15,9 +14,7 @@ import {
 } from "../../store/stream/leases.ts";
 import type { Deps } from "../deps.ts";
 import { recordSuccess } from "../line/breaker.ts";
-
-/** The longest from renewing the lease to sending the call that it covers; whoever is later counts it as lost. */
-const MAX_START_MS = 10_000;
+import { HeldStream, MAX_START_MS, type Writing } from "./held-stream.ts";
 
 /** A lease that was renewed so short a time ago covers another call. */
 const KEEP_MS = 5_000;
@@ -47,11 +44,6 @@ type Answered<T> = Result<T> | { ok: false; failure: null };
 
 export const proceed: Step = { ok: true, value: undefined };
 
-/** What is about to be written to MLflow, for whoever has to find out whether it was. */
-export type Writing = { call: string; token?: string; state?: Partial<SentState> };
-
-const TOO_MANY_REQUESTS = 429;
-
 /** How soon to come back for what failed in the relay's own house. */
 export const RETRY_SOON_MS = 2_000;
 /** The most calls to MLflow in one turn, and about the longest, so that one huge trial cannot hold the others up. */
@@ -60,33 +52,12 @@ const MAX_TURN_MS = 60_000;
 /** A step that takes more is cut short, and goes on in the next turn. */
 const STEP_STATEMENTS = 40;
 
-/** A lease outlasts the call it covers and the time in which a call that timed out may still land. */
-export function leaseMs(timeoutMs: number): number {
-  return landingMs(timeoutMs) + MAX_START_MS;
-}
-
-/** From sending until a call without an answer can no longer take effect: its timeout, and as long again. */
-export function landingMs(timeoutMs: number): number {
-  return 2 * timeoutMs;
-}
-
-/** What a failed write leaves behind: nothing, or its effect in doubt, though over, or it may even still land. */
-function effectOf({ kind, status }: Failure): "none" | "unknown" | "under way" {
-  if (kind === "ambiguous") return "under way";
-  // An error may follow the commit, and what stands between may answer in MLflow's place. A rate limiter refuses before
-  // anything is done.
-  const inDoubt = kind === "transient" || kind === "misconfigured";
-  return inDoubt && status !== TOO_MANY_REQUESTS ? "unknown" : "none";
-}
-
 /**
- * One holder's work on one stream, from claim to release. `stream` is the row as last written, but for the write in
- * doubt, which goes with the next statement.
+ * One holder's work on one stream, from claim to release.
  */
-export class Turn {
+export class Turn extends HeldStream {
   readonly deps: Deps;
   readonly lease: Lease;
-  stream: StreamRow;
   /** How many items may be set aside before the server has to take another control write. */
   trust = 0;
   readonly #begunAt: number;
@@ -99,11 +70,6 @@ export class Turn {
   #calls = 0;
   #failuresBefore: boolean;
   #renewedAt: number;
-  /** What the row has as sent and still to be seen. */
-  #noted: string | null;
-  /** What was in doubt, though over, when the present write began. */
-  #before: string | null = null;
-  #isUnsent = false;
 
   /**
    * @param how.claimedAt when the lease was asked for, in epoch milliseconds
@@ -115,11 +81,10 @@ export class Turn {
     stream: StreamRow,
     how: { claimedAt: number; places: number | null; failuresBefore?: boolean },
   ) {
+    super(deps, stream);
     this.deps = { ...deps, mlflow: deps.direct };
     this.lease = lease;
-    this.stream = stream;
     this.#begunAt = deps.now();
-    this.#noted = stream.unconfirmed;
     this.#renewedAt = how.claimedAt;
     this.#places = how.places;
     this.#failuresBefore = how.failuresBefore ?? false;
@@ -167,48 +132,6 @@ export class Turn {
     return this.writeUnderLease(request);
   }
 
-  /** The write in doubt, for a statement that renews the lease or gives it back. */
-  get fence(): Fence {
-    const { doubt, fenceUntil, unconfirmed } = this.stream;
-    return { doubt, fenceUntil, ...(unconfirmed === this.#noted ? {} : { unconfirmed }) };
-  }
-
-  /** What was sent and is still to be seen in MLflow, noted with the next statement. */
-  expect(sent: readonly Unconfirmed[]): void {
-    this.stream = { ...this.stream, unconfirmed: sent.length === 0 ? null : JSON.stringify(sent) };
-  }
-
-  /**
-   * Takes a write for begun. Its holder may die before it hears the end: so it is noted in the statement that renews
-   * the lease for it, and taken away by whichever statement comes after its answer.
-   * @throws where an earlier write may still land, and wipe out this one
-   */
-  begin({ call, token, state }: Writing): void {
-    const { deps, stream } = this;
-    if (stream.doubt !== null && (stream.fenceUntil ?? 0) > deps.now())
-      throw new Error(`stream ${stream.key}: ${call} while another write may still land: ${stream.doubt}`);
-    this.#before = stream.doubt;
-    this.#isUnsent = true;
-    const doubt: Doubt = { call, token: token ?? null, state: state ?? {} };
-    this.#doubt(JSON.stringify(doubt), landingMs(deps.config.mlflow.timeoutMs) + MAX_START_MS);
-  }
-
-  /** Takes it that nothing is in doubt any more. */
-  settled(): void {
-    this.stream = { ...this.stream, doubt: null, fenceUntil: null };
-  }
-
-  /** Takes back a write that was begun and not sent, since the statement before it failed: nothing of it can land. */
-  takeBack(): void {
-    if (this.#isUnsent)
-      this.stream = { ...this.stream, doubt: this.#before, fenceUntil: null, unconfirmed: this.#noted };
-    this.#isUnsent = false;
-  }
-
-  #doubt(doubt: string, ms: number): void {
-    this.stream = { ...this.stream, doubt, fenceUntil: this.deps.now() + ms };
-  }
-
   /** Work on another stream under its own lease, such as the parent's, within this turn and by its place. */
   branch(lease: Lease, stream: StreamRow, claimedAt: number): Turn {
     const places = this.#hasPlace ? null : this.#places;
@@ -216,25 +139,19 @@ export class Turn {
   }
 
   /**
-   * The write that was begun, where the statement before has just renewed the lease. Its answer may have been so long on the way that
-   * another has the lease by now, and MLflow cannot tell the two apart: such a call is not made. The breaker hears how
-   * it went: only a write tells that MLflow is well, since one that is read only still answers what is read. After a
-   * call without an answer MLflow may still do it for a while, from the call's own start.
+   * The write that was begun, where the statement before has just renewed the lease. Its answer may have been so long
+   * on the way that another has the lease by now, and MLflow cannot tell the two apart: such a call is not made. The
+   * breaker hears how it went: only a write tells that MLflow is well, since one that is read only still answers what
+   * is read.
    */
   async writeUnderLease<T>(request: (mlflow: MlflowWrites) => Promise<Result<T>>): Promise<Answered<T>> {
-    const before = this.#before;
-    this.#isUnsent = false;
-    let startedAt = 0;
+    const heard = this.departs();
+    let sentAt = 0;
     const result = await this.#send(() => {
-      startedAt = this.deps.now();
+      sentAt = this.deps.now();
       return request(this.deps.direct);
     });
-    const effect = result.ok || result.failure === null ? "none" : effectOf(result.failure);
-    const { doubt } = this.stream;
-    if (effect === "none" || doubt === null)
-      this.stream = { ...this.stream, doubt: before, fenceUntil: null };
-    else if (effect === "unknown") this.#doubt(doubt, 0);
-    else this.#doubt(doubt, startedAt + landingMs(this.deps.config.mlflow.timeoutMs) - this.deps.now());
+    heard(result.ok ? null : result.failure, sentAt);
     if (this.#failuresBefore && result.ok) {
       await recordSuccess(this.deps);
       this.#failuresBefore = false;
@@ -266,23 +183,28 @@ export class Turn {
 
   /** Renews the lease with a place among the callers; waits for one by asking again, which writes nothing. */
   async #placed(take: (places: number | null) => Promise<boolean>): Promise<boolean> {
-    for (let polls = 0; ; polls++) {
-      const at = this.deps.now();
-      if (await take(this.#places)) {
-        this.#renewedAt = at;
-        this.#hasPlace = this.#places !== null;
-        this.#noted = this.stream.unconfirmed;
-        this.sent = null;
-        return true;
-      }
-      const isFull = this.#places !== null && (await isHeld(this.deps.db, this.lease));
-      if (!isFull || polls === MAX_PLACE_POLLS || !this.deps.budget.has(POLL_STATEMENTS)) {
-        this.foundNoPlace = isFull;
-        this.takeBack();
-        return false;
-      }
-      await new Promise((resolve) => setTimeout(resolve, PLACE_POLL_MS * (1 + this.deps.random())));
-    }
+    const { now, db, budget, random } = this.deps;
+    let isFull = false;
+    const isTaken = await poll(
+      MAX_PLACE_POLLS,
+      () => PLACE_POLL_MS * (1 + random()),
+      async () => {
+        const at = now();
+        if (await take(this.#places)) {
+          this.#renewedAt = at;
+          this.#hasPlace = this.#places !== null;
+          this.noted();
+          this.sent = null;
+          return true;
+        }
+        isFull = this.#places !== null && (await isHeld(db, this.lease));
+        return isFull && budget.has(POLL_STATEMENTS) ? null : false;
+      },
+    );
+    if (isTaken) return true;
+    this.foundNoPlace = isFull;
+    this.takeBack();
+    return false;
   }
 
   /** Writes to the stream, and what else goes with it under the same condition, while the lease is held. */
@@ -291,7 +213,7 @@ export class Turn {
     const row = await updateHeld(this.deps.db, this.lease, { ...this.fence, ...values }, this.sent, also);
     if (row === null) return false;
     this.stream = row;
-    this.#noted = row.unconfirmed;
+    this.noted();
     this.sent = null;
     this.#hasPlace = false;
     this.#renewedAt = at;

@@ -2,7 +2,8 @@ import { type Claim, claim, type Lease, release, type StreamValues } from "../..
 import type { Deps } from "../deps.ts";
 import { sendPokes } from "../messages.ts";
 import { settleDoubt } from "./fence.ts";
-import { leaseMs, RETRY_SOON_MS, Turn } from "./turn.ts";
+import { leaseMs } from "./held-stream.ts";
+import { RETRY_SOON_MS, Turn } from "./turn.ts";
 
 /**
  * With fewer statements left nothing more is begun: a look, a merge or a link, by far most of them, take less. One that

@@ -1,3 +1,5 @@
+import { sleep } from "../../poll.ts";
+
 /**
  * What D1 says of a trouble that is over in a moment, where its documentation advises to do the same again. An
  * overloaded database, a statement that took too long and one that used up the memory are not among them: these are
@@ -27,7 +29,7 @@ export async function repeatedly<T>(work: () => Promise<T>, random: () => number
     } catch (error) {
       if (repeats >= MAX_REPEATS || !isTransient(error)) throw error;
       const ms = REPEAT_MS * 2 ** repeats * (0.5 + random());
-      await new Promise((resolve) => setTimeout(resolve, ms));
+      await sleep(ms);
     }
   }
 }
