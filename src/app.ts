@@ -5,7 +5,7 @@ import { ConfigError } from "./config.ts";
 import { shortened } from "./domain/shown.ts";
 import { type Failure, HttpFailure, problemResponse } from "./errors.ts";
 import { consoleLog, errorText } from "./log.ts";
-import { flushTally } from "./relay/cron/flush-tally.ts";
+import { flushTally } from "./relay/deps.ts";
 import { artifactRoutes } from "./routes/artifacts/handlers.ts";
 import { blockedRoutes } from "./routes/blocked/handlers.ts";
 import { conflictRoutes } from "./routes/conflicts/handlers.ts";

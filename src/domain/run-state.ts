@@ -42,3 +42,23 @@ export function runStateOf(core: Core): RunState {
     lostContactAt: lostContactAt(core.lifecycle),
   };
 }
+
+/** The same as MLflow has it; `statusTag` is what the tag says there. */
+type Sent = Omit<RunState, "statusTag"> & { statusTag: string | null };
+
+/** Whether the run's own state is to be told to MLflow, which has it as it was sent last. */
+export function isNewsTo(sent: Sent, core: Core): boolean {
+  const wanted = runStateOf(core);
+  if (wanted.status === "RUNNING" && sent.status !== "RUNNING" && !mayReopen(core)) return false;
+  return !isSame(sent, wanted);
+}
+
+function isSame(sent: Sent, wanted: RunState): boolean {
+  return (
+    sent.status === wanted.status &&
+    sent.endTime === wanted.endTime &&
+    sent.statusTag === wanted.statusTag &&
+    sent.lostContactAt === wanted.lostContactAt &&
+    (wanted.runName === null || sent.runName === wanted.runName)
+  );
+}

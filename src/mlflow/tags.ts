@@ -1,4 +1,22 @@
+import type { Run } from "./types.ts";
+
 /** The tags by which a run is known in MLflow: Thunderline's, and MLflow's own of a nested run. */
 export const TRIAL_TAG = "thunderline_trial_id";
 export const MODEL_RUN_TAG = "thunderline_model_run_id";
 export const PARENT_TAG = "mlflow.parentRunId";
+
+/** Names the trial's own status where MLflow's KILLED stands for several. */
+export const STATUS_TAG = "thunderline_status";
+/** When a silent trainer was last heard. */
+export const CONTACT_TAG = "relay.lost_contact";
+
+/** The value of that tag; null: there is to be none. */
+export function contactOf(lostContactAt: number | null): string | null {
+  return lostContactAt === null ? null : new Date(lostContactAt).toISOString();
+}
+
+/** The trial's own status as a run shows it: one that was killed by other hands was cancelled. */
+export function statusTagOf({ info, data }: Run): string | null {
+  const tag = data.tags.find(({ key }) => key === STATUS_TAG)?.value;
+  return tag ?? (info.status === "KILLED" ? "cancelled" : null);
+}

@@ -4,16 +4,14 @@ import { errorText } from "../log.ts";
 import { isOutOfStatements } from "../store/database/budget.ts";
 import { bury } from "../store/delivery/dead-letters.ts";
 import { journalEach } from "../store/journal/each.ts";
-import { flushTally } from "./cron/flush-tally.ts";
 import { drive } from "./delivery/drive.ts";
-import { type Deps, onShare } from "./deps.ts";
+import { type Deps, flushTally, onShare } from "./deps.ts";
 import { buryEvent } from "./intake/bury-event.ts";
 import { countOutcomes } from "./intake/ingest.ts";
-import { readMessage } from "./intake/message.ts";
 import { runJob } from "./jobs/jobs.ts";
 import { probe } from "./line/breaker.ts";
 import { Looks } from "./merge/looks.ts";
-import { delayOf, type RelayMessage, sendJob, sendPokes } from "./messages.ts";
+import { delayOf, type RelayMessage, readMessage, sendJob, sendPokes } from "./messages.ts";
 import { wake } from "./stream/wake.ts";
 
 /** A Worker has six connections at once; more calls would wait for one, with their timeouts running. */

@@ -1,5 +1,5 @@
 import type { Config } from "../config.ts";
-import type { Log } from "../log.ts";
+import { errorText, type Log } from "../log.ts";
 import type { MlflowClient, MlflowReads, MlflowWrites } from "../mlflow/client.ts";
 import type { Failure } from "../mlflow/failure.ts";
 import type { Budget } from "../store/database/budget.ts";
@@ -50,4 +50,13 @@ export type Deps = {
 /** The same effects for work that is to have a share of the budget for itself. */
 export function onShare(deps: Deps, budget: Budget): Deps {
   return { ...deps, budget, db: counted(deps.db, budget, deps.random) };
+}
+
+/** Writes the counts down; when the database refuses they wait, since nothing else should fail for them. */
+export async function flushTally(deps: Pick<Deps, "db" | "tally" | "log">): Promise<void> {
+  try {
+    await deps.tally.flush(deps.db);
+  } catch (error) {
+    deps.log.warn("counts wait for the next time", { error: errorText(error) });
+  }
 }

@@ -1,6 +1,8 @@
+import * as z from "zod";
 import type { Config } from "../config.ts";
-import { withDeadline } from "../deadline.ts";
+import { isJournalEvent, type JournalEvent } from "../domain/journal-event.ts";
 import { errorText, type Log } from "../log.ts";
+import { withDeadline } from "../waiting.ts";
 
 /**
  * What the queues carry: a reference to a stream that is behind, events on their way round a database that refuses,
@@ -12,6 +14,32 @@ export type RelayMessage =
   | { kind: "journal"; events: readonly unknown[] }
   | { kind: "probe" }
   | { kind: "job"; jobId: string };
+
+/** `strange`: events that this build does not understand. */
+type Journal = { kind: "journal"; events: JournalEvent[]; strange: unknown[] };
+
+const journal = z.object({ kind: z.literal("journal"), events: z.array(z.unknown()) }).transform(
+  ({ kind, events }): Journal => ({
+    kind,
+    events: events.filter(isJournalEvent),
+    strange: events.filter((event) => !isJournalEvent(event)),
+  }),
+);
+
+const message = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("poke"), streamId: z.int() }),
+  journal,
+  z.object({ kind: z.literal("probe") }),
+  z.object({ kind: z.literal("job"), jobId: z.string() }),
+]);
+
+/**
+ * A queue's message as this build understands it; null for one that it does not: while two builds run side by side,
+ * either takes what the other sent.
+ */
+export function readMessage(body: unknown): z.output<typeof message> | null {
+  return message.safeParse(body).data ?? null;
+}
 
 /** A queue message holds 128,000 bytes with about 100 of metadata; a batch 256,000 and 100 messages. */
 const MAX_MESSAGE_BYTES = 120_000;

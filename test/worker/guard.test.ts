@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
-import { unstored } from "../../src/relay/delivery/stored-points.ts";
+import { unstored } from "../../src/relay/delivery/already-there.ts";
 import { readHistory, readOldSeries } from "../../src/relay/follow/history.ts";
 import { underLease } from "../../src/relay/stream/under-lease.ts";
 import { wire } from "../../src/wire.ts";

@@ -3,10 +3,10 @@ import { describe, expect, it } from "vitest";
 import { pullRunning } from "../../src/relay/follow/running.ts";
 import type { JobStep } from "../../src/relay/jobs/step.ts";
 import { syncExperiment } from "../../src/relay/jobs/sync-experiment.ts";
-import { whileRenewed } from "../../src/relay/line/while-renewed.ts";
 import { unblock } from "../../src/relay/repair/unblock.ts";
 import { claimJob, createJob, renewJob } from "../../src/store/jobs/jobs.ts";
 import { lock, renewLock, unlock } from "../../src/store/ops/locks.ts";
+import { whileRenewed } from "../../src/waiting.ts";
 import { foldAll, post } from "./api.ts";
 import { TrackingServer } from "./tracking-server.ts";
 

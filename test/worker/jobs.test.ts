@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import * as z from "zod";
-import { rest } from "../../src/relay/jobs/rest.ts";
+import { rest } from "../../src/relay/jobs/step.ts";
 import { act, ask, deliver, endAll, mlflow, read, set, trial, WILLING } from "./job-tools.ts";
 
 function unreachable(): void {

@@ -3,9 +3,8 @@ import { errorText } from "../../log.ts";
 import { isOutOfStatements } from "../../store/database/budget.ts";
 import { lock, renewLock, unlock } from "../../store/ops/locks.ts";
 import { NOTHING_DONE, storePass } from "../../store/ops/passes.ts";
-import { type Deps, onShare } from "../deps.ts";
-import { whileRenewed } from "../line/while-renewed.ts";
-import { flushTally } from "./flush-tally.ts";
+import { whileRenewed } from "../../waiting.ts";
+import { type Deps, flushTally, onShare } from "../deps.ts";
 import { CRON_STEPS, type CronStep } from "./steps.ts";
 
 const LOCK = "reconcile";

@@ -1,10 +1,12 @@
-import type { Tag } from "../../mlflow/types.ts";
-import { isRunOfAnother } from "../../store/delivery/own-runs.ts";
+import type { Run, Tag } from "../../mlflow/types.ts";
+import { isRunOfAnother, mirrorLink } from "../../store/delivery/own-runs.ts";
+import { nestsSince } from "../../store/delivery/parents.ts";
 import { hasRefusedRun, recordConflicts } from "../../store/mirror/conflicts.ts";
+import type { SentState } from "../../store/stream/columns.ts";
+import { landingMs } from "../stream/held-stream.ts";
 import { stop } from "../stream/stop.ts";
-import { blocked, type Step, type Turn } from "../stream/turn.ts";
+import { blocked, proceed, type Step, type Turn } from "../stream/turn.ts";
 import { mirrorExperiment } from "./experiment.ts";
-import { link } from "./link.ts";
 
 /** What a run is to be when it is made. Times in epoch milliseconds. */
 export type RunWanted = {
@@ -57,4 +59,29 @@ export async function adopt(turn: Turn, runId: string, wanted: RunWanted): Promi
   if (!(await turn.update({ experimentName: experiment.value.name }))) return stop(turn, null);
   const linked = await link(turn, found.value, found.value.info.runName ?? wanted.runName, true);
   return linked.ok ? { ok: true, value: true } : linked;
+}
+
+/** Writes the run down as the stream's own. */
+export async function link(turn: Turn, run: Run, runName: string, adopted: boolean): Promise<Step> {
+  const { info } = run;
+  const sent: SentState = {
+    status: info.status,
+    endTime: info.endTime,
+    runName,
+    statusTag: null,
+    lostContactAt: null,
+  };
+  const { deps, lease } = turn;
+  const linked = await turn.update(
+    {
+      mlflowRunId: info.runId,
+      mlflowExperimentId: info.experimentId,
+      createSentAt: nestsSince(info.experimentId, deps.now()),
+      recheckAt: adopted ? null : deps.now() + landingMs(deps.config.mlflow.timeoutMs),
+      adopted,
+      sentState: JSON.stringify(sent),
+    },
+    [mirrorLink(deps.db, lease, info, runName, deps.now())],
+  );
+  return linked ? proceed : stop(turn, null);
 }

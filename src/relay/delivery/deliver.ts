@@ -9,10 +9,9 @@ import type { Known, Start } from "../stream/claim-folded.ts";
 import { settleDoubt } from "../stream/fence.ts";
 import { stop } from "../stream/stop.ts";
 import type { Step, Turn } from "../stream/turn.ts";
-import { finish } from "./finish.ts";
+import { finish, untag } from "./finish.ts";
 import { modelRun, text, trialRun } from "./nesting.ts";
 import { sendAll } from "./send.ts";
-import { untag } from "./untag.ts";
 
 /**
  * Brings MLflow up to date with a folded stream: run, batches, status.

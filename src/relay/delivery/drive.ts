@@ -3,11 +3,9 @@ import { isForgotten, NOT_BLOCKED } from "../../store/delivery/blocked.ts";
 import { release, type StreamRow, type StreamValues } from "../../store/stream/leases.ts";
 import type { Deps } from "../deps.ts";
 import { Looks } from "../merge/looks.ts";
-import type { Start } from "../stream/claim-folded.ts";
-import { claimFolded } from "../stream/claim-folded.ts";
-import { blockedValues } from "../stream/stop.ts";
+import { claimFolded, type Start } from "../stream/claim-folded.ts";
+import { blockedValues, endAfterThrow, type Stage } from "../stream/stop.ts";
 import { type End, Turn } from "../stream/turn.ts";
-import { endAfterThrow, type Stage } from "../stream/unreadable.ts";
 import { deliver } from "./deliver.ts";
 import { restoredByPolicy } from "./experiment.ts";
 

@@ -1,9 +1,9 @@
 import type { Core } from "../../domain/fold.ts";
-import { runStateOf } from "../../domain/run-state.ts";
+import { isNewsTo, runStateOf } from "../../domain/run-state.ts";
+import { CONTACT_TAG, contactOf, STATUS_TAG } from "../../mlflow/tags.ts";
+import { agree, readTagsToDelete } from "../../store/delivery/agreed.ts";
 import { mirrorState } from "../../store/delivery/own-runs.ts";
 import { readSentState, type SentState } from "../../store/stream/columns.ts";
-import { isNewsTo } from "../merge/news.ts";
-import { CONTACT_TAG, contactOf, STATUS_TAG } from "../stream/status-tag.ts";
 import { stop } from "../stream/stop.ts";
 import { proceed, type Step, type Turn } from "../stream/turn.ts";
 
@@ -58,4 +58,24 @@ async function tag(
   if (!done.ok && done.failure?.kind !== "missing") return stop(turn, done.failure);
   const sent = { ...readSentState(turn.stream.sentState), ...state };
   return (await turn.update({ sentState: JSON.stringify(sent) })) ? proceed : stop(turn, null);
+}
+
+/**
+ * Takes tags away in MLflow that were taken away here, after the last batch, which may still have set one. What both
+ * sides agreed on tells which are left to do, also after a turn that ended between.
+ */
+export async function untag(turn: Turn, runId: string): Promise<Step> {
+  const { deps, lease, stream } = turn;
+  // What the last batch set is agreed on as it is forgotten.
+  if (turn.sent !== null && !(await turn.update({}))) return stop(turn, null);
+  for (const key of await readTagsToDelete(deps.db, stream.id)) {
+    if (turn.exhausted) return { ok: false, end: { kind: "more" } };
+    const deleted = await turn.write({ call: "runs/delete-tag" }, (mlflow) =>
+      mlflow.deleteTag({ runId, key }),
+    );
+    // A tag that is not there is what was wanted.
+    if (!deleted.ok && deleted.failure?.kind !== "missing") return stop(turn, deleted.failure);
+    await agree(deps.db, lease, { tags: new Map([[key, null]]), params: new Map() });
+  }
+  return proceed;
 }

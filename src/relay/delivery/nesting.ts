@@ -1,13 +1,13 @@
 import { isRetried } from "../../domain/blocked.ts";
 import { type Core, fieldOf } from "../../domain/fold.ts";
 import { MODEL_RUN_TAG, PARENT_TAG, TRIAL_TAG } from "../../mlflow/tags.ts";
-import { poll, sleep } from "../../poll.ts";
 import { isForgotten, NOT_BLOCKED } from "../../store/delivery/blocked.ts";
 import { coreOf, modelRunStream, type ParentRow } from "../../store/delivery/parents.ts";
 import { readCore } from "../../store/stream/core-column.ts";
 import { isLasting, reasonOf } from "../../store/stream/lasting.ts";
 import type { ClaimedFold, StreamRow } from "../../store/stream/leases.ts";
 import { type Above, readAbove, readHome } from "../../store/turn/places.ts";
+import { poll, sleep } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
 import { claimWith, readAhead } from "../stream/claim-folded.ts";
 import { foldStream } from "../stream/fold.ts";

@@ -1,12 +1,17 @@
-import { tagEquals } from "../../mlflow/filter.ts";
+import { tagBegins, tagEquals } from "../../mlflow/filter.ts";
 import type { Run } from "../../mlflow/types.ts";
 import { forgetExperiment } from "../../store/mirror/active-experiments.ts";
 import { settleDoubt, stillLands } from "../stream/fence.ts";
 import { stop } from "../stream/stop.ts";
 import { proceed, type Step, type Turn } from "../stream/turn.ts";
-import { adopt, type RunWanted } from "./adopt.ts";
-import { link } from "./link.ts";
-import { NONCE_TAG, newNonce } from "./nonce.ts";
+import { adopt, link, type RunWanted } from "./adopt.ts";
+
+/** The tag by which a run is found again of whose create call nobody heard, or which was made twice. */
+export const NONCE_TAG = "relay.nonce";
+
+/** Creates of this time share a beginning, by which one search finds them all. */
+const SHARED_MS = 300_000;
+const SHARED = /^[0-9a-z]+\./;
 
 /** How often a lost create call is looked for while it may still land. */
 const POLL_MS = 2_000;
@@ -93,4 +98,15 @@ export async function findByNonce(turn: Turn, experimentId: string): Promise<Ste
     turn.deps.mlflow.searchRuns({ experimentIds: [experimentId], filter, viewType: "ALL", maxResults: 10 }),
   );
   return found.ok ? { ok: true, value: found.value.items } : stop(turn, found.failure);
+}
+
+/** A nonce that no other create has. */
+function newNonce(now: number): string {
+  return `${Math.floor(now / SHARED_MS).toString(36)}.${crypto.randomUUID()}`;
+}
+
+/** The filter that finds the runs of a nonce, and of the others that were made about then. */
+export function filterOfTime(nonce: string): string | null {
+  const [shared] = SHARED.exec(nonce) ?? [];
+  return shared === undefined ? tagEquals(NONCE_TAG, nonce) : tagBegins(NONCE_TAG, shared);
 }

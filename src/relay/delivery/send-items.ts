@@ -7,8 +7,7 @@ import { control } from "../stream/control.ts";
 import type { Writing } from "../stream/held-stream.ts";
 import { stop } from "../stream/stop.ts";
 import { proceed, type Step, type Turn } from "../stream/turn.ts";
-import { unconflicted } from "./params.ts";
-import { unstored } from "./stored-points.ts";
+import { unconflicted, unstored } from "./already-there.ts";
 
 /** What a database says of a value is sure when it says so twice; MLflow's "internal error" says nothing of itself. */
 const TRIES = { refused: 1, internal: 5 };

@@ -6,8 +6,7 @@ import {
   type Recheck,
 } from "../../store/delivery/streams.ts";
 import { recordConflicts } from "../../store/mirror/conflicts.ts";
-import { filterOfTime, NONCE_TAG } from "../delivery/nonce.ts";
-import { findByNonce } from "../delivery/run.ts";
+import { filterOfTime, findByNonce, NONCE_TAG } from "../delivery/run.ts";
 import type { Deps } from "../deps.ts";
 import { heard } from "../line/breaker.ts";
 import { landingMs } from "../stream/held-stream.ts";

@@ -1,8 +1,8 @@
 import type { Failure } from "../../mlflow/failure.ts";
 import type { Run } from "../../mlflow/types.ts";
 import { nameOfExperiment } from "../../store/mirror/experiments.ts";
+import { link } from "../delivery/adopt.ts";
 import { mirrorExperiment } from "../delivery/experiment.ts";
-import { link } from "../delivery/link.ts";
 import type { Deps } from "../deps.ts";
 import type { Turn } from "../stream/turn.ts";
 import { underLease } from "../stream/under-lease.ts";

@@ -1,13 +1,19 @@
-import { withDeadline } from "../../deadline.ts";
 import type { JournalEvent } from "../../domain/types.ts";
 import { errorText } from "../../log.ts";
+import { sizeOf } from "../../store/database/probe.ts";
 import { type JournalOutcome, journalEach } from "../../store/journal/each.ts";
+import { withDeadline } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
 import { sendEvents, sendPokes } from "../messages.ts";
-import { isFull, noteSize } from "./room.ts";
 
 /** Long enough for a busy database, short enough for a trainer. */
 const JOURNAL_TIMEOUT_MS = 5_000;
+
+/** How long a full database is believed to be full before it is measured again. */
+const REMEASURE_MS = 10_000;
+
+/** The database's size as this isolate last saw it; free pages do not count. */
+let seen = { bytes: 0, at: 0 };
 
 export type Ingested =
   | { kept: "journal"; outcomes: JournalOutcome[] }
@@ -59,4 +65,16 @@ export async function ingest(deps: IngestDeps, events: readonly JournalEvent[]):
 /** Counts events for /metrics, by what the journal made of them. */
 export function countOutcomes({ tally }: Pick<Deps, "tally">, outcomes: readonly JournalOutcome[]): void {
   for (const { kind } of outcomes) tally.add(`relay_events_total{outcome="${kind}"}`);
+}
+
+/** Notes the size that came with a result. */
+function noteSize(bytes: number, now: number): void {
+  seen = { bytes, at: now };
+}
+
+/** Whether the database is past its high-water mark, from which on nothing new is taken. */
+async function isFull({ db, config, now }: Pick<Deps, "db" | "config" | "now">): Promise<boolean> {
+  if (seen.bytes <= config.maxDatabaseBytes) return false;
+  if (now() - seen.at > REMEASURE_MS) noteSize(await sizeOf(db), now());
+  return seen.bytes > config.maxDatabaseBytes;
 }

@@ -2,8 +2,8 @@ import { type FailureKind, isAway } from "../../mlflow/failure.ts";
 import { type JobError, type JobRow, readJobErrors } from "../../store/jobs/columns.ts";
 import type { JobValues } from "../../store/jobs/jobs.ts";
 import { MAX_JOB_ATTEMPTS } from "../../store/jobs/records.ts";
+import { backoffMs } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
-import { backoffMs } from "../line/backoff.ts";
 import type { JobStep } from "./step.ts";
 
 /** As a handler's step, with failures in the relay itself. */

@@ -3,13 +3,11 @@ import type { Experiment } from "../../mlflow/types.ts";
 import { experimentNamed, markExperimentGone, mirrorExperiment } from "../../store/mirror/experiments.ts";
 import { countMirrored, markGone, mirroredIds } from "../../store/mirror/runs.ts";
 import type { Deps } from "../deps.ts";
-import type { Counts } from "../follow/helping.ts";
-import { count, type Helping, newHelping, takesPage } from "../follow/helping.ts";
+import { type Counts, count, type Helping, newHelping, takesPage } from "../follow/helping.ts";
 import { followRuns } from "../follow/page.ts";
 import { heard } from "../line/breaker.ts";
 import { MAX_IDS, runsOrLost } from "../line/runs-by-id.ts";
-import { rest } from "./rest.ts";
-import type { Job, JobHandler, JobStep } from "./step.ts";
+import { type Job, type JobHandler, type JobStep, rest } from "./step.ts";
 
 /** In front of an experiment's name, where a job's target is not MLflow's id. */
 export const NAME_TARGET = "name:";

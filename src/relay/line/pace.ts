@@ -1,5 +1,5 @@
-import { sleep } from "../../poll.ts";
 import { takePlaces } from "../../store/ops/breakers.ts";
+import { sleep } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
 import { serverOf } from "./breaker.ts";
 

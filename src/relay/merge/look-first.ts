@@ -1,11 +1,11 @@
 import type { Core } from "../../domain/fold.ts";
 import { isMerged } from "../../domain/merge.ts";
+import { isNewsTo } from "../../domain/run-state.ts";
 import { readSentState } from "../../store/stream/columns.ts";
 import { stop } from "../stream/stop.ts";
 import type { Step, Turn } from "../stream/turn.ts";
 import type { Looks } from "./looks.ts";
 import { mergeRun } from "./merge-run.ts";
-import { isNewsTo } from "./news.ts";
 
 /** A look is good for so long: what is written later needs another. */
 const LOOK_STAYS_MS = 5_000;

@@ -12,10 +12,10 @@ import {
 import { mayReopen, runStateOf } from "../../domain/run-state.ts";
 import { statusSaidAt } from "../../domain/status.ts";
 import type { Facts, TerminalStatus } from "../../domain/types.ts";
+import { statusTagOf } from "../../mlflow/tags.ts";
 import type { Run, RunStatus } from "../../mlflow/types.ts";
 import type { StoredSides } from "../../store/delivery/agreed.ts";
 import type { SentState } from "../../store/stream/columns.ts";
-import { statusTagOf } from "../stream/status-tag.ts";
 
 /** Between the merge and what it is about: MLflow's run and the stored stream on one side, events on the other. Pure. */
 

@@ -6,11 +6,11 @@ import { lock, renewLock, unlock } from "../../store/ops/locks.ts";
 import { type OpenConflict, openConflicts } from "../../store/ops/open-conflicts.ts";
 import { agreeOnMlflows, isLinked, markResolved } from "../../store/ops/settle-conflicts.ts";
 import type { ConflictFilter } from "../../store/views/conflicts.ts";
+import { whileRenewed } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
 import { deleteDouble } from "../follow/link-found.ts";
 import { ingest } from "../intake/ingest.ts";
 import { relayEvent } from "../intake/own-event.ts";
-import { whileRenewed } from "../line/while-renewed.ts";
 import { RUN_STATEMENTS } from "../stream/under-lease.ts";
 
 /** What one request resolves at most. */

@@ -1,6 +1,6 @@
-import { poll } from "../../poll.ts";
 import { wakeTrialsOf } from "../../store/delivery/blocked.ts";
 import { type Claim, claim } from "../../store/stream/leases.ts";
+import { poll } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
 import { sendPokes } from "../messages.ts";
 import { settleDoubt } from "../stream/fence.ts";

@@ -5,7 +5,7 @@ import { runStateOf } from "../../domain/run-state.ts";
 import { sameMeaning } from "../../domain/values.ts";
 import type { Failure, Result } from "../../mlflow/failure.ts";
 import { tagEquals } from "../../mlflow/filter.ts";
-import { MODEL_RUN_TAG, TRIAL_TAG } from "../../mlflow/tags.ts";
+import { MODEL_RUN_TAG, statusTagOf, TRIAL_TAG } from "../../mlflow/tags.ts";
 import type { Run, Tag } from "../../mlflow/types.ts";
 import { streamRow } from "../../store/readback/kept.ts";
 import { storeVerdict, type Verdict } from "../../store/readback/verdicts.ts";
@@ -13,7 +13,6 @@ import { readSentState, type SentState } from "../../store/stream/columns.ts";
 import { readCore } from "../../store/stream/core-column.ts";
 import { isLasting, reasonOf } from "../../store/stream/lasting.ts";
 import type { StreamRow } from "../../store/stream/leases.ts";
-import { statusTagOf } from "../stream/status-tag.ts";
 import { accountFor } from "./account.ts";
 import { compareKeys, type Opened, openRun, type ReadDeps } from "./read-back.ts";
 

@@ -1,7 +1,7 @@
+import { CONTACT_TAG, contactOf, STATUS_TAG } from "../../mlflow/tags.ts";
 import type { Run } from "../../mlflow/types.ts";
 import { agreeOnSeen, pendingBatches, removeBatch } from "../../store/delivery/batches.ts";
 import { type Doubt, readDoubt, readSentState, type SentState } from "../../store/stream/columns.ts";
-import { CONTACT_TAG, contactOf, STATUS_TAG } from "./status-tag.ts";
 import { stop } from "./stop.ts";
 import { proceed, type Step, type Turn } from "./turn.ts";
 

@@ -1,9 +1,11 @@
 import { type Block, isRetried } from "../../domain/blocked.ts";
 import { type Failure, isAway } from "../../mlflow/failure.ts";
+import { isOutOfStatements } from "../../store/database/budget.ts";
 import { blockValues } from "../../store/delivery/blocked.ts";
+import { isLasting, reasonOf } from "../../store/stream/lasting.ts";
 import type { StreamRow } from "../../store/stream/leases.ts";
+import { backoffMs } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
-import { backoffMs } from "../line/backoff.ts";
 import { recordFailure } from "../line/breaker.ts";
 import { writesAtAll } from "../line/control.ts";
 import { control } from "./control.ts";
@@ -11,6 +13,8 @@ import type { End, Turn } from "./turn.ts";
 
 /** What makes no sense is tried so often, over some minutes, before it counts as lasting. */
 const PERSISTENT_ATTEMPTS = 10;
+/** What the relay itself fails over, and may pass, is tried so often. */
+const MAX_TRIES = 10;
 /** How soon a stream that is blocked by what may pass is tried again, at the earliest; the cron's pass does it. */
 const BLOCKED_RETRY_MS = 60_000;
 /** A server that asks for more is asked again after this. */
@@ -102,5 +106,29 @@ export function blockedValues({ now }: Pick<Deps, "now">, stream: StreamRow, blo
     waitingFor: null,
     attempts: retried ? stream.attempts : 0,
     nextAttemptAt: retried ? now() + BLOCKED_RETRY_MS : 0,
+  };
+}
+
+/** What the relay was at when it failed over a stream. */
+export type Stage = "folding" | "delivery";
+
+/**
+ * How a turn ends in which the relay itself failed: a stream that it cannot read, plan or fold is blocked, so that it is
+ * seen and holds nobody else up. What may pass is tried again first.
+ */
+export function endAfterThrow(deps: Deps, stream: StreamRow, stage: Stage, error: unknown): End {
+  if (isOutOfStatements(error)) return { kind: "more" };
+  const text = reasonOf(error);
+  deps.log.error("a stream failed in the relay itself", { stream: stream.key, stage, error: text });
+  if (isLasting(error) || stream.attempts >= MAX_TRIES)
+    return {
+      kind: "blocked",
+      block: { kind: "unreadable", on: stage, reason: `unreadable: ${stage} failed: ${text}` },
+    };
+  return {
+    kind: "wait",
+    for: "retry",
+    ms: backoffMs(stream.attempts, deps.config.retry, deps.random),
+    error: text,
   };
 }

@@ -1,7 +1,6 @@
 import type { Block } from "../../domain/blocked.ts";
 import type { MlflowWrites } from "../../mlflow/client.ts";
 import type { Result } from "../../mlflow/failure.ts";
-import { poll } from "../../poll.ts";
 import { type Mark, markSent } from "../../store/delivery/batches.ts";
 import type { Bound } from "../../store/sql.ts";
 import {
@@ -12,6 +11,7 @@ import {
   type StreamUpdate,
   updateHeld,
 } from "../../store/stream/leases.ts";
+import { poll } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
 import { recordSuccess } from "../line/breaker.ts";
 import { HeldStream, MAX_START_MS, type Writing } from "./held-stream.ts";

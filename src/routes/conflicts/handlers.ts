@@ -3,7 +3,7 @@ import type { Side } from "../../domain/words.ts";
 import { HttpFailure } from "../../errors.ts";
 import type { Deps } from "../../relay/deps.ts";
 import { type Resolved, resolveConflicts } from "../../relay/repair/conflicts.ts";
-import { ownerView } from "../../store/listing/owner.ts";
+import { ownerView } from "../../store/listing/common.ts";
 import type { OpenConflict } from "../../store/ops/open-conflicts.ts";
 import { listConflicts, readConflict } from "../../store/views/conflicts.ts";
 import { readCursor, toPage } from "../door/cursor.ts";

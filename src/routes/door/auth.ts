@@ -1,10 +1,10 @@
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
-import { withDeadline } from "../../deadline.ts";
 import { SCOPES, type Scope } from "../../domain/words.ts";
 import { HttpFailure } from "../../errors.ts";
 import type { Deps } from "../../relay/deps.ts";
 import { activeToken, sha256, TOKEN_FORM } from "../../store/ops/tokens.ts";
+import { withDeadline } from "../../waiting.ts";
 import type { AppEnv } from "./context.ts";
 import { countStranger, refuseClosed } from "./rate.ts";
 import { type Caller, TokenCache } from "./token-cache.ts";

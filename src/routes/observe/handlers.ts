@@ -1,9 +1,8 @@
-import { withDeadline } from "../../deadline.ts";
 import { errorText } from "../../log.ts";
-import { flushTally } from "../../relay/cron/flush-tally.ts";
-import type { Deps } from "../../relay/deps.ts";
+import { type Deps, flushTally } from "../../relay/deps.ts";
 import { readBreaker } from "../../relay/line/breaker.ts";
 import { readMetrics } from "../../store/ops/metrics.ts";
+import { withDeadline } from "../../waiting.ts";
 import { authorize } from "../door/auth.ts";
 import { countStranger } from "../door/rate.ts";
 import { Reply } from "../handler.ts";

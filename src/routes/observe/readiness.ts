@@ -1,9 +1,9 @@
 import { withoutCredentials } from "../../config.ts";
-import { withDeadline } from "../../deadline.ts";
 import { errorText } from "../../log.ts";
 import type { Deps } from "../../relay/deps.ts";
 import { readBreaker } from "../../relay/line/breaker.ts";
 import { reach } from "../../store/database/probe.ts";
+import { withDeadline } from "../../waiting.ts";
 import type { Readiness } from "./contract.ts";
 
 const CHECK_TIMEOUT_MS = 3_000;

@@ -1,4 +1,4 @@
-import { sleep } from "../../poll.ts";
+import { sleep } from "../../waiting.ts";
 
 /**
  * What D1 says of a trouble that is over in a moment, where its documentation advises to do the same again. An

@@ -2,10 +2,9 @@ import { and, eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { Core } from "../../domain/fold.ts";
 import { agreed, modelRuns, params, streams, tags, trials } from "../schema/index.ts";
-import { Bound, overRows } from "../sql.ts";
+import { Bound, heldBy, overRows } from "../sql.ts";
 import { readSentState, type SentState } from "../stream/columns.ts";
 import { readCore } from "../stream/core-column.ts";
-import { heldBy } from "../stream/held.ts";
 import type { Lease, StreamRow } from "../stream/leases.ts";
 
 /** A linked stream as the merge needs it: what it says, and what both sides last agreed on. */

@@ -3,10 +3,9 @@ import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import type { Items } from "../../mlflow/plan.ts";
 import { repeatable } from "../database/counted.ts";
 import { batches } from "../schema/index.ts";
-import { Bound } from "../sql.ts";
+import { Bound, heldBy } from "../sql.ts";
 import { readItems } from "../stream/columns.ts";
 import { forgetBatch } from "../stream/forget-batch.ts";
-import { heldBy } from "../stream/held.ts";
 import { beforeCall, type Fence, type Lease } from "../stream/leases.ts";
 import { AGREE_ON_TAGS } from "./agreed.ts";
 

@@ -2,10 +2,10 @@ import { and, desc, eq, isNotNull, lt, ne, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { BlockedListed } from "../../answers/ops.ts";
 import { type Block, type BlockedKind, GONE_KINDS } from "../../domain/blocked.ts";
+import { owner, ownerView } from "../listing/common.ts";
 import type { Position } from "../listing/order.ts";
-import { owner, ownerView } from "../listing/owner.ts";
 import { streams } from "../schema/index.ts";
-import { heldBy } from "../stream/held.ts";
+import { heldBy } from "../sql.ts";
 import type { Lease } from "../stream/leases.ts";
 
 /** What a stream's row says when nothing blocks it, as columns and in SQL. */

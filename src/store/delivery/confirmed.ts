@@ -1,7 +1,7 @@
 import { and, asc, lte, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { streams } from "../schema/index.ts";
-import { heldBy } from "../stream/held.ts";
+import { heldBy } from "../sql.ts";
 import type { Lease } from "../stream/leases.ts";
 import { UNCONFIRMED } from "../stream/warm.ts";
 

@@ -3,9 +3,8 @@ import { drizzle } from "drizzle-orm/d1";
 import * as z from "zod";
 import type { LetterListed, LetterView } from "../../answers/ops.ts";
 import type { LETTER_KINDS, LETTER_STATES } from "../../domain/words.ts";
-import { deliveryColumns, deliveryView, iso } from "../listing/common.ts";
+import { deliveryColumns, deliveryView, iso, owner, ownerView } from "../listing/common.ts";
 import type { Position } from "../listing/order.ts";
-import { owner, ownerView } from "../listing/owner.ts";
 import { deadLetters, streams } from "../schema/index.ts";
 
 /** A dead letter as it is stored, `item` as JSON. */

@@ -1,6 +1,5 @@
 import type { RunInfo } from "../../mlflow/types.ts";
-import { Bound } from "../sql.ts";
-import { heldBy } from "../stream/held.ts";
+import { Bound, heldBy } from "../sql.ts";
 import type { Lease } from "../stream/leases.ts";
 
 /** The latest runs that the relay made and that are active as far as it knows. */

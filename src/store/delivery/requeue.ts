@@ -1,6 +1,5 @@
 import { type Items, packBatches } from "../../mlflow/plan.ts";
-import { overRows } from "../sql.ts";
-import { heldBy } from "../stream/held.ts";
+import { heldBy, overRows } from "../sql.ts";
 import type { Lease } from "../stream/leases.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { type SQL, sql } from "drizzle-orm";
-import type { Delivery } from "../../answers/parts.ts";
+import type { Delivery, Owner } from "../../answers/parts.ts";
 import type { SyncState } from "../../domain/words.ts";
 import { streams } from "../schema/index.ts";
 
@@ -71,3 +71,27 @@ const COUNTS = `
     (select count(*) from dead_letters where stream_id = s.id and state = 'open') as dead_letters,
     (select count(*) from conflicts where stream_id = s.id) as conflicts
   from streams s where s.id = ?1`;
+
+/** The columns that say whose a row is. */
+export const owner = {
+  streamKey: streams.key,
+  streamKind: streams.kind,
+  modelRunId: streams.modelRunId,
+  trialId: streams.trialId,
+};
+
+type OwnerRow = {
+  streamKey: string | null;
+  streamKind: "trial" | "model_run" | null;
+  modelRunId: string | null;
+  trialId: string | null;
+};
+
+/** Whose it is: the trial by its public id and the trainer's, or the model run by its own. */
+export function ownerView(row: OwnerRow): Owner {
+  return {
+    trial: row.streamKind === "trial" ? row.streamKey : null,
+    trial_id: row.trialId,
+    model_run_id: row.modelRunId,
+  };
+}

@@ -1,5 +1,4 @@
-import { Bound } from "../sql.ts";
-import { heldBy } from "./held.ts";
+import { Bound, heldBy } from "../sql.ts";
 
 const IS_HELD = heldBy(2, 3);
 

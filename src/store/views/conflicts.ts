@@ -2,9 +2,8 @@ import { and, desc, eq, lt, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { Conflict, TrialConflict } from "../../answers/trials.ts";
 import type { CONFLICT_KINDS, CONFLICT_STATES } from "../../domain/words.ts";
-import { iso } from "../listing/common.ts";
+import { iso, owner, ownerView } from "../listing/common.ts";
 import type { Position } from "../listing/order.ts";
-import { owner, ownerView } from "../listing/owner.ts";
 import { conflicts, streams } from "../schema/index.ts";
 
 export type ConflictFilter = {
