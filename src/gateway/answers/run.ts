@@ -1,0 +1,71 @@
+import { toWire } from "../../domain/values.ts";
+import type { LifecycleStage, RunStatus } from "../../domain/words.ts";
+
+export type Pair = { key: string; value: string };
+/** The latest value of a metric. `timestamp` in epoch milliseconds. */
+export type Latest = { key: string; value: number; timestamp: number; step: number };
+
+/** A run as MLflow's clients see it. Times in epoch milliseconds. */
+export type RunShown = {
+  runId: string;
+  experimentId: string;
+  runName: string;
+  userId: string;
+  status: RunStatus;
+  startTime: number;
+  endTime: number | null;
+  artifactUri: string;
+  lifecycleStage: LifecycleStage;
+  params: readonly Pair[];
+  tags: readonly Pair[];
+  metrics: readonly Latest[];
+};
+
+/** The body of `runs/create` and `runs/get`. */
+export function runAnswer(run: RunShown) {
+  return { run: runOf(run) };
+}
+
+/** The body of `runs/update`: a run's own state. */
+export function runInfoAnswer(run: RunShown) {
+  return { run_info: infoOf(run) };
+}
+
+/**
+ * A run in any answer. MLflow leaves empty lists out. It shows metrics, parameters and tags as its database happens to
+ * give them; here they are in the order of their keys.
+ */
+export function runOf(run: RunShown) {
+  return {
+    info: infoOf(run),
+    data: {
+      ...listed(
+        "metrics",
+        run.metrics.map(({ value, ...metric }) => ({ ...metric, value: toWire(value) })),
+      ),
+      ...listed("params", run.params),
+      ...listed("tags", run.tags),
+    },
+    inputs: {},
+    outputs: {},
+  };
+}
+
+function infoOf(run: RunShown) {
+  return {
+    run_uuid: run.runId,
+    experiment_id: run.experimentId,
+    run_name: run.runName,
+    user_id: run.userId,
+    status: run.status,
+    start_time: run.startTime,
+    ...(run.endTime === null ? {} : { end_time: run.endTime }),
+    artifact_uri: run.artifactUri,
+    lifecycle_stage: run.lifecycleStage,
+    run_id: run.runId,
+  };
+}
+
+function listed(name: string, items: readonly { key: string }[]) {
+  return items.length === 0 ? {} : { [name]: items.toSorted((a, b) => (a.key < b.key ? -1 : 1)) };
+}
