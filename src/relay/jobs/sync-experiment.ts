@@ -1,6 +1,11 @@
 import * as z from "zod";
 import type { Experiment } from "../../mlflow/types.ts";
-import { experimentNamed, markExperimentGone, mirrorExperiment } from "../../store/mirror/experiments.ts";
+import {
+  experimentNamed,
+  markExperimentGone,
+  markPulled,
+  mirrorExperiment,
+} from "../../store/mirror/experiments.ts";
 import { countMirrored, markGone, mirroredIds } from "../../store/mirror/runs.ts";
 import type { Deps } from "../deps.ts";
 import { type Counts, count, type Helping, newHelping, takesPage } from "../follow/helping.ts";
@@ -51,6 +56,7 @@ export const syncExperiment: JobHandler = async (deps, job) => {
       // What was done before is stored, so that it is neither done nor counted again.
       return next.kind === "failed" && page > 0 ? goOn(at, counts) : next;
     }
+    if (next === null) await markPulled(deps.db, at.experimentId, deps.now());
     at = next;
   }
   return { kind: "done", counts };

@@ -1,4 +1,4 @@
-import { eq, sql } from "drizzle-orm";
+import { and, eq, isNull, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import * as z from "zod";
 import type { Experiment } from "../../mlflow/types.ts";
@@ -89,6 +89,14 @@ export async function markExperimentActive(db: D1Database, experimentId: string,
     .update(mlflowExperiments)
     .set({ lifecycleStage: "active", syncedAt: now })
     .where(eq(mlflowExperiments.mlflowExperimentId, experimentId));
+}
+
+/** Notes that every run of an experiment was pulled. */
+export async function markPulled(db: D1Database, experimentId: string, now: number): Promise<void> {
+  await drizzle(db)
+    .update(mlflowExperiments)
+    .set({ pulledAt: now })
+    .where(and(eq(mlflowExperiments.mlflowExperimentId, experimentId), isNull(mlflowExperiments.pulledAt)));
 }
 
 /** Notes that an experiment that the mirror has is deleted, for MLflow does not know it any more. */

@@ -17,6 +17,8 @@ export const mlflowExperiments = sqliteTable(
     tags: text(),
     createdTime: integer("created_time"),
     updatedTime: integer("updated_time"),
+    /** When all of its runs were pulled for the first time; null: never. */
+    pulledAt: integer("pulled_at"),
   },
   (t) => [index("mlflow_experiments_name").on(t.name)],
 );

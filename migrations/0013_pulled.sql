@@ -1,0 +1,1 @@
+ALTER TABLE `mlflow_experiments` ADD `pulled_at` integer;
