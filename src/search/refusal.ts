@@ -27,21 +27,3 @@ export function pythonFloat(value: number): string {
   const plain = Object.is(value, -0) ? "-0" : String(value);
   return Number.isInteger(value) ? `${plain}.0` : plain;
 }
-
-/** Bytes as Python prints them. */
-export function pythonBytes(bytes: Uint8Array): string {
-  const quote = bytes.includes(0x27) && !bytes.includes(0x22) ? '"' : "'";
-  const escapes: Record<string, string> = {
-    "\\": "\\\\",
-    "\n": "\\n",
-    "\r": "\\r",
-    "\t": "\\t",
-    [quote]: `\\${quote}`,
-  };
-  const letters = Array.from(bytes, (byte) => {
-    const letter = String.fromCharCode(byte);
-    const isPlain = byte >= 0x20 && byte < 0x7f;
-    return escapes[letter] ?? (isPlain ? letter : `\\x${byte.toString(16).padStart(2, "0")}`);
-  });
-  return `b${quote}${letters.join("")}${quote}`;
-}

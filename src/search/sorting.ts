@@ -20,8 +20,26 @@ export function orderOfRuns(terms: readonly Term[], source: Source): SQL {
   );
 }
 
-function sorting({ subject, descending }: Term, source: Source): SQL {
-  const direction = sql.raw(descending ? "desc" : "asc");
+/** The same of experiments, where nothing is put last and ties are broken by the greatest id. */
+export function orderOfExperiments(terms: readonly Term[], source: Source): SQL {
+  const id = sql`cast(${attributeOf(source, "experiment_id")} as integer)`;
+  const isId = ({ subject }: Term) => subject.key === "experiment_id";
+  return sql.join(
+    [
+      ...terms.map((term) => (isId(term) ? sql`${id} ${directionOf(term)}` : sorting(term, source))),
+      ...(terms.some(isId) ? [] : [sql`${id} desc`]),
+    ],
+    sql`, `,
+  );
+}
+
+function directionOf({ descending }: Term): SQL {
+  return sql.raw(descending ? "desc" : "asc");
+}
+
+function sorting(term: Term, source: Source): SQL {
+  const { subject, descending } = term;
+  const direction = directionOf(term);
   switch (subject.entity) {
     case "attribute":
       return sql`${attributeOf(source, subject.attribute.name)} ${direction}`;

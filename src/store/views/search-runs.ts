@@ -1,21 +1,13 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Keyed, Source } from "../../search/source.ts";
+import { pulledDataset, pulledValue } from "../mirror/pulled-value.ts";
 import { mlflowRuns } from "../schema/index.ts";
 
-/** Each kind's key in `MirroredData`, and where the trials and model runs have their own. */
-const KINDS: Record<Keyed, { mirrored: string; own: SQL }> = {
-  parameter: {
-    mirrored: "params",
-    own: sql`select value from params where stream_id = ${mlflowRuns.streamId} and key = k`,
-  },
-  tag: {
-    mirrored: "tags",
-    own: sql`select value from tags where stream_id = ${mlflowRuns.streamId} and key = k and removed_at is null`,
-  },
-  metric: {
-    mirrored: "metrics",
-    own: sql`select last from metric_summaries where stream_id = ${mlflowRuns.streamId} and key = k`,
-  },
+/** Where the trials and model runs have each of their own. */
+const OWN: Record<Keyed, SQL> = {
+  parameter: sql`select value from params where stream_id = ${mlflowRuns.streamId} and key = k`,
+  tag: sql`select value from tags where stream_id = ${mlflowRuns.streamId} and key = k and removed_at is null`,
+  metric: sql`select last from metric_summaries where stream_id = ${mlflowRuns.streamId} and key = k`,
 };
 
 /**
@@ -33,24 +25,8 @@ export const mirroredRuns: Source = {
     end_time: sql`${mlflowRuns.endTime}`,
   },
   keyed(kind, key) {
-    const { mirrored, own } = KINDS[kind];
-    return sql`(select iif(${mlflowRuns.data} is null, (${own}), ${pulled(kind, mirrored, key)})
-      from (select ${key} as k))`;
+    const pulled = pulledValue(sql`${mlflowRuns.data}`, kind, { key, name: sql`k` });
+    return sql`(select iif(${mlflowRuns.data} is null, (${OWN[kind]}), ${pulled}) from (select ${key} as k))`;
   },
-  dataset(field, test) {
-    const of = sql`json_each(${mlflowRuns.data}, '$.inputs') input`;
-    if (field !== "context")
-      return sql`exists (select 1 from ${of} where ${test(sql`input.value ->> ${sql.raw(`'${field}'`)}`)})`;
-    const context = sql`input.value ->> '$.tags."mlflow.data.context"'`;
-    return sql`exists (select 1 from ${of} where ${test(context)})`;
-  },
+  dataset: (field, test) => pulledDataset(sql`${mlflowRuns.data}`, field, test),
 };
-
-/** Of the key `k`. A path cannot hold every key: a quote in it would end it. */
-function pulled(kind: Keyed, mirrored: string, key: string): SQL {
-  const part = sql.raw(kind === "metric" ? ".value" : "");
-  if (!/["\\]/.test(key))
-    return sql`json_extract(${mlflowRuns.data}, '$.${sql.raw(mirrored)}."' || k || '"${part}')`;
-  const value = sql.raw(kind === "metric" ? "value ->> 'value'" : "value");
-  return sql`(select ${value} from json_each(${mlflowRuns.data}, '$.${sql.raw(mirrored)}') where key = k)`;
-}

@@ -1,0 +1,96 @@
+import type { LifecycleStage } from "../domain/words.ts";
+import { errorText } from "../log.ts";
+import type { Deps } from "../relay/deps.ts";
+import { foldStream } from "../relay/stream/fold.ts";
+import { SearchRefusal } from "../search/refusal.ts";
+import * as language from "../search/search.ts";
+import { readData } from "../store/gateway/search-data.ts";
+import { findExperiments } from "../store/gateway/search-experiments.ts";
+import { findRows } from "../store/gateway/search-rows.ts";
+import { type Scope, scopeOf } from "../store/gateway/search-scope.ts";
+import { experimentOf } from "./answers/experiment.ts";
+import { pageAnswer } from "./answers/page.ts";
+import { runOf } from "./answers/run.ts";
+import { invalid } from "./refusal.ts";
+import type { Search, ViewType } from "./requests/search.ts";
+
+/** Searches of MLflow's clients: over what the relay has and what it has seen of MLflow, whether MLflow is there or not. */
+
+const STAGES: Record<ViewType, readonly LifecycleStage[]> = {
+  ACTIVE_ONLY: ["active"],
+  DELETED_ONLY: ["deleted"],
+  ALL: ["active", "deleted"],
+};
+
+/** A page with more is cut short: the answer, and all that is read for it, must fit into a Worker's memory. */
+const MAX_PAGE_BYTES = 12_000_000;
+
+/** So many streams at most are folded for a search, and so many at once. */
+const MAX_FOLDED = 40;
+const FOLDED_AT_ONCE = 5;
+/** What the fold of a stream may take, and the search itself. */
+const FOLD_STATEMENTS = 30;
+
+/** Says of an answer that MLflow may have runs that fit, which the relay has never seen. */
+const PARTIAL_HEADER = "x-relay-partial";
+
+/**
+ * The answer to `runs/search`: with what was said of the runs up to now. No experiment's id finds nothing.
+ * @throws Refusal INVALID_PARAMETER_VALUE
+ */
+export async function searchRuns(
+  deps: Deps,
+  asked: Search & { experimentIds: readonly string[] },
+): Promise<object> {
+  const search = read(() => language.runSearch(asked.filter, asked.orderBy));
+  if (asked.experimentIds.length === 0) return {};
+  const scope = await scopeOf(deps.db, asked.experimentIds, search.clauses, MAX_FOLDED);
+  await foldAll(deps, scope.unfolded);
+  const window = { offset: asked.offset, limit: asked.maxResults + 1 };
+  const rows = await findRows(deps.db, scope, search, STAGES[asked.viewType], window);
+  const runs = await readData(deps.db, rows.slice(0, asked.maxResults), MAX_PAGE_BYTES);
+  const next = runs.length < rows.length ? asked.offset + runs.length : null;
+  const answer = pageAnswer("runs", runs.map(runOf), next);
+  const isPartial = scope.theirs.some((experiment) => experiment.isPartial);
+  return isPartial ? Response.json(answer, { headers: { [PARTIAL_HEADER]: "true" } }) : answer;
+}
+
+/**
+ * The answer to `experiments/search`.
+ * @throws Refusal INVALID_PARAMETER_VALUE
+ */
+export async function searchExperiments(deps: Deps, asked: Search): Promise<object> {
+  const search = read(() => language.experimentSearch(asked.filter, asked.orderBy));
+  const window = { offset: asked.offset, limit: asked.maxResults + 1 };
+  const found = await findExperiments(deps.db, search, STAGES[asked.viewType], window);
+  const next = found.length > asked.maxResults ? asked.offset + asked.maxResults : null;
+  return pageAnswer("experiments", found.slice(0, asked.maxResults).map(experimentOf), next);
+}
+
+function read<T>(search: () => T): T {
+  try {
+    return search();
+  } catch (error) {
+    if (error instanceof SearchRefusal) throw invalid(error.message);
+    throw error;
+  }
+}
+
+/** Brings the rows up to date that are searched. What cannot be folded now is found as it was. */
+async function foldAll(deps: Deps, unfolded: Scope["unfolded"]): Promise<void> {
+  const waiting = [...unfolded];
+  const foldOn = async () => {
+    for (let next = waiting.pop(); next; next = waiting.pop()) {
+      if (!deps.budget.has(FOLD_STATEMENTS * FOLDED_AT_ONCE)) return;
+      try {
+        await foldStream(deps, next);
+      } catch (error) {
+        deps.log.warn("a stream is searched as it was folded before", {
+          stream_id: next.id,
+          error: errorText(error),
+        });
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: FOLDED_AT_ONCE }, foldOn));
+}

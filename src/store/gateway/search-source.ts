@@ -1,0 +1,76 @@
+import { type SQL, sql } from "drizzle-orm";
+import { MODEL_RUN_TAG, PARENT_TAG, TRIAL_TAG } from "../../mlflow/tags.ts";
+import { type Keyed, numberOf, type Source } from "../../search/source.ts";
+import { pulledDataset, pulledValue } from "../mirror/pulled-value.ts";
+import { FIRST_ID } from "./search-scope.ts";
+
+/** Where a search finds what it compares and sorts by, in a row `r` of `rowsOf`. */
+export const rowSource: Source = {
+  attributes: Object.fromEntries(
+    ["run_id", "run_name", "user_id", "status", "artifact_uri", "start_time", "end_time"].map((name) => [
+      name,
+      sql.raw(`r.${name}`),
+    ]),
+  ),
+  keyed: (kind, key) => sql`(select ${OF[kind](key)} from (select ${key} as k))`,
+  dataset: (field, test) => pulled(pulledDataset(DATA, field, test)),
+};
+
+/** Of the key `k`: what the run's stream says of it, and what was pulled. */
+const OF: Record<Keyed, (key: string) => SQL> = {
+  parameter: (key) => sql`iif(r.stream_id is null, ${pulled(pulledOf("parameter", key))},
+    (select value from params where stream_id = r.stream_id and key = k))`,
+  tag: (key) => {
+    const value = pulledOf("tag", key);
+    return sql`coalesce(
+      (select value from tags where stream_id = r.stream_id and key = k and removed_at is null),
+      iif(r.is_event_api, ${sql.raw(SYSTEM_TAGS.get(key) ?? "null")}, null),
+      iif(r.stream_id is null or r.is_event_api, ${pulled(key === PARENT_TAG ? firstIdOf(value) : value)}, null))`;
+  },
+  metric: (key) => {
+    const value = pulledOf("metric", key);
+    const step = sql`cast(${pulledOf("metric", key, "step")} as integer)`;
+    const timestamp = pulledOf("metric", key, "timestamp");
+    return sql`(
+      select case when ${value} is null then o.last
+        when o.last is null or (${step}, ${timestamp}, ${comparable(value)})
+          > (coalesce(o.last_step, 9e18), o.last_timestamp, ${comparable(sql`o.last`)}) then ${value}
+        else o.last end
+      from (select 1) left join metric_summaries o on o.stream_id = r.stream_id and o.key = k
+      left join mlflow_runs m on m.rowid = ${PULLED_ROW})`;
+  },
+};
+
+/** A metric's value as MLflow compares it where step and time are the same. */
+function comparable(value: SQL): SQL {
+  return sql`(select ${numberOf(sql`0`)} from (select ${value} as v))`;
+}
+
+/** What delivery says of a trial or model run in tags, whether it was pulled again or not. */
+const SYSTEM_TAGS = new Map([
+  ["mlflow.runName", "r.run_name"],
+  [TRIAL_TAG, "r.trial_id"],
+  [MODEL_RUN_TAG, "r.model_run_id"],
+]);
+
+const DATA = sql`m.data`;
+
+/** The row of the mirror: by its own id where the run has no stream. */
+const PULLED_ROW = sql`iif(r.stream_id is null,
+  (select x.rowid from mlflow_runs x where x.mlflow_run_id = r.run_id),
+  (select x.rowid from mlflow_runs x where x.stream_id = r.stream_id))`;
+
+function pulled(value: SQL): SQL {
+  return sql`(select ${value} from mlflow_runs m where m.rowid = ${PULLED_ROW})`;
+}
+
+function pulledOf(kind: Keyed, key: string, part?: "value" | "step" | "timestamp"): SQL {
+  return pulledValue(DATA, kind, { key, name: sql`k` }, part);
+}
+
+/** MLflow's id of a run as the one that was given first. */
+function firstIdOf(id: SQL): SQL {
+  return sql`coalesce((
+    select ${sql.raw(FIRST_ID)} from streams s left join gateway_runs g on g.stream_id = s.id
+    where s.mlflow_run_id = ${id}), ${id})`;
+}
