@@ -6,12 +6,13 @@ import { withDeadline } from "../waiting.ts";
 
 /**
  * What the queues carry: a reference to a stream that is behind, events on their way round a database that refuses,
- * the breaker's alarm clock, and on the jobs queue what operators and the cron ask for. `events` are journal events, but
+ * an experiment that changed, the breaker's alarm clock, and on the jobs queue what operators and the cron ask for. `events` are journal events, but
  * another build may have sent them: `readMessage` tells.
  */
 export type RelayMessage =
   | { kind: "poke"; streamId: number }
   | { kind: "journal"; events: readonly unknown[] }
+  | { kind: "experiment"; id: string }
   | { kind: "probe" }
   | { kind: "job"; jobId: string };
 
@@ -29,6 +30,7 @@ const journal = z.object({ kind: z.literal("journal"), events: z.array(z.unknown
 const message = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("poke"), streamId: z.int() }),
   journal,
+  z.object({ kind: z.literal("experiment"), id: z.string() }),
   z.object({ kind: z.literal("probe") }),
   z.object({ kind: z.literal("job"), jobId: z.string() }),
 ]);
@@ -110,6 +112,19 @@ export async function sendEvents({ trials }: Trials, events: readonly unknown[])
   if (!batches) return false;
   await withDeadline(EVENTS_TIMEOUT_MS, Promise.all(batches.map((batch) => trials.sendBatch(batch))));
   return true;
+}
+
+/** Tells the consumer that an experiment of an MLflow client's changed. If the message is lost, the cron finds it. */
+export async function sendExperiment(
+  { trials, log }: Trials & { log: Log },
+  id: string,
+  ms = 0,
+): Promise<void> {
+  try {
+    await withDeadline(POKE_TIMEOUT_MS, trials.send({ kind: "experiment", id }, delayOf(ms)));
+  } catch (error) {
+    log.warn("an experiment's message was not sent; the cron will find it", { error: errorText(error) });
+  }
 }
 
 /** Sends a job's message; false when the queue refused it. It is not lost: the cron finds the job. */

@@ -15,9 +15,11 @@ export type GatewayExperiment = {
   tags: Record<string, string>;
   createdTime: number;
   updatedTime: number;
+  /** It has a row of its own, and so can be changed. */
+  isOurs: boolean;
 };
 
-type Row = Omit<GatewayExperiment, "tags"> & { tags: string };
+type Row = Omit<GatewayExperiment, "tags" | "isOurs"> & { tags: string; isOurs: 0 | 1 };
 
 const texts = z.record(z.string(), z.string());
 
@@ -47,7 +49,7 @@ export async function experimentByName(db: D1Database, name: string): Promise<Ga
 }
 
 function readRow(row: Row | null): GatewayExperiment | null {
-  return row && { ...row, tags: texts.parse(JSON.parse(row.tags)) };
+  return row && { ...row, tags: texts.parse(JSON.parse(row.tags)), isOurs: row.isOurs === 1 };
 }
 
 /** Makes an experiment, to be brought to MLflow; false where the name is taken, as by a deleted one. */
@@ -98,6 +100,7 @@ export function seenInMlflow(experiment: Experiment): GatewayExperiment {
     tags: Object.fromEntries(experiment.tags.map(({ key, value }) => [key, value])),
     createdTime: creationTime ?? 0,
     updatedTime: lastUpdateTime ?? 0,
+    isOurs: false,
   };
 }
 

@@ -13,8 +13,12 @@ export type NewRun = {
   experimentId: string;
   artifactUri: string;
   createdAt: number;
-  /** Of the request, to tell a twin; null where the run was taken over from MLflow. */
+  lifecycle: LifecycleStage;
+  /** Of the request, to tell a twin; null where the run was taken over. */
   createHash: string | null;
+  touchedAt: number | null;
+  /** What MLflow has already, of a run that it had first. */
+  taken: { tags: Readonly<Record<string, string>>; params: Readonly<Record<string, string>> } | null;
 };
 
 export type Kept = { isKept: boolean; pokes: Poke[]; databaseBytes: number };
@@ -58,31 +62,46 @@ export async function keep(
   };
 }
 
-/** The run and its stream, where its experiment is there and not deleted. */
+/** The run and its stream; a new one only where its experiment is there and not deleted. */
 function making(
   db: D1Database,
-  { runId, experimentId, artifactUri, createdAt, createHash }: NewRun,
+  { runId, experimentId, artifactUri, createdAt, lifecycle, createHash, touchedAt, taken }: NewRun,
   { kind, modelRunId, trialId }: JournalEvent["stream"],
   now: number,
 ): D1PreparedStatement[] {
   const keys = JSON.stringify([runId]);
   return [
-    db.prepare(MAKE_STREAM).bind(JSON.stringify([[runId, kind, modelRunId, trialId]]), now, experimentId),
-    db.prepare(journal.INSERT_TRIALS).bind(keys, now),
-    db.prepare(MAKE_RUN).bind(runId, experimentId, artifactUri, createdAt, createHash),
+    db
+      .prepare(MAKE_STREAM)
+      .bind(JSON.stringify([[runId, kind, modelRunId, trialId]]), now, experimentId, Number(taken !== null)),
+    ...(kind === "trial" ? [db.prepare(journal.INSERT_TRIALS).bind(keys, now)] : []),
+    db.prepare(MAKE_RUN).bind(runId, experimentId, artifactUri, createdAt, lifecycle, createHash, touchedAt),
+    ...(taken === null ? [] : overRows(db, AGREE, agreedRows(taken), runId)),
+  ];
+}
+
+function agreedRows({ tags, params }: NonNullable<NewRun["taken"]>): string[][] {
+  return [
+    ...Object.entries(tags).map(([key, value]) => ["tag", key, value]),
+    ...Object.entries(params).map(([key, value]) => ["param", key, value]),
   ];
 }
 
 const MAKE_STREAM = `
   insert into streams (key, kind, model_run_id, trial_id, created_at, updated_at)
   select value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?2, ?2 from json_each(?1)
-  where exists (select 1 from gateway_experiments where id = ?3 and lifecycle = 'active')
+  where ?4 or exists (select 1 from gateway_experiments where id = ?3 and lifecycle = 'active')
   on conflict (key) do nothing`;
 
 const MAKE_RUN = `
-  insert into gateway_runs (stream_id, run_id, experiment_id, artifact_uri, created_at, create_hash)
-  select id, ?1, ?2, ?3, ?4, ?5 from streams where key = ?1
+  insert into gateway_runs (stream_id, run_id, experiment_id, artifact_uri, created_at, lifecycle, create_hash, touched_at)
+  select id, ?1, ?2, ?3, ?4, ?5, ?6, ?7 from streams where key = ?1
   on conflict do nothing`;
+
+const AGREE = `
+  insert into agreed (stream_id, kind, key, value)
+  select s.id, value ->> 0, value ->> 1, value ->> 2 from json_each(?1) join streams s on s.key = ?2
+  where true on conflict do nothing`;
 
 /** Whatever waits to be folded counts as well: it was acknowledged. */
 const INSERT_IF_ACTIVE = journal.insertEvents(`

@@ -1,0 +1,161 @@
+import type { Deps } from "../relay/deps.ts";
+import { sendExperiment } from "../relay/messages.ts";
+import {
+  adoptExperiment,
+  changeExperiment,
+  createExperiment,
+  type ExperimentChange,
+  experimentById,
+  experimentByName,
+  type GatewayExperiment,
+  seenInMlflow,
+} from "../store/gateway/experiments.ts";
+import { unavailable } from "./keep.ts";
+import { lookUpExperiment, lookUpExperimentNamed } from "./lookup.ts";
+import { Refusal } from "./refusal.ts";
+
+/** Experiments for MLflow's clients: kept here at once, brought to MLflow by themselves. */
+
+/** MLflow has it from the beginning. */
+const DEFAULT_ID = "0";
+const MINTED_DIGITS = 17;
+
+/**
+ * The experiment with this id, the relay's or MLflow's.
+ * @throws Refusal RESOURCE_DOES_NOT_EXIST; TEMPORARILY_UNAVAILABLE where only MLflow could know it, and is away
+ */
+export async function experimentOf(deps: Deps, asked: string): Promise<GatewayExperiment> {
+  const id = asked === "" ? DEFAULT_ID : asked;
+  const known = await experimentById(deps.db, id);
+  if (known) return known;
+  const found = await lookUpExperiment(deps, id);
+  if (found.kind === "found") return seenInMlflow(found.value);
+  if (found.kind === "none")
+    throw new Refusal("RESOURCE_DOES_NOT_EXIST", `No Experiment with id=${id} exists`);
+  if (id === DEFAULT_ID) return theDefault;
+  throw unavailable(`Experiment ${id} is not known here, and MLflow cannot be asked for it just now.`);
+}
+
+const theDefault: GatewayExperiment = {
+  id: DEFAULT_ID,
+  mlflowExperimentId: DEFAULT_ID,
+  name: "Default",
+  artifactLocation: `mlflow-artifacts:/${DEFAULT_ID}`,
+  lifecycle: "active",
+  tags: {},
+  createdTime: 0,
+  updatedTime: 0,
+  isOurs: false,
+};
+
+/**
+ * The experiment of this name. While MLflow is away a name that nobody knows is one that is free: what is made of it is
+ * joined with MLflow's own later.
+ * @throws Refusal RESOURCE_DOES_NOT_EXIST
+ */
+export async function experimentNamed(deps: Deps, name: string): Promise<GatewayExperiment> {
+  const known = await experimentByName(deps.db, name);
+  if (known) return known;
+  const found = await lookUpExperimentNamed(deps, name);
+  if (found.kind === "found") return seenInMlflow(found.value);
+  throw new Refusal("RESOURCE_DOES_NOT_EXIST", `Could not find experiment with name '${name}'`);
+}
+
+/** The active experiment of this name, made where nobody has it. */
+export async function experimentByNameOrMade(deps: Deps, name: string): Promise<GatewayExperiment> {
+  const known = await experimentByName(deps.db, name);
+  const id = known?.id ?? (await makeExperiment(deps, { name, artifactLocation: "", tags: {} }));
+  return ownExperiment(deps, id);
+}
+
+/** An experiment of ours, so that it can be written to: one that MLflow had first is taken up. */
+export async function ownExperiment(deps: Deps, asked: string): Promise<GatewayExperiment> {
+  const experiment = await experimentOf(deps, asked);
+  if (!experiment.isOurs) await adoptExperiment(deps.db, experiment);
+  return experiment;
+}
+
+/**
+ * Makes an experiment, under an id that stays.
+ * @returns its id
+ * @throws Refusal RESOURCE_ALREADY_EXISTS
+ */
+export async function makeExperiment(
+  deps: Deps,
+  { name, artifactLocation, tags }: { name: string; artifactLocation: string; tags: Record<string, string> },
+): Promise<string> {
+  const id = mintedId();
+  const now = deps.now();
+  const made = await createExperiment(deps.db, {
+    id,
+    mlflowExperimentId: null,
+    name,
+    artifactLocation: artifactLocation || `mlflow-artifacts:/${id}`,
+    lifecycle: "active",
+    tags,
+    createdTime: now,
+    updatedTime: now,
+    isOurs: true,
+  });
+  if (!made) throw new Refusal("RESOURCE_ALREADY_EXISTS", `Experiment(name=${name}) already exists.`);
+  await sendExperiment(deps, id);
+  return id;
+}
+
+/** MLflow numbers its own from 1, and takes no other id than a number below 2^63. */
+function mintedId(): string {
+  const digits = Array.from(crypto.getRandomValues(new Uint8Array(MINTED_DIGITS)), (byte) => byte % 10);
+  return `9${digits.join("")}`;
+}
+
+/** @throws Refusal as MLflow would, where the experiment is not as the change needs it */
+export async function renameExperiment(deps: Deps, asked: string, name: string): Promise<void> {
+  const experiment = await ownExperiment(deps, asked);
+  if (await changed(deps, experiment, { kind: "rename", name, now: deps.now() })) return;
+  const { lifecycle } = await experimentOf(deps, experiment.id);
+  if (lifecycle === "deleted") throw new Refusal("INVALID_STATE", "Cannot rename a non-active experiment.");
+  throw new Refusal("RESOURCE_ALREADY_EXISTS", `Experiment(name=${name}) already exists.`);
+}
+
+/** Deletes or restores an experiment with all its runs. @throws Refusal where it is so already */
+export async function setLifecycle(
+  deps: Deps,
+  asked: string,
+  lifecycle: GatewayExperiment["lifecycle"],
+): Promise<void> {
+  const experiment = await ownExperiment(deps, asked);
+  if (!(await changed(deps, experiment, { kind: "lifecycle", lifecycle, now: deps.now() })))
+    throw new Refusal("RESOURCE_DOES_NOT_EXIST", `No Experiment with id=${experiment.id} exists`);
+}
+
+export async function setExperimentTag(
+  deps: Deps,
+  asked: string,
+  tag: { key: string; value: string },
+): Promise<void> {
+  const experiment = await ownExperiment(deps, asked);
+  if (!(await changed(deps, experiment, { kind: "tag", ...tag }))) throw notActive(experiment.id);
+}
+
+export async function deleteExperimentTag(deps: Deps, asked: string, key: string): Promise<void> {
+  const experiment = await ownExperiment(deps, asked);
+  if (await changed(deps, experiment, { kind: "untag", key })) return;
+  const { lifecycle } = await experimentOf(deps, experiment.id);
+  if (lifecycle === "deleted") throw notActive(experiment.id);
+  throw new Refusal(
+    "RESOURCE_DOES_NOT_EXIST",
+    `No tag with name: ${key} in experiment with id ${experiment.id}`,
+  );
+}
+
+/** What MLflow says of an experiment that is deleted. */
+export function notActive(id: string): Refusal {
+  const message = `The experiment ${id} must be in the 'active' state. Current state is deleted.`;
+  return new Refusal("INVALID_PARAMETER_VALUE", message);
+}
+
+async function changed(deps: Deps, { id }: GatewayExperiment, change: ExperimentChange): Promise<boolean> {
+  const isChanged = await changeExperiment(deps.db, id, change);
+  if (isChanged) await sendExperiment(deps, id);
+  return isChanged;
+}

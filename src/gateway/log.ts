@@ -1,0 +1,94 @@
+import type { Facts } from "../domain/types.ts";
+import type { WireNumber } from "../domain/values.ts";
+import type { Deps } from "../relay/deps.ts";
+import { gatewayEvent } from "./event.ts";
+import { keepOrRefuse } from "./keep.ts";
+import { Refusal } from "./refusal.ts";
+import { runForWrite } from "./run-for-write.ts";
+import { RUN_NAME_TAG } from "./runs.ts";
+import { showRun } from "./shown-run.ts";
+
+/** What MLflow's clients log: one request, one event. Points, parameters and tags tell a repeat, as in MLflow. */
+
+type Pair = { key: string; value: string };
+/** Times in epoch milliseconds. */
+type Metric = { key: string; value: WireNumber; timestamp: number; step: number };
+
+export type Batch = {
+  runId: string;
+  metrics: readonly Metric[];
+  params: readonly Pair[];
+  tags: readonly Pair[];
+};
+
+/** A row of the database holds 2 MB, and a character takes up to three bytes. */
+const MAX_FACTS_CHARS = 600_000;
+
+/** @throws Refusal as MLflow would, all or nothing */
+export async function logBatch(deps: Deps, { runId, metrics, params, tags }: Batch): Promise<void> {
+  const run = await runForWrite(deps, runId);
+  const [first, ...others] = inPieces([...params.map(paramFacts), ...tags.map(tagFacts)]);
+  const event = gatewayEvent(deps, run, "mlflow.log", first ?? null, [...metrics]);
+  const more = others.map((facts) => gatewayEvent(deps, run, "mlflow.log", facts));
+  await keepOrRefuse(deps, [event, ...more], { runId: run.runId });
+}
+
+export async function logMetric(deps: Deps, { runId, ...metric }: Metric & { runId: string }): Promise<void> {
+  await logBatch(deps, { runId, metrics: [metric], params: [], tags: [] });
+}
+
+export async function logParameter(deps: Deps, { runId, ...param }: Pair & { runId: string }): Promise<void> {
+  const run = await runForWrite(deps, runId);
+  const event = gatewayEvent(deps, run, "mlflow.log", paramFacts(param));
+  await keepOrRefuse(deps, [event], { runId: run.runId, single: true });
+}
+
+export async function setTag(deps: Deps, { runId, ...tag }: Pair & { runId: string }): Promise<void> {
+  const run = await runForWrite(deps, runId);
+  await keepOrRefuse(deps, [gatewayEvent(deps, run, "mlflow.tag", tagFacts(tag))], { runId: run.runId });
+}
+
+/** @throws Refusal RESOURCE_DOES_NOT_EXIST where the run has no such tag */
+export async function deleteTag(deps: Deps, { runId, key }: { runId: string; key: string }): Promise<void> {
+  const run = await runForWrite(deps, runId);
+  const { tags } = await showRun(deps, run);
+  if (run.lifecycle === "active" && !tags.some((tag) => tag.key === key))
+    throw new Refusal("RESOURCE_DOES_NOT_EXIST", `No tag with name: ${key} in run with id ${run.runId}`);
+  await keepOrRefuse(deps, [gatewayEvent(deps, run, "mlflow.tag", { untags: [key] })], { runId: run.runId });
+}
+
+function paramFacts({ key, value }: Pair): Facts {
+  return { params: { [key]: value } };
+}
+
+/** The tag of a run's name is its name, and an empty one changes neither. */
+function tagFacts({ key, value }: Pair): Facts {
+  if (key !== RUN_NAME_TAG) return { tags: { [key]: value } };
+  return value === "" ? {} : { tags: { [key]: value }, fields: { run_name: value } };
+}
+
+/** Facts together as far as they fit into one event, later ones over earlier ones. */
+function inPieces(facts: readonly Facts[]): Facts[] {
+  const pieces: Facts[] = [];
+  let chars = 0;
+  for (const one of facts) {
+    const more = JSON.stringify(one).length;
+    const last = pieces.at(-1);
+    if (last && chars + more <= MAX_FACTS_CHARS) {
+      pieces[pieces.length - 1] = joined(last, one);
+      chars += more;
+    } else {
+      pieces.push(one);
+      chars = more;
+    }
+  }
+  return pieces;
+}
+
+function joined(a: Facts, b: Facts): Facts {
+  return {
+    ...(a.params || b.params ? { params: { ...a.params, ...b.params } } : {}),
+    ...(a.tags || b.tags ? { tags: { ...a.tags, ...b.tags } } : {}),
+    ...(a.fields || b.fields ? { fields: { ...a.fields, ...b.fields } } : {}),
+  };
+}

@@ -1,0 +1,48 @@
+import { withDeadline } from "../deadline.ts";
+import type { Result } from "../mlflow/failure.ts";
+import type { Experiment, Run } from "../mlflow/types.ts";
+import type { Deps } from "../relay/deps.ts";
+import { mirrorExperiment } from "../store/mirror/experiments.ts";
+import { mirrorRuns } from "../store/mirror/runs.ts";
+
+/** A client waits for its answer meanwhile. */
+const LOOK_UP_MS = 1_000;
+
+/** What MLflow says of a record that the relay does not know; `away`: it cannot be asked, or did not answer in time. */
+export type Found<T> = { kind: "found"; value: T } | { kind: "none" } | { kind: "away" };
+
+/** Looks an experiment up in MLflow by its id, and writes it down. */
+export function lookUpExperiment(deps: Deps, experimentId: string): Promise<Found<Experiment>> {
+  return noted(deps, deps.mlflow.getExperiment(experimentId));
+}
+
+/** The same by its name. */
+export function lookUpExperimentNamed(deps: Deps, name: string): Promise<Found<Experiment>> {
+  return noted(deps, deps.mlflow.getExperimentByName(name));
+}
+
+async function noted(deps: Deps, asked: Promise<Result<Experiment>>): Promise<Found<Experiment>> {
+  const found = await inTime(asked);
+  if (found.kind === "found") await mirrorExperiment(deps.db, found.value, deps.now());
+  return found;
+}
+
+/** Looks a run up in MLflow, and writes it down with its experiment. */
+export async function lookUpRun(deps: Deps, runId: string): Promise<Found<Run>> {
+  const seenAt = deps.now();
+  const found = await inTime(deps.mlflow.getRun(runId));
+  if (found.kind === "found") await mirrorRuns(deps.db, [found.value], seenAt, true);
+  return found;
+}
+
+async function inTime<T>(asked: Promise<Result<T>>): Promise<Found<T>> {
+  try {
+    const answer = await withDeadline(LOOK_UP_MS, asked);
+    if (answer.ok) return { kind: "found", value: answer.value };
+    const isNone = answer.failure.kind === "gone" || answer.failure.kind === "missing";
+    // A name or id that MLflow would never take is one that it does not have.
+    return { kind: isNone || answer.failure.kind === "invalid" ? "none" : "away" };
+  } catch {
+    return { kind: "away" };
+  }
+}

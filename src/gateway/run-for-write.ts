@@ -1,0 +1,122 @@
+import { TRIAL_STATUS } from "../domain/run-register.ts";
+import type { Facts } from "../domain/types.ts";
+import type { Run } from "../mlflow/types.ts";
+import type { Deps } from "../relay/deps.ts";
+import type { NewRun } from "../store/gateway/keep.ts";
+import { type KnownRun, runById } from "../store/gateway/runs.ts";
+import { gatewayEvent, type Owner } from "./event.ts";
+import { experimentByNameOrMade, ownExperiment } from "./experiments.ts";
+import { keepOrRefuse, unavailable } from "./keep.ts";
+import { lookUpRun } from "./lookup.ts";
+import { Refusal } from "./refusal.ts";
+import { showRun } from "./shown-run.ts";
+
+/**
+ * The run of this id, the relay's or MLflow's, ready to be written to. A trial of the event API, and a run that MLflow had
+ * first, is taken up by its first write here.
+ * @throws Refusal RESOURCE_DOES_NOT_EXIST; TEMPORARILY_UNAVAILABLE where only MLflow could know it and is away: a client
+ *   that is told that its run does not exist may start another
+ */
+export async function runForWrite(deps: Deps, asked: string): Promise<KnownRun> {
+  const known = await runById(deps.db, asked);
+  if (known?.isGateways) return known;
+  if (known) return takeUp(deps, known);
+  const found = await lookUpRun(deps, asked);
+  if (found.kind === "found") return adopt(deps, found.value);
+  throw found.kind === "none" ? noSuchRun(asked) : notKnownNow(asked);
+}
+
+export function noSuchRun(id: string): Refusal {
+  return new Refusal("RESOURCE_DOES_NOT_EXIST", `Run with id=${id} not found`);
+}
+
+export function notKnownNow(id: string): Refusal {
+  return unavailable(`Run ${id} is not known here, and MLflow cannot be asked for it just now.`);
+}
+
+/** A trial or model run of the event API. */
+async function takeUp(deps: Deps, known: KnownRun): Promise<KnownRun> {
+  const shown = await showRun(deps, known);
+  const experiment =
+    known.experimentId === null
+      ? await experimentByNameOrMade(deps, known.experimentName ?? deps.config.defaultExperiment)
+      : await ownExperiment(deps, known.experimentId);
+  const facts: Facts = {
+    run: {
+      status: shown.status,
+      startTime: shown.startTime,
+      ...(shown.endTime === null ? {} : { endTime: shown.endTime }),
+    },
+  };
+  await take(deps, known, facts, {
+    runId: known.key,
+    experimentId: experiment.id,
+    artifactUri: shown.artifactUri,
+    lifecycle: known.lifecycle,
+    taken: null,
+  });
+  return again(deps, known.key);
+}
+
+/** A run that MLflow had first: its id stays, and what it has is what both sides agree on. */
+async function adopt(deps: Deps, { info, data }: Run): Promise<KnownRun> {
+  const experiment = await ownExperiment(deps, info.experimentId);
+  const ends = TRIAL_STATUS[info.status];
+  const tags = Object.fromEntries(data.tags.map(({ key, value }) => [key, value]));
+  const params = Object.fromEntries(data.params.map(({ key, value }) => [key, value]));
+  const facts: Facts = {
+    announces: true,
+    starts: true,
+    ...(ends === null
+      ? {}
+      : { ends, resumes: true, ...(info.endTime === null ? {} : { endedAt: info.endTime }) }),
+    run: {
+      status: info.status,
+      startTime: info.startTime ?? 0,
+      ...(info.endTime === null ? {} : { endTime: info.endTime }),
+    },
+    fields: {
+      mlflow_run_id: info.runId,
+      ...(info.runName === null ? {} : { run_name: info.runName }),
+      ...(info.userId === null ? {} : { user: info.userId }),
+    },
+    tags,
+    params,
+  };
+  const owner = { key: info.runId, kind: "trial" as const, modelRunId: null, trialId: info.runId };
+  await take(deps, owner, facts, {
+    runId: info.runId,
+    experimentId: experiment.id,
+    artifactUri: info.artifactUri ?? `${experiment.artifactLocation}/${info.runId}/artifacts`,
+    lifecycle: info.lifecycleStage,
+    taken: { tags, params },
+  });
+  return again(deps, info.runId);
+}
+
+/** Another request may have been first; then its word stands, and this one adds nothing. */
+async function take(
+  deps: Deps,
+  owner: Owner,
+  facts: Facts,
+  run: Omit<NewRun, "createdAt" | "createHash" | "touchedAt">,
+): Promise<void> {
+  const event = {
+    ...gatewayEvent(deps, owner, "mlflow.run.adopt", facts),
+    id: "mlflow.run.adopt",
+    hash: "mlflow.run.adopt",
+  };
+  const now = deps.now();
+  await keepOrRefuse(deps, [event], {
+    runId: run.runId,
+    create: { ...run, createdAt: now, createHash: null, touchedAt: now },
+    // What is taken over is there already: nothing forbids it.
+    lifecycle: run.lifecycle,
+  });
+}
+
+async function again(deps: Deps, key: string): Promise<KnownRun> {
+  const run = await runById(deps.db, key);
+  if (!run) throw notKnownNow(key);
+  return run;
+}

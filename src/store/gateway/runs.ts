@@ -1,0 +1,60 @@
+import type { LifecycleStage } from "../../domain/words.ts";
+import { type MirroredData, readMirrored } from "../mirror/mirrored.ts";
+
+/** Runs as MLflow's clients ask for them, by whichever id they have. */
+
+/** A run that has a stream: a trial's, a model run's, or an MLflow client's own. Times in epoch milliseconds. */
+export type KnownRun = {
+  streamId: number;
+  key: string;
+  kind: "trial" | "model_run";
+  modelRunId: string | null;
+  trialId: string | null;
+  /** The id that was given first: a client's own or a trial's key, else MLflow's. */
+  runId: string;
+  mlflowRunId: string | null;
+  /** The first id of its experiment; null while it is in none. */
+  experimentId: string | null;
+  experimentName: string | null;
+  lifecycle: LifecycleStage;
+  artifactUri: string | null;
+  createdAt: number;
+  /** A client of MLflow made it, or wrote to it. */
+  isGateways: boolean;
+  touchedAt: number | null;
+};
+
+type Row = Omit<KnownRun, "isGateways"> & { isGateways: 0 | 1 };
+
+/** The run with this id, the relay's or MLflow's; null where the relay has no stream for it. */
+export async function runById(db: D1Database, id: string): Promise<KnownRun | null> {
+  const row = await db.prepare(BY_ID).bind(id).first<Row>();
+  return row && { ...row, isGateways: row.isGateways === 1 };
+}
+
+const BY_ID = `
+  select s.id as streamId, s.key, s.kind, s.model_run_id as modelRunId, s.trial_id as trialId,
+    iif(g.stream_id is null and s.adopted, s.mlflow_run_id, s.key) as runId, s.mlflow_run_id as mlflowRunId,
+    coalesce(g.experiment_id,
+      (select x.id from gateway_experiments x where x.mlflow_experiment_id = s.mlflow_experiment_id
+        order by x.created_time limit 1),
+      s.mlflow_experiment_id) as experimentId,
+    s.experiment_name as experimentName,
+    coalesce(g.lifecycle, r.lifecycle_stage, 'active') as lifecycle,
+    coalesce(g.artifact_uri, r.artifact_uri) as artifactUri,
+    s.created_at as createdAt, g.stream_id is not null as isGateways, g.touched_at as touchedAt
+  from streams s left join gateway_runs g on g.stream_id = s.id
+  left join mlflow_runs r on r.mlflow_run_id = s.mlflow_run_id
+  where s.key = ?1 or s.mlflow_run_id = ?1
+  order by s.key = ?1 desc limit 1`;
+
+/** The id under which a run was first known; the same where the relay has no stream for it. */
+export async function firstIdOf(db: D1Database, id: string): Promise<string> {
+  return (await runById(db, id))?.runId ?? id;
+}
+
+/** What was last pulled of a run, by MLflow's id; null where nothing was. */
+export async function pulledOf(db: D1Database, mlflowRunId: string): Promise<MirroredData | null> {
+  const query = "select data from mlflow_runs where mlflow_run_id = ?1";
+  return readMirrored(await db.prepare(query).bind(mlflowRunId).first<string>("data"));
+}
