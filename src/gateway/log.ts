@@ -1,11 +1,11 @@
 import type { Facts } from "../domain/types.ts";
 import type { WireNumber } from "../domain/values.ts";
+import { RUN_NAME_TAG } from "../mlflow/tags.ts";
 import type { Deps } from "../relay/deps.ts";
 import { gatewayEvent } from "./event.ts";
 import { keepOrRefuse } from "./keep.ts";
 import { Refusal } from "./refusal.ts";
 import { runForWrite } from "./run-for-write.ts";
-import { RUN_NAME_TAG } from "./runs.ts";
 import { showRun } from "./shown-run.ts";
 
 /** What MLflow's clients log: one request, one event. Points, parameters and tags tell a repeat, as in MLflow. */

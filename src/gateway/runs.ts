@@ -2,6 +2,7 @@ import { TRIAL_STATUS } from "../domain/run-register.ts";
 import type { Facts } from "../domain/types.ts";
 import { canonicalJson } from "../domain/values.ts";
 import type { LifecycleStage, RunStatus } from "../domain/words.ts";
+import { RUN_NAME_TAG } from "../mlflow/tags.ts";
 import type { Deps } from "../relay/deps.ts";
 import { digest } from "../relay/intake/identify.ts";
 import { gatewayEvent } from "./event.ts";
@@ -12,8 +13,6 @@ import { runForWrite } from "./run-for-write.ts";
 import { type RunShown, showRun } from "./shown-run.ts";
 
 /** Runs for MLflow's clients. */
-
-export const RUN_NAME_TAG = "mlflow.runName";
 
 type Tag = { key: string; value: string };
 

@@ -49,6 +49,28 @@ export function experimentCalls(send: Send) {
         }),
       ),
 
+    /** Deletes its runs as well. One that is deleted already is "gone" too. */
+    deleteExperiment: (experimentId: string): Promise<Result<void>> =>
+      send(write("experiments/delete", schemas.nothing, { experiment_id: experimentId })),
+
+    setExperimentTag: (tag: { experimentId: string } & Tag): Promise<Result<void>> =>
+      send(
+        write("experiments/set-experiment-tag", schemas.nothing, {
+          experiment_id: tag.experimentId,
+          key: tag.key,
+          value: tag.value,
+        }),
+      ),
+
+    /** Without such a tag: "missing". MLflow before 3 does not know the call. */
+    deleteExperimentTag: (tag: { experimentId: string; key: string }): Promise<Result<void>> =>
+      send(
+        write("experiments/delete-experiment-tag", schemas.nothing, {
+          experiment_id: tag.experimentId,
+          key: tag.key,
+        }),
+      ),
+
     /** Restores its runs as well. An experiment that is not deleted is "gone" too: MLflow makes no difference. */
     restoreExperiment: (experimentId: string): Promise<Result<void>> =>
       send(write("experiments/restore", schemas.nothing, { experiment_id: experimentId })),

@@ -4,6 +4,8 @@ import type { Run } from "./types.ts";
 export const TRIAL_TAG = "thunderline_trial_id";
 export const MODEL_RUN_TAG = "thunderline_model_run_id";
 export const PARENT_TAG = "mlflow.parentRunId";
+/** MLflow's own copy of a run's name: either changes the other. */
+export const RUN_NAME_TAG = "mlflow.runName";
 
 /** Names the trial's own status where MLflow's KILLED stands for several. */
 export const STATUS_TAG = "thunderline_status";

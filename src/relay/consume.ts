@@ -4,6 +4,7 @@ import { errorText } from "../log.ts";
 import { isOutOfStatements } from "../store/database/budget.ts";
 import { bury } from "../store/delivery/dead-letters.ts";
 import { journalEach } from "../store/journal/each.ts";
+import { deliverExperiment } from "./delivery/deliver-experiment.ts";
 import { drive } from "./delivery/drive.ts";
 import { type Deps, flushTally, onShare } from "./deps.ts";
 import { buryEvent } from "./intake/bury-event.ts";
@@ -90,6 +91,8 @@ async function handle(deps: Deps, body: unknown, attempts: number, looks: Looks)
       return poke(deps, message.streamId, attempts, looks);
     case "journal":
       return keep(deps, message);
+    case "experiment":
+      return deliverExperiment(deps, message.id);
     case "probe":
       if ((await probe(deps)) === "closed") await wake(deps);
       return;

@@ -127,6 +127,15 @@ export async function sendExperiment(
   }
 }
 
+/**
+ * The same of many at once.
+ * @throws what the queue does
+ */
+export async function sendExperiments({ trials }: Trials, ids: readonly string[]): Promise<void> {
+  for (const chunk of chunksOf(ids))
+    await trials.sendBatch(chunk.map((id) => ({ body: { kind: "experiment", id } })));
+}
+
 /** Sends a job's message; false when the queue refused it. It is not lost: the cron finds the job. */
 export async function sendJob({ jobs, log }: Jobs, jobId: string, ms: number): Promise<boolean> {
   try {

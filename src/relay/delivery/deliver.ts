@@ -8,7 +8,8 @@ import type { Looks } from "../merge/looks.ts";
 import type { Known, Start } from "../stream/claim-folded.ts";
 import { settleDoubt } from "../stream/fence.ts";
 import { stop } from "../stream/stop.ts";
-import type { Step, Turn } from "../stream/turn.ts";
+import { proceed, type Step, type Turn } from "../stream/turn.ts";
+import { asClients, clientsOwnRun, closeDeleted, reopen } from "./clients-run.ts";
 import { finish, untag } from "./finish.ts";
 import { modelRun, text, trialRun } from "./nesting.ts";
 import { sendAll } from "./send.ts";
@@ -29,13 +30,20 @@ export async function deliver(turn: Turn, { known, above }: Start, looks: Looks)
   const coreNow = () => coreAt(turn, known);
   const core = await coreNow();
   const isNew = stream.mlflowRunId === null;
-  const ready = stream.kind === "trial" ? await trialRun(turn, core, above) : await modelRun(turn, core);
+  const client = await asClients(turn, core);
+  const ready = await (client && stream.kind === "trial"
+    ? clientsOwnRun(turn, core, client)
+    : stream.kind === "trial"
+      ? trialRun(turn, core, above)
+      : modelRun(turn, core));
   if (!ready.ok) return ready;
   if (!ready.value) return { ok: true, value: turn.stream.foldedSeq };
   const runId = turn.stream.mlflowRunId;
   if (runId === null) throw new Error(`stream ${stream.key} has no run after one was ensured`);
   const settled = await settleDoubt(turn);
   if (!settled.ok) return settled;
+  const opened = client === null ? proceed : await reopen(turn, client);
+  if (!opened.ok) return opened;
   let work = await readWork(deps.db, turn.stream);
   await noteLateClaims(turn, core, work.parentExperiment);
   const looked = await lookFirst(turn, looks, core, runId, {
@@ -55,7 +63,9 @@ export async function deliver(turn: Turn, { known, above }: Start, looks: Looks)
   const lookedAgain = await lookAgain(turn, looks, await coreNow(), runId, looked.value);
   if (!lookedAgain.ok) return lookedAgain;
   const finished = await finish(turn, runId, await coreNow());
-  return finished.ok ? sent : finished;
+  if (!finished.ok) return finished;
+  const closed = client === null ? proceed : await closeDeleted(turn, client);
+  return closed.ok ? sent : closed;
 }
 
 async function coreAt({ deps, stream }: Turn, known: Known): Promise<Core> {

@@ -1,5 +1,5 @@
 import { type Block, isGone } from "../../domain/blocked.ts";
-import type { Experiment } from "../../mlflow/types.ts";
+import type { Experiment, Tag } from "../../mlflow/types.ts";
 import { activeExperimentNamed, isExperimentActive } from "../../store/mirror/active-experiments.ts";
 import * as store from "../../store/mirror/experiments.ts";
 import { stop } from "../stream/stop.ts";
@@ -11,19 +11,26 @@ export async function ensureExperiment(turn: Turn, name: string): Promise<Step<s
   return known === null ? askForExperiment(turn, name) : { ok: true, value: known };
 }
 
+/** What an experiment is made with; by default as configured. */
+export type Made = { artifactLocation?: string | null; tags?: readonly Tag[] };
+
 /**
  * The same of an experiment that the mirror does not know: found by name, else created. A name stays taken by a deleted
  * experiment, which is restored or blocks the trial, by configuration.
  */
-export async function askForExperiment(turn: Turn, name: string): Promise<Step<string>> {
+export async function askForExperiment(
+  turn: Turn,
+  name: string,
+  { artifactLocation = turn.deps.config.artifactLocation, tags = [] }: Made = {},
+): Promise<Step<string>> {
   const found = await findByName(turn, name);
   if (!found.ok) return found;
   if (found.value) return use(turn, found.value);
-  const { config } = turn.deps;
   const created = await turn.write({ call: "experiments/create" }, (mlflow) =>
     mlflow.createExperiment({
       name,
-      ...(config.artifactLocation ? { artifactLocation: config.artifactLocation } : {}),
+      ...(artifactLocation === null ? {} : { artifactLocation }),
+      ...(tags.length === 0 ? {} : { tags: [...tags] }),
     }),
   );
   // Made, or made by another, or perhaps made: MLflow keeps names unique, so the name tells.

@@ -1,6 +1,7 @@
-import { and, asc, eq, isNull, lte, type SQLWrapper, sql } from "drizzle-orm";
+import { and, asc, eq, isNull, lte, ne, type SQLWrapper, sql } from "drizzle-orm";
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import { FULL_BATCH_POINTS, type Items, packBatches } from "../../mlflow/plan.ts";
+import { RUN_NAME_TAG } from "../../mlflow/tags.ts";
 import { MAX_FACTS_BYTES, nextEvents } from "../journal/unfolded.ts";
 import { agreed, events, metricPoints, params, tags } from "../schema/index.ts";
 import { type Bound, boundRows, heldBy } from "../sql.ts";
@@ -9,6 +10,7 @@ import type { Lease, StreamRow } from "../stream/leases.ts";
 import { tagsToDelete, tagsToSend } from "./agreed.ts";
 import { type Batch, batchesOf, type PlannedBatches, pendingRows } from "./batches.ts";
 import { parentExperiment } from "./parents.ts";
+import { IN_MLFLOW } from "./tag-in-mlflow.ts";
 
 /** A helping of delivery: a few full batches, planned while those before it are sent. */
 const SENT_AT_ONCE = {
@@ -98,9 +100,18 @@ function nextQueries(orm: DrizzleD1Database, { id, plannedSeq, foldedSeq }: Mark
       .where(and(eq(params.streamId, id), isNext(params.seq), isNews("param", params)))
       .orderBy(asc(params.key)),
     orm
-      .select({ key: tags.key, value: tags.value })
+      .select({ key: tags.key, value: IN_MLFLOW })
       .from(tags)
-      .where(and(eq(tags.streamId, id), isNext(tags.seq), isNull(tags.removedAt), isNews("tag", tags)))
+      .where(
+        and(
+          eq(tags.streamId, id),
+          isNext(tags.seq),
+          isNull(tags.removedAt),
+          // It goes with the run's own state.
+          ne(tags.key, RUN_NAME_TAG),
+          isNews("tag", tags),
+        ),
+      )
       .orderBy(asc(tags.key)),
   ] as const;
 }

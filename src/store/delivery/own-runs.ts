@@ -1,4 +1,4 @@
-import type { RunInfo } from "../../mlflow/types.ts";
+import type { LifecycleStage, RunInfo } from "../../mlflow/types.ts";
 import { Bound, heldBy } from "../sql.ts";
 import type { Lease } from "../stream/leases.ts";
 
@@ -54,6 +54,20 @@ export function mirrorState(
 ): Bound {
   return new Bound(db, MIRROR_STATE, streamId, token, runId, runName, status, endTime, now);
 }
+
+/** Writes down in the mirror that the leased stream's run was deleted or restored. */
+export function mirrorLifecycle(
+  db: D1Database,
+  { streamId, token }: Lease,
+  runId: string,
+  lifecycle: LifecycleStage,
+  now: number,
+): Bound {
+  return new Bound(db, MIRROR_LIFECYCLE, streamId, token, runId, lifecycle, now);
+}
+
+const MIRROR_LIFECYCLE = `
+  update mlflow_runs set lifecycle_stage = ?4, synced_at = ?5 where mlflow_run_id = ?3 and ${heldBy(1, 2)}`;
 
 const MIRROR_STATE = `
   update mlflow_runs set run_name = ?4, status = ?5, end_time = ?6, synced_at = ?7

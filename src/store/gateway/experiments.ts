@@ -19,7 +19,8 @@ export type GatewayExperiment = {
   isOurs: boolean;
 };
 
-type Row = Omit<GatewayExperiment, "tags" | "isOurs"> & { tags: string; isOurs: 0 | 1 };
+/** A row as the database gives it. */
+export type Row = Omit<GatewayExperiment, "tags" | "isOurs"> & { tags: string; isOurs: 0 | 1 };
 
 const texts = z.record(z.string(), z.string());
 
@@ -39,17 +40,21 @@ export const ALL_EXPERIMENTS = `
 export async function experimentById(db: D1Database, id: string): Promise<GatewayExperiment | null> {
   const query = `select * from (${ALL_EXPERIMENTS}) where id = ?1 or mlflowExperimentId = ?1
     order by id = ?1 desc, createdTime limit 1`;
-  return readRow(await db.prepare(query).bind(id).first<Row>());
+  return readFirst(await db.prepare(query).bind(id).first<Row>());
 }
 
 /** The experiment of this name, deleted or not; of two the one that was made here first. */
 export async function experimentByName(db: D1Database, name: string): Promise<GatewayExperiment | null> {
   const query = `select * from (${ALL_EXPERIMENTS}) where name = ?1 order by isOurs desc, createdTime limit 1`;
-  return readRow(await db.prepare(query).bind(name).first<Row>());
+  return readFirst(await db.prepare(query).bind(name).first<Row>());
 }
 
-function readRow(row: Row | null): GatewayExperiment | null {
-  return row && { ...row, tags: texts.parse(JSON.parse(row.tags)), isOurs: row.isOurs === 1 };
+function readFirst(row: Row | null): GatewayExperiment | null {
+  return row && readExperiment(row);
+}
+
+export function readExperiment(row: Row): GatewayExperiment {
+  return { ...row, tags: texts.parse(JSON.parse(row.tags)), isOurs: row.isOurs === 1 };
 }
 
 /** Makes an experiment, to be brought to MLflow; false where the name is taken, as by a deleted one. */
@@ -78,6 +83,19 @@ export async function adoptExperiment(db: D1Database, experiment: GatewayExperim
        on conflict do nothing`,
     )
     .bind(id, name, artifactLocation, lifecycle, JSON.stringify(tags), createdTime, updatedTime)
+    .run();
+}
+
+/** Writes down which of MLflow's an experiment is, as MLflow has it now. */
+export async function linkExperiment(db: D1Database, id: string, mlflowExperimentId: string): Promise<void> {
+  await db
+    .prepare(
+      `update gateway_experiments set mlflow_experiment_id = ?2, sent = (
+         select json_object('name', m.name, 'lifecycle', m.lifecycle_stage, 'tags', json(coalesce(m.tags, '{}')))
+         from mlflow_experiments m where m.mlflow_experiment_id = ?2)
+       where id = ?1 and mlflow_experiment_id is not ?2`,
+    )
+    .bind(id, mlflowExperimentId)
     .run();
 }
 

@@ -1,6 +1,7 @@
 import { and, eq, isNull, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { KeptPoint, KeptText } from "../../domain/compare.ts";
+import { IN_MLFLOW } from "../delivery/tag-in-mlflow.ts";
 import { conflicts, metricSummaries, modelRuns, params, streams, tags, trials } from "../schema/index.ts";
 import { keptLetters } from "./kept-letters.ts";
 
@@ -72,10 +73,10 @@ const textsOf = (table: typeof params | typeof tags) => ({
   seq: table.seq,
 });
 
-/** The tags of a stream. */
+/** The tags of a stream, as MLflow is to have them. */
 export async function keptTags(db: D1Database, streamId: number): Promise<KeptText[]> {
   return drizzle(db)
-    .select(textsOf(tags))
+    .select({ ...textsOf(tags), value: IN_MLFLOW })
     .from(tags)
     .where(and(eq(tags.streamId, streamId), isNull(tags.removedAt)));
 }
@@ -95,7 +96,7 @@ export async function keptRest(
     orm.select({ core: table.core }).from(table).where(eq(table.id, stream.id)),
     orm.select(textsOf(params)).from(params).where(eq(params.streamId, stream.id)),
     orm
-      .select(textsOf(tags))
+      .select({ ...textsOf(tags), value: IN_MLFLOW })
       .from(tags)
       .where(and(eq(tags.streamId, stream.id), isNull(tags.removedAt))),
     orm

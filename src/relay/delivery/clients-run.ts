@@ -1,0 +1,82 @@
+import type { Core } from "../../domain/fold.ts";
+import { mirrorLifecycle } from "../../store/delivery/own-runs.ts";
+import { buryGhost, type ClientsRun, clientsRun } from "../../store/gateway/delivery.ts";
+import { experimentById } from "../../store/gateway/experiments.ts";
+import type { StreamRow } from "../../store/stream/leases.ts";
+import { sendPokes } from "../messages.ts";
+import { stop } from "../stream/stop.ts";
+import { proceed, type Step, type Turn } from "../stream/turn.ts";
+import { clientsExperiment } from "./clients-experiment.ts";
+import { text } from "./nesting.ts";
+import { ensureRun } from "./run.ts";
+
+/** The id by which MLflow's clients know the run. */
+const RUN_ID_TAG = "relay.run_id";
+/** A client that heard of its run uses it within so long. */
+const UNTOUCHED_MS = 900_000;
+/** How soon to come back for a run that it is nested under. */
+const PARENT_POLL_MS = 1_000;
+
+/** A stream as an MLflow client's run; null where it is none. */
+export async function asClients({ deps, stream }: Turn, core: Core): Promise<ClientsRun | null> {
+  return core.run === null ? null : clientsRun(deps.db, stream.id);
+}
+
+/** The run of an MLflow client; false where MLflow is never to hear of it. */
+export async function clientsOwnRun(turn: Turn, core: Core, client: ClientsRun): Promise<Step<boolean>> {
+  const { deps, stream } = turn;
+  const untouchedMs = client.createdAt + UNTOUCHED_MS - deps.now();
+  if (client.touchedAt === null && stream.mlflowRunId === null) {
+    if (untouchedMs > 0) return { ok: false, end: { kind: "wait", for: "grace", ms: untouchedMs } };
+    if (await buryGhost(deps.db, stream.id)) {
+      deps.tally.add("relay_ghost_runs_total");
+      return { ok: true, value: false };
+    }
+  }
+  if (client.parentId !== null) {
+    await sendPokes(deps, [{ streamId: client.parentId, urgent: true }]);
+    return { ok: false, end: { kind: "wait", for: "parent", ms: PARENT_POLL_MS } };
+  }
+  if (stream.mlflowRunId !== null) return { ok: true, value: true };
+  const experiment = await experimentById(deps.db, client.experimentId);
+  const made = await ensureRun(turn, {
+    experimentName: experiment?.name ?? deps.config.defaultExperiment,
+    experimentId: () => clientsExperiment(turn, client.experimentId),
+    runName: text(core, "run_name") ?? stream.key,
+    startTime: core.run?.startTime ?? client.createdAt,
+    user: text(core, "user") ?? "",
+    tags: [{ key: RUN_ID_TAG, value: stream.key }],
+    requestedRunId: text(core, "mlflow_run_id"),
+    foundRunId: null,
+  });
+  return made.ok ? { ok: true, value: true } : made;
+}
+
+/** A run that was deleted or restored is active while it is written to. */
+export async function reopen(turn: Turn, { isLifecycleTold }: ClientsRun): Promise<Step> {
+  const { mlflowRunId } = turn.stream;
+  return isLifecycleTold && mlflowRunId !== null ? setLifecycle(turn, mlflowRunId, "active") : proceed;
+}
+
+/** Deletes the run, after all that was said of it is there. */
+export async function closeDeleted(turn: Turn, { isLifecycleTold, lifecycle }: ClientsRun): Promise<Step> {
+  const { mlflowRunId } = turn.stream;
+  const isDue = isLifecycleTold && lifecycle === "deleted" && mlflowRunId !== null;
+  return isDue ? setLifecycle(turn, mlflowRunId, "deleted") : proceed;
+}
+
+async function setLifecycle(
+  turn: Turn,
+  runId: NonNullable<StreamRow["mlflowRunId"]>,
+  lifecycle: ClientsRun["lifecycle"],
+): Promise<Step> {
+  const done =
+    lifecycle === "active"
+      ? await turn.write({ call: "runs/restore" }, (mlflow) => mlflow.restoreRun(runId))
+      : await turn.write({ call: "runs/delete" }, (mlflow) => mlflow.deleteRun(runId));
+  if (!done.ok) return stop(turn, done.failure);
+  const { deps, lease } = turn;
+  return (await turn.update({}, [mirrorLifecycle(deps.db, lease, runId, lifecycle, deps.now())]))
+    ? proceed
+    : stop(turn, null);
+}
