@@ -4,6 +4,7 @@ import { secureHeaders } from "hono/secure-headers";
 import { ConfigError } from "./config.ts";
 import { shortened } from "./domain/shown.ts";
 import { type Failure, HttpFailure, problemResponse } from "./errors.ts";
+import { gatewayApp } from "./gateway/app.ts";
 import { consoleLog, errorText } from "./log.ts";
 import { flushTally } from "./relay/deps.ts";
 import { artifactRoutes } from "./routes/artifacts/handlers.ts";
@@ -62,6 +63,7 @@ app.route("/", readBackRoutes);
 app.route("/", tokenRoutes);
 app.route("/", observeRoutes);
 app.route("/", docsRoutes);
+app.route("/", gatewayApp);
 
 const allowedAt = methodsOf(app.routes);
 

@@ -117,7 +117,8 @@ function* stepsTo(
     yield {
       call: () => writes.deleteExperimentTag({ experimentId, key }),
       change: ({ tags: { [key]: _, ...others } }) => ({ tags: others }),
-      isDone: ({ kind }) => kind === "missing",
+      // A server that has no such call keeps the tag.
+      isDone: ({ kind, status }) => kind === "missing" || (kind === "misconfigured" && status === 404),
     };
 }
 

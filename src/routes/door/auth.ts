@@ -24,13 +24,37 @@ export function requireScope(scope: Scope) {
   });
 }
 
+/** The token of an Authorization header; undefined where there is none. */
+type TokenIn = (header: string | undefined) => string | undefined;
+
+const fromBearer: TokenIn = (header) => /^Bearer +(\S+)$/i.exec(header ?? "")?.[1];
+
+/** The same where MLflow's clients may send the token as a password too, with whatever name. */
+export const fromBearerOrBasic: TokenIn = (header) => {
+  const encoded = /^Basic +([A-Za-z0-9+/=]+)$/i.exec(header ?? "")?.[1];
+  return encoded === undefined ? fromBearer(header) : passwordIn(encoded);
+};
+
+function passwordIn(encoded: string): string | undefined {
+  try {
+    const [, ...password] = atob(encoded).split(":");
+    return password.join(":") || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /**
- * The caller, if the request's bearer token has the scope.
+ * The caller, if the request's token has the scope.
  * @throws HttpFailure unauthenticated, forbidden, rate_limited, unavailable
  */
-export async function authorize(c: Context<AppEnv>, scope: Scope): Promise<Caller> {
+export async function authorize(
+  c: Context<AppEnv>,
+  scope: Scope,
+  tokenIn: TokenIn = fromBearer,
+): Promise<Caller> {
   const header = c.req.header("authorization");
-  const token = /^Bearer +(\S+)$/i.exec(header ?? "")?.[1];
+  const token = tokenIn(header);
   const caller = token === undefined ? null : await authenticate(c, token);
   if (!caller) {
     await countStranger(c);

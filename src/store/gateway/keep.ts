@@ -88,8 +88,8 @@ function agreedRows({ tags, params }: NonNullable<NewRun["taken"]>): string[][] 
 }
 
 const MAKE_STREAM = `
-  insert into streams (key, kind, model_run_id, trial_id, created_at, updated_at)
-  select value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?2, ?2 from json_each(?1)
+  insert into streams (key, kind, model_run_id, trial_id, created_at, updated_at, warm)
+  select value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?2, ?2, 1 from json_each(?1)
   where ?4 or exists (select 1 from gateway_experiments where id = ?3 and lifecycle = 'active')
   on conflict (key) do nothing`;
 
@@ -118,12 +118,13 @@ const TOUCH = `
   where stream_id = (select s.id from streams s join events e on e.stream_id = s.id and e.event_id = ?2 where s.key = ?1)
     and (touched_at is null or lifecycle is not coalesce(?4, lifecycle))`;
 
-/** Notes that a run's id was used by a reader. */
-export async function touchRun(db: D1Database, streamId: number, now: number): Promise<void> {
-  await db
+/** Notes that a run's id was used by a reader; false where it was before. */
+export async function touchRun(db: D1Database, streamId: number, now: number): Promise<boolean> {
+  const { meta } = await db
     .prepare("update gateway_runs set touched_at = ?2 where stream_id = ?1 and touched_at is null")
     .bind(streamId, now)
     .run();
+  return meta.changes > 0;
 }
 
 /** Why a request was not kept: the lifecycle of its run, and the parameters that have another text, folded or not. */

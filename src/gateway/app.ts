@@ -1,0 +1,66 @@
+import { type Context, Hono } from "hono";
+import { HttpFailure, problemBody } from "../errors.ts";
+import { errorText } from "../log.ts";
+import { authorize, fromBearerOrBasic } from "../routes/door/auth.ts";
+import type { AppEnv } from "../routes/door/context.ts";
+import { type ErrorCode, Refusal, type RefusalBody } from "./refusal.ts";
+import { type GatewayRoute, ROUTES } from "./routes.ts";
+
+/**
+ * MLflow's REST API over the relay's own stages, for MLflow's own clients: errors in MLflow's shape, and 200 with a JSON
+ * object for everything that was taken, since that is all they understand.
+ */
+export const gatewayApp = new Hono<AppEnv>({ strict: false });
+
+/** Clients use the first, MLflow's own pages the other. */
+const PREFIXES = ["/api", "/ajax-api"];
+/** What may succeed at once is tried again after a second: without this a client waits for minutes. */
+const RETRY_AFTER_SECONDS = "1";
+
+for (const route of ROUTES)
+  for (const prefix of PREFIXES)
+    gatewayApp.on([...route.methods], [`${prefix}${route.path}`], (c) => handled(c, route));
+
+async function handled(c: Context<AppEnv>, route: GatewayRoute): Promise<Response> {
+  c.set("caller", await authorize(c, route.scope, fromBearerOrBasic));
+  const answer = await route.answer(c);
+  return answer instanceof Response ? answer : json(answer, 200);
+}
+
+gatewayApp.onError((error, c) => {
+  if (error instanceof Refusal) return refused(error.body, error.status);
+  if (error instanceof HttpFailure) return ofDoor(error);
+  c.var.relay.log.error("a request of an MLflow client failed", {
+    path: c.req.path,
+    error: errorText(error),
+  });
+  const message = `Something went wrong in the relay. The error was logged with the request's id, ${c.var.requestId}.`;
+  return refused({ error_code: "INTERNAL_ERROR", message }, 500);
+});
+
+/** The relay's own door, in MLflow's words. */
+const CODES: Partial<Record<HttpFailure["failure"]["kind"], ErrorCode>> = {
+  unauthenticated: "UNAUTHENTICATED",
+  forbidden: "PERMISSION_DENIED",
+  rate_limited: "REQUEST_LIMIT_EXCEEDED",
+  unavailable: "TEMPORARILY_UNAVAILABLE",
+};
+
+function ofDoor({ failure }: HttpFailure): Response {
+  const { status, detail } = problemBody(failure);
+  const body = { error_code: CODES[failure.kind] ?? "INVALID_PARAMETER_VALUE", message: detail } as const;
+  const response = refused(body, status);
+  if (failure.kind === "unauthenticated")
+    response.headers.set("www-authenticate", 'Bearer realm="trial-relay", Basic realm="trial-relay"');
+  return response;
+}
+
+function refused(body: RefusalBody, status: number): Response {
+  const response = json(body, status);
+  if (status === 503 || status === 429) response.headers.set("retry-after", RETRY_AFTER_SECONDS);
+  return response;
+}
+
+function json(body: unknown, status: number): Response {
+  return new Response(JSON.stringify(body), { status, headers: { "content-type": "application/json" } });
+}
