@@ -13,7 +13,7 @@ import type { Deps } from "../deps.ts";
 import { backoffMs } from "../line/backoff.ts";
 import { recordFailure } from "../line/breaker.ts";
 import { sendExperiment } from "../messages.ts";
-import { landingMs, leaseMs } from "../stream/turn.ts";
+import { landingMs, leaseMs } from "../stream/held-stream.ts";
 import { madeWith } from "./clients-experiment.ts";
 
 /** What MLflow will not take as it is, or not yet, is asked again after this. */
