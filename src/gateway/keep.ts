@@ -1,13 +1,13 @@
-import { withDeadline } from "../deadline.ts";
 import { pythonText } from "../domain/python.ts";
 import type { JournalEvent } from "../domain/types.ts";
 import type { LifecycleStage } from "../domain/words.ts";
 import { errorText } from "../log.ts";
 import type { Deps } from "../relay/deps.ts";
-import { isFull, noteSize } from "../relay/intake/room.ts";
+import { isFull, noteSize } from "../relay/intake/ingest.ts";
 import { sendPokes } from "../relay/messages.ts";
 import { keep, type NewRun, whyNotKept } from "../store/gateway/keep.ts";
 import { permanentRefusal } from "../store/journal/refusal.ts";
+import { withDeadline } from "../waiting.ts";
 import { invalid, Refusal } from "./refusal.ts";
 
 /** Long enough for a busy database, short enough for a trainer. */

@@ -1,9 +1,9 @@
-import { withDeadline } from "../deadline.ts";
 import type { Result } from "../mlflow/failure.ts";
 import type { Experiment, Run } from "../mlflow/types.ts";
 import type { Deps } from "../relay/deps.ts";
 import { mirrorExperiment } from "../store/mirror/experiments.ts";
 import { mirrorRuns } from "../store/mirror/runs.ts";
+import { withDeadline } from "../waiting.ts";
 
 /** A client waits for its answer meanwhile. */
 const LOOK_UP_MS = 1_000;

@@ -9,8 +9,8 @@ import {
 } from "../../store/gateway/behind.ts";
 import { linkExperiment } from "../../store/gateway/experiments.ts";
 import { mirrorExperiment } from "../../store/mirror/experiments.ts";
+import { backoffMs } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
-import { backoffMs } from "../line/backoff.ts";
 import { recordFailure } from "../line/breaker.ts";
 import { sendExperiment } from "../messages.ts";
 import { landingMs, leaseMs } from "../stream/held-stream.ts";

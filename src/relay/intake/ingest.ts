@@ -68,12 +68,12 @@ export function countOutcomes({ tally }: Pick<Deps, "tally">, outcomes: readonly
 }
 
 /** Notes the size that came with a result. */
-function noteSize(bytes: number, now: number): void {
+export function noteSize(bytes: number, now: number): void {
   seen = { bytes, at: now };
 }
 
 /** Whether the database is past its high-water mark, from which on nothing new is taken. */
-async function isFull({ db, config, now }: Pick<Deps, "db" | "config" | "now">): Promise<boolean> {
+export async function isFull({ db, config, now }: Pick<Deps, "db" | "config" | "now">): Promise<boolean> {
   if (seen.bytes <= config.maxDatabaseBytes) return false;
   if (now() - seen.at > REMEASURE_MS) noteSize(await sizeOf(db), now());
   return seen.bytes > config.maxDatabaseBytes;
