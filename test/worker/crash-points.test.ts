@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { type Facts, type JournalEvent, type Point, streamIdentity } from "../../src/domain/types.ts";
 import { PARENT_TAG } from "../../src/mlflow/tags.ts";
 import { drive } from "../../src/relay/delivery/drive.ts";
+import type { Deps } from "../../src/relay/deps.ts";
 import { digest } from "../../src/relay/intake/identify.ts";
 import { ingest } from "../../src/relay/intake/ingest.ts";
 import { FakeMlflow } from "./fake-mlflow.ts";
@@ -13,21 +14,32 @@ import { FakeMlflow } from "./fake-mlflow.ts";
  */
 
 const BEGUN_MS = Date.UTC(2026, 0, 1);
-const AT_ONCE = 10;
+/** As many as may call MLflow at once. */
+const AT_ONCE = 5;
 const MAX_TURNS = 12;
 const ALL_POINTS_MS = 300_000;
 let count = 0;
 
 /** `before`: what was asked never came to the database. `after`: it was done, and nobody heard it. */
 const MOMENTS = ["before", "after"] as const;
-type Death = { trip: number; moment: (typeof MOMENTS)[number] };
+/** It dies, or it sleeps for so long that another takes what it has in hand, and goes on as if nothing had been. */
+type Death = { trip: number; moment: (typeof MOMENTS)[number]; sleeps?: boolean };
 
-/** The database of an isolate that dies at one of its round trips, and how many there were. */
-function mortal(real: D1Database, death: Death | null) {
+/** Longer than any lease. */
+const SLEEP_MS = 600_000;
+
+/** The database of an isolate that dies, or sleeps, at one of its round trips, and how many there were. */
+function mortal(real: D1Database, death: Death | null, sleep: () => Promise<void>) {
   const state = { trips: 0 };
   const inner = new WeakMap<D1PreparedStatement, D1PreparedStatement>();
   const trip = async <T>(work: () => Promise<T>): Promise<T> => {
     const n = state.trips++;
+    if (death?.sleeps) {
+      if (n === death.trip && death.moment === "before") await sleep();
+      const answer = await work();
+      if (n === death.trip && death.moment === "after") await sleep();
+      return answer;
+    }
     const isDead = death !== null && (n > death.trip || (n === death.trip && death.moment === "before"));
     if (isDead) throw new Error("the isolate is gone");
     const answer = await work();
@@ -101,16 +113,21 @@ async function brought(death: Death | null, isLate = false) {
     (await env.DB.prepare(
       `select count(*) as n from streams ${own} and (delivered_seq < last_seq or doubt is not null)`,
     ).first("n")) === 0;
-  const { db, state } = mortal(env.DB, death);
-  let deps = mlflow.deps({ ...vars, DB: db });
-  const turns = async () => {
+  let sleptMs = 0;
+  const { db, state } = mortal(env.DB, death, async () => {
+    await env.DB.prepare(later).run();
+    await turnsOf(() => sound);
+    sleptMs = SLEEP_MS;
+  });
+  let deps: Deps = { ...mlflow.deps({ ...vars, DB: db }), now: () => Date.now() + sleptMs };
+  const turnsOf = async (holder: () => Deps) => {
     const { results } = await env.DB.prepare(`select id from streams ${own} order by kind desc`).all<{
       id: number;
     }>();
     for (let n = 0; n < MAX_TURNS && !(n > 0 && (await isSettled())); n++)
       for (const { id } of results) {
         try {
-          await drive(deps, id);
+          await drive(holder(), id);
         } catch {
           deps = sound;
         }
@@ -119,6 +136,7 @@ async function brought(death: Death | null, isLate = false) {
       }
   };
   const fields = isLate ? {} : { experiment_name: "e" };
+  const turns = () => turnsOf(() => deps);
   const announce = () => say(parent, { facts: { announces: true, starts: true, fields } }, 0);
   if (!isLate) await announce();
   for (const [n, word] of COURSE.entries()) {
@@ -147,6 +165,18 @@ async function brought(death: Death | null, isLate = false) {
   };
 }
 
+type Brought = Awaited<ReturnType<typeof brought>>;
+
+/** Has one round trip after the other of an untroubled course go wrong; each comes to the same end. */
+async function atEachTrip(untroubled: Brought, troubled: (trip: number) => Promise<Brought>): Promise<void> {
+  const trips = Array.from({ length: untroubled.trips }, (_, trip) => trip);
+  for (let from = 0; from < trips.length; from += AT_ONCE) {
+    const some = trips.slice(from, from + AT_ONCE);
+    for (const [i, outcome] of (await Promise.all(some.map(troubled))).entries())
+      expect({ trip: some[i], ...outcome, trips: 0 }).toEqual({ trip: some[i], ...untroubled, trips: 0 });
+  }
+}
+
 test.each(MOMENTS)(
   "an isolate that dies %s any of its round trips to the database loses and doubles nothing",
   async (moment) => {
@@ -159,13 +189,15 @@ test.each(MOMENTS)(
         { name: "the model run", status: "RUNNING" },
       ],
     });
-    const trips = Array.from({ length: untroubled.trips }, (_, trip) => trip);
-    for (let from = 0; from < trips.length; from += AT_ONCE) {
-      const some = trips.slice(from, from + AT_ONCE);
-      const outcomes = await Promise.all(some.map((trip) => brought({ trip, moment })));
-      for (const [i, outcome] of outcomes.entries())
-        expect({ trip: some[i], ...outcome, trips: 0 }).toEqual({ trip: some[i], ...untroubled, trips: 0 });
-    }
+    await atEachTrip(untroubled, (trip) => brought({ trip, moment }));
+  },
+  ALL_POINTS_MS,
+);
+
+test.each(MOMENTS)(
+  "an isolate that sleeps %s any of its round trips, while another does its work, loses and doubles nothing",
+  async (moment) => {
+    await atEachTrip(await brought(null), (trip) => brought({ trip, moment, sleeps: true }));
   },
   ALL_POINTS_MS,
 );
@@ -175,13 +207,7 @@ test.each(MOMENTS)(
   async (moment) => {
     const untroubled = await brought(null, true);
     expect(untroubled).toMatchObject({ isSettled: true, left: 0, isNested: true });
-    const trips = Array.from({ length: untroubled.trips }, (_, trip) => trip);
-    for (let from = 0; from < trips.length; from += AT_ONCE) {
-      const some = trips.slice(from, from + AT_ONCE);
-      const outcomes = await Promise.all(some.map((trip) => brought({ trip, moment }, true)));
-      for (const [i, outcome] of outcomes.entries())
-        expect({ trip: some[i], ...outcome, trips: 0 }).toEqual({ trip: some[i], ...untroubled, trips: 0 });
-    }
+    await atEachTrip(untroubled, (trip) => brought({ trip, moment }, true));
   },
   ALL_POINTS_MS,
 );

@@ -48,11 +48,14 @@ export async function mergeRun(turn: Turn, run: Run): Promise<Step<{ accepted: n
   if (folded.more) return { ok: false, end: { kind: "more" } };
   const stored = await readSides(deps.db, turn.stream.id);
   if (!stored) return { ok: true, value: { accepted: 0, conflicts: 0 } };
+  // Another may have written to the run since it was seen: what it did would be taken for MLflow's own.
+  if (stored.stream.leaseToken !== lease.token) return stop(turn, null);
   const { sides, merged } = mergeOf(deps, stored, run);
   const conflicts = await recordConflicts(deps.db, conflictsOf(turn.stream.id, merged, deps.now()));
   const known = { core: stored.core, over: stored.stream.foldedSeq, seenAt: deps.now() };
   const events = takenOf(sides, merged, deps.config.merge, known).map((taken) => eventOf(turn, taken));
   if (events.length > 0) {
+    if (!(await turn.update({}))) return stop(turn, null);
     const kept = await ingest(deps, events);
     if (kept.kept !== "journal")
       return {
