@@ -235,6 +235,12 @@ export function fieldOf(core: Core, name: string): Json {
   return core.fields[name]?.value ?? null;
 }
 
+/** A text field of the fold, or null. */
+export function textOf(core: Core, name: string): string | null {
+  const value = fieldOf(core, name);
+  return typeof value === "string" ? value : null;
+}
+
 /** Every field, with the reason of the end that stands. */
 export function fieldsOf(core: Core): Record<string, Json> {
   const fields = Object.entries(core.fields).map(([name, { value }]) => [name, value]);

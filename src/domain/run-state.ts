@@ -1,4 +1,4 @@
-import { type Core, endOf, fieldOf } from "./fold.ts";
+import { type Core, endOf, textOf } from "./fold.ts";
 import { MLFLOW_STATUS } from "./run-register.ts";
 import { lostContactAt, statusOf } from "./status.ts";
 import type { TrialStatus } from "./types.ts";
@@ -24,12 +24,12 @@ export function mayReopen({ lifecycle: { reset, quiet } }: Core): boolean {
 /** What the fold means for the MLflow run. `runName` is null when the trainer gave none. */
 export function runStateOf(core: Core): RunState {
   const status = statusOf(core.lifecycle);
-  const runName = fieldOf(core, "run_name");
+  const runName = textOf(core, "run_name");
   if (core.run)
     return {
       status: core.run.status,
       endTime: core.run.endTime,
-      runName: typeof runName === "string" ? runName : null,
+      runName,
       // A client of MLflow knows of no more than MLflow's own words.
       statusTag: core.run.status === "KILLED" && status === "skipped" ? status : null,
       lostContactAt: lostContactAt(core.lifecycle),
@@ -37,7 +37,7 @@ export function runStateOf(core: Core): RunState {
   return {
     status: MLFLOW_STATUS[status],
     endTime: endOf(core),
-    runName: typeof runName === "string" ? runName : null,
+    runName,
     statusTag: MLFLOW_STATUS[status] === "KILLED" ? status : null,
     lostContactAt: lostContactAt(core.lifecycle),
   };

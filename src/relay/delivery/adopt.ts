@@ -1,4 +1,4 @@
-import type { Run, Tag } from "../../mlflow/types.ts";
+import type { Run } from "../../mlflow/types.ts";
 import { isRunOfAnother, mirrorLink } from "../../store/delivery/own-runs.ts";
 import { nestsSince } from "../../store/delivery/parents.ts";
 import { hasRefusedRun, recordConflicts } from "../../store/mirror/conflicts.ts";
@@ -7,21 +7,7 @@ import { landingMs } from "../stream/held-stream.ts";
 import { stop } from "../stream/stop.ts";
 import { blocked, proceed, type Step, type Turn } from "../stream/turn.ts";
 import { mirrorExperiment } from "./experiment.ts";
-
-/** What a run is to be when it is made. Times in epoch milliseconds. */
-export type RunWanted = {
-  experimentName: string;
-  /** That experiment's id, made where it is not there yet. */
-  experimentId: () => Promise<Step<string>>;
-  runName: string;
-  startTime: number;
-  user: string;
-  tags: Tag[];
-  /** The trainer's own run, to be adopted. */
-  requestedRunId: string | null;
-  /** A run that was found with this trial's tags, to be adopted if it is still there. */
-  foundRunId: string | null;
-};
+import type { RunWanted } from "./wanted.ts";
 
 /** Takes the trainer's own run; false when it was refused, such as to a second trial, which is a recorded conflict. */
 export async function adopt(turn: Turn, runId: string, wanted: RunWanted): Promise<Step<boolean>> {

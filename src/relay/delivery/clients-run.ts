@@ -1,4 +1,4 @@
-import type { Core } from "../../domain/fold.ts";
+import { type Core, textOf } from "../../domain/fold.ts";
 import { mirrorLifecycle } from "../../store/delivery/own-runs.ts";
 import { buryGhost, type ClientsRun, clientsRun } from "../../store/gateway/delivery.ts";
 import { experimentById } from "../../store/gateway/experiments.ts";
@@ -7,7 +7,6 @@ import { sendPokes } from "../messages.ts";
 import { stop } from "../stream/stop.ts";
 import { proceed, type Step, type Turn } from "../stream/turn.ts";
 import { clientsExperiment } from "./clients-experiment.ts";
-import { text } from "./nesting.ts";
 import { ensureRun } from "./run.ts";
 
 /** The id by which MLflow's clients know the run. */
@@ -42,11 +41,11 @@ export async function clientsOwnRun(turn: Turn, core: Core, client: ClientsRun):
   const made = await ensureRun(turn, {
     experimentName: experiment?.name ?? deps.config.defaultExperiment,
     experimentId: () => clientsExperiment(turn, client.experimentId),
-    runName: text(core, "run_name") ?? stream.key,
+    runName: textOf(core, "run_name") ?? stream.key,
     startTime: core.run?.startTime ?? client.createdAt,
-    user: text(core, "user") ?? "",
+    user: textOf(core, "user") ?? "",
     tags: [{ key: RUN_ID_TAG, value: stream.key }],
-    requestedRunId: text(core, "mlflow_run_id"),
+    requestedRunId: textOf(core, "mlflow_run_id"),
     foundRunId: null,
   });
   return made.ok ? { ok: true, value: true } : made;

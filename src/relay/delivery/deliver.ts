@@ -1,4 +1,5 @@
 import type { Core } from "../../domain/fold.ts";
+import { textOf } from "../../domain/fold.ts";
 import { readWork } from "../../store/delivery/batch-plan.ts";
 import { coreOf } from "../../store/delivery/parents.ts";
 import { recordConflicts } from "../../store/mirror/conflicts.ts";
@@ -11,8 +12,9 @@ import { stop } from "../stream/stop.ts";
 import { proceed, type Step, type Turn } from "../stream/turn.ts";
 import { asClients, clientsOwnRun, closeDeleted, reopen } from "./clients-run.ts";
 import { finish, untag } from "./finish.ts";
-import { modelRun, text, trialRun } from "./nesting.ts";
+import { modelRun } from "./model-run.ts";
 import { sendAll } from "./send.ts";
+import { trialRun } from "./trial-run.ts";
 
 /**
  * Brings MLflow up to date with a folded stream: run, batches, status.
@@ -76,13 +78,13 @@ async function coreAt({ deps, stream }: Turn, known: Known): Promise<Core> {
 async function noteLateClaims(turn: Turn, core: Core, parentExperiment: string | null): Promise<void> {
   const { stream, deps } = turn;
   const row = { streamId: stream.id, source: "journal" as const, createdAt: deps.now() };
-  const experiment = text(core, "experiment_name") ?? parentExperiment;
+  const experiment = textOf(core, "experiment_name") ?? parentExperiment;
   const kept = stream.experimentName;
   if (experiment !== null && kept !== null && experiment !== kept && !stream.adopted)
     await recordConflicts(deps.db, [
       { ...row, kind: "experiment", field: "experiment_name", kept, refused: experiment },
     ]);
-  const run = text(core, "mlflow_run_id");
+  const run = textOf(core, "mlflow_run_id");
   if (run !== null && run !== stream.mlflowRunId)
     await recordConflicts(deps.db, [
       { ...row, kind: "run_id", field: "mlflow_run_id", kept: stream.mlflowRunId, refused: run },

@@ -4,7 +4,8 @@ import { forgetExperiment } from "../../store/mirror/active-experiments.ts";
 import { settleDoubt, stillLands } from "../stream/fence.ts";
 import { stop } from "../stream/stop.ts";
 import { proceed, type Step, type Turn } from "../stream/turn.ts";
-import { adopt, link, type RunWanted } from "./adopt.ts";
+import { adopt, link } from "./adopt.ts";
+import type { RunWanted } from "./wanted.ts";
 
 /** The tag by which a run is found again of whose create call nobody heard, or which was made twice. */
 export const NONCE_TAG = "relay.nonce";

@@ -1,10 +1,10 @@
+import { textOf } from "../../domain/fold.ts";
 import type { Result } from "../../mlflow/failure.ts";
 import type { Experiment, Run } from "../../mlflow/types.ts";
 import { countHeldUp, isForgotten } from "../../store/delivery/blocked.ts";
 import { coreOf, modelRunStream } from "../../store/delivery/parents.ts";
 import { hasRefusedRun } from "../../store/mirror/conflicts.ts";
 import { readCore } from "../../store/stream/core-column.ts";
-import { text } from "../delivery/nesting.ts";
 import type { Turn } from "../stream/turn.ts";
 import type { Change, UnblockAction, Unblocked } from "./changes.ts";
 
@@ -99,7 +99,7 @@ async function restoring(turn: Turn, experiment: Experiment | null): Promise<Cha
 /** The run that the stream has, or that its trainer asked for and it did not get yet. */
 async function namedRun(turn: Turn): Promise<{ runId: string | null; isRequested: boolean }> {
   const { stream, deps } = turn;
-  const asked = text(readCore(await coreOf(deps.db, stream)), "mlflow_run_id");
+  const asked = textOf(readCore(await coreOf(deps.db, stream)), "mlflow_run_id");
   const requested = asked !== null && (await hasRefusedRun(deps.db, stream.id, asked)) ? null : asked;
   const runId = stream.mlflowRunId ?? (stream.createSentAt === null ? requested : null);
   return { runId, isRequested: runId !== null && runId === requested };
@@ -108,7 +108,7 @@ async function namedRun(turn: Turn): Promise<{ runId: string | null; isRequested
 /** The experiment in which delivery would make the stream's run. */
 async function ownExperiment(turn: Turn) {
   const { stream, deps } = turn;
-  const own = text(readCore(await coreOf(deps.db, stream)), "experiment_name");
+  const own = textOf(readCore(await coreOf(deps.db, stream)), "experiment_name");
   const parent = stream.modelRunId === null ? null : await modelRunStream(deps.db, stream.modelRunId);
   const isNested = own === null && parent !== null && deps.config.parentRuns && !isForgotten(parent.stream);
   const home = isNested ? parent.stream.mlflowExperimentId : null;

@@ -1,0 +1,60 @@
+import { type Core, textOf } from "../../domain/fold.ts";
+import { MODEL_RUN_TAG, PARENT_TAG, TRIAL_TAG } from "../../mlflow/tags.ts";
+import { isForgotten } from "../../store/delivery/blocked.ts";
+import { type Above, readAbove } from "../../store/turn/places.ts";
+import type { Step, Turn } from "../stream/turn.ts";
+import { ensureExperiment, ensureKnownExperiment } from "./experiment.ts";
+import { ensureParent, type Home, parentOf } from "./parent.ts";
+import { ensureRun } from "./run.ts";
+import { common, graceLeft, identity, type RunWanted } from "./wanted.ts";
+
+/** The trial's run, nested under its model run's where that was announced. */
+export async function trialRun(turn: Turn, core: Core, above: Above | null): Promise<Step<boolean>> {
+  if (turn.stream.mlflowRunId !== null) return { ok: true, value: true };
+  const { deps, stream } = turn;
+  const trialId = stream.trialId ?? "";
+  const found = await parentOf(turn, above ?? (await readAbove(deps.db, stream.id)));
+  if (!found.ok) return found;
+  const { parent, foundRunId } = found.value;
+  const grace = graceLeft(turn, core.started && parent?.core?.started !== false);
+  if (grace) return grace;
+  let home: Home | null = null;
+  if (parent?.core?.announced && deps.config.parentRuns && !isForgotten(parent.stream)) {
+    const made = await ensureParent(turn, parent, parent.core);
+    if (!made.ok) return made;
+    home = made.value;
+  }
+  const own = textOf(core, "experiment_name");
+  const made = await ensureRun(turn, {
+    ...common(turn, core, trialId),
+    ...(own === null && home?.experiment
+      ? homeIn(turn, home.experiment)
+      : byName(turn, own ?? parent?.experimentName ?? deps.config.defaultExperiment)),
+    requestedRunId: textOf(core, "mlflow_run_id"),
+    foundRunId,
+    tags: [
+      ...identity(turn, core),
+      { key: TRIAL_TAG, value: trialId },
+      ...(stream.modelRunId === null ? [] : [{ key: MODEL_RUN_TAG, value: stream.modelRunId }]),
+      ...(home === null ? [] : [{ key: PARENT_TAG, value: home.runId }]),
+    ],
+  });
+  return made.ok ? { ok: true, value: true } : made;
+}
+
+type Place = Pick<RunWanted, "experimentName" | "experimentId">;
+
+function byName(turn: Turn, experimentName: string): Place {
+  return { experimentName, experimentId: () => ensureExperiment(turn, experimentName) };
+}
+
+/** Where the parent's run is: its trials go there too, though the experiment may have another name by now. */
+function homeIn(turn: Turn, { name, id, isSure }: NonNullable<Home["experiment"]>): Place {
+  const experimentId = async (): Promise<Step<string>> => {
+    if (isSure) return { ok: true, value: id };
+    const known = await ensureKnownExperiment(turn, id);
+    if (!known.ok) return known;
+    return known.value === null ? ensureExperiment(turn, name) : { ok: true, value: known.value };
+  };
+  return { experimentName: name, experimentId };
+}
