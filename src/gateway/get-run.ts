@@ -6,9 +6,10 @@ import { experimentById } from "../store/gateway/experiments.ts";
 import { touchRun } from "../store/gateway/keep.ts";
 import { readMirroredRun } from "../store/gateway/mirrored-run.ts";
 import { firstIdOf, runById } from "../store/gateway/runs.ts";
+import type { RunShown } from "./answers/run.ts";
 import { lookUpRun } from "./lookup.ts";
 import { noSuchRun, notKnownNow } from "./run-for-write.ts";
-import { type RunShown, showRun } from "./shown-run.ts";
+import { showRun } from "./shown-run.ts";
 
 /**
  * A run by the relay's id or MLflow's, with everything that was said of it a moment ago. One that only MLflow writes to is

@@ -4,13 +4,36 @@ import type { Scope } from "../domain/words.ts";
 import type { Deps } from "../relay/deps.ts";
 import type { AppEnv } from "../routes/door/context.ts";
 import { readBytes } from "../routes/door/request-bytes.ts";
-import { runAnswer, runInfoAnswer } from "./answer-json.ts";
+import { experimentAnswer } from "./answers/experiment.ts";
+import { runAnswer, runInfoAnswer } from "./answers/run.ts";
+import {
+  deleteExperimentTag,
+  experimentNamed,
+  experimentOf,
+  makeExperiment,
+  renameExperiment,
+  setExperimentTag,
+  setLifecycle,
+} from "./experiments.ts";
 import { getRun } from "./get-run.ts";
+import { getBulkHistory, getHistory, getIntervalHistory } from "./history.ts";
 import { deleteTag, logBatch, logMetric, logParameter, setTag } from "./log.ts";
 import { type Raw, readBody } from "./requests/body.ts";
+import {
+  readCreateExperiment,
+  readDeleteExperimentTag,
+  readExperimentId,
+  readGetExperiment,
+  readGetExperimentByName,
+  readSetExperimentTag,
+  readUpdateExperiment,
+} from "./requests/experiments.ts";
+import { readBulkHistory, readHistory, readIntervalHistory } from "./requests/histories.ts";
 import { readDeleteTag, readLogBatch, readLogMetric, readLogParam, readSetTag } from "./requests/logging.ts";
 import { readCreateRun, readGetRun, readRunId, readUpdateRun } from "./requests/runs.ts";
+import { readSearchExperiments, readSearchExperimentsQuery, readSearchRuns } from "./requests/search.ts";
 import { makeRun, setRunLifecycle, updateRun } from "./runs.ts";
+import { searchExperiments, searchRuns } from "./search.ts";
 
 /** An endpoint of MLflow's: what is answered is the body of a 200, or a response of its own. */
 export type GatewayRoute = {
@@ -32,6 +55,19 @@ function post<T>(
     scope: "ingest",
     answer: async (c) => write(c.var.relay, read(await bodyOf(c))),
   };
+}
+
+/** A question in a body. */
+function search<T>(
+  path: string,
+  read: (body: Raw) => T,
+  answer: (deps: Deps, asked: T) => Promise<object>,
+): GatewayRoute {
+  return { ...post(path, read, answer), scope: "read" };
+}
+
+function toRecord(tags: readonly { key: string; value: string }[]): Record<string, string> {
+  return Object.fromEntries(tags.map(({ key, value }) => [key, value]));
 }
 
 /** The same where an empty object says that it was taken. */
@@ -77,4 +113,34 @@ export const ROUTES: readonly GatewayRoute[] = [
   take("runs/log-batch", readLogBatch, logBatch),
   take("runs/set-tag", readSetTag, setTag),
   take("runs/delete-tag", readDeleteTag, deleteTag),
+  post("experiments/create", readCreateExperiment, async (deps, { tags, ...asked }) => ({
+    experiment_id: await makeExperiment(deps, { ...asked, tags: toRecord(tags) }),
+  })),
+  get("experiments/get", readGetExperiment, async (deps, { experimentId }) =>
+    experimentAnswer(await experimentOf(deps, experimentId)),
+  ),
+  get("experiments/get-by-name", readGetExperimentByName, async (deps, { name }) =>
+    experimentAnswer(await experimentNamed(deps, name)),
+  ),
+  take("experiments/update", readUpdateExperiment, (deps, { experimentId, newName }) =>
+    renameExperiment(deps, experimentId, newName),
+  ),
+  take("experiments/delete", readExperimentId, (deps, { experimentId }) =>
+    setLifecycle(deps, experimentId, "deleted"),
+  ),
+  take("experiments/restore", readExperimentId, (deps, { experimentId }) =>
+    setLifecycle(deps, experimentId, "active"),
+  ),
+  take("experiments/set-experiment-tag", readSetExperimentTag, (deps, { experimentId, ...tag }) =>
+    setExperimentTag(deps, experimentId, tag),
+  ),
+  take("experiments/delete-experiment-tag", readDeleteExperimentTag, (deps, { experimentId, key }) =>
+    deleteExperimentTag(deps, experimentId, key),
+  ),
+  search("experiments/search", readSearchExperiments, searchExperiments),
+  get("experiments/search", readSearchExperimentsQuery, searchExperiments),
+  search("runs/search", readSearchRuns, searchRuns),
+  get("metrics/get-history", readHistory, getHistory),
+  get("metrics/get-history-bulk", readBulkHistory, getBulkHistory),
+  get("metrics/get-history-bulk-interval", readIntervalHistory, getIntervalHistory),
 ];

@@ -5,12 +5,13 @@ import type { LifecycleStage, RunStatus } from "../domain/words.ts";
 import { RUN_NAME_TAG } from "../mlflow/tags.ts";
 import type { Deps } from "../relay/deps.ts";
 import { digest } from "../relay/intake/identify.ts";
+import type { RunShown } from "./answers/run.ts";
 import { gatewayEvent } from "./event.ts";
 import { notActive, ownExperiment } from "./experiments.ts";
 import { generatedName } from "./generated-name.ts";
 import { keepOrRefuse } from "./keep.ts";
 import { runForWrite } from "./run-for-write.ts";
-import { type RunShown, showRun } from "./shown-run.ts";
+import { showRun } from "./shown-run.ts";
 
 /** Runs for MLflow's clients. */
 

@@ -2,27 +2,12 @@ import { endOf, fieldOf } from "../domain/fold.ts";
 import { MLFLOW_STATUS } from "../domain/run-register.ts";
 import { statusOf } from "../domain/status.ts";
 import { fromWire } from "../domain/values.ts";
-import type { LifecycleStage, RunStatus } from "../domain/words.ts";
 import { MODEL_RUN_TAG, PARENT_TAG, TRIAL_TAG } from "../mlflow/tags.ts";
 import type { Deps } from "../relay/deps.ts";
 import { firstIdOf, type KnownRun, pulledOf } from "../store/gateway/runs.ts";
 import { readState } from "../store/views/state.ts";
-
-/** A run as MLflow's clients see it. Times in epoch milliseconds. */
-export type RunShown = {
-  runId: string;
-  experimentId: string;
-  runName: string;
-  userId: string;
-  status: RunStatus;
-  startTime: number;
-  endTime: number | null;
-  artifactUri: string;
-  lifecycleStage: LifecycleStage;
-  params: readonly { key: string; value: string }[];
-  tags: readonly { key: string; value: string }[];
-  metrics: readonly { key: string; value: number; timestamp: number; step: number }[];
-};
+import { compareByRecency } from "./answers/history.ts";
+import type { Latest, RunShown } from "./answers/run.ts";
 
 const NO_EXPERIMENT = "0";
 
@@ -90,19 +75,12 @@ async function systemTags(
   ];
 }
 
-type Observed = RunShown["metrics"][number];
-
 /** By MLflow's rule: the greatest by step, then time, then value, where NaN counts as 0. */
-function latestOf(points: readonly Observed[]): Map<string, Observed> {
-  const latest = new Map<string, Observed>();
+function latestOf(points: readonly Latest[]): Map<string, Latest> {
+  const latest = new Map<string, Latest>();
   for (const point of points) {
     const known = latest.get(point.key);
-    if (!known || isLater(point, known)) latest.set(point.key, point);
+    if (!known || compareByRecency(point, known) > 0) latest.set(point.key, point);
   }
   return latest;
-}
-
-function isLater(a: Observed, b: Observed): boolean {
-  const value = (point: Observed) => (Number.isNaN(point.value) ? 0 : point.value);
-  return (a.step - b.step || a.timestamp - b.timestamp || value(a) - value(b)) > 0;
 }

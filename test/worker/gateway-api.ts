@@ -14,6 +14,9 @@ const queues = {
   JOBS: { send: async (message: unknown) => void sent.jobs.push(message) },
 };
 
+/** Nobody listens there: MLflow is away. */
+const AWAY = { MLFLOW_TRACKING_URI: "http://127.0.0.1:9" };
+
 type How = { authorization?: string | null; bindings?: object; prefix?: string };
 
 async function ask(
@@ -23,7 +26,7 @@ async function ask(
 ) {
   const headers = new Headers(init.headers);
   if (authorization !== null) headers.set("authorization", authorization ?? `Bearer ${ADMIN}`);
-  const all = { ...env, ...queues, ...bindings };
+  const all = { ...env, ...queues, ...AWAY, ...bindings };
   const response = await app.request(
     `${prefix}/${path}`,
     { ...init, headers },

@@ -174,3 +174,100 @@ describe("who may ask", () => {
     expect((await read("runs/get", { run_id }, { prefix: "/ajax-api/2.0/mlflow" })).status).toBe(200);
   });
 });
+
+describe("an experiment of an MLflow client", () => {
+  const named = (name: string) => read("experiments/get-by-name", { experiment_name: name });
+
+  it("is made under an id that stays, found by it and by its name, and made once", async () => {
+    expect((await named("study")).status).toBe(404);
+    const { experiment_id } = (
+      await call("experiments/create", { name: "study", tags: [{ key: "a", value: "1" }] })
+    ).body;
+    expect(experiment_id).toMatch(/^9\d{17}$/);
+    const { experiment } = (await named("study")).body;
+    expect(experiment).toMatchObject({
+      experiment_id,
+      name: "study",
+      lifecycle_stage: "active",
+      tags: [{ key: "a", value: "1" }],
+      artifact_location: `mlflow-artifacts:/${experiment_id}`,
+    });
+    expect((await read("experiments/get", { experiment_id })).body.experiment).toEqual(experiment);
+    const again = await call("experiments/create", { name: "study" });
+    expect([again.status, again.body.error_code]).toEqual([400, "RESOURCE_ALREADY_EXISTS"]);
+  });
+
+  it("is renamed, tagged, deleted with its runs and restored with them", async () => {
+    const { experiment_id } = (await call("experiments/create", { name: "one" })).body;
+    const run_id = await newRun({ experiment_id });
+    await call("experiments/update", { experiment_id, new_name: "two" });
+    await call("experiments/set-experiment-tag", { experiment_id, key: "k", value: "v" });
+    expect((await named("two")).body.experiment.tags).toEqual([{ key: "k", value: "v" }]);
+    await call("experiments/delete-experiment-tag", { experiment_id, key: "k" });
+    expect((await call("experiments/delete-experiment-tag", { experiment_id, key: "k" })).status).toBe(404);
+    await call("experiments/delete", { experiment_id });
+    expect((await call("experiments/delete", { experiment_id })).status).toBe(404);
+    expect((await runOf(run_id)).info.lifecycle_stage).toBe("deleted");
+    expect((await call("runs/create", { experiment_id })).body.message).toBe(
+      `The experiment ${experiment_id} must be in the 'active' state. Current state is deleted.`,
+    );
+    await call("experiments/restore", { experiment_id });
+    expect((await runOf(run_id)).info.lifecycle_stage).toBe("active");
+  });
+});
+
+describe("a metric's history", () => {
+  it("is whole at once, in MLflow's order, page by page", async () => {
+    const run_id = await newRun();
+    const metrics = [
+      { key: "m", value: "NaN", timestamp: 5, step: 1 },
+      { key: "m", value: -1, timestamp: 5, step: 1 },
+      { key: "m", value: 1, timestamp: 5, step: 1 },
+      { key: "m", value: "Infinity", timestamp: 4, step: 2 },
+      { key: "m", value: 7, timestamp: 6, step: -3 },
+      { key: "m", value: 7, timestamp: 6, step: -3 },
+    ];
+    await call("runs/log-batch", { run_id, metrics });
+    const first = (await read("metrics/get-history", { run_id, metric_key: "m", max_results: "3" })).body;
+    const second = (
+      await read("metrics/get-history", {
+        run_id,
+        metric_key: "m",
+        max_results: "3",
+        page_token: first.next_page_token,
+      })
+    ).body;
+    const values = [...first.metrics, ...second.metrics].map(({ value }: { value: unknown }) => value);
+    expect(values).toEqual(["Infinity", -1, "NaN", 1, 7]);
+    expect(second).not.toHaveProperty("next_page_token");
+    const bulk = (
+      await read(`metrics/get-history-bulk`, { run_id, metric_key: "m" }, { prefix: "/ajax-api/2.0/mlflow" })
+    ).body;
+    expect(bulk.metrics).toHaveLength(5);
+    expect(bulk.metrics[0]).toEqual({ key: "m", value: "Infinity", timestamp: 4, step: 2, run_id });
+  });
+});
+
+describe("a search", () => {
+  it("finds what was logged a moment ago", async () => {
+    const { experiment_id } = (await call("experiments/create", { name: "searched" })).body;
+    const run_id = await newRun({ experiment_id });
+    await newRun({ experiment_id });
+    await call("runs/log-batch", {
+      run_id,
+      metrics: [{ key: "loss", value: 0.1, timestamp: 1, step: 1 }],
+      params: [{ key: "lr", value: "1" }],
+    });
+    const { runs } = (
+      await call("runs/search", {
+        experiment_ids: [experiment_id],
+        filter: "metrics.loss < 0.2 and params.lr = '1'",
+      })
+    ).body;
+    expect(runs).toEqual([await runOf(run_id)]);
+    const { experiments } = (
+      await call("experiments/search", { max_results: 10, filter: "name = 'searched'" })
+    ).body;
+    expect(experiments.map((one: { experiment_id: string }) => one.experiment_id)).toEqual([experiment_id]);
+  });
+});
