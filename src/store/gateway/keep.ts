@@ -1,5 +1,6 @@
 import type { JournalEvent } from "../../domain/types.ts";
 import type { LifecycleStage } from "../../domain/words.ts";
+import { PARENT_TAG } from "../../mlflow/tags.ts";
 import * as journal from "../journal/sql.ts";
 import type { Poke } from "../journal/write.ts";
 import { overRows } from "../sql.ts";
@@ -44,11 +45,13 @@ export async function keep(
   const keys = JSON.stringify([stream.key]);
   const move = db.prepare(journal.moveSeq("key")).bind(keys);
   const isIn = [stream.key, id];
+  const parents = events.flatMap(({ facts }) => facts?.tags?.[PARENT_TAG] ?? []);
   const results = await db.batch<Record<string, unknown>>([
     ...(how.create ? making(db, how.create, stream, now) : []),
     ...overRows(db, insert, events.map(journal.eventRow), ...guard).flatMap((statement) => [statement, move]),
     ...overRows(db, journal.INSERT_POINTS, events.flatMap(journal.pointRows)),
     db.prepare(TOUCH).bind(...isIn, now, how.lifecycle ?? null, Number(how.create === undefined)),
+    ...(parents.length > 0 ? [db.prepare(TOUCH_PARENTS).bind(JSON.stringify(parents), now)] : []),
     db.prepare(journal.MARK_DIRTY).bind(JSON.stringify([[stream.key, isUrgent, 1]]), now, mark),
   ]);
   const isKept = results.some(({ results: rows }) => rows.some((row) => row.event_id === id));
@@ -117,6 +120,11 @@ const TOUCH = `
   update gateway_runs set lifecycle = coalesce(?4, lifecycle), touched_at = iif(?5, coalesce(touched_at, ?3), touched_at)
   where stream_id = (select s.id from streams s join events e on e.stream_id = s.id and e.event_id = ?2 where s.key = ?1)
     and (touched_at is null or lifecycle is not coalesce(?4, lifecycle))`;
+
+/** Who nests a run under another has heard of that one as well. */
+const TOUCH_PARENTS = `
+  update gateway_runs set touched_at = ?2
+  where touched_at is null and stream_id in (select s.id from json_each(?1) named join streams s on s.key = named.value)`;
 
 /** Notes that a run's id was used by a reader; false where it was before. */
 export async function touchRun(db: D1Database, streamId: number, now: number): Promise<boolean> {
