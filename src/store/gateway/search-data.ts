@@ -131,8 +131,8 @@ const READ = `
       + coalesce((select length(data) from mlflow_runs m where m.rowid = page.pulled), 0) as bytes
     from page),
   fitting as materialized (
-    select * from (select *, sum(bytes) over (order by n rows unbounded preceding) - bytes as before from sized)
-    where n = ?3 or before < ?2)
+    select * from (select *, sum(bytes) over (order by n rows unbounded preceding) as so_far from sized)
+    where n = ?3 or so_far <= ?2)
   select n, 'run', '', bytes, null, null from fitting
   union all
   select n, k.value, j.key,

@@ -6,8 +6,7 @@ import type { Clause } from "../../search/filter.ts";
 import type { Search } from "../../search/search.ts";
 import { orderOfExperiments } from "../../search/sorting.ts";
 import type { Source } from "../../search/source.ts";
-import { readExperimentTags } from "../mirror/experiments.ts";
-import { ALL_EXPERIMENTS, type GatewayExperiment } from "./experiments.ts";
+import { ALL_EXPERIMENTS, type GatewayExperiment, type Row, readExperiment } from "./experiments.ts";
 import type { Window } from "./search-rows.ts";
 
 /** Where a search finds what it compares and sorts by, in a row `r` of all experiments. */
@@ -29,13 +28,12 @@ export async function findExperiments(
   stages: readonly LifecycleStage[],
   { offset, limit }: Window,
 ): Promise<GatewayExperiment[]> {
-  type Row = Omit<GatewayExperiment, "tags"> & { tags: string };
   const rows = await drizzle(db).all<Row>(sql`
     select * from (${sql.raw(ALL_EXPERIMENTS)}) r
     where lifecycle in (select value from json_each(${JSON.stringify(stages)}))
       and ${conditionOf(await withFirstIds(db, clauses), source)}
     order by ${orderOfExperiments(terms, source)} limit ${limit} offset ${offset}`);
-  return rows.map((row) => ({ ...row, tags: readExperimentTags(row.tags) ?? {} }));
+  return rows.map(readExperiment);
 }
 
 /** The clauses with experiments named by their first ids, as they are shown. */

@@ -83,7 +83,8 @@ const OURS = `${ASKED}
 
 const THEIRS = `${ASKED}
   select t.id, coalesce(g.id, t.id) as firstId, coalesce(g.lifecycle, m.lifecycle_stage) is 'deleted' as isDeleted,
-    m.pulled_at is null and (g.id is null or g.id = t.id or m.created_time < g.created_time - ?2) is not 0 as isPartial
+    m.pulled_at is null
+      and coalesce(g.id is null or g.id = t.id or m.created_time < g.created_time - ?2, 0) as isPartial
   from theirs t left join mlflow_experiments m on m.mlflow_experiment_id = t.id
   left join gateway_experiments g on g.id = (
     select x.id from gateway_experiments x where x.mlflow_experiment_id = t.id order by x.created_time limit 1)`;
