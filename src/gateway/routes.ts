@@ -143,7 +143,4 @@ export const ROUTES: readonly GatewayRoute[] = [
   get("metrics/get-history", readHistory, getHistory),
   get("metrics/get-history-bulk", readBulkHistory, getBulkHistory),
   get("metrics/get-history-bulk-interval", readIntervalHistory, getIntervalHistory),
-  search("runs/search", readSearchRuns, searchRuns),
-  search("experiments/search", readSearchExperiments, searchExperiments),
-  get("experiments/search", readSearchExperimentsQuery, searchExperiments),
 ];
