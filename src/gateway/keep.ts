@@ -81,7 +81,7 @@ async function refusalOf(
 }
 
 function paramsOf(events: readonly JournalEvent[]): Record<string, string> {
-  return Object.assign({}, ...events.map(({ facts }) => facts?.params ?? {}));
+  return Object.fromEntries(events.flatMap(({ facts }) => Object.entries(facts?.params ?? {})));
 }
 
 /** What MLflow says of a run that is deleted. */

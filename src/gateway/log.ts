@@ -5,7 +5,7 @@ import type { Deps } from "../relay/deps.ts";
 import { gatewayEvent } from "./event.ts";
 import { keepOrRefuse } from "./keep.ts";
 import { Refusal } from "./refusal.ts";
-import { runForWrite } from "./run-for-write.ts";
+import { runForWrite, runRef } from "./run-for-write.ts";
 import { showRun } from "./shown-run.ts";
 
 /** What MLflow's clients log: one request, one event. Points, parameters and tags tell a repeat, as in MLflow. */
@@ -26,7 +26,7 @@ const MAX_FACTS_CHARS = 600_000;
 
 /** @throws Refusal as MLflow would, all or nothing */
 export async function logBatch(deps: Deps, { runId, metrics, params, tags }: Batch): Promise<void> {
-  const run = await runForWrite(deps, runId);
+  const run = await runRef(deps, runId);
   const [first, ...others] = inPieces([...params.map(paramFacts), ...tags.map(tagFacts)]);
   const event = gatewayEvent(deps, run, "mlflow.log", first ?? null, [...metrics]);
   const more = others.map((facts) => gatewayEvent(deps, run, "mlflow.log", facts));
@@ -38,13 +38,13 @@ export async function logMetric(deps: Deps, { runId, ...metric }: Metric & { run
 }
 
 export async function logParameter(deps: Deps, { runId, ...param }: Pair & { runId: string }): Promise<void> {
-  const run = await runForWrite(deps, runId);
+  const run = await runRef(deps, runId);
   const event = gatewayEvent(deps, run, "mlflow.log", paramFacts(param));
   await keepOrRefuse(deps, [event], { runId: run.runId, single: true });
 }
 
 export async function setTag(deps: Deps, { runId, ...tag }: Pair & { runId: string }): Promise<void> {
-  const run = await runForWrite(deps, runId);
+  const run = await runRef(deps, runId);
   await keepOrRefuse(deps, [gatewayEvent(deps, run, "mlflow.tag", tagFacts(tag))], { runId: run.runId });
 }
 

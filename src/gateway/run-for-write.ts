@@ -18,12 +18,30 @@ import { showRun } from "./shown-run.ts";
  *   that is told that its run does not exist may start another
  */
 export async function runForWrite(deps: Deps, asked: string): Promise<KnownRun> {
-  const known = await runById(deps.db, asked);
-  if (known?.isGateways) return known;
-  if (known) return takeUp(deps, known);
+  const run = await runById(deps.db, asked);
+  if (run?.isGateways) return run;
+  if (run) return takeUp(deps, run);
   const found = await lookUpRun(deps, asked);
   if (found.kind === "found") return adopt(deps, found.value);
   throw found.kind === "none" ? noSuchRun(asked) : notKnownNow(asked);
+}
+
+/** What never changes of a run: whose journal it is, and the id that was given first. */
+export type RunRef = Owner & Pick<KnownRun, "runId">;
+
+/** Runs that this isolate has written to, by the id that was asked for. Their streams are never deleted. */
+const known = new Map<string, RunRef>();
+const MAX_KNOWN = 20_000;
+
+/** The same for a write that looks at nothing else of the run: where it may not be, the journal says so. */
+export async function runRef(deps: Deps, asked: string): Promise<RunRef> {
+  const seen = known.get(asked);
+  if (seen) return seen;
+  const { key, kind, modelRunId, trialId, runId } = await runForWrite(deps, asked);
+  if (known.size >= MAX_KNOWN) known.clear();
+  const ref = { key, kind, modelRunId, trialId, runId };
+  known.set(asked, ref);
+  return ref;
 }
 
 export function noSuchRun(id: string): Refusal {
@@ -35,12 +53,12 @@ export function notKnownNow(id: string): Refusal {
 }
 
 /** A trial or model run of the event API. */
-async function takeUp(deps: Deps, known: KnownRun): Promise<KnownRun> {
-  const shown = await showRun(deps, known);
+async function takeUp(deps: Deps, run: KnownRun): Promise<KnownRun> {
+  const shown = await showRun(deps, run);
   const experiment =
-    known.experimentId === null
-      ? await experimentByNameOrMade(deps, known.experimentName ?? deps.config.defaultExperiment)
-      : await ownExperiment(deps, known.experimentId);
+    run.experimentId === null
+      ? await experimentByNameOrMade(deps, run.experimentName ?? deps.config.defaultExperiment)
+      : await ownExperiment(deps, run.experimentId);
   const facts: Facts = {
     run: {
       status: shown.status,
@@ -48,14 +66,14 @@ async function takeUp(deps: Deps, known: KnownRun): Promise<KnownRun> {
       ...(shown.endTime === null ? {} : { endTime: shown.endTime }),
     },
   };
-  await take(deps, known, facts, {
-    runId: known.key,
+  await take(deps, run, facts, {
+    runId: run.key,
     experimentId: experiment.id,
     artifactUri: shown.artifactUri,
-    lifecycle: known.lifecycle,
+    lifecycle: run.lifecycle,
     taken: null,
   });
-  return again(deps, known.key);
+  return again(deps, run.key);
 }
 
 /** A run that MLflow had first: its id stays, and what it has is what both sides agree on. */

@@ -271,3 +271,24 @@ describe("a search", () => {
     expect(experiments.map((one: { experiment_id: string }) => one.experiment_id)).toEqual([experiment_id]);
   });
 });
+
+describe("a name that JavaScript would lose", () => {
+  it("is refused by all that takes names, and loses nothing in silence", async () => {
+    const run_id = await newRun();
+    const key = "__proto__";
+    const answers = [
+      await call("runs/log-parameter", { run_id, key, value: "1" }),
+      await call("runs/set-tag", { run_id, key, value: "1" }),
+      await call("runs/log-metric", { run_id, key, value: 1, timestamp: 1 }),
+      await call("runs/create", { experiment_id: "0", tags: [{ key, value: "1" }] }),
+      await call("experiments/set-experiment-tag", { experiment_id: "0", key, value: "1" }),
+      await call("experiments/create", { name: "proto", tags: [{ key, value: "1" }] }),
+    ];
+    for (const { status, body } of answers) {
+      expect(status).toBe(400);
+      expect(body.message).toContain(key);
+    }
+    expect((await call("runs/log-parameter", { run_id, key: "constructor", value: "1" })).status).toBe(200);
+    expect(await dataOf(run_id, "params")).toEqual({ constructor: "1" });
+  });
+});

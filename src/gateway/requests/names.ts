@@ -27,6 +27,7 @@ export function invalidValue(path: string, value: unknown, rule?: string): Refus
 
 /** @throws Refusal for a key that MLflow takes for no metric's, parameter's or tag's; its length is another matter */
 export function checkKey(key: string, path: string): void {
+  checkOwn(key, path);
   // Python's `$` matches before a newline at the end.
   const isMadeOf = [...key.replace(/\n$/, "")].every(
     (char) => BESIDE_WORDS.includes(char) || isPythonWord(char),
@@ -40,6 +41,11 @@ export function checkKey(key: string, path: string): void {
     "Names may be treated as files in certain cases, and must not resolve to other names when treated as such." +
       ` This name would resolve to ${quoted(normal)}`,
   );
+}
+
+/** @throws Refusal for a name that JavaScript would lose: MLflow takes it */
+export function checkOwn(key: string, path: string): void {
+  if (key === "__proto__") throw invalidValue(path, key, "The relay takes every name but this one.");
 }
 
 /** @throws Refusal */

@@ -4,7 +4,7 @@ import { invalid, Refusal } from "../refusal.ts";
 import type { Raw } from "./body.ts";
 import { experimentIdOf } from "./ids.ts";
 import { int64, listOf, message, oneOf, text } from "./message.ts";
-import { checkLength, type Pair } from "./names.ts";
+import { checkLength, checkOwn, type Pair } from "./names.ts";
 import { endpoint, readJson, readQuery } from "./schema.ts";
 
 export const tagMessage = message({ key: text, value: text });
@@ -33,6 +33,7 @@ export function readCreateRun(body: Raw): CreateRun {
   const { user_id: userId = "", run_name: runName = "", start_time: startTime = 0 } = sent;
   const tags = (sent.tags ?? []).map(({ key = "", value = "" }) => {
     checkLength("key", MAX_KEY_CHARS, key);
+    checkOwn(key, "key");
     return { key, value: cut(value, MAX_TAG_VALUE_CHARS) };
   });
   if (!sent.experiment_id) throw new Refusal("BAD_REQUEST", "A run must name its experiment_id.");

@@ -38,7 +38,8 @@ export async function keep(
 ): Promise<Kept> {
   const [{ stream, id }] = events;
   const mark = now + POKE_TRUST_MS;
-  const params = JSON.stringify(Object.assign({}, ...events.map(({ facts }) => facts?.params ?? {})));
+  const said = Object.fromEntries(events.flatMap(({ facts }) => Object.entries(facts?.params ?? {})));
+  const params = JSON.stringify(said);
   const insert = how.lifecycle === undefined ? INSERT_IF_ACTIVE : journal.INSERT_EVENTS;
   const guard = how.lifecycle === undefined ? [params] : [];
   const isUrgent = Number(events.some(({ facts }) => facts?.announces === true));
