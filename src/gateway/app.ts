@@ -34,8 +34,9 @@ gatewayApp.onError((error, c) => {
     path: c.req.path,
     error: errorText(error),
   });
+  // By far the likeliest is the database, and the next try succeeds. After a 500 a client waits for four minutes.
   const message = `Something went wrong in the relay. The error was logged with the request's id, ${c.var.requestId}.`;
-  return refused({ error_code: "INTERNAL_ERROR", message }, 500);
+  return refused({ error_code: "TEMPORARILY_UNAVAILABLE", message }, 503);
 });
 
 /** The relay's own door, in MLflow's words. */

@@ -1,3 +1,4 @@
+import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { foldAll } from "./api.ts";
 import { call, dataOf, newRun, read, runOf } from "./gateway-api.ts";
@@ -153,6 +154,34 @@ describe("a run of an MLflow client", () => {
       expect(answer.headers.get("retry-after")).toBe("1");
       expect(answer.body.error_code).toBe("TEMPORARILY_UNAVAILABLE");
     }
+  });
+});
+
+describe("while the database refuses", () => {
+  const broken = {
+    DB: new Proxy(env.DB, {
+      get: (db, name) =>
+        name === "prepare" || name === "batch"
+          ? () => {
+              throw new Error("D1_ERROR: overloaded");
+            }
+          : Reflect.get(db, name),
+    }),
+  };
+
+  it("tells a client to try again after a second, whatever it asks", async () => {
+    const run_id = await newRun();
+    for (const answer of [
+      await read("runs/get", { run_id }, { bindings: broken }),
+      await call("runs/log-metric", { run_id, key: "a", value: 1, timestamp: 1 }, { bindings: broken }),
+      await call("runs/create", { experiment_id: "0" }, { bindings: broken }),
+      await call("runs/search", { experiment_ids: ["0"] }, { bindings: broken }),
+    ])
+      expect([answer.status, answer.headers.get("retry-after"), answer.body.error_code]).toEqual([
+        503,
+        "1",
+        "TEMPORARILY_UNAVAILABLE",
+      ]);
   });
 });
 
