@@ -57,7 +57,9 @@ export async function experimentNamed(deps: Deps, name: string): Promise<Gateway
   const known = await experimentByName(deps.db, name);
   if (known) return known;
   const found = await lookUpExperimentNamed(deps, name);
-  if (found.kind === "found") return seenInMlflow(found.value);
+  // One that is known here by another name has it in MLflow no longer than until that name is there.
+  if (found.kind === "found" && !(await experimentById(deps.db, found.value.experimentId))?.isOurs)
+    return seenInMlflow(found.value);
   throw new Refusal("RESOURCE_DOES_NOT_EXIST", `Could not find experiment with name '${name}'`);
 }
 
