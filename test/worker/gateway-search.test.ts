@@ -194,6 +194,18 @@ describe("a search of runs", () => {
     else expect(body.message).toMatch(said);
   });
 
+  it("leaves out a run of which its maker never heard, where the same was made again and used", async () => {
+    await newExperiment("900000000000000008", "asked twice");
+    const body = { experiment_id: "900000000000000008", run_name: "twin", start_time: 7 };
+    const [first, second] = [await newRun(body), await newRun(body)];
+    const found = async () => (await search(body.experiment_id)).runs.map(({ info }) => info.run_id).sort();
+    expect(await found()).toEqual([first, second].sort());
+    await call("runs/set-tag", { run_id: second, key: "used", value: "yes" });
+    expect(await found()).toEqual([second]);
+    await runOf(first);
+    expect(await found()).toEqual([first, second].sort());
+  });
+
   it("without an experiment, or in one that nobody knows, finds nothing", async () => {
     expect((await call("runs/search", {})).body).toEqual({});
     expect((await call("runs/search", { experiment_ids: ["12345"] })).body).toEqual({});

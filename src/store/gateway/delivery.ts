@@ -1,5 +1,6 @@
 import type { LifecycleStage } from "../../domain/words.ts";
 import { PARENT_TAG } from "../../mlflow/tags.ts";
+import { isGhost } from "./ghosts.ts";
 
 /** What delivery has to know of an MLflow client's run, beside its stream. Times in epoch milliseconds. */
 export type ClientsRun = {
@@ -38,20 +39,11 @@ const CLIENTS_RUN = `
     (select id from above where depth = 1 and not exists (select 1 from above where id = ?1)) as parentId
   from gateway_runs g join streams s on s.id = g.stream_id where g.stream_id = ?1`;
 
-/** How far apart a request and the one that was sent again for it may be. */
-const TWIN_MS = 600_000;
-
-/**
- * Whether a run that nobody used is the ghost of a request whose answer was lost: the same was asked for again, and that
- * run is used. It counts as deleted then, and MLflow never hears of it.
- */
+/** Whether a run is the ghost of a request whose answer was lost. It counts as deleted then, and MLflow never hears of it. */
 export async function buryGhost(db: D1Database, streamId: number): Promise<boolean> {
-  const { meta } = await db.prepare(BURY_GHOST).bind(streamId, TWIN_MS).run();
+  const { meta } = await db.prepare(BURY_GHOST).bind(streamId).run();
   return meta.changes > 0;
 }
 
 const BURY_GHOST = `
-  update gateway_runs set lifecycle = 'deleted'
-  where stream_id = ?1 and touched_at is null and create_hash is not null and exists (
-    select 1 from gateway_runs twin where twin.create_hash = gateway_runs.create_hash and twin.stream_id <> ?1
-      and twin.touched_at is not null and abs(twin.created_at - gateway_runs.created_at) <= ?2)`;
+  update gateway_runs set lifecycle = 'deleted' where stream_id = ?1 and ${isGhost("gateway_runs")}`;

@@ -5,6 +5,7 @@ import type { LifecycleStage, RunStatus } from "../../domain/words.ts";
 import { conditionOf } from "../../search/conditions.ts";
 import type { Search } from "../../search/search.ts";
 import { orderOfRuns } from "../../search/sorting.ts";
+import { isGhost } from "./ghosts.ts";
 import { FIRST_ID, type Scope, withFirstIds } from "./search-scope.ts";
 import { rowSource } from "./search-source.ts";
 
@@ -30,6 +31,7 @@ const ROWS = `
     coalesce(g.user_id, '') as user_id, g.status, coalesce(g.start_time, g.created_at) as start_time, g.end_time,
     g.artifact_uri, iif(ours.deleted, 'deleted', g.lifecycle) as lifecycle, null as trial_id, null as model_run_id
   from ours cross join gateway_runs g on g.experiment_id = ours.id
+  where not ${isGhost("g")}
   union all
   select s.id, s.id is not null, iif(s.id is null, m.mlflow_run_id, ${FIRST_ID}), theirs.first_id,
     iif(s.id is null, coalesce(m.run_name, ''), coalesce(t.run_name, p.run_name, s.trial_id, s.model_run_id)),
