@@ -30,6 +30,8 @@ const MAX_FOLDED = 40;
 const FOLDED_AT_ONCE = 5;
 /** What the fold of a stream may take, and the search itself. */
 const FOLD_STATEMENTS = 30;
+/** Another that folds a stream at the same time may have read it before the last word. */
+const FOLD_TRIES = 3;
 
 /** Says of an answer that MLflow may have runs that fit, which the relay has never seen. */
 const PARTIAL_HEADER = "x-relay-partial";
@@ -83,7 +85,7 @@ async function foldAll(deps: Deps, unfolded: Scope["unfolded"]): Promise<void> {
     for (let next = waiting.pop(); next; next = waiting.pop()) {
       if (!deps.budget.has(FOLD_STATEMENTS * FOLDED_AT_ONCE)) return;
       try {
-        await foldStream(deps, next);
+        await foldUp(deps, next);
       } catch (error) {
         deps.log.warn("a stream is searched as it was folded before", {
           stream_id: next.id,
@@ -93,4 +95,10 @@ async function foldAll(deps: Deps, unfolded: Scope["unfolded"]): Promise<void> {
     }
   };
   await Promise.all(Array.from({ length: FOLDED_AT_ONCE }, foldOn));
+}
+
+async function foldUp(deps: Deps, stream: Scope["unfolded"][number]): Promise<void> {
+  let { foldedSeq } = stream;
+  for (let more = true, tries = 0; more && tries < FOLD_TRIES; tries++)
+    ({ foldedSeq, more } = await foldStream(deps, { ...stream, foldedSeq }));
 }

@@ -44,12 +44,12 @@ export class RelayStore {
     this.#db = new DatabaseSync(file, { readOnly: true, timeout: 10_000 });
   }
 
-  /** The trials of a model run, and itself, that MLflow does not have all of. */
-  behind(modelRunId: string): Behind[] {
+  /** The trials of a model run, and itself, that MLflow does not have all of; null: the runs of MLflow's clients. */
+  behind(modelRunId: string | null): Behind[] {
     return this.#rows(
       behindRow,
       `select kind, trial_id, last_seq, folded_seq, delivered_seq, waiting_for, blocked_reason, last_error
-       from streams where model_run_id = ? and delivered_seq < last_seq`,
+       from streams where model_run_id is ? and delivered_seq < last_seq`,
       modelRunId,
     );
   }
@@ -108,7 +108,7 @@ export class RelayStore {
     this.#db.close();
   }
 
-  #rows<T>(row: z.ZodType<T>, query: string, modelRunId: string): T[] {
+  #rows<T>(row: z.ZodType<T>, query: string, modelRunId: string | null): T[] {
     return z.array(row).parse(this.#db.prepare(query).all(modelRunId));
   }
 }
