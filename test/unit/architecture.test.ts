@@ -19,6 +19,7 @@ const ROOMS = [
     "store/turn",
     "store/ops",
     "store/views",
+    "store/gateway",
     "store/jobs",
     "store/readback",
     "store/mirror",
@@ -29,6 +30,8 @@ const ROOMS = [
   ["routes", "store", "search", "domain"],
   ["relay", "search"],
   ["relay", "mlflow", "domain"],
+  ["routes", "relay", "store", "gateway/requests"],
+  ["routes", "relay", "store", "gateway/answers"],
 ];
 
 const SOURCE = join(import.meta.dirname, "../../src");
