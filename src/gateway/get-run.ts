@@ -19,7 +19,7 @@ import { showRun } from "./shown-run.ts";
 export async function getRun(deps: Deps, asked: string): Promise<RunShown> {
   const known = await runById(deps.db, asked);
   if (known) {
-    if (known.isGateways && known.touchedAt === null) await touch(deps, known.streamId);
+    if (known.isGateways && known.touchedAt === null && !known.isBuried) await touch(deps, known.streamId);
     return showRun(deps, known);
   }
   const found = await lookUpRun(deps, asked);

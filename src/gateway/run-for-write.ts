@@ -2,6 +2,7 @@ import { TRIAL_STATUS } from "../domain/run-register.ts";
 import type { Facts } from "../domain/types.ts";
 import type { Run } from "../mlflow/types.ts";
 import type { Deps } from "../relay/deps.ts";
+import { reviveGhost } from "../store/gateway/ghosts.ts";
 import type { NewRun } from "../store/gateway/keep.ts";
 import { type KnownRun, runById } from "../store/gateway/runs.ts";
 import { gatewayEvent, type Owner } from "./event.ts";
@@ -19,11 +20,17 @@ import { showRun } from "./shown-run.ts";
  */
 export async function runForWrite(deps: Deps, asked: string): Promise<KnownRun> {
   const run = await runById(deps.db, asked);
-  if (run?.isGateways) return run;
+  if (run?.isGateways) return run.isBuried ? revived(deps, run) : run;
   if (run) return takeUp(deps, run);
   const found = await lookUpRun(deps, asked);
   if (found.kind === "found") return adopt(deps, found.value);
   throw found.kind === "none" ? noSuchRun(asked) : notKnownNow(asked);
+}
+
+/** A run that was taken for one whose maker never heard of it. */
+async function revived(deps: Deps, run: KnownRun): Promise<KnownRun> {
+  await reviveGhost(deps.db, run.streamId, deps.now());
+  return again(deps, run.key);
 }
 
 /** What never changes of a run: whose journal it is, and the id that was given first. */

@@ -82,6 +82,7 @@ describe("counters", () => {
       ["relay_events_delivered_total", { "": 0 }],
       ["relay_mlflow_calls_total", { '{outcome="ok"}': 0, '{outcome="transient"}': 3 }],
       ["relay_retries_total", { "": 0 }],
+      ["relay_ghost_runs_total", { "": 0 }],
       [
         "relay_jobs_ended_total",
         { '{state="succeeded"}': 0, '{state="failed"}': 0, '{state="cancelled"}': 0 },

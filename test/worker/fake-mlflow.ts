@@ -3,6 +3,7 @@ import * as z from "zod";
 import type { Deps } from "../../src/relay/deps.ts";
 import { wire } from "../../src/wire.ts";
 import { endless } from "./endless.ts";
+import { type FakeExperiments, FakeRefusal } from "./fake-experiments.ts";
 import { recordingQueue } from "./job-tools.ts";
 
 /**
@@ -13,6 +14,7 @@ import { recordingQueue } from "./job-tools.ts";
 const pair = z.object({ key: z.string(), value: z.string() });
 const point = z.object({ key: z.string(), value: z.unknown(), step: z.number(), timestamp: z.number() });
 const asked = z.object({
+  experiment_id: z.string().default("1"),
   run_id: z.string().optional(),
   run_name: z.string().optional(),
   status: z.string().optional(),
@@ -38,6 +40,7 @@ export type Trouble = "refused" | "unanswered" | "late" | "errs" | "twice" | "sw
 const LATE_MS = 150;
 
 class FakeRun {
+  readonly experimentId: string;
   name: string;
   status = "RUNNING";
   endTime: number | undefined;
@@ -47,7 +50,8 @@ class FakeRun {
   readonly params = new Map<string, string>();
   readonly metrics: z.output<typeof point>[] = [];
 
-  constructor({ run_name = "", start_time = 0, tags }: Asked) {
+  constructor({ experiment_id, run_name = "", start_time = 0, tags }: Asked) {
+    this.experimentId = experiment_id;
     this.name = run_name;
     this.startTime = start_time;
     this.tags = new Map(tags.map(({ key, value }) => [key, value]));
@@ -59,7 +63,7 @@ class FakeRun {
       info: {
         run_id: id,
         run_name: this.name,
-        experiment_id: "1",
+        experiment_id: this.experimentId,
         status: this.status,
         start_time: this.startTime,
         end_time: this.endTime,
@@ -74,9 +78,19 @@ export class FakeMlflow {
   readonly runs = new Map<string, FakeRun>();
   /** The endpoints that were called. */
   readonly calls: string[] = [];
+  /** Null: there is one of whatever name is asked for. */
+  readonly experiments: FakeExperiments | null;
   trouble: (endpoint: string) => Trouble = () => null;
   /** What is still to be done, and when: as the next call comes in, since timers may be as late as they like. */
   #late: { at: number; land: () => void }[] = [];
+
+  constructor(how: { experiments?: FakeExperiments } = {}) {
+    this.experiments = how.experiments ?? null;
+    if (this.experiments)
+      this.experiments.onLifecycle = (id, lifecycle) => {
+        for (const run of this.runs.values()) if (run.experimentId === id) run.lifecycle = lifecycle;
+      };
+  }
 
   /** The relay's effects, with this as its MLflow and with settings of its own. */
   deps(vars: object = {}): Deps {
@@ -87,7 +101,7 @@ export class FakeMlflow {
       MLFLOW_REQUEST_TIMEOUT: "100",
     };
     const queues = { TRIALS: recordingQueue().queue, JOBS: recordingQueue().queue };
-    return endless(wire({ ...env, ...queues, ...quick, ...vars }, {}, this.#fetch));
+    return endless(wire({ ...env, ...queues, ...quick, ...vars }, {}, this.fetch));
   }
 
   /** A run that somebody else made; its id. */
@@ -105,7 +119,7 @@ export class FakeMlflow {
     this.#late = this.#late.filter(({ at }) => at > upto);
   }
 
-  #fetch = async (address: string, init: RequestInit): Promise<Response> => {
+  readonly fetch = async (address: string, init: RequestInit): Promise<Response> => {
     const url = new URL(address);
     const endpoint = url.pathname.replace("/api/2.0/mlflow/", "");
     this.land(Date.now());
@@ -113,21 +127,28 @@ export class FakeMlflow {
     const trouble = this.trouble(endpoint);
     if (trouble === "refused")
       return Response.json({ error_code: "TEMPORARILY_UNAVAILABLE", message: "not now" }, { status: 503 });
-    const body = asked.parse(typeof init.body === "string" ? JSON.parse(init.body) : {});
+    const text: unknown = typeof init.body === "string" ? JSON.parse(init.body) : {};
+    const { experiments } = this;
+    const body = asked.parse(text);
     const request = {
       ...body,
       run_id: body.run_id ?? url.searchParams.get("run_id") ?? "",
       key: body.key ?? url.searchParams.get("metric_key") ?? "",
       name: url.searchParams.get("experiment_name") ?? "e",
     };
+    const answered = () =>
+      experiments && endpoint.startsWith("experiments/") && endpoint !== "experiments/search"
+        ? experiments.answer(endpoint, url.searchParams, text)
+        : this.#answer(endpoint, request);
     if (trouble === "swallowed") return Response.json({});
     if (trouble === "late" || trouble === "twice")
-      this.#late.push({ at: Date.now() + LATE_MS, land: () => this.#answer(endpoint, request) });
+      this.#late.push({ at: Date.now() + LATE_MS, land: () => answered() });
     if (trouble === "late") throw new Error("connection reset");
-    const answer = this.#answer(endpoint, request);
+    const answer = answered();
     if (trouble === "unanswered") throw new Error("connection reset");
     if (trouble === "errs")
       return Response.json({ error_code: "TEMPORARILY_UNAVAILABLE", message: "after all" }, { status: 503 });
+    if (answer instanceof FakeRefusal) return Response.json(answer.body, { status: answer.status });
     return answer === null
       ? Response.json(
           { error_code: "RESOURCE_DOES_NOT_EXIST", message: this.#missing(endpoint, body) },
@@ -142,6 +163,8 @@ export class FakeMlflow {
 
   #answer(endpoint: string, body: Asked & { run_id: string; name: string }): object | null {
     if (endpoint === "runs/create") {
+      if (this.experiments?.byId.get(body.experiment_id)?.lifecycle === "deleted")
+        return notActive("experiment", body.experiment_id);
       const id = crypto.randomUUID().replaceAll("-", "");
       const made = new FakeRun(body);
       this.runs.set(id, made);
@@ -153,6 +176,8 @@ export class FakeMlflow {
     if (endpoint === "runs/search") return { runs: this.#found(body.filter) };
     const run = this.runs.get(body.run_id);
     if (!run) return null;
+    const isWrite = !["runs/get", "metrics/get-history", "runs/delete", "runs/restore"].includes(endpoint);
+    if (this.experiments && isWrite && run.lifecycle === "deleted") return notActive("run", body.run_id);
     switch (endpoint) {
       case "runs/get":
         return { run: run.json(body.run_id) };
@@ -165,6 +190,9 @@ export class FakeMlflow {
         return { run_info: run.json(body.run_id).info };
       case "runs/delete":
         run.lifecycle = "deleted";
+        return {};
+      case "runs/restore":
+        run.lifecycle = "active";
         return {};
       case "runs/set-tag":
         run.tags.set(body.key ?? "", body.value ?? "");
@@ -190,4 +218,11 @@ export class FakeMlflow {
       filter.includes(`'${id}'`) || (key !== "" && isMeant(run.tags.get(key) ?? "")) ? run.json(id) : [],
     );
   }
+}
+
+function notActive(what: "run" | "experiment", id: string): FakeRefusal {
+  return new FakeRefusal(
+    "INVALID_PARAMETER_VALUE",
+    `The ${what} ${id} must be in the 'active' state. Current state is deleted.`,
+  );
 }

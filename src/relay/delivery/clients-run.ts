@@ -1,11 +1,12 @@
 import { type Core, textOf } from "../../domain/fold.ts";
 import { mirrorLifecycle } from "../../store/delivery/own-runs.ts";
-import { buryGhost, type ClientsRun, clientsRun } from "../../store/gateway/delivery.ts";
+import { type ClientsRun, clientsRun, hurryParent } from "../../store/gateway/delivery.ts";
 import { experimentById } from "../../store/gateway/experiments.ts";
+import { buryGhost } from "../../store/gateway/ghosts.ts";
 import type { StreamRow } from "../../store/stream/leases.ts";
 import { sendPokes } from "../messages.ts";
 import { stop } from "../stream/stop.ts";
-import { proceed, type Step, type Turn } from "../stream/turn.ts";
+import { type End, proceed, type Step, type Turn } from "../stream/turn.ts";
 import { clientsExperiment } from "./clients-experiment.ts";
 import { ensureRun } from "./run.ts";
 
@@ -15,6 +16,8 @@ const RUN_ID_TAG = "relay.run_id";
 const UNTOUCHED_MS = 900_000;
 /** How soon to come back for a run that it is nested under. */
 const PARENT_POLL_MS = 1_000;
+/** How soon where somebody has to act first. */
+const BLOCKED_PARENT_POLL_MS = 60_000;
 
 /** A stream as an MLflow client's run; null where it is none. */
 export async function asClients({ deps, stream }: Turn, core: Core): Promise<ClientsRun | null> {
@@ -25,18 +28,20 @@ export async function asClients({ deps, stream }: Turn, core: Core): Promise<Cli
 export async function clientsOwnRun(turn: Turn, core: Core, client: ClientsRun): Promise<Step<boolean>> {
   const { deps, stream } = turn;
   const untouchedMs = client.createdAt + UNTOUCHED_MS - deps.now();
+  if (stream.mlflowRunId !== null && client.parentId === null) return { ok: true, value: true };
   if (client.touchedAt === null && stream.mlflowRunId === null) {
     if (untouchedMs > 0) return { ok: false, end: { kind: "wait", for: "grace", ms: untouchedMs } };
+    // Nor does MLflow hear of what was deleted, with its experiment, before anybody used it.
+    if (client.lifecycle === "deleted") return { ok: true, value: false };
     if (await buryGhost(deps.db, stream.id)) {
       deps.tally.add("relay_ghost_runs_total");
       return { ok: true, value: false };
     }
   }
-  if (client.parentId !== null) {
-    await sendPokes(deps, [{ streamId: client.parentId, urgent: true }]);
-    return { ok: false, end: { kind: "wait", for: "parent", ms: PARENT_POLL_MS } };
-  }
-  if (stream.mlflowRunId !== null) return { ok: true, value: true };
+  if (client.parentId !== null) return parentFirst(turn, client.parentId, client.isParentBlocked);
+  // What nobody used counted as delivered.
+  if (stream.plannedSeq > 0 && !(await turn.update({ plannedSeq: 0, deliveredSeq: 0 })))
+    return stop(turn, null);
   const experiment = await experimentById(deps.db, client.experimentId);
   const made = await ensureRun(turn, {
     experimentName: experiment?.name ?? deps.config.defaultExperiment,
@@ -49,6 +54,17 @@ export async function clientsOwnRun(turn: Turn, core: Core, client: ClientsRun):
     foundRunId: null,
   });
   return made.ok ? { ok: true, value: true } : made;
+}
+
+async function parentFirst(
+  { deps, stream }: Turn,
+  parentId: number,
+  isBlocked: boolean,
+): Promise<{ ok: false; end: End }> {
+  if (isBlocked) return { ok: false, end: { kind: "wait", for: "parent", ms: BLOCKED_PARENT_POLL_MS } };
+  await hurryParent(deps.db, parentId, stream.forced);
+  await sendPokes(deps, [{ streamId: parentId, urgent: true }]);
+  return { ok: false, end: { kind: "wait", for: "parent", ms: PARENT_POLL_MS } };
 }
 
 /** A run that was deleted or restored is active while it is written to. */

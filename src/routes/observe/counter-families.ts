@@ -16,6 +16,10 @@ const KNOWN: Record<string, { help: string; from: readonly Labels[] }> = {
   relay_events_delivered_total: { help: "Events that MLflow has all of.", from: [{}] },
   relay_mlflow_calls_total: { help: "Calls to MLflow by outcome.", from: [{ outcome: "ok" }] },
   relay_retries_total: { help: "Times that a trial waited to try again after a failed call.", from: [{}] },
+  relay_ghost_runs_total: {
+    help: "Runs of MLflow clients that never reach MLflow: the answer to their creation was lost, and another was made for them.",
+    from: [{}],
+  },
   relay_jobs_ended_total: {
     help: "Jobs that are over, by how they ended.",
     from: [{ state: "succeeded" }, { state: "failed" }, { state: "cancelled" }],

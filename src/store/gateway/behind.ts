@@ -54,7 +54,7 @@ const CLAIM = `
     created_time as createdTime, updated_time as updatedTime, 1 as isOurs, version, attempts, sent,
     exists (select 1 from gateway_runs g join streams s on s.id = g.stream_id
       where g.experiment_id = gateway_experiments.id and s.delivered_seq < s.last_seq and s.blocked_kind is null
-        and s.mlflow_run_id is not null) as isBusy`;
+        and (s.mlflow_run_id is not null or g.touched_at is not null)) as isBusy`;
 
 type Leased = Pick<ClaimedExperiment, "id" | "token">;
 

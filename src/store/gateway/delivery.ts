@@ -1,6 +1,5 @@
 import type { LifecycleStage } from "../../domain/words.ts";
 import { PARENT_TAG } from "../../mlflow/tags.ts";
-import { isGhost } from "./ghosts.ts";
 
 /** What delivery has to know of an MLflow client's run, beside its stream. Times in epoch milliseconds. */
 export type ClientsRun = {
@@ -13,37 +12,52 @@ export type ClientsRun = {
   isLifecycleTold: boolean;
   /** The stream of the run that it is nested under, where that has no run in MLflow yet. */
   parentId: number | null;
+  /** That one stands still until somebody acts. */
+  isParentBlocked: boolean;
 };
 
-type Row = Omit<ClientsRun, "isLifecycleTold"> & { isLifecycleTold: 0 | 1 };
+type Row = Omit<ClientsRun, "isLifecycleTold" | "isParentBlocked"> & {
+  isLifecycleTold: 0 | 1;
+  isParentBlocked: 0 | 1 | null;
+};
 
 /** Null where no client of MLflow made the run or wrote to it. */
 export async function clientsRun(db: D1Database, streamId: number): Promise<ClientsRun | null> {
   const row = await db.prepare(CLIENTS_RUN).bind(streamId, PARENT_TAG).first<Row>();
-  return row && { ...row, isLifecycleTold: row.isLifecycleTold === 1 };
+  return (
+    row && { ...row, isLifecycleTold: row.isLifecycleTold === 1, isParentBlocked: row.isParentBlocked === 1 }
+  );
 }
 
-/** Of two runs that are nested under each other neither waits. */
+/** Of two runs that are nested under each other neither waits, nor does one whose parent was given up. */
 const CLIENTS_RUN = `
   with recursive above(id, depth) as (
     select p.id, 1 from tags t join streams p on p.key = t.value
     where t.stream_id = ?1 and t.key = ?2 and t.removed_at is null and p.mlflow_run_id is null
+      and p.blocked_kind is not 'forgotten'
     union
     select p.id, above.depth + 1 from above join tags t on t.stream_id = above.id and t.key = ?2 and t.removed_at is null
-    join streams p on p.key = t.value and p.mlflow_run_id is null
-    where above.depth < 32)
+    join streams p on p.key = t.value and p.mlflow_run_id is null and p.blocked_kind is not 'forgotten'
+    where above.depth < 32),
+  parent as (select id from above where depth = 1 and not exists (select 1 from above where id = ?1))
   select g.created_at as createdAt, g.touched_at as touchedAt, g.create_hash as createHash, g.experiment_id as experimentId,
     g.lifecycle,
     exists (select 1 from events e where e.stream_id = s.id and e.seq > s.delivered_seq and e.seq <= s.folded_seq
       and e.type = 'mlflow.run.lifecycle') as isLifecycleTold,
-    (select id from above where depth = 1 and not exists (select 1 from above where id = ?1)) as parentId
+    (select id from parent) as parentId,
+    (select blocked_kind is not null from streams where id = (select id from parent)) as isParentBlocked
   from gateway_runs g join streams s on s.id = g.stream_id where g.stream_id = ?1`;
 
-/** Whether a run is the ghost of a request whose answer was lost. It counts as deleted then, and MLflow never hears of it. */
-export async function buryGhost(db: D1Database, streamId: number): Promise<boolean> {
-  const { meta } = await db.prepare(BURY_GHOST).bind(streamId).run();
-  return meta.changes > 0;
+/**
+ * Has the run above another one go to MLflow, though nobody used it before, or it is delivered only when it is asked for,
+ * as the other one was.
+ */
+export async function hurryParent(db: D1Database, streamId: number, isForced: boolean): Promise<void> {
+  await db
+    .prepare(
+      `update streams set planned_seq = 0, delivered_seq = 0, forced = max(forced, ?2)
+       where id = ?1 and mlflow_run_id is null and (delivered_seq > 0 or forced < ?2)`,
+    )
+    .bind(streamId, Number(isForced))
+    .run();
 }
-
-const BURY_GHOST = `
-  update gateway_runs set lifecycle = 'deleted' where stream_id = ?1 and ${isGhost("gateway_runs")}`;

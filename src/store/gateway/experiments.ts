@@ -1,6 +1,7 @@
 import * as z from "zod";
 import type { LifecycleStage } from "../../domain/words.ts";
 import type { Experiment } from "../../mlflow/types.ts";
+import { isBuried } from "./ghosts.ts";
 
 /** Experiments as MLflow's clients see them: made here, used here, or only seen in MLflow. */
 
@@ -144,6 +145,12 @@ export async function changeExperiment(
   return (first?.meta.changes ?? 0) > 0;
 }
 
+/** What was deleted before anybody used it counts as delivered. */
+const DELIVER_UNUSED = `
+  update streams set planned_seq = 0, delivered_seq = 0
+  where mlflow_run_id is null and delivered_seq > 0
+    and id in (select g.stream_id from gateway_runs g where g.experiment_id = ?1 and not ${isBuried("g")})`;
+
 const CHANGED = "version = version + 1, attempts = 0, next_attempt_at = 0";
 /** Nobody else has the name. */
 const IS_FREE = `not exists (select 1 from (${ALL_EXPERIMENTS}) other where other.name = ?2 and other.id <> ?1)`;
@@ -168,8 +175,12 @@ function statementsOf(db: D1Database, id: string, change: ExperimentChange): D1P
           )
           .bind(id, change.lifecycle, change.now),
         db
-          .prepare("update gateway_runs set lifecycle = ?2 where experiment_id = ?1 and lifecycle <> ?2")
+          .prepare(
+            `update gateway_runs set lifecycle = ?2
+             where experiment_id = ?1 and lifecycle <> ?2 and not ${isBuried("gateway_runs")}`,
+          )
           .bind(id, change.lifecycle),
+        ...(change.lifecycle === "active" ? [db.prepare(DELIVER_UNUSED).bind(id)] : []),
       ];
     // A path of JSON cannot hold every key.
     case "tag":

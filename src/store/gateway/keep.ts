@@ -5,6 +5,7 @@ import * as journal from "../journal/sql.ts";
 import type { Poke } from "../journal/write.ts";
 import { overRows } from "../sql.ts";
 import { POKE_TRUST_MS } from "../stream/leases.ts";
+import { isBuried } from "./ghosts.ts";
 
 /** What MLflow's clients write, kept in the journal together with the decision whether it may be. */
 
@@ -47,21 +48,26 @@ export async function keep(
   const move = db.prepare(journal.moveSeq("key")).bind(keys);
   const isIn = [stream.key, id];
   const parents = events.flatMap(({ facts }) => facts?.tags?.[PARENT_TAG] ?? []);
+  const touchParents = db.prepare(TOUCH_PARENTS).bind(JSON.stringify(parents), now);
   const results = await db.batch<Record<string, unknown>>([
     ...(how.create ? making(db, how.create, stream, now) : []),
     ...overRows(db, insert, events.map(journal.eventRow), ...guard).flatMap((statement) => [statement, move]),
     ...overRows(db, journal.INSERT_POINTS, events.flatMap(journal.pointRows)),
     db.prepare(TOUCH).bind(...isIn, now, how.lifecycle ?? null, Number(how.create === undefined)),
-    ...(parents.length > 0 ? [db.prepare(TOUCH_PARENTS).bind(JSON.stringify(parents), now)] : []),
+    ...(parents.length > 0 ? [touchParents] : []),
     db.prepare(journal.MARK_DIRTY).bind(JSON.stringify([[stream.key, isUrgent, 1]]), now, mark),
   ]);
   const isKept = results.some(({ results: rows }) => rows.some((row) => row.event_id === id));
   const dirty = results.at(-1)?.results ?? [];
+  const touched = parents.length > 0 ? (results.at(-2)?.results ?? []) : [];
   return {
     isKept,
-    pokes: dirty
-      .filter((row) => isKept && row.poked_until === mark)
-      .map((row) => ({ streamId: Number(row.id), urgent: isUrgent === 1 })),
+    pokes: [
+      ...dirty
+        .filter((row) => isKept && row.poked_until === mark)
+        .map((row) => ({ streamId: Number(row.id), urgent: isUrgent === 1 })),
+      ...touched.map(({ id: parent }) => ({ streamId: Number(parent), urgent: true })),
+    ],
     databaseBytes: results.at(-1)?.meta.size_after ?? 0,
   };
 }
@@ -124,13 +130,17 @@ const TOUCH = `
 
 /** Who nests a run under another has heard of that one as well. */
 const TOUCH_PARENTS = `
-  update gateway_runs set touched_at = ?2
-  where touched_at is null and stream_id in (select s.id from json_each(?1) named join streams s on s.key = named.value)`;
+  update gateway_runs set touched_at = ?2, lifecycle = iif(${isBuried("gateway_runs")}, 'active', lifecycle)
+  where touched_at is null and stream_id in (select s.id from json_each(?1) named join streams s on s.key = named.value)
+  returning stream_id as id`;
 
 /** Notes that a run's id was used by a reader; false where it was before. */
 export async function touchRun(db: D1Database, streamId: number, now: number): Promise<boolean> {
   const { meta } = await db
-    .prepare("update gateway_runs set touched_at = ?2 where stream_id = ?1 and touched_at is null")
+    .prepare(
+      `update gateway_runs set touched_at = ?2
+       where stream_id = ?1 and touched_at is null and not ${isBuried("gateway_runs")}`,
+    )
     .bind(streamId, now)
     .run();
   return meta.changes > 0;

@@ -1,5 +1,6 @@
 import type { LifecycleStage } from "../../domain/words.ts";
 import { type MirroredData, readMirrored } from "../mirror/mirrored.ts";
+import { isBuried } from "./ghosts.ts";
 
 /** Runs as MLflow's clients ask for them, by whichever id they have. */
 
@@ -22,14 +23,15 @@ export type KnownRun = {
   /** A client of MLflow made it, or wrote to it. */
   isGateways: boolean;
   touchedAt: number | null;
+  isBuried: boolean;
 };
 
-type Row = Omit<KnownRun, "isGateways"> & { isGateways: 0 | 1 };
+type Row = Omit<KnownRun, "isGateways" | "isBuried"> & { isGateways: 0 | 1; isBuried: 0 | 1 | null };
 
 /** The run with this id, the relay's or MLflow's; null where the relay has no stream for it. */
 export async function runById(db: D1Database, id: string): Promise<KnownRun | null> {
   const row = await db.prepare(BY_ID).bind(id).first<Row>();
-  return row && { ...row, isGateways: row.isGateways === 1 };
+  return row && { ...row, isGateways: row.isGateways === 1, isBuried: row.isBuried === 1 };
 }
 
 const BY_ID = `
@@ -42,7 +44,8 @@ const BY_ID = `
     s.experiment_name as experimentName,
     coalesce(g.lifecycle, r.lifecycle_stage, 'active') as lifecycle,
     coalesce(g.artifact_uri, r.artifact_uri) as artifactUri,
-    s.created_at as createdAt, g.stream_id is not null as isGateways, g.touched_at as touchedAt
+    s.created_at as createdAt, g.stream_id is not null as isGateways, g.touched_at as touchedAt,
+    g.stream_id is not null and ${isBuried("g")} as isBuried
   from streams s left join gateway_runs g on g.stream_id = s.id
   left join mlflow_runs r on r.mlflow_run_id = s.mlflow_run_id
   where s.key = ?1 or s.mlflow_run_id = ?1

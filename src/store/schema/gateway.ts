@@ -25,7 +25,7 @@ export const gatewayRuns = sqliteTable(
     createdAt: integer("created_at").notNull(),
     /** When its id was first used after it was made; null: its maker may never have heard of it. */
     touchedAt: integer("touched_at"),
-    /** Of the request that made it, to tell a twin; null where it was adopted. */
+    /** Of the request that made it, to tell a twin; null where it was adopted, or was found to be a ghost. */
     createHash: text("create_hash"),
   },
   (t) => [
