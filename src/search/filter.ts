@@ -1,3 +1,4 @@
+import { quoted } from "../domain/python.ts";
 import type { Language } from "./language.ts";
 import { type Operand, operandAt, skipSpace } from "./operands.ts";
 import { SearchRefusal } from "./refusal.ts";
@@ -26,6 +27,11 @@ export function parseFilter(text: string, language: Language): Clause[] {
   const tokens = tokenise(text);
   if (tokens.every((token) => token.type === "space"))
     throw new SearchRefusal(`Invalid filter '${text}'. Could not be parsed.`);
+  const words = tokens.filter((token) => token.type !== "space");
+  if (words.slice(0, -1).some((token) => token.text === ";"))
+    throw new SearchRefusal(
+      `Search filter contained multiple expression ${quoted(text)}. Provide AND-ed expression list.`,
+    );
   const { comparisons, leftovers } = readComparisons(tokens);
   if (leftovers.length > 0) throw new SearchRefusal(language.says.leftOver(leftovers));
   if (comparisons.length > MAX_CLAUSES)

@@ -41,6 +41,16 @@ describe("a filter", () => {
   });
 });
 
+it("a filter of several statements is refused, whatever is in them", () => {
+  const filters = ["a.b = 1; c = 2", "; metrics.a = 1", "metrics.a = 1;;"];
+  for (const filter of filters)
+    expect(() => parseFilter(filter, RUNS)).toThrow(
+      `Search filter contained multiple expression '${filter}'. Provide AND-ed expression list.`,
+    );
+  expect(() => parseFilter("metrics.a = 1;", RUNS)).toThrow("Invalid clause(s) in filter string: ';'");
+  expect(parseFilter("params.a = ';b'", RUNS)).toHaveLength(1);
+});
+
 it("order_by in one text is cut at its commas, but not within quotes", () => {
   expect(clausesOf("metrics.`a, b` DESC , start_time")).toEqual(["metrics.`a, b` DESC", "start_time"]);
 });
