@@ -116,7 +116,7 @@ export async function renameExperiment(deps: Deps, asked: string, name: string):
   if (await changed(deps, experiment, { kind: "rename", name, now: deps.now() })) return;
   const { lifecycle } = await experimentOf(deps, experiment.id);
   if (lifecycle === "deleted") throw new Refusal("INVALID_STATE", "Cannot rename a non-active experiment.");
-  throw new Refusal("RESOURCE_ALREADY_EXISTS", `Experiment(name=${name}) already exists.`);
+  throw new Refusal("BAD_REQUEST", `Experiment(name=${name}) already exists.`);
 }
 
 /** Deletes or restores an experiment with all its runs. @throws Refusal where it is so already */

@@ -5,7 +5,7 @@ import type { Deps } from "../relay/deps.ts";
 import type { AppEnv } from "../routes/door/context.ts";
 import { readBytes } from "../routes/door/request-bytes.ts";
 import { experimentAnswer } from "./answers/experiment.ts";
-import { runAnswer, runInfoAnswer } from "./answers/run.ts";
+import { madeRunAnswer, runAnswer, runInfoAnswer } from "./answers/run.ts";
 import {
   deleteExperimentTag,
   experimentNamed,
@@ -101,7 +101,7 @@ async function bodyOf(c: Context<AppEnv>): Promise<Raw> {
 
 /** What is answered here, up or down alike. */
 export const ROUTES: readonly GatewayRoute[] = [
-  post("runs/create", readCreateRun, async (deps, asked) => runAnswer(await makeRun(deps, asked))),
+  post("runs/create", readCreateRun, async (deps, asked) => madeRunAnswer(await makeRun(deps, asked))),
   get("runs/get", readGetRun, async (deps, { runId }) => runAnswer(await getRun(deps, runId))),
   post("runs/update", readUpdateRun, async (deps, { runId, ...update }) =>
     runInfoAnswer(await updateRun(deps, runId, update)),

@@ -5,7 +5,7 @@ export type Pair = { key: string; value: string };
 /** The latest value of a metric. `timestamp` in epoch milliseconds. */
 export type Latest = { key: string; value: number; timestamp: number; step: number };
 
-/** A run as MLflow's clients see it. Times in epoch milliseconds. */
+/** A run as MLflow's clients see it. Times in epoch milliseconds; an end at 0 is shown as none, as by MLflow. */
 export type RunShown = {
   runId: string;
   experimentId: string;
@@ -21,9 +21,15 @@ export type RunShown = {
   metrics: readonly Latest[];
 };
 
-/** The body of `runs/create` and `runs/get`. */
+/** The body of `runs/get`. */
 export function runAnswer(run: RunShown) {
   return { run: runOf(run) };
+}
+
+/** The body of `runs/create`, which has no place for outputs. */
+export function madeRunAnswer(run: RunShown) {
+  const { outputs: _, ...made } = runOf(run);
+  return { run: made };
 }
 
 /** The body of `runs/update`: a run's own state. */
@@ -59,7 +65,7 @@ function infoOf(run: RunShown) {
     user_id: run.userId,
     status: run.status,
     start_time: run.startTime,
-    ...(run.endTime === null ? {} : { end_time: run.endTime }),
+    ...(run.endTime ? { end_time: run.endTime } : {}),
     artifact_uri: run.artifactUri,
     lifecycle_stage: run.lifecycleStage,
     run_id: run.runId,

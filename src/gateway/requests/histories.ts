@@ -58,7 +58,7 @@ const INTERVAL = endpoint(
   ["max_results", "int", isInterval],
 );
 
-/** `steps` are the first and the last, null for all from 0 on; at most about `maxResults` points of each run. */
+/** `steps` are the first and the last, null for all; at most `maxResults` points of each run. */
 export type IntervalHistory = {
   runIds: readonly string[];
   metricKey: string;

@@ -10,7 +10,7 @@ import {
 } from "../../../src/gateway/answers/history.ts";
 import { intervalOf } from "../../../src/gateway/answers/interval.ts";
 import { pageAnswer, pageToken } from "../../../src/gateway/answers/page.ts";
-import { type RunShown, runAnswer, runInfoAnswer } from "../../../src/gateway/answers/run.ts";
+import { madeRunAnswer, type RunShown, runAnswer, runInfoAnswer } from "../../../src/gateway/answers/run.ts";
 import { readSearchExperiments } from "../../../src/gateway/requests/search.ts";
 
 const RUN: RunShown = {
@@ -42,7 +42,9 @@ const INFO = {
 describe("a run", () => {
   test("has no empty list and no end that was not given", () => {
     expect(runAnswer(RUN)).toEqual({ run: { info: INFO, data: {}, inputs: {}, outputs: {} } });
-    expect(runInfoAnswer({ ...RUN, endTime: 0 })).toEqual({ run_info: { ...INFO, end_time: 0 } });
+    expect(madeRunAnswer(RUN)).toEqual({ run: { info: INFO, data: {}, inputs: {} } });
+    expect(runInfoAnswer({ ...RUN, endTime: 0 })).toEqual({ run_info: INFO });
+    expect(runInfoAnswer({ ...RUN, endTime: 5 })).toEqual({ run_info: { ...INFO, end_time: 5 } });
   });
 
   test("has what JSON has no number for as text, and its lists by key", () => {
@@ -158,25 +160,21 @@ describe("a sample of histories", () => {
     intervalOf(...given).map(({ runId, step }) => `${runId}${step}`);
   const ten = series("a", 0, 1, 2, 3, 4, 5, 6, 7, 8, 9);
 
+  // As a real MLflow has them.
   test.each<[string, Parameters<typeof intervalOf>, string[]]>([
-    ["all where they are few", [[series("a", 2, 1), series("b", 1)], null, 10], ["a1", "a2", "b1"]],
-    ["from 0 on", [[series("a", -1, 0, 1)], null, 10], ["a0", "a1"]],
+    ["all where they are few", [[series("a", 2, -1), series("b", 1)], null, 10], ["a-1", "a2", "b1"]],
     ["within the steps asked for", [[ten], { first: 3, last: 5 }, 10], ["a3", "a4", "a5"]],
-    ["evenly, with the last", [[ten], null, 3], ["a0", "a3", "a6", "a9"]],
-    [
-      "with each run's own ends",
-      [[ten, series("b", 1, 8)], null, 2],
-      ["a0", "a1", "a5", "a8", "a9", "b1", "b8"],
-    ],
+    ["the first of each share, and the last", [[ten], null, 3], ["a0", "a4", "a9"]],
+    ["of each run so many", [[ten, series("b", 1, 8)], null, 2], ["a0", "a9", "b1", "b8"]],
+    ["only the last of one", [[ten], null, 1], ["a9"]],
     ["nothing of nothing", [[series("a")], null, 5], []],
   ])("has %s", (_what, given, expected) => {
     expect(stepsOf(...given)).toEqual(expected);
   });
 
-  test("has many values of one step evenly, with the first and the last", () => {
-    const points = Array.from({ length: 9 }, (_, i) => point(i, i, 0));
-    const values = intervalOf([{ runId: "a", points }], null, 4).map(({ value }) => value);
-    expect(values).toEqual([0, 3, 5, 8]);
-    expect(intervalOf([{ runId: "a", points }], null, 1).map(({ value }) => value)).toEqual([8]);
+  test("has values of one step in the order of their times", () => {
+    const points = Array.from({ length: 30 }, (_, i) => point(i, i, 0));
+    const values = intervalOf([{ runId: "a", points }], null, 7).map(({ value }) => value);
+    expect(values).toEqual([0, 5, 10, 14, 18, 22, 29]);
   });
 });
