@@ -124,10 +124,13 @@ export class Relay {
     return { status: response.status, headers: response.headers, body: JSON.parse(await response.text()) };
   }
 
-  /** Any request with the admin's token, and its answer as it comes. */
-  fetch(path: string, init: { method?: string; body?: string } = {}): Promise<Response> {
-    const type = init.body === undefined ? {} : { "content-type": "application/json" };
-    const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, ...type };
+  /** Any request with the admin's token, and its answer as it comes. A body is JSON unless the headers say otherwise. */
+  fetch(
+    path: string,
+    init: { method?: string; body?: string; headers?: Record<string, string> } = {},
+  ): Promise<Response> {
+    const type = init.body === undefined ? {} : { "content-type": JSON_TYPE };
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, ...type, ...init.headers };
     return fetch(this.#process.url + path, { ...init, headers });
   }
 
