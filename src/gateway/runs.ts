@@ -106,7 +106,8 @@ function factsOf({ status, endTime, runName }: RunToUpdate): Facts {
 /** Deletes or restores a run; one that is so already stays so. */
 export async function setRunLifecycle(deps: Deps, runId: string, lifecycle: LifecycleStage): Promise<void> {
   const run = await runForWrite(deps, runId);
-  if (run.lifecycle === lifecycle) return;
+  // One that was deleted in MLflow may not be known to be so yet.
+  if (lifecycle === "deleted" && run.lifecycle === lifecycle) return;
   const event = gatewayEvent(deps, run, "mlflow.run.lifecycle", { lifecycle });
   await keepOrRefuse(deps, [event], { runId: run.runId, lifecycle });
 }

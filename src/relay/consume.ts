@@ -92,7 +92,8 @@ async function handle(deps: Deps, body: unknown, attempts: number, looks: Looks)
     case "journal":
       return keep(deps, message);
     case "experiment":
-      return deliverExperiment(deps, message.id);
+      await deliverExperiment(deps, message.id);
+      return;
     case "probe":
       if ((await probe(deps)) === "closed") await wake(deps);
       return;

@@ -2,18 +2,13 @@ import { env } from "cloudflare:workers";
 import { beforeEach, expect, it } from "vitest";
 import { flushTally } from "../../src/relay/deps.ts";
 import { call, dataOf, newRun, read, runOf } from "./gateway-api.ts";
-import { gatewayWorld } from "./gateway-world.ts";
+import { emptied, gatewayWorld } from "./gateway-world.ts";
 
 /** A run whose maker may never have heard of it: MLflow is to hear of those that are used, and of them alone. */
 
 const QUARTER_MS = 900_000;
 
-beforeEach(async () => {
-  for (const table of ["gateway_runs", "gateway_experiments", "events", "metric_points", "tags", "params"])
-    await env.DB.prepare(`delete from ${table}`).run();
-  for (const table of ["trials", "mlflow_runs", "streams"])
-    await env.DB.prepare(`delete from ${table}`).run();
-});
+beforeEach(emptied);
 
 const same = { run_name: "same", start_time: 5, tags: [{ key: "a", value: "1" }] };
 const lifecycleOf = async (runId: string) => (await runOf(runId)).info.lifecycle_stage;

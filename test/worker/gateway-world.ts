@@ -1,4 +1,5 @@
 import { env } from "cloudflare:workers";
+import { reconcile } from "../../src/relay/cron/pass.ts";
 import { deliverExperiment } from "../../src/relay/delivery/deliver-experiment.ts";
 import { drive } from "../../src/relay/delivery/drive.ts";
 import type { Deps } from "../../src/relay/deps.ts";
@@ -6,11 +7,29 @@ import { experimentsBehind } from "../../src/store/gateway/behind.ts";
 import { FakeExperiments } from "./fake-experiments.ts";
 import { FakeMlflow } from "./fake-mlflow.ts";
 import { call } from "./gateway-api.ts";
+import { recordingQueue } from "./job-tools.ts";
 
 /** What MLflow's clients wrote, and a tracking server in memory to which it is brought. */
 
 const MAX_ROUNDS = 12;
 let count = 0;
+
+const TABLES = ["gateway_runs", "gateway_experiments", "events", "metric_points", "tags", "params", "agreed"];
+
+/** Takes away what tests before have left. */
+export async function emptied(): Promise<void> {
+  const tables = [
+    ...TABLES,
+    "batches",
+    "conflicts",
+    "dead_letters",
+    "trials",
+    "mlflow_runs",
+    "mlflow_experiments",
+    "streams",
+  ];
+  await env.DB.batch(tables.map((table) => env.DB.prepare(`delete from ${table}`)));
+}
 
 /** Whatever waits has waited. */
 const LATER = [
@@ -22,7 +41,8 @@ export function gatewayWorld(vars: Record<string, string> = {}) {
   const experiments = new FakeExperiments();
   const mlflow = new FakeMlflow({ experiments });
   let aheadMs = 0;
-  const deps: Deps = { ...mlflow.deps(vars), now: () => Date.now() + aheadMs };
+  const { sent, queue } = recordingQueue();
+  const deps: Deps = { ...mlflow.deps(vars), trials: queue, now: () => Date.now() + aheadMs };
   const streamOf = async (runId: string) =>
     (await env.DB.prepare("select id from streams where key = ?1 or mlflow_run_id = ?1")
       .bind(runId)
@@ -46,6 +66,9 @@ export function gatewayWorld(vars: Record<string, string> = {}) {
     /** A new experiment's id. */
     experiment: async (name = `world-${++count}`): Promise<string> =>
       (await call("experiments/create", { name })).body.experiment_id,
+    messages: () => sent.map(({ body }) => body),
+    /** The cron's pass; its report. */
+    cron: () => reconcile(deps),
     /** One turn with a run. */
     turn: async (runId: string, by: Deps = deps) => drive(by, await streamOf(runId)),
     /** Turns with all there is, until nothing is behind or none of them helps. */

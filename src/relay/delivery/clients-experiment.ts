@@ -1,6 +1,11 @@
-import { experimentById, type GatewayExperiment, linkExperiment } from "../../store/gateway/experiments.ts";
-import type { Step, Turn } from "../stream/turn.ts";
-import { askForExperiment, ensureKnownExperiment, type Made } from "./experiment.ts";
+import { experimentById, unlinkExperiment } from "../../store/gateway/experiments.ts";
+import { stop } from "../stream/stop.ts";
+import { blocked, type Step, type Turn } from "../stream/turn.ts";
+import { deliverExperiment } from "./deliver-experiment.ts";
+import { deletedExperiment, ensureKnownExperiment } from "./experiment.ts";
+
+/** How soon to come back where another is just bringing it. */
+const BUSY_MS = 1_000;
 
 /** MLflow's id of an experiment that an MLflow client knows by its own; it is made where MLflow has none of its name. */
 export async function clientsExperiment(turn: Turn, id: string): Promise<Step<string>> {
@@ -11,25 +16,17 @@ export async function clientsExperiment(turn: Turn, id: string): Promise<Step<st
     const known = await ensureKnownExperiment(turn, experiment.mlflowExperimentId);
     if (!known.ok) return known;
     if (known.value !== null) return { ok: true, value: known.value };
+    // Deleted there for good.
+    await unlinkExperiment(db, experiment.id, experiment.mlflowExperimentId);
   }
-  const made = await askForExperiment(turn, experiment.name, madeWith(experiment, turn.deps.config));
-  if (made.ok) await linkExperiment(db, experiment.id, made.value);
-  return made;
-}
-
-/** What MLflow is told of an experiment that it is to make. Where the client named no place, MLflow chooses. */
-export function madeWith(
-  { id, artifactLocation, tags }: GatewayExperiment,
-  config: { artifactLocation: string | null },
-): Made {
-  const isOurs = artifactLocation === ownLocation(id);
-  return {
-    artifactLocation: isOurs ? config.artifactLocation : artifactLocation,
-    tags: Object.entries(tags).map(([key, value]) => ({ key, value })),
-  };
-}
-
-/** Where the artifacts of an experiment are for its clients, unless they say otherwise. */
-export function ownLocation(id: string): string {
-  return `mlflow-artifacts:/${id}`;
+  const brought = await deliverExperiment(turn.deps, experiment.id, { isDue: true });
+  const now = await experimentById(db, experiment.id);
+  if (now && now.mlflowExperimentId !== null)
+    return now.lifecycle === "deleted" && brought.kind === "brought"
+      ? blocked(deletedExperiment(now.name))
+      : { ok: true, value: now.mlflowExperimentId };
+  if (brought.kind !== "behind") return { ok: false, end: { kind: "wait", for: "retry", ms: BUSY_MS } };
+  const { failure, isHeld, ms, error } = brought;
+  if (failure?.kind === "invalid") return stop(turn, failure);
+  return { ok: false, end: { kind: "wait", for: isHeld ? "breaker" : "retry", ms, error } };
 }

@@ -1,173 +1,142 @@
-import { type Failure, isAway, type Result } from "../../mlflow/failure.ts";
+import { type Failure, isAway } from "../../mlflow/failure.ts";
 import type { Experiment } from "../../mlflow/types.ts";
 import {
   type ClaimedExperiment,
   claimExperiment,
-  noteSent,
-  releaseExperiment,
+  releaseBehind,
+  releaseBrought,
+  type SeenExperiment,
   type SentExperiment,
 } from "../../store/gateway/behind.ts";
-import { linkExperiment } from "../../store/gateway/experiments.ts";
 import { mirrorExperiment } from "../../store/mirror/experiments.ts";
 import { backoffMs } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
 import { recordFailure } from "../line/breaker.ts";
-import { sendExperiment } from "../messages.ts";
+import { sendExperiment, sendPokes } from "../messages.ts";
 import { landingMs, leaseMs } from "../stream/held-stream.ts";
-import { madeWith } from "./clients-experiment.ts";
+import { Bringing, type Part } from "./bringing.ts";
+import { type Change, changesTo } from "./experiment-changes.ts";
+import { placeOf } from "./experiment-place.ts";
 
 /** What MLflow will not take as it is, or not yet, is asked again after this. */
 const REFUSED_MS = 600_000;
 /** Runs in it are still on their way. */
 const BUSY_MS = 2_000;
 
-type Step<T = void> = Result<T> | { ok: false; failure: null; ms: number; error: string };
+/** What came of it. `failure`: what MLflow said, where it did; `isHeld`: it goes on once MLflow is back. */
+export type Brought =
+  | { kind: "brought" }
+  /** There is nothing to bring, or it is not due, or another has it in hand. */
+  | { kind: "left" }
+  | { kind: "behind"; failure: Failure | null; error: string; isHeld: boolean; ms: number };
 
 /**
  * Brings an experiment of MLflow's clients to MLflow as it is now: made where it is not there, or joined with the one that
  * has its name; then its name, its tags, and whether it is deleted. Every call sets what is wanted, so that it may be done
  * again.
+ * @param how.isDue whether it is tried though it was to wait, since a run is to be made in it now
  */
-export async function deliverExperiment(deps: Deps, id: string): Promise<void> {
+export async function deliverExperiment(deps: Deps, id: string, how = { isDue: false }): Promise<Brought> {
   const { db, config, now } = deps;
-  const claimed = await claimExperiment(db, id, leaseMs(config.mlflow.timeoutMs), now());
-  if (!claimed) return;
-  const brought = await bring(deps, claimed);
-  if (brought.ok) return releaseExperiment(db, claimed, { version: claimed.version });
-  const { failure } = brought;
-  const isWaiting =
+  if (!config.enabled || !(config.autoSync || how.isDue)) return { kind: "left" };
+  const ms = leaseMs(config.mlflow.timeoutMs);
+  const claimed = await claimExperiment(db, id, ms, how.isDue ? Number.MAX_SAFE_INTEGER : now());
+  if (!claimed) return { kind: "left" };
+  const brought = await bring(new Bringing(deps, claimed));
+  if (!brought.ok) return behind(deps, claimed, brought);
+  const freed = await releaseBrought(db, claimed, brought.value);
+  await sendPokes(
+    deps,
+    freed.map((streamId) => ({ streamId, urgent: true })),
+  );
+  return { kind: "brought" };
+}
+
+async function behind(
+  deps: Deps,
+  claimed: ClaimedExperiment,
+  stopped: Extract<Part, { ok: false }>,
+): Promise<Brought> {
+  const { config, now, random } = deps;
+  const { failure } = stopped;
+  const isHeld =
     failure?.kind === "held" || (failure !== null && isAway(failure) && (await recordFailure(deps, failure)));
-  const ms =
+  const own =
     failure === null
-      ? brought.ms
+      ? stopped.ms
       : isAway(failure)
-        ? backoffMs(claimed.attempts, config.retry, deps.random)
+        ? backoffMs(claimed.attempts, config.retry, random)
         : REFUSED_MS;
   const landsForMs = failure?.kind === "ambiguous" ? landingMs(config.mlflow.timeoutMs) : 0;
-  const waitMs = Math.max(ms, landsForMs);
-  const error = failure === null ? brought.error : `${failure.kind}: ${failure.message}`;
-  await releaseExperiment(db, claimed, { error, nextAttemptAt: isWaiting ? 0 : now() + waitMs, landsForMs });
-  deps.log.warn("an experiment is not in MLflow yet", { experiment_id: id, error });
+  const ms = Math.max(own, landsForMs);
+  const error =
+    stopped.failure === null ? stopped.error : `${stopped.failure.kind}: ${stopped.failure.message}`;
+  await releaseBehind(deps.db, claimed, { error, nextAttemptAt: isHeld ? 0 : now() + ms, landsForMs });
+  deps.log.warn("an experiment is not in MLflow yet", { experiment_id: claimed.id, error });
   // Once the breaker closes it is woken.
-  if (!isWaiting) await sendExperiment(deps, id, waitMs);
+  if (!isHeld) await sendExperiment(deps, claimed.id, ms);
+  return { kind: "behind", failure, error, isHeld, ms };
 }
 
-async function bring(deps: Deps, claimed: ClaimedExperiment): Promise<Step> {
-  const found = await placed(deps, claimed);
-  if (!found.ok) return found;
-  const { mlflowId } = found.value;
-  let { sent } = found.value;
-  const note = async (change: Partial<SentExperiment>) => {
-    sent = { ...sent, ...change };
-    await noteSent(deps.db, claimed, sent);
-  };
-  for (const step of stepsTo(deps, mlflowId, claimed, sent)) {
-    const done = await step.call();
-    if (!done.ok && !step.isDone(done.failure)) return done;
-    await note(step.change(sent));
+/** What its clients see of it in the end, and what of it MLflow was told. */
+type End = { seen: SeenExperiment; sent: SentExperiment };
+
+async function bring(bringing: Bringing): Promise<Part<End>> {
+  const { deps, claimed } = bringing;
+  const placed = await placeOf(bringing);
+  if (!placed.ok) return placed;
+  const mlflowId = placed.value;
+  // Deleting in MLflow is never undone silently.
+  const isFound = claimed.mlflowExperimentId === null && bringing.sent.lifecycle === "deleted";
+  if (isFound && claimed.lifecycle === "active" && deps.config.deletedExperiment === "block")
+    return asDeleted(bringing);
+  let refused: Extract<Part, { ok: false }> | null = null;
+  for (const change of changesTo(deps.writes, mlflowId, claimed, bringing.sent)) {
+    const told = await tell(bringing, change);
+    if (told.ok) continue;
+    if (told.failure === null || isAway(told.failure)) return told;
+    if (told.failure.kind === "gone" && (await isDeletedThere(deps, mlflowId))) return asDeleted(bringing);
+    refused ??= told;
   }
-  if (claimed.lifecycle === "deleted" && sent.lifecycle === "active") {
-    if (claimed.isBusy)
-      return { ok: false, failure: null, ms: BUSY_MS, error: "its runs are still on their way" };
-    const deleted = await deps.writes.deleteExperiment(mlflowId);
-    if (!deleted.ok && deleted.failure.kind !== "gone") return deleted;
-    await note({ lifecycle: "deleted" });
-  }
-  const seen = await deps.mlflow.getExperiment(mlflowId);
-  if (seen.ok) await mirrorExperiment(deps.db, seen.value, deps.now());
-  return { ok: true, value: undefined };
+  if (refused) return refused;
+  if (claimed.lifecycle !== bringing.sent.lifecycle)
+    return { ok: false, failure: null, ms: BUSY_MS, error: "its runs are still on their way" };
+  const there = await deps.mlflow.getExperiment(mlflowId);
+  if (!there.ok) return there;
+  await mirrorExperiment(deps.db, there.value, deps.now());
+  const seen = seenAs(there.value);
+  return { ok: true, value: { seen, sent: { ...seen, doubt: [] } } };
 }
 
-type Change = {
-  call: () => Promise<Result<void>>;
-  change: (sent: SentExperiment) => Partial<SentExperiment>;
-  /** Whether a failure says that there is nothing left to do. */
-  isDone: (failure: Failure) => boolean;
-};
-
-/** What is to be changed, so that a deleted one is restored first. */
-function* stepsTo(
-  { writes }: Deps,
-  experimentId: string,
-  { name, lifecycle, tags }: ClaimedExperiment,
-  sent: SentExperiment,
-): Generator<Change> {
-  const tagged = Object.entries(tags).filter(([key, value]) => sent.tags[key] !== value);
-  const untagged = Object.keys(sent.tags).filter((key) => !Object.hasOwn(tags, key));
-  const isChanged = sent.name !== name || tagged.length > 0 || untagged.length > 0;
-  if (sent.lifecycle === "deleted" && (lifecycle === "active" || isChanged))
-    yield {
-      call: () => writes.restoreExperiment(experimentId),
-      change: () => ({ lifecycle: "active" }),
-      isDone: ({ kind }) => kind === "gone",
-    };
-  if (sent.name !== name)
-    yield {
-      call: () => writes.updateExperiment({ experimentId, newName: name }),
-      change: () => ({ name }),
-      isDone: () => false,
-    };
-  for (const [key, value] of tagged)
-    yield {
-      call: () => writes.setExperimentTag({ experimentId, key, value }),
-      change: (before) => ({ tags: { ...before.tags, [key]: value } }),
-      isDone: () => false,
-    };
-  for (const key of untagged)
-    yield {
-      call: () => writes.deleteExperimentTag({ experimentId, key }),
-      change: ({ tags: { [key]: _, ...others } }) => ({ tags: others }),
-      // A server that has no such call keeps the tag.
-      isDone: ({ kind, status }) => kind === "missing" || (kind === "misconfigured" && status === 404),
-    };
+/** What is told is in doubt until its answer is heard: whoever comes next tells it again. */
+async function tell(bringing: Bringing, { field, call, change, isDone }: Change): Promise<Part> {
+  const others = bringing.sent.doubt.filter((one) => one !== field);
+  const begun = await bringing.note({ doubt: [...others, field] });
+  if (!begun.ok) return begun;
+  const done = await call();
+  if (done.ok || isDone(done.failure)) return bringing.note({ ...change(bringing.sent), doubt: others });
+  if (isAway(done.failure)) return done;
+  const noted = await bringing.note({ doubt: others });
+  return noted.ok ? done : noted;
 }
 
-/** MLflow's id of it and how it is there: known, found by its name, or made. */
-async function placed(
-  deps: Deps,
-  claimed: ClaimedExperiment,
-): Promise<Step<{ mlflowId: string; sent: SentExperiment }>> {
-  if (claimed.mlflowExperimentId !== null && claimed.sent !== null)
-    return { ok: true, value: { mlflowId: claimed.mlflowExperimentId, sent: claimed.sent } };
-  const found = await byName(deps, claimed.name);
-  if (!found.ok) return found;
-  const experiment = found.value ?? (await made(deps, claimed));
-  if ("ok" in experiment) return experiment;
-  const { experimentId, name, lifecycleStage } = experiment;
-  await mirrorExperiment(deps.db, experiment, deps.now());
-  await linkExperiment(deps.db, claimed.id, experimentId);
-  const tags = Object.fromEntries(experiment.tags.map(({ key, value }) => [key, value]));
-  // What MLflow had of that name before keeps the tags that nobody spoke of here.
-  const sent = {
+/** It was deleted in MLflow, and so it is for its clients. What they said before is told once it is restored. */
+function asDeleted({ claimed: { name, tags }, sent }: Bringing): Part<End> {
+  const lifecycle = "deleted";
+  return { ok: true, value: { seen: { name, tags, lifecycle }, sent: { ...sent, lifecycle } } };
+}
+
+async function isDeletedThere(deps: Deps, mlflowId: string): Promise<boolean> {
+  const there = await deps.mlflow.getExperiment(mlflowId);
+  if (!there.ok) return false;
+  await mirrorExperiment(deps.db, there.value, deps.now());
+  return there.value.lifecycleStage === "deleted";
+}
+
+function seenAs({ name, lifecycleStage, tags }: Experiment): SeenExperiment {
+  return {
     name,
     lifecycle: lifecycleStage,
-    tags: Object.fromEntries(Object.entries(tags).filter(([key]) => Object.hasOwn(claimed.tags, key))),
+    tags: Object.fromEntries(tags.map(({ key, value }) => [key, value])),
   };
-  return { ok: true, value: { mlflowId: experimentId, sent } };
-}
-
-async function made(
-  deps: Deps,
-  claimed: ClaimedExperiment,
-): Promise<Experiment | Extract<Step<never>, { ok: false }>> {
-  const { artifactLocation = null, tags = [] } = madeWith(claimed, deps.config);
-  const created = await deps.writes.createExperiment({
-    name: claimed.name,
-    ...(artifactLocation === null ? {} : { artifactLocation }),
-    ...(tags.length === 0 ? {} : { tags: [...tags] }),
-  });
-  // Made, or made by another, or perhaps made: MLflow keeps names unique, so the name tells.
-  if (!created.ok && created.failure.kind !== "exists" && created.failure.kind !== "ambiguous")
-    return created;
-  const found = await byName(deps, claimed.name);
-  if (!found.ok) return found;
-  if (found.value) return found.value;
-  if (!created.ok) return created;
-  return { ok: false, failure: null, ms: BUSY_MS, error: "MLflow does not show it yet" };
-}
-
-async function byName({ mlflow }: Deps, name: string): Promise<Result<Experiment | null>> {
-  const found = await mlflow.getExperimentByName(name);
-  if (found.ok || found.failure.kind !== "missing") return found;
-  return { ok: true, value: null };
 }

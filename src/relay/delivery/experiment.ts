@@ -1,5 +1,5 @@
 import { type Block, isGone } from "../../domain/blocked.ts";
-import type { Experiment, Tag } from "../../mlflow/types.ts";
+import type { Experiment } from "../../mlflow/types.ts";
 import { activeExperimentNamed, isExperimentActive } from "../../store/mirror/active-experiments.ts";
 import * as store from "../../store/mirror/experiments.ts";
 import { stop } from "../stream/stop.ts";
@@ -11,18 +11,12 @@ export async function ensureExperiment(turn: Turn, name: string): Promise<Step<s
   return known === null ? askForExperiment(turn, name) : { ok: true, value: known };
 }
 
-/** What an experiment is made with; by default as configured. */
-export type Made = { artifactLocation?: string | null; tags?: readonly Tag[] };
-
 /**
  * The same of an experiment that the mirror does not know: found by name, else created. A name stays taken by a deleted
  * experiment, which is restored or blocks the trial, by configuration.
  */
-export async function askForExperiment(
-  turn: Turn,
-  name: string,
-  { artifactLocation = turn.deps.config.artifactLocation, tags = [] }: Made = {},
-): Promise<Step<string>> {
+export async function askForExperiment(turn: Turn, name: string): Promise<Step<string>> {
+  const { artifactLocation } = turn.deps.config;
   const found = await findByName(turn, name);
   if (!found.ok) return found;
   if (found.value) return use(turn, found.value);
@@ -30,7 +24,6 @@ export async function askForExperiment(
     mlflow.createExperiment({
       name,
       ...(artifactLocation === null ? {} : { artifactLocation }),
-      ...(tags.length === 0 ? {} : { tags: [...tags] }),
     }),
   );
   // Made, or made by another, or perhaps made: MLflow keeps names unique, so the name tells.
@@ -61,7 +54,10 @@ async function findByName(turn: Turn, name: string): Promise<Step<Experiment | n
 
 async function use(turn: Turn, experiment: Experiment): Promise<Step<string>> {
   if (experiment.lifecycleStage === "deleted") {
-    if (turn.deps.config.deletedExperiment === "block") return blocked(deletedExperiment(experiment.name));
+    if (turn.deps.config.deletedExperiment === "block") {
+      await mirrorExperiment(turn, experiment);
+      return blocked(deletedExperiment(experiment.name));
+    }
     const restored = await turn.write({ call: "experiments/restore" }, (mlflow) =>
       mlflow.restoreExperiment(experiment.experimentId),
     );
@@ -73,7 +69,7 @@ async function use(turn: Turn, experiment: Experiment): Promise<Step<string>> {
 }
 
 /** Blocks a stream that is to have its run in a deleted experiment. */
-function deletedExperiment(name: string): Block {
+export function deletedExperiment(name: string): Block {
   return { kind: "gone_experiment", on: name, reason: `gone: experiment "${name}" is deleted in MLflow` };
 }
 

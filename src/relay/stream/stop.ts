@@ -2,6 +2,7 @@ import { type Block, isRetried } from "../../domain/blocked.ts";
 import { type Failure, isAway } from "../../mlflow/failure.ts";
 import { isOutOfStatements } from "../../store/database/budget.ts";
 import { blockValues } from "../../store/delivery/blocked.ts";
+import { mirrorLifecycle } from "../../store/delivery/own-runs.ts";
 import { isLasting, reasonOf } from "../../store/stream/lasting.ts";
 import type { StreamRow } from "../../store/stream/leases.ts";
 import { backoffMs } from "../../waiting.ts";
@@ -77,6 +78,10 @@ async function gone(turn: Turn, failure: Failure): Promise<End> {
   const run = await turn.call(() => turn.deps.mlflow.getRun(mlflowRunId));
   if (!run.ok && run.failure === null) return { kind: "lost" };
   if (!run.ok && run.failure !== null && isAway(run.failure)) return endAfter(turn, run.failure);
+  if (run.ok && run.value.info.lifecycleStage === "deleted") {
+    const { db, now } = turn.deps;
+    await turn.update({}, [mirrorLifecycle(db, turn.lease, mlflowRunId, "deleted", now())]);
+  }
   const isThere = run.ok && run.value.info.lifecycleStage === "active";
   if (isThere) return unlessItLasts(turn, failure, { kind: "misconfigured", on: null, reason });
   return { kind: "blocked", block: { kind: "gone_run", on: mlflowRunId, reason } };

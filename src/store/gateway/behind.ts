@@ -1,7 +1,9 @@
 import * as z from "zod";
 import { LIFECYCLE_STAGES } from "../../domain/words.ts";
+import { IS_GONE, UNBLOCK } from "../delivery/blocked.ts";
 import { NOW_MS } from "../sql.ts";
 import { type GatewayExperiment, type Row, readExperiment } from "./experiments.ts";
+import { isBuried } from "./ghosts.ts";
 
 /** The experiments that MLflow has not heard all of, each brought there under a lease of its own. */
 
@@ -9,8 +11,10 @@ const sentSchema = z.object({
   name: z.string(),
   lifecycle: z.enum(LIFECYCLE_STAGES),
   tags: z.record(z.string(), z.string()),
+  /** What was told MLflow without an answer, such as `name` or `tag:k`: it may be there, or as it was. */
+  doubt: z.array(z.string()).default([]),
 });
-/** An experiment as MLflow last took it. */
+/** An experiment as MLflow last took it; before it has an id there, as it was asked for. */
 export type SentExperiment = z.output<typeof sentSchema>;
 
 /** An experiment under a lease. `version`: which of its changes this is. */
@@ -58,39 +62,83 @@ const CLAIM = `
 
 type Leased = Pick<ClaimedExperiment, "id" | "token">;
 
-/** Writes down what MLflow has taken. */
-export async function noteSent(db: D1Database, { id, token }: Leased, sent: SentExperiment): Promise<void> {
-  await db
-    .prepare("update gateway_experiments set sent = ?3 where id = ?1 and lease_token = ?2")
-    .bind(id, token, JSON.stringify(sent))
-    .run();
-}
-
 /**
- * Gives the lease back.
- * @param end the version that MLflow has; or why it is not there yet, when to try again, and for how long a call may still
- *   land
+ * Writes down what MLflow has taken, or is about to be told, and keeps the lease for its full length from now.
+ * @param mlflowId where it was just found or made
+ * @returns false where the lease was lost
  */
-export async function releaseExperiment(
+export async function noteSent(
   db: D1Database,
   { id, token }: Leased,
-  end: { version: number } | { error: string; nextAttemptAt: number; landsForMs: number },
+  { sent, ms, mlflowId = null }: { sent: SentExperiment; ms: number; mlflowId?: string | null },
+): Promise<boolean> {
+  const { meta } = await db
+    .prepare(
+      `update gateway_experiments set sent = ?3, lease_until = ${NOW_MS} + ?4,
+         mlflow_experiment_id = coalesce(?5, mlflow_experiment_id) where id = ?1 and lease_token = ?2`,
+    )
+    .bind(id, token, JSON.stringify(sent), ms, mlflowId)
+    .run();
+  return meta.changes > 0;
+}
+
+/** An experiment as its clients see it in the end. */
+export type SeenExperiment = Pick<SentExperiment, "name" | "lifecycle" | "tags">;
+
+/**
+ * Gives the lease back once MLflow has a version of it. What was changed there meanwhile is so here too, unless something
+ * else was said here; its runs are deleted and restored with it.
+ * @returns the streams of runs in it that stood still because something was deleted, and now go on
+ */
+export async function releaseBrought(
+  db: D1Database,
+  { id, token, version }: Leased & { version: number },
+  { seen, sent }: { seen: SeenExperiment; sent: SentExperiment },
+): Promise<number[]> {
+  const isSame = "id = ?1 and lease_token = ?2 and version = ?3";
+  const { name, lifecycle, tags } = seen;
+  const results = await db.batch<{ id: number }>([
+    db
+      .prepare(
+        `update gateway_runs set lifecycle = ?4 where experiment_id = ?1 and lifecycle <> ?4
+           and not ${isBuried("gateway_runs")}
+           and exists (select 1 from gateway_experiments where ${isSame} and lifecycle <> ?4)`,
+      )
+      .bind(id, token, version, lifecycle),
+    db
+      .prepare(`update gateway_experiments set name = ?4, lifecycle = ?5, tags = ?6 where ${isSame}`)
+      .bind(id, token, version, name, lifecycle, JSON.stringify(tags)),
+    db.prepare(FREE).bind(id, token, version),
+    db
+      .prepare(
+        `update gateway_experiments set lease_token = null, lease_until = 0, delivered_version = ?3, attempts = 0,
+           last_error = null, sent = iif(version = ?3, ?4, sent) where id = ?1 and lease_token = ?2`,
+      )
+      .bind(id, token, version, JSON.stringify(sent)),
+  ]);
+  return (results[2]?.results ?? []).map((row) => row.id);
+}
+
+const FREE = `
+  update streams set ${UNBLOCK}, last_error = null, attempts = 0, next_attempt_at = 0, waiting_for = null
+  where ${IS_GONE} and id in (select stream_id from gateway_runs where experiment_id = ?1 and lifecycle = 'active')
+    and exists (select 1 from gateway_experiments
+      where id = ?1 and lease_token = ?2 and version = ?3 and lifecycle = 'active')
+  returning id`;
+
+/** Gives the lease back: why MLflow does not have it yet, when to try again, and for how long a call may still land. */
+export async function releaseBehind(
+  db: D1Database,
+  { id, token }: Leased,
+  { error, nextAttemptAt, landsForMs }: { error: string; nextAttemptAt: number; landsForMs: number },
 ): Promise<void> {
-  const statement =
-    "version" in end
-      ? db
-          .prepare(
-            `update gateway_experiments set lease_token = null, lease_until = 0, delivered_version = ?3, attempts = 0,
-               last_error = null where id = ?1 and lease_token = ?2`,
-          )
-          .bind(id, token, end.version)
-      : db
-          .prepare(
-            `update gateway_experiments set lease_token = null, lease_until = iif(?5 > 0, ${NOW_MS} + ?5, 0),
-               attempts = attempts + 1, last_error = ?3, next_attempt_at = ?4 where id = ?1 and lease_token = ?2`,
-          )
-          .bind(id, token, end.error, end.nextAttemptAt, end.landsForMs);
-  await statement.run();
+  await db
+    .prepare(
+      `update gateway_experiments set lease_token = null, lease_until = iif(?5 > 0, ${NOW_MS} + ?5, 0),
+         attempts = attempts + 1, last_error = ?3, next_attempt_at = ?4 where id = ?1 and lease_token = ?2`,
+    )
+    .bind(id, token, error, nextAttemptAt, landsForMs)
+    .run();
 }
 
 /** The experiments that are behind, those that wait longest first. */

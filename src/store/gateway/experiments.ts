@@ -87,14 +87,16 @@ export async function adoptExperiment(db: D1Database, experiment: GatewayExperim
     .run();
 }
 
-/** Writes down which of MLflow's an experiment is, as MLflow has it now. */
-export async function linkExperiment(db: D1Database, id: string, mlflowExperimentId: string): Promise<void> {
+/** Forgets which of MLflow's an experiment was, for it is there no more, and has it brought there anew. */
+export async function unlinkExperiment(
+  db: D1Database,
+  id: string,
+  mlflowExperimentId: string,
+): Promise<void> {
   await db
     .prepare(
-      `update gateway_experiments set mlflow_experiment_id = ?2, sent = (
-         select json_object('name', m.name, 'lifecycle', m.lifecycle_stage, 'tags', json(coalesce(m.tags, '{}')))
-         from mlflow_experiments m where m.mlflow_experiment_id = ?2)
-       where id = ?1 and mlflow_experiment_id is not ?2`,
+      `update gateway_experiments set mlflow_experiment_id = null, sent = null, ${CHANGED}
+       where id = ?1 and mlflow_experiment_id = ?2`,
     )
     .bind(id, mlflowExperimentId)
     .run();

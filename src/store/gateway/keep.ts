@@ -1,6 +1,7 @@
 import type { JournalEvent } from "../../domain/types.ts";
 import type { LifecycleStage } from "../../domain/words.ts";
 import { PARENT_TAG } from "../../mlflow/tags.ts";
+import { IS_GONE, UNBLOCK } from "../delivery/blocked.ts";
 import * as journal from "../journal/sql.ts";
 import type { Poke } from "../journal/write.ts";
 import { overRows } from "../sql.ts";
@@ -54,6 +55,7 @@ export async function keep(
     ...overRows(db, insert, events.map(journal.eventRow), ...guard).flatMap((statement) => [statement, move]),
     ...overRows(db, journal.INSERT_POINTS, events.flatMap(journal.pointRows)),
     db.prepare(TOUCH).bind(...isIn, now, how.lifecycle ?? null, Number(how.create === undefined)),
+    ...(how.lifecycle === "active" ? [db.prepare(GO_ON).bind(stream.key)] : []),
     ...(parents.length > 0 ? [touchParents] : []),
     db.prepare(journal.MARK_DIRTY).bind(JSON.stringify([[stream.key, isUrgent, 1]]), now, mark),
   ]);
@@ -133,6 +135,11 @@ const TOUCH_PARENTS = `
   update gateway_runs set touched_at = ?2, lifecycle = iif(${isBuried("gateway_runs")}, 'active', lifecycle)
   where touched_at is null and stream_id in (select s.id from json_each(?1) named join streams s on s.key = named.value)
   returning stream_id as id`;
+
+/** What stood still because it was deleted in MLflow. */
+const GO_ON = `
+  update streams set ${UNBLOCK}, last_error = null, attempts = 0, next_attempt_at = 0, waiting_for = null
+  where key = ?1 and ${IS_GONE}`;
 
 /** Notes that a run's id was used by a reader; false where it was before. */
 export async function touchRun(db: D1Database, streamId: number, now: number): Promise<boolean> {
