@@ -32,6 +32,7 @@ export const GATEWAY_EVENT_TYPES = [
   "mlflow.run.lifecycle",
   "mlflow.log",
   "mlflow.tag",
+  "mlflow.run.inputs",
 ] as const;
 export type GatewayEventType = (typeof GATEWAY_EVENT_TYPES)[number];
 

@@ -5,6 +5,7 @@ import { errorText } from "../log.ts";
 import type { Deps } from "../relay/deps.ts";
 import { isFull, noteSize } from "../relay/intake/ingest.ts";
 import { sendPokes } from "../relay/messages.ts";
+import type { KeptInput } from "../store/gateway/inputs.ts";
 import { keep, type NewRun, whyNotKept } from "../store/gateway/keep.ts";
 import { permanentRefusal } from "../store/journal/refusal.ts";
 import { withDeadline } from "../waiting.ts";
@@ -20,6 +21,8 @@ export type How = {
   create?: NewRun;
   /** What the run's lifecycle is by this. */
   lifecycle?: LifecycleStage;
+  /** Datasets that the run was given. */
+  inputs?: readonly KeptInput[];
   /** What to say of a run that could not be made. */
   notMade?: () => Refusal;
   /** One parameter by itself is refused in other words than those of a batch. */

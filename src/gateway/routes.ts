@@ -17,6 +17,7 @@ import {
 } from "./experiments.ts";
 import { getRun } from "./get-run.ts";
 import { getBulkHistory, getHistory, getIntervalHistory } from "./history.ts";
+import { logInputs } from "./inputs.ts";
 import { deleteTag, logBatch, logMetric, logParameter, setTag } from "./log.ts";
 import { type Raw, readBody } from "./requests/body.ts";
 import {
@@ -29,6 +30,7 @@ import {
   readUpdateExperiment,
 } from "./requests/experiments.ts";
 import { readBulkHistory, readHistory, readIntervalHistory } from "./requests/histories.ts";
+import { readLogInputs } from "./requests/inputs.ts";
 import { readDeleteTag, readLogBatch, readLogMetric, readLogParam, readSetTag } from "./requests/logging.ts";
 import { readCreateRun, readGetRun, readRunId, readUpdateRun } from "./requests/runs.ts";
 import { readSearchExperiments, readSearchExperimentsQuery, readSearchRuns } from "./requests/search.ts";
@@ -113,6 +115,7 @@ export const ROUTES: readonly GatewayRoute[] = [
   take("runs/log-batch", readLogBatch, logBatch),
   take("runs/set-tag", readSetTag, setTag),
   take("runs/delete-tag", readDeleteTag, deleteTag),
+  take("runs/log-inputs", readLogInputs, logInputs),
   post("experiments/create", readCreateExperiment, async (deps, { tags, ...asked }) => ({
     experiment_id: await makeExperiment(deps, { ...asked, tags: toRecord(tags) }),
   })),

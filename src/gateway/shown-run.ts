@@ -1,21 +1,25 @@
+import * as z from "zod";
 import { endOf, fieldOf } from "../domain/fold.ts";
 import { MLFLOW_STATUS } from "../domain/run-register.ts";
 import { statusOf } from "../domain/status.ts";
 import { fromWire } from "../domain/values.ts";
 import { MODEL_RUN_TAG, PARENT_TAG, TRIAL_TAG } from "../mlflow/tags.ts";
 import type { Deps } from "../relay/deps.ts";
+import { readInputs } from "../store/gateway/inputs.ts";
 import { firstIdOf, type KnownRun, pulledOf } from "../store/gateway/runs.ts";
 import { readState } from "../store/views/state.ts";
 import { compareByRecency } from "./answers/history.ts";
 import type { Latest, RunShown } from "./answers/run.ts";
 
+const input = z.record(z.string(), z.unknown());
 const NO_EXPERIMENT = "0";
 
 /** A run with everything that was said of it, folded or not, and what MLflow was seen to have beside it. */
 export async function showRun(deps: Pick<Deps, "db">, run: KnownRun): Promise<RunShown> {
-  const [{ state }, pulled] = await Promise.all([
+  const [{ state }, pulled, inputs] = await Promise.all([
     readState(deps.db, { id: run.streamId, kind: run.kind }),
     run.mlflowRunId === null ? null : pulledOf(deps.db, run.mlflowRunId),
+    run.isGateways ? readInputs(deps.db, run.streamId) : [],
   ]);
   const { core } = state;
   const text = (name: string) => {
@@ -55,6 +59,7 @@ export async function showRun(deps: Pick<Deps, "db">, run: KnownRun): Promise<Ru
     params: [...state.params].map(([key, { value }]) => ({ key, value })),
     tags: [...tags].map(([key, value]) => ({ key, value })),
     metrics: [...latestOf([...metrics, ...elsewhere]).values()],
+    inputs: inputs.map((body) => input.parse(JSON.parse(body))),
   };
 }
 

@@ -26,6 +26,7 @@ export type MlflowWrites = Pick<
   | "logBatch"
   | "setTag"
   | "deleteTag"
+  | "logInput"
 >;
 export type MlflowReads = Omit<MlflowClient, keyof MlflowWrites>;
 

@@ -19,6 +19,8 @@ export type RunShown = {
   params: readonly Pair[];
   tags: readonly Pair[];
   metrics: readonly Latest[];
+  /** The datasets that it was given, as they were said. */
+  inputs?: readonly object[];
 };
 
 /** The body of `runs/get`. */
@@ -52,7 +54,7 @@ export function runOf(run: RunShown) {
       ...listed("params", run.params),
       ...listed("tags", run.tags),
     },
-    inputs: {},
+    inputs: run.inputs?.length ? { dataset_inputs: run.inputs } : {},
     outputs: {},
   };
 }

@@ -10,6 +10,7 @@ import type { Known, Start } from "../stream/claim-folded.ts";
 import { settleDoubt } from "../stream/fence.ts";
 import { stop } from "../stream/stop.ts";
 import { proceed, type Step, type Turn } from "../stream/turn.ts";
+import { giveInputs } from "./clients-inputs.ts";
 import { asClients, clientsOwnRun, closeDeleted, reopen } from "./clients-run.ts";
 import { finish, untag } from "./finish.ts";
 import { modelRun } from "./model-run.ts";
@@ -66,7 +67,10 @@ export async function deliver(turn: Turn, { known, above }: Start, looks: Looks)
   if (!lookedAgain.ok) return lookedAgain;
   const finished = await finish(turn, runId, await coreNow());
   if (!finished.ok) return finished;
-  const closed = client === null ? proceed : await closeDeleted(turn, client);
+  if (client === null) return sent;
+  const given = await giveInputs(turn, client, runId);
+  if (!given.ok) return given;
+  const closed = await closeDeleted(turn, client);
   return closed.ok ? sent : closed;
 }
 

@@ -10,14 +10,17 @@ export type ClientsRun = {
   lifecycle: LifecycleStage;
   /** It was deleted or restored, and MLflow has not heard of it yet. */
   isLifecycleTold: boolean;
+  /** It was given datasets that MLflow has not heard of. */
+  hasInputs: boolean;
   /** The stream of the run that it is nested under, where that has no run in MLflow yet. */
   parentId: number | null;
   /** That one stands still until somebody acts. */
   isParentBlocked: boolean;
 };
 
-type Row = Omit<ClientsRun, "isLifecycleTold" | "isParentBlocked"> & {
+type Row = Omit<ClientsRun, "isLifecycleTold" | "hasInputs" | "isParentBlocked"> & {
   isLifecycleTold: 0 | 1;
+  hasInputs: 0 | 1;
   isParentBlocked: 0 | 1 | null;
 };
 
@@ -25,7 +28,12 @@ type Row = Omit<ClientsRun, "isLifecycleTold" | "isParentBlocked"> & {
 export async function clientsRun(db: D1Database, streamId: number): Promise<ClientsRun | null> {
   const row = await db.prepare(CLIENTS_RUN).bind(streamId, PARENT_TAG).first<Row>();
   return (
-    row && { ...row, isLifecycleTold: row.isLifecycleTold === 1, isParentBlocked: row.isParentBlocked === 1 }
+    row && {
+      ...row,
+      isLifecycleTold: row.isLifecycleTold === 1,
+      hasInputs: row.hasInputs === 1,
+      isParentBlocked: row.isParentBlocked === 1,
+    }
   );
 }
 
@@ -44,6 +52,7 @@ const CLIENTS_RUN = `
     g.lifecycle,
     exists (select 1 from events e where e.stream_id = s.id and e.seq > s.delivered_seq and e.seq <= s.folded_seq
       and e.type = 'mlflow.run.lifecycle') as isLifecycleTold,
+    exists (select 1 from gateway_inputs i where i.stream_id = s.id and not i.is_delivered) as hasInputs,
     (select id from parent) as parentId,
     (select blocked_kind is not null from streams where id = (select id from parent)) as isParentBlocked
   from gateway_runs g join streams s on s.id = g.stream_id where g.stream_id = ?1`;

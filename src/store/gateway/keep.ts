@@ -7,6 +7,7 @@ import type { Poke } from "../journal/write.ts";
 import { overRows } from "../sql.ts";
 import { POKE_TRUST_MS } from "../stream/leases.ts";
 import { isBuried } from "./ghosts.ts";
+import { KEEP_INPUTS, type KeptInput } from "./inputs.ts";
 
 /** What MLflow's clients write, kept in the journal together with the decision whether it may be. */
 
@@ -31,12 +32,13 @@ export type Kept = { isKept: boolean; pokes: Poke[]; databaseBytes: number };
  * parameter that has another text. All or nothing.
  * @param how.create the run, where it is made by this
  * @param how.lifecycle what the run's is by this; then a deleted run is written to as well
+ * @param how.inputs datasets that the run was given
  */
 export async function keep(
   db: D1Database,
   events: readonly [JournalEvent, ...JournalEvent[]],
   now: number,
-  how: { create?: NewRun; lifecycle?: LifecycleStage } = {},
+  how: { create?: NewRun; lifecycle?: LifecycleStage; inputs?: readonly KeptInput[] } = {},
 ): Promise<Kept> {
   const [{ stream, id }] = events;
   const mark = now + POKE_TRUST_MS;
@@ -54,6 +56,12 @@ export async function keep(
     ...(how.create ? making(db, how.create, stream, now) : []),
     ...overRows(db, insert, events.map(journal.eventRow), ...guard).flatMap((statement) => [statement, move]),
     ...overRows(db, journal.INSERT_POINTS, events.flatMap(journal.pointRows)),
+    ...overRows(
+      db,
+      KEEP_INPUTS,
+      (how.inputs ?? []).map(({ digest, body }) => [digest, body]),
+      ...isIn,
+    ),
     db.prepare(TOUCH).bind(...isIn, now, how.lifecycle ?? null, Number(how.create === undefined)),
     ...(how.lifecycle === "active" ? [db.prepare(GO_ON).bind(stream.key)] : []),
     ...(parents.length > 0 ? [touchParents] : []),

@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { index, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { LIFECYCLE_STAGES, RUN_STATUSES } from "../../domain/words.ts";
 
 /** What MLflow's own clients see: runs and experiments under the ids that they were given first. */
@@ -69,4 +69,18 @@ export const gatewayExperiments = sqliteTable(
       .where(sql`${t.mlflowExperimentId} is not null`),
     index("gateway_experiments_behind").on(t.nextAttemptAt).where(sql`${t.deliveredVersion} < ${t.version}`),
   ],
+);
+
+/** The datasets that runs were given, each once a run, on their way to MLflow. */
+export const gatewayInputs = sqliteTable(
+  "gateway_inputs",
+  {
+    streamId: integer("stream_id").notNull(),
+    /** Of the body. */
+    digest: text().notNull(),
+    /** JSON of the dataset and its tags, as MLflow's clients say and read it. */
+    body: text().notNull(),
+    isDelivered: integer("is_delivered").notNull().default(0),
+  },
+  (t) => [primaryKey({ columns: [t.streamId, t.digest] })],
 );

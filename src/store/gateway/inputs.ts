@@ -1,0 +1,39 @@
+import { heldBy } from "../sql.ts";
+import type { Lease } from "../stream/leases.ts";
+
+/** A dataset of a run: the digest of its JSON, and the JSON. */
+export type KeptInput = { digest: string; body: string };
+
+/** SQL: keeps datasets of a stream with an event of it, if that was kept. `?1` is rows of digest and body. */
+export const KEEP_INPUTS = `
+  insert into gateway_inputs (stream_id, digest, body)
+  select s.id, said.value ->> 0, said.value ->> 1
+  from json_each(?1) said join streams s on s.key = ?2 join events e on e.stream_id = s.id and e.event_id = ?3
+  where true on conflict do nothing`;
+
+/** The datasets of a run, as its clients said them. */
+export async function readInputs(db: D1Database, streamId: number): Promise<string[]> {
+  const query = "select body from gateway_inputs where stream_id = ?1 order by rowid";
+  const { results } = await db.prepare(query).bind(streamId).all<{ body: string }>();
+  return results.map(({ body }) => body);
+}
+
+/** The next of them that MLflow has not heard of; null when it has them all. */
+export function nextInput(db: D1Database, streamId: number): Promise<KeptInput | null> {
+  return db
+    .prepare(
+      "select digest, body from gateway_inputs where stream_id = ?1 and not is_delivered order by rowid limit 1",
+    )
+    .bind(streamId)
+    .first<KeptInput>();
+}
+
+/** Notes that MLflow has it. */
+export async function markInput(db: D1Database, { streamId, token }: Lease, digest: string): Promise<void> {
+  await db
+    .prepare(
+      `update gateway_inputs set is_delivered = 1 where stream_id = ?1 and digest = ?3 and ${heldBy(1, 2)}`,
+    )
+    .bind(streamId, token, digest)
+    .run();
+}
