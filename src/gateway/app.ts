@@ -3,8 +3,13 @@ import { HttpFailure, problemBody } from "../errors.ts";
 import { errorText } from "../log.ts";
 import { authorize, fromBearerOrBasic } from "../routes/door/auth.ts";
 import type { AppEnv } from "../routes/door/context.ts";
+import { methodsOf } from "../routes/door/methods.ts";
+import { PAGE, PAGE_SCRIPT, pagePolicy } from "./page.ts";
+import { PASSED_METHODS, PASSED_PATHS } from "./passing/endpoint.ts";
+import { passOn } from "./passing/proxy.ts";
 import { type ErrorCode, Refusal, type RefusalBody } from "./refusal.ts";
 import { type GatewayRoute, ROUTES } from "./routes.ts";
+import { versionOf } from "./server.ts";
 
 /**
  * MLflow's REST API over the relay's own stages, for MLflow's own clients: errors in MLflow's shape, and 200 with a JSON
@@ -17,9 +22,31 @@ const PREFIXES = ["/api", "/ajax-api"];
 /** What may succeed at once is tried again after a second: without this a client waits for minutes. */
 const RETRY_AFTER_SECONDS = "1";
 
-for (const route of ROUTES)
-  for (const prefix of PREFIXES)
-    gatewayApp.on([...route.methods], [`${prefix}${route.path}`], (c) => handled(c, route));
+const OWN = ROUTES.flatMap((route) =>
+  PREFIXES.map((prefix) => ({ ...route, path: `${prefix}${route.path}` })),
+);
+for (const route of OWN) gatewayApp.on([...route.methods], [route.path], (c) => handled(c, route));
+
+gatewayApp.get("/version", async (c) => {
+  await authorize(c, "read", fromBearerOrBasic);
+  return c.text(await versionOf(c.var.relay));
+});
+
+gatewayApp.get("/", async (c) => {
+  c.header("content-security-policy", await pagePolicy());
+  return c.html(PAGE);
+});
+gatewayApp.get("/page.js", (c) =>
+  c.body(PAGE_SCRIPT, 200, { "content-type": "text/javascript; charset=UTF-8" }),
+);
+
+const allowedHere = methodsOf(
+  OWN.flatMap(({ methods, path }) => methods.map((method) => ({ method, path }))),
+);
+for (const path of PASSED_PATHS)
+  gatewayApp.on([...PASSED_METHODS], [path.endsWith("/") ? `${path}:rest{.+}` : path], (c) =>
+    passOn(c, allowedHere),
+  );
 
 async function handled(c: Context<AppEnv>, route: GatewayRoute): Promise<Response> {
   c.set("caller", await authorize(c, route.scope, fromBearerOrBasic));
@@ -42,6 +69,7 @@ gatewayApp.onError((error, c) => {
 /** The relay's own door, in MLflow's words. */
 const CODES: Partial<Record<HttpFailure["failure"]["kind"], ErrorCode>> = {
   unauthenticated: "UNAUTHENTICATED",
+  method_not_allowed: "ENDPOINT_NOT_FOUND",
   forbidden: "PERMISSION_DENIED",
   rate_limited: "REQUEST_LIMIT_EXCEEDED",
   unavailable: "TEMPORARILY_UNAVAILABLE",
@@ -51,6 +79,7 @@ function ofDoor({ failure }: HttpFailure): Response {
   const { status, detail } = problemBody(failure);
   const body = { error_code: CODES[failure.kind] ?? "INVALID_PARAMETER_VALUE", message: detail } as const;
   const response = refused(body, status);
+  if (failure.kind === "method_not_allowed") response.headers.set("allow", failure.allow);
   if (failure.kind === "unauthenticated")
     response.headers.set("www-authenticate", 'Bearer realm="trial-relay", Basic realm="trial-relay"');
   return response;

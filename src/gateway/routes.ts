@@ -36,6 +36,7 @@ import { readCreateRun, readGetRun, readRunId, readUpdateRun } from "./requests/
 import { readSearchExperiments, readSearchExperimentsQuery, readSearchRuns } from "./requests/search.ts";
 import { makeRun, setRunLifecycle, updateRun } from "./runs.ts";
 import { searchExperiments, searchRuns } from "./search.ts";
+import { SERVER_INFO } from "./server.ts";
 
 /** An endpoint of MLflow's: what is answered is the body of a 200, or a response of its own. */
 export type GatewayRoute = {
@@ -146,4 +147,5 @@ export const ROUTES: readonly GatewayRoute[] = [
   get("metrics/get-history", readHistory, getHistory),
   get("metrics/get-history-bulk", readBulkHistory, getBulkHistory),
   get("metrics/get-history-bulk-interval", readIntervalHistory, getIntervalHistory),
+  { methods: ["GET"], path: "/3.0/mlflow/server-info", scope: "read", answer: async () => SERVER_INFO },
 ];

@@ -3,6 +3,7 @@ import { experimentCalls } from "./experiments.ts";
 import { historyCalls } from "./history.ts";
 import { createSend, type MlflowDeps, type MlflowSettings } from "./http.ts";
 import { loggingCalls } from "./logging.ts";
+import { passOnCall } from "./pass-on.ts";
 import { runCalls } from "./runs.ts";
 import { readTarget } from "./target.ts";
 
@@ -43,5 +44,6 @@ export function createMlflowClient(settings: MlflowSettings, deps: MlflowDeps) {
     ...loggingCalls(send),
     ...historyCalls(send),
     ...artifactCalls(send, target, settings.timeoutMs, deps),
+    ...passOnCall(target, deps),
   };
 }

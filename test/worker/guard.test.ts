@@ -37,6 +37,8 @@ const WAYS: Record<string, (w: ReturnType<typeof world>) => Promise<unknown>> = 
   "a history on demand": ({ deps }) => readHistory(deps, RUN, "loss", ALL, 10),
   "histories read under a lease": underALease,
   "the list of artifacts": ({ deps }) => deps.mlflow.listArtifacts({ runId: RUN }),
+  "a client's request that is passed on": ({ deps }) =>
+    deps.mlflow.passOn({ method: "GET", path: "/x", headers: new Headers(), body: null, patienceMs: 1_000 }),
   "an artifact": ({ deps }) => deps.mlflow.openArtifact({ runId: RUN, path: "x" }),
 };
 

@@ -1,0 +1,115 @@
+import type { Deps } from "../relay/deps.ts";
+import { sendExperiment, sendPokes } from "../relay/messages.ts";
+import { type Aliases, aliasesOf, type ExperimentAlias, type RunAlias } from "../store/gateway/aliases.ts";
+import { touchRun } from "../store/gateway/keep.ts";
+import { poll } from "../waiting.ts";
+import { unavailable } from "./keep.ts";
+import { lookUpRun } from "./lookup.ts";
+import type { Swap } from "./passing/swap.ts";
+
+/**
+ * Where ids are put in for each other. In: whichever a client has, for MLflow its own. Out: always the one that was given
+ * first.
+ */
+
+/** How long a client waits for what MLflow has not heard of yet, and how often that is looked at. */
+const ARRIVES_MS = 5_000;
+const POLL_MS = 200;
+
+/** What goes to MLflow or comes from it, gone through with a swap. */
+type Through<T> = (swap: Swap) => T;
+
+/**
+ * A request with MLflow's ids. What MLflow has not heard of yet is brought there first.
+ * @throws Refusal TEMPORARILY_UNAVAILABLE where that takes too long
+ */
+export async function withMlflowIds<T>(deps: Deps, through: Through<T>): Promise<T> {
+  const ids = idsIn(through);
+  if (ids === null) return through(SAME);
+  let aliases = await aliasesOf(deps.db, ids, "client");
+  if (isPending(aliases)) aliases = await arrived(deps, ids, aliases);
+  const rootless = aliases.runs.filter(({ mlflowRoot }) => mlflowRoot === null);
+  for (const { mlflow } of rootless) if (mlflow !== null) await lookUpRun(deps, mlflow);
+  if (rootless.length > 0) aliases = await aliasesOf(deps.db, ids, "client");
+  const runs = byAsked(aliases.runs);
+  const experiments = byAsked(aliases.experiments);
+  return through({
+    run: (id) => runs.get(id)?.mlflow ?? id,
+    experiment: (id) => experiments.get(id)?.mlflow ?? id,
+    root: (id) => runs.get(id)?.mlflowRoot ?? null,
+  });
+}
+
+/** An answer with the ids that were given first. */
+export async function withFirstIds<T>(deps: Deps, through: Through<T>): Promise<T> {
+  const ids = idsIn(through);
+  if (ids === null) return through(SAME);
+  const aliases = await aliasesOf(deps.db, ids, "mlflow");
+  const runs = byAsked(aliases.runs);
+  const experiments = byAsked(aliases.experiments);
+  return through({
+    run: (id) => runs.get(id)?.first ?? id,
+    experiment: (id) => experiments.get(id)?.first ?? id,
+    root: (id) => runs.get(id)?.firstRoot ?? null,
+  });
+}
+
+const SAME: Swap = { run: (id) => id, experiment: (id) => id, root: () => null };
+
+type Ids = { runs: string[]; experiments: string[] };
+
+/** The ids that a swap meets; null where it meets none. */
+function idsIn(through: Through<unknown>): Ids | null {
+  const runs = new Set<string>();
+  const experiments = new Set<string>();
+  through({
+    run: (id) => {
+      runs.add(id);
+      return id;
+    },
+    experiment: (id) => {
+      experiments.add(id);
+      return id;
+    },
+    root: (id) => {
+      runs.add(id);
+      return null;
+    },
+  });
+  return runs.size + experiments.size === 0 ? null : { runs: [...runs], experiments: [...experiments] };
+}
+
+function byAsked<A extends { asked: string }>(aliases: readonly A[]): ReadonlyMap<string, A> {
+  return new Map(aliases.map((alias) => [alias.asked, alias]));
+}
+
+function isPending({ runs, experiments }: Aliases): boolean {
+  return [...runs, ...experiments].some(isUnknownThere);
+}
+
+function isUnknownThere({ mlflow }: RunAlias | ExperimentAlias): boolean {
+  return mlflow === null;
+}
+
+/** Has what MLflow does not know brought there, and waits for it. */
+async function arrived(deps: Deps, ids: Ids, { runs, experiments }: Aliases): Promise<Aliases> {
+  const waiting = runs.filter(isUnknownThere).map(({ streamId }) => streamId);
+  for (const streamId of waiting) await touchRun(deps.db, streamId, deps.now());
+  await sendPokes(
+    deps,
+    waiting.map((streamId) => ({ streamId, urgent: true })),
+  );
+  for (const { first } of experiments.filter(isUnknownThere)) await sendExperiment(deps, first);
+  const found = await poll(
+    ARRIVES_MS / POLL_MS,
+    () => POLL_MS,
+    async () => {
+      const aliases = await aliasesOf(deps.db, ids, "client");
+      return isPending(aliases) ? null : aliases;
+    },
+  );
+  if (found) return found;
+  throw unavailable(
+    "MLflow has not heard of this run or experiment yet. Nothing of this request was passed on.",
+  );
+}

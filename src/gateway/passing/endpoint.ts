@@ -1,0 +1,79 @@
+import type { Scope } from "../../domain/words.ts";
+
+/** What is passed on to MLflow, and what it is to whom. */
+
+/** Addresses that are passed on, with everything below them where they end in a slash, beside what is answered here. */
+export const PASSED_PATHS = [
+  "/api/2.0/mlflow/",
+  "/api/3.0/mlflow/",
+  "/api/2.0/mlflow-artifacts/",
+  "/ajax-api/2.0/mlflow/",
+  "/ajax-api/3.0/mlflow/",
+  "/ajax-api/2.0/mlflow-artifacts/",
+  "/v1/traces",
+  "/get-artifact",
+  "/model-versions/get-artifact",
+  "/graphql",
+] as const;
+
+/** The methods of MLflow's API. */
+export const PASSED_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
+
+export type Endpoint = {
+  scope: Scope;
+  /** False for what is no address of the relay's, whether MLflow is there or not. */
+  isPassed: boolean;
+  /** How its body is read: JSON with ids in it, or bytes that nobody looks into. */
+  body: "json" | "bytes";
+  /** Where in its segments the path of an artifact begins; null where it has none. */
+  artifactAt: number | null;
+  /** Its answer while MLflow is away, where clients ask this by the way and would fail without one. */
+  whileAway: object | null;
+};
+
+/** Who MLflow's users are, what they may, its keys, and whom it calls: nothing for a trainer with MLflow's rights. */
+const ADMINISTRATION = new Set([
+  "users",
+  "roles",
+  "permissions",
+  "gateway",
+  "gateway-proxy",
+  "webhooks",
+  "workspaces",
+]);
+
+/** What is asked by POST and changes nothing. */
+const QUESTIONS = new Set([
+  "search",
+  "search-datasets",
+  "batchGetInfos",
+  "calculate-filter-correlation",
+  "metrics",
+  "get-latest-versions",
+  "graphql",
+]);
+
+/** What goes past the relay: a file's parts and storage of its own. */
+const DIRECT_STORAGE = new Set(["mpu", "presigned", "presigned-upload-url", "presigned-download-url"]);
+
+/**
+ * What a request to one of the addresses is.
+ * @param segments of its path, decoded
+ */
+export function endpointOf(method: string, segments: readonly string[]): Endpoint {
+  const isArtifacts = segments[2] === "mlflow-artifacts";
+  const [name = ""] = segments.slice(3);
+  const last = segments.at(-1) ?? "";
+  const isRead = method === "GET" || method === "HEAD" || (method === "POST" && QUESTIONS.has(last));
+  const isAdministration =
+    !isArtifacts && (ADMINISTRATION.has(name) || segments.slice(3).includes("permissions"));
+  const isBytes =
+    (isArtifacts && method === "PUT") || last === "upload-artifact" || segments.join("/") === "v1/traces";
+  return {
+    scope: isAdministration ? "admin" : isRead ? "read" : "ingest",
+    isPassed: !DIRECT_STORAGE.has(isArtifacts ? name : last),
+    body: isBytes ? "bytes" : "json",
+    artifactAt: isArtifacts && name === "artifacts" ? 4 : null,
+    whileAway: segments.slice(3).join("/") === "logged-models/search" ? {} : null,
+  };
+}

@@ -1,0 +1,60 @@
+import { invalid } from "../refusal.ts";
+
+/** How often something may have been encoded that is to be seen for what it is. */
+const MAX_CODINGS = 8;
+
+/**
+ * The segments of an address's path, decoded. Whatever some server on the way could take for a way up, or for another
+ * path than this, is refused: a segment that is empty or dots, a slash or a control character in it, however often encoded.
+ * @throws Refusal INVALID_PARAMETER_VALUE
+ */
+export function segmentsOf(pathname: string): string[] {
+  const segments = pathname.replace(/^\//, "").replace(/\/$/, "").split("/").map(decodedOnce);
+  return segments.map(checked);
+}
+
+/** The same of a path that is a value, and was decoded with it; nothing has no segments. */
+export function segmentsIn(path: string): string[] {
+  return path === "" ? [] : path.replace(/\/$/, "").split("/").map(checked);
+}
+
+/** An address's path of such segments. */
+export function pathOf(segments: readonly string[]): string {
+  return `/${segments.map((segment) => encodeURIComponent(segment.toWellFormed())).join("/")}`;
+}
+
+function checked(segment: string): string {
+  let text = segment;
+  for (let coding = 0; ; coding++) {
+    if (coding === MAX_CODINGS || isUnsafe(text, coding)) throw invalid("Invalid path");
+    const inner = decoded(text);
+    if (inner === null || inner === text) return segment;
+    text = inner;
+  }
+}
+
+/** A name may hold an encoded slash as its own characters; what is between its slashes must not lead up all the same. */
+function isUnsafe(text: string, coding: number): boolean {
+  const parts = text.split("/");
+  return (
+    text === "" ||
+    (coding === 0 && parts.length > 1) ||
+    parts.some((part) => part === "." || part === "..") ||
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: just these are refused.
+    /[\\\u0000-\u001f\u007f]/.test(text)
+  );
+}
+
+function decodedOnce(segment: string): string {
+  const text = decoded(segment);
+  if (text === null) throw invalid("Invalid path");
+  return text;
+}
+
+function decoded(text: string): string | null {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
+  }
+}

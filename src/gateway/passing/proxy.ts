@@ -1,0 +1,85 @@
+import type { Context } from "hono";
+import { HttpFailure } from "../../errors.ts";
+import type { Failure } from "../../mlflow/failure.ts";
+import { heard } from "../../relay/line/breaker.ts";
+import { authorize, fromBearerOrBasic } from "../../routes/door/auth.ts";
+import type { AppEnv } from "../../routes/door/context.ts";
+import { withMlflowIds } from "../ids.ts";
+import { Refusal } from "../refusal.ts";
+import { answerOf } from "./answer.ts";
+import { type Endpoint, endpointOf } from "./endpoint.ts";
+import { pathOf, segmentsOf } from "./path.ts";
+import { readAsked, swapAsked } from "./request.ts";
+import { drain, type Upload } from "./upload.ts";
+
+/**
+ * A request that the relay does not answer itself, passed on to MLflow with MLflow's ids, and MLflow's answer with the
+ * relay's. Nobody waits for an MLflow that is away: its clients would try again for minutes.
+ * @param allowed the methods of an address that is answered here, which MLflow is not to be asked about by another
+ * @throws Refusal NOT_IMPLEMENTED while MLflow is away; TEMPORARILY_UNAVAILABLE where the next try may succeed
+ * @throws HttpFailure method_not_allowed, and what the door says
+ */
+export async function passOn(
+  c: Context<AppEnv>,
+  allowed: (path: string) => string | null,
+): Promise<Response> {
+  const { method } = c.req;
+  const segments = segmentsOf(new URL(c.req.url).pathname);
+  const allow = allowed(pathOf(segments));
+  if (allow !== null)
+    throw new HttpFailure({
+      kind: "method_not_allowed",
+      detail: `This address takes ${allow}, not ${method}.`,
+      allow,
+    });
+  const endpoint = endpointOf(method, segments);
+  c.set("caller", await authorize(c, endpoint.scope, fromBearerOrBasic));
+  if (!endpoint.isPassed)
+    throw new Refusal(
+      "NOT_IMPLEMENTED",
+      "Files go through the relay, whole and not to a storage of their own.",
+    );
+  try {
+    return await passed(c, endpoint, segments);
+  } catch (error) {
+    await drain(c.req.raw);
+    if (endpoint.whileAway === null || !(error instanceof Refusal) || !MEANS_AWAY.has(error.code))
+      throw error;
+    return Response.json(endpoint.whileAway);
+  }
+}
+
+const MEANS_AWAY = new Set(["NOT_IMPLEMENTED", "TEMPORARILY_UNAVAILABLE"]);
+
+async function passed(
+  c: Context<AppEnv>,
+  endpoint: Endpoint,
+  segments: readonly string[],
+): Promise<Response> {
+  const { relay } = c.var;
+  const held = await relay.guard.held();
+  if (held) throw whileAway(held);
+  const asked = await readAsked(c, endpoint, segments);
+  const request = await withMlflowIds(relay, (swap) => swapAsked(asked, endpoint, swap));
+  const upload = asked.body !== null && "upload" in asked.body ? asked.body.upload : null;
+  const sent = await relay.mlflow.passOn({ ...request, patienceMs: patienceFor(upload, c) });
+  if (sent.ok) return answerOf(relay, sent.value);
+  await upload?.stop();
+  // A client that breaks off its own upload is no failure of MLflow's.
+  if (upload === null) c.executionCtx.waitUntil(heard(relay, sent.failure));
+  throw whileAway(sent.failure);
+}
+
+/** An upload is answered after its last byte: so much slower may it be. */
+const SLOWEST_BYTES_PER_MS = 50;
+
+function patienceFor(upload: Upload | null, c: Context<AppEnv>): number {
+  return c.var.relay.config.mlflow.timeoutMs + Math.ceil((upload?.bytes ?? 0) / SLOWEST_BYTES_PER_MS);
+}
+
+function whileAway({ message }: Failure): Refusal {
+  return new Refusal(
+    "NOT_IMPLEMENTED",
+    `This is MLflow's to answer, and it cannot be asked just now (${message}). Meanwhile the relay itself answers experiments, runs, what is logged to them (metrics, parameters, tags), searches and metric histories.`,
+  );
+}

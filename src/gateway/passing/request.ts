@@ -1,0 +1,130 @@
+import type { Context } from "hono";
+import { MAX_REQUEST_BYTES } from "../../domain/limits.ts";
+import { parseJson, stringifyJson } from "../../mlflow/json.ts";
+import type { PassedRequest } from "../../mlflow/pass-on.ts";
+import type { AppEnv } from "../../routes/door/context.ts";
+import { readBytes, utf8 } from "../../routes/door/request-bytes.ts";
+import { Refusal } from "../refusal.ts";
+import { readBody } from "../requests/body.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { pathOf, segmentsIn } from "./path.ts";
+import { pathBelowProxy, type Swap, swapArtifactPath, swapField, swapIn, swapSegments } from "./swap.ts";
+import { openUpload, type Upload } from "./upload.ts";
+
+/** A client's request, read as far as ids stand in it. */
+
+/** Of a client's headers these reach MLflow: none that signs in, and none that says where a request comes from. */
+const PASSED_HEADERS = [
+  "accept",
+  "content-type",
+  "if-modified-since",
+  "if-none-match",
+  "if-range",
+  "range",
+  "x-mlflow-client-version",
+];
+const EXPERIMENT_HEADER = "x-mlflow-experiment-id";
+
+export type Asked = {
+  method: string;
+  segments: readonly string[];
+  query: readonly [string, string][];
+  headers: Headers;
+  body: { json: object; text: string } | { upload: Upload } | null;
+};
+
+/**
+ * @throws Refusal INVALID_PARAMETER_VALUE
+ * @throws HttpFailure payload_too_large for JSON that is too much to be looked into
+ */
+export async function readAsked(
+  c: Context<AppEnv>,
+  endpoint: Endpoint,
+  segments: readonly string[],
+): Promise<Asked> {
+  const headers = new Headers();
+  for (const name of [...PASSED_HEADERS, EXPERIMENT_HEADER]) {
+    const value = c.req.header(name);
+    if (value !== undefined) headers.set(name, value);
+  }
+  const { method } = c.req;
+  const query = [...new URL(c.req.url).searchParams];
+  const asked = { method, segments, query, headers };
+  if (method === "GET" || method === "HEAD") return { ...asked, body: null };
+  if (endpoint.body === "json") return { ...asked, body: await readJson(c) };
+  const coding = c.req.header("content-encoding");
+  if (coding !== undefined) headers.set("content-encoding", coding);
+  return { ...asked, body: { upload: await openUpload(c.req.raw) } };
+}
+
+async function readJson(c: Context<AppEnv>): Promise<Asked["body"]> {
+  const bytes = await readBytes(c, MAX_REQUEST_BYTES);
+  if (bytes.byteLength === 0) return null;
+  const json = readBody(c.req.header("content-type") ?? null, bytes);
+  const text = utf8(bytes) ?? "";
+  const exact = parseJson(text);
+  return { text, json: typeof exact === "object" && exact !== null ? exact : json };
+}
+
+/** The request as MLflow is to have it. */
+export function swapAsked(
+  { method, segments, query, headers, body }: Asked,
+  endpoint: Endpoint,
+  swap: Swap,
+): Omit<PassedRequest, "patienceMs"> {
+  return {
+    method,
+    path: addressOf(segments, query, endpoint, swap),
+    headers: swapHeaders(headers, swap),
+    body: body === null ? null : "json" in body ? swapBody(body, swap) : body.upload.body,
+  };
+}
+
+/** What holds no id goes on as it came. */
+function swapBody({ json, text }: { json: object; text: string }, swap: Swap): string {
+  const swapped = swapIn(json, swap);
+  return swapped === json ? text : stringifyJson(swapped);
+}
+
+function swapHeaders(headers: Headers, swap: Swap): Headers {
+  const experiment = headers.get(EXPERIMENT_HEADER);
+  if (experiment === null) return headers;
+  const swapped = new Headers(headers);
+  swapped.set(EXPERIMENT_HEADER, swap.experiment(experiment));
+  return swapped;
+}
+
+function addressOf(
+  segments: readonly string[],
+  query: Asked["query"],
+  { artifactAt }: Endpoint,
+  swap: Swap,
+): string {
+  const at = artifactAt ?? segments.length;
+  const below = segments.slice(at);
+  const path = [
+    ...swapSegments(segments.slice(0, at), swap),
+    ...(below.length === 0 ? [] : belowProxy(below, swap)),
+  ];
+  const isListing = artifactAt !== null && below.length === 0;
+  const swapped = query.map(([name, value]) => [
+    name,
+    isListing && name === "path" ? swapListed(value, swap) : swapField(name, value, swap),
+  ]);
+  return `${pathOf(path)}${swapped.length === 0 ? "" : `?${new URLSearchParams(swapped)}`}`;
+}
+
+function swapListed(path: string, swap: Swap): string {
+  const segments = segmentsIn(path);
+  return segments.length === 0 ? path : belowProxy(segments, swap).join("/");
+}
+
+function belowProxy(segments: readonly string[], swap: Swap): string[] {
+  const uri = swapArtifactPath(segments, swap);
+  const path = pathBelowProxy(uri);
+  if (path !== null) return path.split("/");
+  throw new Refusal(
+    "NOT_IMPLEMENTED",
+    "MLflow keeps this run's artifacts where it does not serve them itself, so that they cannot go through the relay: its server is to run with --serve-artifacts.",
+  );
+}

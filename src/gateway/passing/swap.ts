@@ -1,0 +1,134 @@
+import { parseJson, stringifyJson } from "../../mlflow/json.ts";
+
+/**
+ * Where ids stand in what goes to MLflow and comes back, and how they are put in for each other. It is gone through twice:
+ * to see which ids there are, and, once they are known, to swap them.
+ */
+export type Swap = {
+  run: (id: string) => string;
+  experiment: (id: string) => string;
+  /** The artifact root of a run; null where it is to stay as it is. */
+  root: (runId: string) => string | null;
+};
+
+type Text = (text: string, swap: Swap) => string;
+
+const run: Text = (text, swap) => swap.run(text);
+const experiment: Text = (text, swap) => swap.experiment(text);
+
+const SCHEME = "mlflow-artifacts:";
+/** An authority, which clients may put in, names no other server. */
+const ARTIFACT_URI = /mlflow-artifacts:(?:\/\/[^/\s"']*)?\/([^\s"'?#]+)/g;
+const RUN_URI = /(runs:\/)([0-9a-f]{32})\b/g;
+const QUOTED_ID = /(["'])([0-9a-f]{32}|9\d{17})\1/g;
+const RUN_ID = /^[0-9a-f]{32}$/;
+const MINTED_EXPERIMENT = /^9\d{17}$/;
+
+/** In texts that may hold an address of artifacts. */
+export const swapUris: Text = (text, swap) =>
+  text
+    .replace(ARTIFACT_URI, (uri, path: string) => {
+      const swapped = swapRoot(path.split("/"), swap);
+      return swapped === null ? uri : swapped;
+    })
+    .replace(RUN_URI, (_, scheme: string, id: string) => `${scheme}${swap.run(id)}`);
+
+/** Values in quotes that are ids. */
+const swapFilter: Text = (text, swap) =>
+  text.replace(QUOTED_ID, (_, quote: string, id: string) => {
+    const swapped = RUN_ID.test(id) ? swap.run(id) : swap.experiment(id);
+    return `${quote}${swapped}${quote}`;
+  });
+
+/** A text that is JSON itself. */
+const swapJsonText: Text = (text, swap) => {
+  const value = parseJson(text);
+  return typeof value === "object" && value !== null ? stringifyJson(swapIn(value, swap)) : text;
+};
+
+/** The fields of MLflow's protocol, in JSON, queries and GraphQL, and the tags of its own that hold ids. */
+const FIELDS = new Map<string, Text>([
+  ...named(run, "run_id run_uuid run_ids source_run_id parent_run_id runId runUuid runIds sourceRunId"),
+  ...named(run, "mlflow.parentRunId mlflow.sourceRun"),
+  ...named(experiment, "experiment_id experiment_ids experimentId experimentIds"),
+  ...named(swapUris, "artifact_uri artifact_location artifactUri artifactLocation root_uri rootUri"),
+  ...named(swapUris, "source storage_location model_uri uri mlflow.artifactLocation"),
+  ...named(swapFilter, "filter filter_string filterString query"),
+  ...named(swapJsonText, "model_json"),
+]);
+
+function named(text: Text, names: string): [string, Text][] {
+  return names.split(" ").map((name) => [name, text]);
+}
+
+/** The value of a field, such as one in a query. */
+export function swapField(name: string, value: string, swap: Swap): string {
+  return FIELDS.get(name)?.(value, swap) ?? value;
+}
+
+/** The same JSON with other ids; the very same where there are none. */
+export function swapIn<T>(value: T, swap: Swap): T;
+export function swapIn(value: unknown, swap: Swap): unknown {
+  if (Array.isArray(value))
+    return unlessSame(
+      value,
+      value.map((item) => swapIn(item, swap)),
+    );
+  if (typeof value !== "object" || value === null) return value;
+  const fields = Object.entries(value);
+  const pair = "key" in value && typeof value.key === "string" ? FIELDS.get(value.key) : undefined;
+  const swapped = fields.map(([name, field]): [string, unknown] => {
+    const text = FIELDS.get(name) ?? (name === "value" ? pair : undefined);
+    return [name, text ? swapAll(field, text, swap) : swapIn(field, swap)];
+  });
+  return swapped.every(([, field], i) => field === fields[i]?.[1]) ? value : Object.fromEntries(swapped);
+}
+
+function unlessSame(items: readonly unknown[], swapped: readonly unknown[]): readonly unknown[] {
+  return swapped.every((item, i) => item === items[i]) ? items : swapped;
+}
+
+function swapAll(value: unknown, text: Text, swap: Swap): unknown {
+  if (typeof value === "string") return text(value, swap);
+  if (Array.isArray(value))
+    return unlessSame(
+      value,
+      value.map((item) => swapAll(item, text, swap)),
+    );
+  return swapIn(value, swap);
+}
+
+/** The segments of an address with other ids. */
+export function swapSegments(segments: readonly string[], swap: Swap): string[] {
+  return segments.map((segment) => {
+    if (RUN_ID.test(segment)) return swap.run(segment);
+    return MINTED_EXPERIMENT.test(segment) ? swap.experiment(segment) : segment;
+  });
+}
+
+/**
+ * The address of a path below MLflow's artifact proxy, such as `<experiment>/<run>/artifacts/model`: below the root of its
+ * run where it has one, which may be anywhere.
+ */
+export function swapArtifactPath(segments: readonly string[], swap: Swap): string {
+  return swapRoot(segments, swap) ?? `${SCHEME}/${segments.join("/")}`;
+}
+
+/** The path below MLflow's artifact proxy; null where the address is one that it does not serve. */
+export function pathBelowProxy(uri: string): string | null {
+  if (!uri.startsWith(SCHEME)) return null;
+  return uri
+    .slice(SCHEME.length)
+    .replace(/^\/\/[^/]*/, "")
+    .replace(/^\//, "");
+}
+
+function swapRoot(segments: readonly string[], swap: Swap): string | null {
+  const at = segments.findIndex((segment, i) => RUN_ID.test(segment) && segments[i + 1] === "artifacts");
+  const root = at < 0 ? null : swap.root(segments[at] ?? "");
+  if (root !== null) return [root.replace(/\/+$/, ""), ...segments.slice(at + 2)].join("/");
+  const [first = "", ...rest] = segments;
+  const swapped = /^\d+$/.test(first) ? swap.experiment(first) : first;
+  if (swapped === first) return null;
+  return `${SCHEME}/${[swapped, ...rest].join("/")}`;
+}

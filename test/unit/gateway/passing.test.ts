@@ -1,0 +1,192 @@
+import { describe, expect, test } from "vitest";
+import { endpointOf } from "../../../src/gateway/passing/endpoint.ts";
+import { pathOf, segmentsIn, segmentsOf } from "../../../src/gateway/passing/path.ts";
+import {
+  pathBelowProxy,
+  type Swap,
+  swapArtifactPath,
+  swapField,
+  swapIn,
+} from "../../../src/gateway/passing/swap.ts";
+import { outcome, refused } from "./refused.ts";
+
+const OWN = "a".repeat(32);
+const THEIRS = "b".repeat(32);
+const OTHER = "c".repeat(32);
+const EXPERIMENT = "912345678901234567";
+
+/** As to MLflow: its run is where no path of ids would lead to. */
+const swap: Swap = {
+  run: (id) => (id === OWN ? THEIRS : id),
+  experiment: (id) => (id === EXPERIMENT ? "7" : id),
+  root: (id) => (id === OWN ? `mlflow-artifacts:/team/x/${THEIRS}/artifacts` : null),
+};
+
+describe("ids in JSON", () => {
+  test.each<[string, unknown, unknown]>([
+    [
+      "fields of runs",
+      { run_id: OWN, run_uuid: OWN, a: [{ source_run_id: OWN }] },
+      { run_id: THEIRS, run_uuid: THEIRS, a: [{ source_run_id: THEIRS }] },
+    ],
+    [
+      "lists",
+      { run_ids: [OWN, OTHER], experiment_ids: [EXPERIMENT, "0"] },
+      { run_ids: [THEIRS, OTHER], experiment_ids: ["7", "0"] },
+    ],
+    [
+      "names of GraphQL",
+      { variables: { data: { runId: OWN, experimentIds: [EXPERIMENT] } } },
+      { variables: { data: { runId: THEIRS, experimentIds: ["7"] } } },
+    ],
+    [
+      "tags by their keys",
+      [
+        { key: "mlflow.parentRunId", value: OWN },
+        { key: "note", value: OWN },
+      ],
+      [
+        { key: "mlflow.parentRunId", value: THEIRS },
+        { key: "note", value: OWN },
+      ],
+    ],
+    [
+      "tags by their names",
+      { trace_metadata: { "mlflow.sourceRun": OWN } },
+      { trace_metadata: { "mlflow.sourceRun": THEIRS } },
+    ],
+    ["addresses of runs", { source: `runs:/${OWN}/model` }, { source: `runs:/${THEIRS}/model` }],
+    [
+      "addresses of artifacts",
+      { artifact_uri: `mlflow-artifacts:/${EXPERIMENT}/${OWN}/artifacts/a b` },
+      { artifact_uri: `mlflow-artifacts:/team/x/${THEIRS}/artifacts/a b` },
+    ],
+    [
+      "addresses with a server",
+      { source: `mlflow-artifacts://relay:80/${EXPERIMENT}/models/m-1/artifacts` },
+      { source: "mlflow-artifacts:/7/models/m-1/artifacts" },
+    ],
+    [
+      "addresses in a text of JSON",
+      { source: `{"uri": "runs:/${OWN}/x"}` },
+      { source: `{"uri": "runs:/${THEIRS}/x"}` },
+    ],
+    [
+      "JSON in a text",
+      { model_json: JSON.stringify({ run_id: OWN, n: 1 }) },
+      { model_json: JSON.stringify({ run_id: THEIRS, n: 1 }) },
+    ],
+    [
+      "filters",
+      { filter: `source_run_id = '${OWN}' and x IN ("${OTHER}", '${EXPERIMENT}')` },
+      { filter: `source_run_id = '${THEIRS}' and x IN ("${OTHER}", '7')` },
+    ],
+    [
+      "whole numbers that no double holds",
+      { run_id: OWN, at: 1_700_000_000_123_456_789n },
+      { run_id: THEIRS, at: 1_700_000_000_123_456_789n },
+    ],
+    [
+      "a name that means something to JavaScript",
+      JSON.parse(`{"__proto__": {"run_id": "${OWN}"}}`),
+      JSON.parse(`{"__proto__": {"run_id": "${THEIRS}"}}`),
+    ],
+  ])("%s", (_, given, expected) => {
+    expect(swapIn(given, swap)).toEqual(expected);
+  });
+
+  test.each<[string, unknown]>([
+    ["another's run", { run_id: OTHER }],
+    ["a field that holds none", { name: OWN, params: [{ key: "run_id", value: null }] }],
+    ["a longer text", { source: `runs:/${OWN}0/model` }],
+    ["storage that MLflow is not between", { artifact_uri: `s3://bucket/${OWN}/artifacts` }],
+    ["no object", null],
+  ])("%s stays, and what stays is the very same", (_, given) => {
+    expect(swapIn(given, swap)).toBe(given);
+  });
+});
+
+test.each([
+  ["run_id", OWN, THEIRS],
+  ["experiment_ids", EXPERIMENT, "7"],
+  ["filter", `name = 'x' and run_id = '${OWN}'`, `name = 'x' and run_id = '${THEIRS}'`],
+  ["name", OWN, OWN],
+])("a query's %s", (name, given, expected) => {
+  expect(swapField(name, given, swap)).toBe(expected);
+});
+
+test.each([
+  [`${EXPERIMENT}/${OWN}/artifacts/model/x`, `team/x/${THEIRS}/artifacts/model/x`],
+  [`${EXPERIMENT}/${OWN}/artifacts`, `team/x/${THEIRS}/artifacts`],
+  // Where it is decides the run, not what it is under.
+  [`0/${OWN}/artifacts/${OWN}/artifacts/x`, `team/x/${THEIRS}/artifacts/${OWN}/artifacts/x`],
+  [`7/${OTHER}/artifacts/x`, `7/${OTHER}/artifacts/x`],
+  [`${EXPERIMENT}/traces/tr-1/artifacts/traces.json`, "7/traces/tr-1/artifacts/traces.json"],
+  ["anything/else", "anything/else"],
+])("the artifact path %s", (given, expected) => {
+  expect(pathBelowProxy(swapArtifactPath(segmentsIn(given), swap))).toBe(expected);
+});
+
+test("an artifact root that MLflow does not serve has no path there", () => {
+  const elsewhere = { ...swap, root: () => "s3://bucket/artifacts" };
+  expect(pathBelowProxy(swapArtifactPath(["7", OWN, "artifacts"], elsewhere))).toBeNull();
+});
+
+describe("a path", () => {
+  test.each(["/api/2.0/mlflow/a", "/a%20b/%C3%BC/100%25/a%2Bb%3F", "/a(1)/..a/b.../%25zz"])(
+    "%s is itself once more",
+    (path) => {
+      expect(segmentsOf(pathOf(segmentsOf(path)))).toEqual(segmentsOf(path));
+    },
+  );
+
+  test.each([
+    "/a/../b",
+    "/a/./b",
+    "/a//b",
+    "/a/..%2fb",
+    "/a%2fb",
+    "/a/%2e%2e/b",
+    "/a/%252e%252e/b",
+    "/a/%252e%252e%252fb",
+    "/a/%25252e%25252e%25252fb",
+    "/a/..%5cb",
+    "/a\\b",
+    "/a/%255c../b",
+    "/a/b%00",
+    "/a/b%0d%0ahost:%20x",
+    "/a/%zz",
+    "/a/%ff",
+  ])("%s is none", (path) => {
+    expect(outcome(() => segmentsOf(path))).toEqual(refused("Invalid path"));
+  });
+});
+
+describe("who may ask what", () => {
+  test.each([
+    ["GET", "/api/2.0/mlflow/model-versions/search", "read"],
+    ["HEAD", "/get-artifact", "read"],
+    ["POST", "/api/2.0/mlflow/logged-models/search", "read"],
+    ["POST", "/graphql", "read"],
+    ["POST", "/api/3.0/mlflow/traces/batchGetInfos", "read"],
+    ["POST", "/api/3.0/mlflow/traces", "ingest"],
+    ["PUT", "/api/2.0/mlflow-artifacts/artifacts/0/gateway/users", "ingest"],
+    ["DELETE", "/api/2.0/mlflow/registered-models/delete", "ingest"],
+    ["POST", "/v1/traces", "ingest"],
+    ["GET", "/api/2.0/mlflow/users/get", "admin"],
+    ["POST", "/api/2.0/mlflow/experiments/permissions/create", "admin"],
+    ["GET", "/ajax-api/3.0/mlflow/gateway/secrets/list", "admin"],
+    ["POST", "/ajax-api/2.0/mlflow/gateway-proxy", "admin"],
+    ["POST", "/api/2.0/mlflow/webhooks", "admin"],
+  ])("%s %s: %s", (method, path, scope) => {
+    expect(endpointOf(method, segmentsOf(path))).toMatchObject({ scope, isPassed: true });
+  });
+
+  test.each([
+    "/api/2.0/mlflow-artifacts/mpu/create/0/x",
+    "/api/2.0/mlflow-artifacts/presigned/0/x",
+    "/api/2.0/mlflow/artifacts/presigned-upload-url",
+  ])("%s is for nobody", (path) => {
+    expect(endpointOf("POST", segmentsOf(path)).isPassed).toBe(false);
+  });
+});
