@@ -6,6 +6,7 @@ import { poll } from "../waiting.ts";
 import { unavailable } from "./keep.ts";
 import { lookUpRun } from "./lookup.ts";
 import type { Swap } from "./passing/swap.ts";
+import { whileAway } from "./while-away.ts";
 
 /**
  * Where ids are put in for each other. In: whichever a client has, for MLflow its own. Out: always the one that was given
@@ -21,7 +22,7 @@ type Through<T> = (swap: Swap) => T;
 
 /**
  * A request with MLflow's ids. What MLflow has not heard of yet is brought there first.
- * @throws Refusal TEMPORARILY_UNAVAILABLE where that takes too long
+ * @throws Refusal TEMPORARILY_UNAVAILABLE where that takes too long; NOT_IMPLEMENTED where it cannot be
  */
 export async function withMlflowIds<T>(deps: Deps, through: Through<T>): Promise<T> {
   const ids = idsIn(through);
@@ -93,6 +94,8 @@ function isUnknownThere({ mlflow }: RunAlias | ExperimentAlias): boolean {
 
 /** Has what MLflow does not know brought there, and waits for it. */
 async function arrived(deps: Deps, ids: Ids, { runs, experiments }: Aliases): Promise<Aliases> {
+  const reason = whyNever(deps, runs);
+  if (reason !== null) throw whileAway(reason);
   const waiting = runs.filter(isUnknownThere).map(({ streamId }) => streamId);
   for (const streamId of waiting) await touchRun(deps.db, streamId, deps.now());
   await sendPokes(
@@ -109,7 +112,15 @@ async function arrived(deps: Deps, ids: Ids, { runs, experiments }: Aliases): Pr
     },
   );
   if (found) return found;
+  const held = await deps.guard.held();
+  if (held) throw whileAway(held.message);
   throw unavailable(
     "MLflow has not heard of this run or experiment yet. Nothing of this request was passed on.",
   );
+}
+
+/** Why it is in vain to wait, until somebody acts; null where it is not. */
+function whyNever({ config }: Deps, runs: readonly RunAlias[]): string | null {
+  if (!config.autoSync) return "runs are sent there on demand only (MLFLOW_AUTO_SYNC)";
+  return runs.find((run) => isUnknownThere(run) && run.blockedReason !== null)?.blockedReason ?? null;
 }

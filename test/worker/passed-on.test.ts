@@ -245,6 +245,13 @@ describe("what signs in", () => {
       "a database that is down",
       () => Response.json({ error_code: "TEMPORARILY_UNAVAILABLE", message: "x" }, { status: 503 }),
     ],
+    [
+      "an answer that is cut off",
+      () => {
+        const cut = new ReadableStream({ pull: (controller) => controller.error(new Error("cut")) });
+        return new Response(cut, { headers: { "content-type": "application/json" } });
+      },
+    ],
     ["no answer", () => Promise.reject(new Error(`connect ${secret}`))],
   ])("%s says that MLflow is away", async (_, answer) => {
     server.answer = answer;
@@ -296,6 +303,20 @@ describe("a run that MLflow has not heard of", () => {
     expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "1"]);
     expect(server.heard).toEqual([]);
   });
+});
+
+it("a run that waits for an operator is not waited for", async () => {
+  const run = await newRun();
+  await env.DB.prepare(
+    "update streams set blocked_kind = 'refused', blocked_reason = 'no such run' where key = ?1",
+  )
+    .bind(run)
+    .run();
+  const answer = await post("/api/2.0/mlflow/runs/outputs", { run_id: run });
+  expect([answer.status, await answer.json()]).toMatchObject([
+    501,
+    { message: expect.stringContaining("no such run") },
+  ]);
 });
 
 describe("while MLflow is away", () => {

@@ -1,8 +1,10 @@
 import { parseJson, stringifyJson } from "../../mlflow/json.ts";
 import type { PassedAnswer } from "../../mlflow/pass-on.ts";
 import type { Deps } from "../../relay/deps.ts";
+import { withDeadline } from "../../waiting.ts";
 import { withFirstIds } from "../ids.ts";
 import { Refusal } from "../refusal.ts";
+import { whileAway } from "../while-away.ts";
 import { swapIn } from "./swap.ts";
 
 /** What MLflow answered to a request that was passed on, as a client is to see it. */
@@ -15,7 +17,7 @@ const POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'";
 
 /**
  * A file as it arrives; anything else with the ids that were given first.
- * @throws Refusal NOT_IMPLEMENTED for an answer that is too large to be looked into
+ * @throws Refusal NOT_IMPLEMENTED for an answer that is too large to be looked into, or that does not come to its end
  */
 export async function answerOf(deps: Deps, { response, clean }: PassedAnswer): Promise<Response> {
   const headers = new Headers(response.headers);
@@ -24,12 +26,20 @@ export async function answerOf(deps: Deps, { response, clean }: PassedAnswer): P
   // MLflow sends every file as an attachment.
   if (response.body === null || headers.get("content-disposition")?.startsWith("attachment"))
     return new Response(response.body, init);
-  const text = clean(await wholeText(response.body));
+  const text = clean(await textInTime(deps, response.body));
   headers.delete("content-length");
   const json = headers.get("content-type")?.includes("json") ? parseJson(text) : undefined;
   if (typeof json !== "object" || json === null) return new Response(text, init);
   const swapped = await withFirstIds(deps, (swap) => swapIn(json, swap));
   return new Response(swapped === json ? text : stringifyJson(swapped), init);
+}
+
+async function textInTime({ config }: Deps, body: ReadableStream<Uint8Array>): Promise<string> {
+  try {
+    return await withDeadline(config.mlflow.timeoutMs, wholeText(body));
+  } catch (error) {
+    throw error instanceof Refusal ? error : whileAway("its answer broke off");
+  }
 }
 
 async function wholeText(body: ReadableStream<Uint8Array>): Promise<string> {

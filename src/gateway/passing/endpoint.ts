@@ -31,13 +31,19 @@ export type Endpoint = {
   whileAway: object | null;
 };
 
-/** Who MLflow's users are, what they may, its keys, and whom it calls: nothing for a trainer with MLflow's rights. */
+/**
+ * Who MLflow's users are, what they may, its keys, whom it calls and what it does by itself: nothing for a trainer, who has
+ * the relay's rights there.
+ */
 const ADMINISTRATION = new Set([
-  "users",
-  "roles",
-  "permissions",
+  "demo",
   "gateway",
   "gateway-proxy",
+  "invoke",
+  "permissions",
+  "prompt-optimization",
+  "roles",
+  "users",
   "webhooks",
   "workspaces",
 ]);
@@ -65,8 +71,7 @@ export function endpointOf(method: string, segments: readonly string[]): Endpoin
   const [name = ""] = segments.slice(3);
   const last = segments.at(-1) ?? "";
   const isRead = method === "GET" || method === "HEAD" || (method === "POST" && QUESTIONS.has(last));
-  const isAdministration =
-    !isArtifacts && (ADMINISTRATION.has(name) || segments.slice(3).includes("permissions"));
+  const isAdministration = !isArtifacts && segments.slice(3, 5).some((part) => ADMINISTRATION.has(part));
   const isBytes =
     (isArtifacts && method === "PUT") || last === "upload-artifact" || segments.join("/") === "v1/traces";
   return {

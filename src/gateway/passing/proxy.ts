@@ -1,11 +1,11 @@
 import type { Context } from "hono";
 import { HttpFailure } from "../../errors.ts";
-import type { Failure } from "../../mlflow/failure.ts";
 import { heard } from "../../relay/line/breaker.ts";
 import { authorize, fromBearerOrBasic } from "../../routes/door/auth.ts";
 import type { AppEnv } from "../../routes/door/context.ts";
 import { withMlflowIds } from "../ids.ts";
 import { Refusal } from "../refusal.ts";
+import { whileAway } from "../while-away.ts";
 import { answerOf } from "./answer.ts";
 import { type Endpoint, endpointOf } from "./endpoint.ts";
 import { pathOf, segmentsOf } from "./path.ts";
@@ -58,7 +58,7 @@ async function passed(
 ): Promise<Response> {
   const { relay } = c.var;
   const held = await relay.guard.held();
-  if (held) throw whileAway(held);
+  if (held) throw whileAway(held.message);
   const asked = await readAsked(c, endpoint, segments);
   const request = await withMlflowIds(relay, (swap) => swapAsked(asked, endpoint, swap));
   const upload = asked.body !== null && "upload" in asked.body ? asked.body.upload : null;
@@ -67,7 +67,7 @@ async function passed(
   await upload?.stop();
   // A client that breaks off its own upload is no failure of MLflow's.
   if (upload === null) c.executionCtx.waitUntil(heard(relay, sent.failure));
-  throw whileAway(sent.failure);
+  throw whileAway(sent.failure.message);
 }
 
 /** An upload is answered after its last byte: so much slower may it be. */
@@ -75,11 +75,4 @@ const SLOWEST_BYTES_PER_MS = 50;
 
 function patienceFor(upload: Upload | null, c: Context<AppEnv>): number {
   return c.var.relay.config.mlflow.timeoutMs + Math.ceil((upload?.bytes ?? 0) / SLOWEST_BYTES_PER_MS);
-}
-
-function whileAway({ message }: Failure): Refusal {
-  return new Refusal(
-    "NOT_IMPLEMENTED",
-    `This is MLflow's to answer, and it cannot be asked just now (${message}). Meanwhile the relay itself answers experiments, runs, what is logged to them (metrics, parameters, tags), searches and metric histories.`,
-  );
 }

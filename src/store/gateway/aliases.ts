@@ -10,6 +10,8 @@ export type RunAlias = {
   /** MLflow's; null while it has none. */
   mlflow: string | null;
   mlflowRoot: string | null;
+  /** Why it does not get there until somebody acts; null where nothing stands in the way. */
+  blockedReason: string | null;
 };
 
 export type ExperimentAlias = { asked: string; first: string; mlflow: string | null };
@@ -33,9 +35,10 @@ export async function aliasesOf(
 }
 
 const RUNS = `
-  select asked, streamId, first, firstRoot, mlflow, mlflowRoot from (
+  select asked, streamId, first, firstRoot, mlflow, mlflowRoot, blockedReason from (
     select a.value as asked, s.id as streamId, iif(g.stream_id is null and s.adopted, s.mlflow_run_id, s.key) as first,
       coalesce(g.artifact_uri, r.artifact_uri) as firstRoot, s.mlflow_run_id as mlflow, r.artifact_uri as mlflowRoot,
+      s.blocked_reason as blockedReason,
       row_number() over (partition by a.value order by iif(?2 = 'client', s.key, s.mlflow_run_id) = a.value desc) as n
     from json_each(?1) a join streams s on s.key = a.value or s.mlflow_run_id = a.value
     left join gateway_runs g on g.stream_id = s.id

@@ -178,6 +178,8 @@ describe("who may ask what", () => {
     ["GET", "/ajax-api/3.0/mlflow/gateway/secrets/list", "admin"],
     ["POST", "/ajax-api/2.0/mlflow/gateway-proxy", "admin"],
     ["POST", "/api/2.0/mlflow/webhooks", "admin"],
+    ["POST", "/ajax-api/3.0/mlflow/scorer/invoke", "admin"],
+    ["DELETE", "/api/2.0/mlflow/logged-models/m-1/tags/users", "ingest"],
   ])("%s %s: %s", (method, path, scope) => {
     expect(endpointOf(method, segmentsOf(path))).toMatchObject({ scope, isPassed: true });
   });
