@@ -15,6 +15,9 @@ const STOP_MS = 10_000;
 const REPORT_EVERY_MS = 3000;
 const TAIL_CHARS = 3000;
 
+/** The database unless told: a file in the working directory, which is a server's `dataDir`. */
+export const SQLITE_STORE = "sqlite:///mlflow.db";
+
 /** No telemetry, no git, no background jobs: a server for local use and tests. */
 const QUIET_ENV = {
   MLFLOW_DISABLE_TELEMETRY: "true",
@@ -40,7 +43,7 @@ export type MlflowServer = {
  * resolves once it answers. It is killed when this process exits; a caller that catches signals calls `stop`.
  * @param options.workers server processes, 1 unless told
  * @param options.workspaces whether the header `X-MLFLOW-WORKSPACE` names one of many stores in one
- * @param options.store the database's URI, a SQLite file in `dataDir` unless told
+ * @param options.store the database's URI, `SQLITE_STORE` unless told
  * @throws Error if the port is taken, or if the server ends or stays silent, with the end of its log
  */
 export async function startMlflow(options: {
@@ -57,7 +60,7 @@ export async function startMlflow(options: {
     port,
     workers = 1,
     workspaces = false,
-    store = "sqlite:///mlflow.db",
+    store = SQLITE_STORE,
     report = () => {},
   } = options;
   const dataDir = resolve(options.dataDir);

@@ -1,19 +1,20 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { FAULTS } from "../lib/fault-proxy.ts";
 import { unwrap } from "../lib/mlflow-read.ts";
 import { trialOf } from "../lib/one-trial.ts";
-import { type OwnLab, openOwnLab } from "./lab.ts";
+import { type Lab, openLab } from "./lab.ts";
 
 const LARGE_BYTES = 24_000_000;
 /** An answer that takes long is no failure here. */
 const PATIENT = { MLFLOW_REQUEST_TIMEOUT: "30000" };
 const HTML = "<script>alert(1)</script>";
 
-let lab: OwnLab;
+let lab: Lab;
 let runId: string;
 const large = randomBytes(LARGE_BYTES);
 beforeAll(async () => {
-  lab = await openOwnLab(PATIENT);
+  lab = await openLab(PATIENT);
   const t = trialOf("files");
   await lab.relay.send([t.announce(), t.start(), t.complete()]);
   await lab.relay.delivered("files");
@@ -109,12 +110,12 @@ describe("the artifacts of a run", () => {
 });
 
 test("while MLflow is away artifacts are a 503 that says when to come again", async () => {
-  await lab.stopMlflow();
+  lab.proxy.fail({}, FAULTS.refuse);
   for (const path of ["", "/report.html"]) {
     const answer = await lab.relay.fetch(`/api/runs/${runId}/artifacts${path}`);
     expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "5"]);
     expect(await answer.json()).toMatchObject({ error: "unavailable" });
   }
-  await lab.startMlflow();
+  lab.proxy.heal();
   expect(await (await download("report.html")).text()).toBe(HTML);
 });

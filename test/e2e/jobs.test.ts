@@ -2,11 +2,11 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import * as z from "zod";
 import { FAULTS } from "../lib/fault-proxy.ts";
 import { lossAt, trialOf } from "../lib/one-trial.ts";
-import { type OwnLab, openOwnLab } from "./lab.ts";
+import { type Lab, openLab } from "./lab.ts";
 
-let lab: OwnLab;
+let lab: Lab;
 beforeAll(async () => {
-  lab = await openOwnLab({ MLFLOW_AUTO_SYNC: "false" });
+  lab = await openLab({ MLFLOW_AUTO_SYNC: "false" });
 });
 afterEach(() => lab.proxy.heal());
 afterAll(() => lab?.close());
@@ -78,12 +78,12 @@ test("a run is made, and a trial delivered, on demand only", async () => {
 
 test("while MLflow is away a job waits and spends no attempt; when it is back it is done", async () => {
   const id = await keptTrial("waiting");
-  await lab.stopMlflow();
+  lab.proxy.fail({}, FAULTS.refuse);
   const address = await ask(`/api/sync/trials/${id}`);
   const waiting = await reached(address, "has waited", ({ snoozes }) => snoozes >= 3);
   expect(waiting).toMatchObject({ attempts: 0, counts: {}, errors: [{ attempt: 1, kind: "snoozed" }] });
   expect((await lab.relay.ask(`/api/sync/trials/${id}`)).body).toMatchObject({ created: false });
-  await lab.startMlflow();
+  lab.proxy.heal();
   const done = await reached(address, "is over", ({ state }) => state === "succeeded");
   expect(done).toMatchObject({ attempts: 0 });
   const run = await lab.mlflow.trial("waiting", "t");

@@ -1,7 +1,7 @@
 import { inject } from "vitest";
 import * as lab from "../lib/lab.ts";
 
-export type { Lab, OwnLab, PostgresLab } from "../lib/lab.ts";
+export type { Lab, OwnLab, PostgresLab, SharedLab } from "../lib/lab.ts";
 
 /** The labs, with what `servers.ts` started and made for all files. */
 
@@ -10,7 +10,7 @@ type Vars = Record<string, string>;
 /** For trials whose model run nobody announces: nothing is waited for. */
 export const UNANNOUNCED = { RELAY_ANNOUNCE_GRACE_SECONDS: "0" };
 
-export function openLab(vars: Vars = {}): Promise<lab.Lab> {
+export function openLab(vars: Vars = {}): Promise<lab.SharedLab> {
   return lab.openSharedLab(inject("mlflow"), vars, { made: inject("made") });
 }
 

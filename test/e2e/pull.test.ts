@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import * as z from "zod";
+import { FAULTS } from "../lib/fault-proxy.ts";
 import { lossAt, trialOf } from "../lib/one-trial.ts";
-import { type PythonClient, pythonClient } from "../lib/python-client.ts";
-import { type OwnLab, openOwnLab } from "./lab.ts";
+import { type PythonClient, storeClient } from "../lib/python-client.ts";
+import { openLab, type SharedLab } from "./lab.ts";
 
 const MANY = 2_000;
 const PAGE = 500;
@@ -12,11 +13,11 @@ const MAKING_MS = 900_000;
 const PATIENT = { RELAY_ANNOUNCE_GRACE_SECONDS: "120", MLFLOW_REQUEST_TIMEOUT: "10000" };
 const AT = Date.UTC(2026, 0, 1);
 
-let lab: OwnLab;
+let lab: SharedLab;
 let python: PythonClient;
 beforeAll(async () => {
-  lab = await openOwnLab(PATIENT);
-  python = await pythonClient(lab.trackingUri);
+  lab = await openLab(PATIENT);
+  python = await storeClient(inject("mlflowDir"), lab.workspace);
 });
 afterAll(async () => {
   await python?.stop();
@@ -322,7 +323,7 @@ test("the history of a metric is read on demand, and shown again while MLflow is
   const whole = await history(long, "max_points=50000");
   expect(whole).toMatchObject({ status: 200, body: { key: "val/loss", total: 26_000, downsampled: false } });
   expect(whole.body.points).toEqual(points.map(({ step, timestamp, value }) => ({ step, timestamp, value })));
-  await lab.stopMlflow();
+  lab.proxy.fail({}, FAULTS.refuse);
   try {
     expect((await history(long, "max_points=50000")).body).toEqual(whole.body);
     expect((await history(long, "from_step=10&to_step=12")).body).toMatchObject({
@@ -332,6 +333,6 @@ test("the history of a metric is read on demand, and shown again while MLflow is
     const nothing = await history(unread, "");
     expect([nothing.status, nothing.headers.get("retry-after")]).toEqual([503, "30"]);
   } finally {
-    await lab.startMlflow();
+    lab.proxy.heal();
   }
 });

@@ -3,44 +3,34 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import * as z from "zod";
-import { freePort, type MlflowServer, startMlflow } from "../../scripts/lib/mlflow-server.ts";
-import { MlflowReader } from "../lib/mlflow-read.ts";
 import { lossAt, trialOf } from "../lib/one-trial.ts";
-import { Relay } from "../lib/relay.ts";
+import { type Lab, openLab } from "./lab.ts";
 
 /** What docs/operators.md says of going back to an earlier database, step by step. */
 
-let dir: string;
-let server: MlflowServer;
-let relay: Relay;
-let mlflow: MlflowReader;
-
+let lab: Lab;
+let kept: string;
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), "trial-relay-set-back-"));
-  server = await startMlflow({ port: await freePort(), dataDir: join(dir, "mlflow") });
-  relay = await Relay.start(join(dir, "relay"), server.uri);
-  mlflow = new MlflowReader(server.uri);
+  [lab, kept] = await Promise.all([openLab(), mkdtemp(join(tmpdir(), "trial-relay-set-back-"))]);
 });
 afterAll(async () => {
-  await relay?.destroy();
-  await server?.stop();
-  await rm(dir, { recursive: true, force: true });
+  await lab?.close();
+  await rm(kept, { recursive: true, force: true });
 });
 
-const database = () => join(dir, "relay", "v3");
-const kept = () => join(dir, "kept");
-
 const synced = async (trials: number) => {
-  const { body } = await relay.get("/api/trials?model_run_id=study&sync_state=synced");
+  const { body } = await lab.relay.get("/api/trials?model_run_id=study&sync_state=synced");
   return z.object({ trials: z.array(z.unknown()) }).parse(body).trials.length === trials;
 };
 
 test("a database that was set back finds the runs made since, and what is sent again is not there twice", async () => {
+  const { relay, mlflow } = lab;
+  const database = join(relay.stateDir, "v3");
   const old = trialOf("study", "old");
   await relay.send([old.announce(), old.start(), old.metric(0, 9), old.metric(1, 8)]);
   await relay.delivered("study");
   await relay.stop();
-  await cp(database(), kept(), { recursive: true });
+  await cp(database, kept, { recursive: true });
 
   await relay.restart();
   const young = trialOf("study", "young");
@@ -56,8 +46,8 @@ test("a database that was set back finds the runs made since, and what is sent a
   await relay.stop();
   const runIds = (await mlflow.runs("study")).map(({ runId }) => runId).toSorted();
 
-  await rm(database(), { recursive: true });
-  await cp(kept(), database(), { recursive: true });
+  await rm(database, { recursive: true });
+  await cp(kept, database, { recursive: true });
   await relay.restart({ MLFLOW_AUTO_SYNC: "false" });
   await relay.send(since);
   const asked = await relay.ask("/api/sync/experiments", { experiment_name: "study" });

@@ -19,6 +19,9 @@ export type Lab = {
   close(): Promise<void>;
 };
 
+/** A lab with a workspace of its own in an MLflow that others use too. */
+export type SharedLab = Lab & { workspace: string };
+
 /** A lab whose MLflow is its own. */
 export type OwnLab = Lab & {
   /** Ends MLflow, as for maintenance; `startMlflow` brings it back with its data. */
@@ -49,7 +52,7 @@ export function openPostgresLab(vars: Vars = {}, more: More = {}): Promise<Postg
  * A lab with a workspace of its own in a server that others use too: none sees anything of another.
  * @param server its address; it was started with workspaces
  */
-export function openSharedLab(server: string, vars: Vars = {}, more: More = {}): Promise<Lab> {
+export function openSharedLab(server: string, vars: Vars = {}, more: More = {}): Promise<SharedLab> {
   return opening(async (opened) => {
     const workspace = `lab-${randomUUID()}`;
     const made = await fetch(`${server}/api/3.0/mlflow/workspaces`, {
@@ -60,7 +63,7 @@ export function openSharedLab(server: string, vars: Vars = {}, more: More = {}):
     if (!made.ok) throw new Error(`MLflow makes no workspace: ${made.status} ${await made.text()}`);
     const direct = await FaultProxy.start(server, { "x-mlflow-workspace": workspace });
     opened.defer(() => direct.stop());
-    return behindProxy(opened, direct.uri, vars, more);
+    return { ...(await behindProxy(opened, direct.uri, vars, more)), workspace };
   });
 }
 

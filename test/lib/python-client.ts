@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { ensureMlflow } from "../../scripts/lib/mlflow-install.ts";
+import { SQLITE_STORE } from "../../scripts/lib/mlflow-server.ts";
 
 const SCRIPT = resolve(import.meta.dirname, "python-client.py");
 
@@ -19,12 +20,27 @@ export type PythonClient = {
 };
 
 /** Starts the client of MLflow 3 against a tracking server. */
-export async function pythonClient(uri: string): Promise<PythonClient> {
+export function pythonClient(uri: string): Promise<PythonClient> {
+  return start(uri, process.cwd(), {});
+}
+
+/**
+ * Starts the same against a server's database, past the server: MLflow's own store, in one process and without HTTP,
+ * for thousands of calls.
+ * @param dataDir of a server with workspaces whose store is `SQLITE_STORE`
+ */
+export function storeClient(dataDir: string, workspace: string): Promise<PythonClient> {
+  return start(SQLITE_STORE, dataDir, { MLFLOW_ENABLE_WORKSPACES: "true", MLFLOW_WORKSPACE: workspace });
+}
+
+async function start(uri: string, cwd: string, env: Record<string, string>): Promise<PythonClient> {
   const python = await ensureMlflow("3");
   const child = spawn(python, [SCRIPT, uri], {
+    cwd,
     stdio: ["pipe", "pipe", "inherit"],
     env: {
       ...process.env,
+      ...env,
       MLFLOW_DISABLE_TELEMETRY: "true",
       DO_NOT_TRACK: "true",
       GIT_PYTHON_REFRESH: "quiet",

@@ -31,8 +31,9 @@ export type More = { entry?: Partial<Entry>; made?: Made };
 /** The real build in its own process, with its own D1, which outlives `kill` and `stop`. */
 export class Relay {
   readonly store: RelayStore;
+  /** Where it keeps its database. */
+  readonly stateDir: string;
   readonly #port: number;
-  readonly #stateDir: string;
   readonly #vars: Record<string, string>;
   readonly #more: More;
   #process: RelayProcess;
@@ -46,7 +47,7 @@ export class Relay {
   ) {
     this.#process = process;
     this.#port = port;
-    this.#stateDir = stateDir;
+    this.stateDir = stateDir;
     this.#vars = vars;
     this.#more = more;
     this.store = new RelayStore(stateDir);
@@ -68,7 +69,7 @@ export class Relay {
   async restart(vars: Record<string, string> = {}): Promise<void> {
     this.#process = await startRelay({
       port: this.#port,
-      stateDir: this.#stateDir,
+      stateDir: this.stateDir,
       vars: { ...this.#vars, ...vars },
       ...this.#more,
     });
@@ -86,7 +87,7 @@ export class Relay {
   async destroy(): Promise<void> {
     await this.stop();
     this.store.close();
-    await rm(this.#stateDir, { recursive: true, force: true });
+    await rm(this.stateDir, { recursive: true, force: true });
   }
 
   /** The cron's pass; throws if it did not run well. */
