@@ -48,6 +48,11 @@ const theDefault: GatewayExperiment = {
   isOurs: false,
 };
 
+/** Sees to it that MLflow's first experiment is among those that were seen, if MLflow can be asked. */
+export async function seeDefault(deps: Deps): Promise<void> {
+  if ((await experimentById(deps.db, DEFAULT_ID)) === null) await lookUpExperiment(deps, DEFAULT_ID);
+}
+
 /**
  * The experiment of this name. While MLflow is away a name that nobody knows is one that is free: what is made of it is
  * joined with MLflow's own later.

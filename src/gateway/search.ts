@@ -11,6 +11,7 @@ import { type Scope, scopeOf } from "../store/gateway/search-scope.ts";
 import { experimentOf } from "./answers/experiment.ts";
 import { pageAnswer } from "./answers/page.ts";
 import { runOf } from "./answers/run.ts";
+import { seeDefault } from "./experiments.ts";
 import { invalid } from "./refusal.ts";
 import type { Search, ViewType } from "./requests/search.ts";
 
@@ -63,6 +64,7 @@ export async function searchRuns(
  */
 export async function searchExperiments(deps: Deps, asked: Search): Promise<object> {
   const search = read(() => language.experimentSearch(asked.filter, asked.orderBy));
+  await seeDefault(deps);
   const window = { offset: asked.offset, limit: asked.maxResults + 1 };
   const found = await findExperiments(deps.db, search, STAGES[asked.viewType], window);
   const next = found.length > asked.maxResults ? asked.offset + asked.maxResults : null;

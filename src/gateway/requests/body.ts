@@ -1,5 +1,5 @@
 import { scanJson } from "../../domain/json-scan.ts";
-import { MAX_JSON_DEPTH, MAX_REQUEST_BYTES, MAX_REQUEST_VALUES } from "../../domain/limits.ts";
+import { MAX_JSON_DEPTH, MAX_REQUEST_VALUES } from "../../domain/limits.ts";
 import { invalid } from "../refusal.ts";
 
 /** A JSON object as it was sent. A bare NaN or infinity, as Python writes it, is that number. */
@@ -19,8 +19,6 @@ export function readBody(contentType: string | null, bytes: Uint8Array): Raw {
   if (contentType === null) throw invalid("Bad Request. Content-Type header is missing.");
   if (contentType.split(";")[0] !== "application/json")
     throw invalid("Bad Request. Content-Type must be one of ['application/json'].");
-  if (bytes.byteLength > MAX_REQUEST_BYTES)
-    throw invalid(`Bad Request. The body must have at most ${MAX_REQUEST_BYTES} bytes.`);
   const text = decoded(bytes);
   if (text.trim() === "") return {};
   const once = parsed(text);

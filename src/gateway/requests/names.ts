@@ -3,10 +3,12 @@ import {
   cut,
   MAX_KEY_CHARS,
   MAX_PARAM_VALUE_CHARS,
+  MAX_RUN_NAME_CHARS,
   MAX_TAG_VALUE_CHARS,
 } from "../../domain/limits.ts";
 import { quoted } from "../../domain/python.ts";
 import { isPythonWord } from "../../domain/python-word.ts";
+import { RUN_NAME_TAG } from "../../mlflow/tags.ts";
 import { invalid, type Refusal } from "../refusal.ts";
 import { jsonDumps } from "./python.ts";
 
@@ -64,7 +66,12 @@ export function readParam({ key = "", value = "" }: Partial<Pair>, at = ""): Pai
 export function readTag({ key = "", value = "" }: Partial<Pair>, at = ""): Pair {
   checkKey(key, `${at}key`);
   checkLength(`${at}key`, MAX_KEY_CHARS, key);
-  return { key, value: cut(value, MAX_TAG_VALUE_CHARS) };
+  return keptTag({ key, value });
+}
+
+/** A run's tag as far as any database of MLflow's holds it. The one of its name holds what a run's name does. */
+export function keptTag({ key, value }: Pair): Pair {
+  return { key, value: cut(value, key === RUN_NAME_TAG ? MAX_RUN_NAME_CHARS : MAX_TAG_VALUE_CHARS) };
 }
 
 /** An experiment's tag, which is not cut. */

@@ -1,15 +1,14 @@
-import { cut, MAX_KEY_CHARS, MAX_TAG_VALUE_CHARS } from "../../domain/limits.ts";
+import { cut, MAX_KEY_CHARS, MAX_RUN_NAME_CHARS } from "../../domain/limits.ts";
 import { RUN_STATUSES, type RunStatus } from "../../domain/words.ts";
+import { RUN_NAME_TAG } from "../../mlflow/tags.ts";
 import { invalid, Refusal } from "../refusal.ts";
 import type { Raw } from "./body.ts";
 import { experimentIdOf } from "./ids.ts";
 import { int64, listOf, message, oneOf, text } from "./message.ts";
-import { checkLength, checkOwn, type Pair } from "./names.ts";
+import { checkLength, checkOwn, keptTag, type Pair } from "./names.ts";
 import { endpoint, readJson, readQuery } from "./schema.ts";
 
 export const tagMessage = message({ key: text, value: text });
-
-const RUN_NAME_TAG = "mlflow.runName";
 
 const CREATE = endpoint(
   { experiment_id: text, user_id: text, run_name: text, start_time: int64, tags: listOf(tagMessage) },
@@ -34,7 +33,7 @@ export function readCreateRun(body: Raw): CreateRun {
   const tags = (sent.tags ?? []).map(({ key = "", value = "" }) => {
     checkLength("key", MAX_KEY_CHARS, key);
     checkOwn(key, "key");
-    return { key, value: cut(value, MAX_TAG_VALUE_CHARS) };
+    return { key, value };
   });
   if (!sent.experiment_id) throw new Refusal("BAD_REQUEST", "A run must name its experiment_id.");
   const experimentId = experimentIdOf(sent.experiment_id);
@@ -45,7 +44,13 @@ export function readCreateRun(body: Raw): CreateRun {
     );
   if (new Set(tags.map(({ key }) => key)).size < tags.length)
     throw new Refusal("BAD_REQUEST", "A run's tags must have different keys.");
-  return { experimentId, userId, runName, startTime, tags };
+  return {
+    experimentId,
+    userId,
+    runName: cut(runName, MAX_RUN_NAME_CHARS),
+    startTime,
+    tags: tags.map(keptTag),
+  };
 }
 
 const UPDATE = endpoint(
@@ -72,7 +77,7 @@ export function readUpdateRun(body: Raw): UpdateRun {
     runId: run_id || run_uuid,
     ...(status === undefined ? {} : { status }),
     ...(end_time === undefined ? {} : { endTime: end_time }),
-    ...(run_name ? { runName: run_name } : {}),
+    ...(run_name ? { runName: cut(run_name, MAX_RUN_NAME_CHARS) } : {}),
   };
 }
 

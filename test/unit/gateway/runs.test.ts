@@ -49,6 +49,18 @@ test.each<[Raw, unknown]>([
     { ...CREATED, tags: [{ key: "k", value: "v".repeat(8000) }] },
   ],
   [
+    {
+      experiment_id: "1",
+      run_name: "é".repeat(251),
+      tags: [{ key: "mlflow.runName", value: "é".repeat(251) }],
+    },
+    {
+      ...CREATED,
+      runName: "é".repeat(250),
+      tags: [{ key: "mlflow.runName", value: "é".repeat(250) }],
+    },
+  ],
+  [
     { experiment_id: "1", run_name: "x", tags: [{ key: "mlflow.runName", value: "y" }] },
     refused(
       "Both 'run_name' argument and 'mlflow.runName' tag are specified, but with different values (run_name='x', mlflow.runName='y').",
@@ -107,6 +119,10 @@ test.each<[Raw, unknown]>([
     { runId: "r", status: "FAILED", endTime: 0, runName: "n" },
   ],
   [{ run_id: "r", status: null, run_name: "" }, { runId: "r" }],
+  [
+    { run_id: "r", run_name: "n".repeat(251) },
+    { runId: "r", runName: "n".repeat(250) },
+  ],
   [{}, missing("run_id")],
   [{ run_id: "" }, missing("run_id")],
   [{ run_id: 5 }, mistyped("run_id", "5", "int")],
