@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freePort, type MlflowServer, startMlflow } from "../../scripts/lib/mlflow-server.ts";
-import { type Lab, openLab } from "./lab.ts";
+import { type OwnLab, openOwnLab } from "./lab.ts";
 import { type Ask, shown } from "./transcript/ask.ts";
-import { BODIES } from "./transcript/bodies.ts";
+import { BODIES, NOWHERE } from "./transcript/bodies.ts";
 import { documented, MEANT, meaningOf } from "./transcript/differences.ts";
 import { EXPERIMENTS } from "./transcript/experiments.ts";
 import { HISTORIES } from "./transcript/histories.ts";
@@ -24,10 +24,11 @@ const PARTS: readonly [name: string, asks: readonly Ask[]][] = [
   ["searches", SEARCH],
   ["histories", HISTORIES],
   ["bodies", BODIES],
+  ["what is not there", NOWHERE],
 ];
 const LIMIT_MS = 300_000;
 
-let lab: Lab;
+let lab: OwnLab;
 let dir: string;
 let server: MlflowServer;
 let mlflow: Server;
@@ -37,7 +38,7 @@ const met = new Set<string>();
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "trial-relay-"));
   const port = await freePort();
-  [lab, server] = await Promise.all([openLab(), startMlflow({ port, dataDir: dir })]);
+  [lab, server] = await Promise.all([openOwnLab(), startMlflow({ port, dataDir: dir })]);
   mlflow = new Server((path, init) => fetch(server.uri + path, init));
   relay = new Server((path, init) => lab.relay.fetch(path, init));
 });

@@ -1,6 +1,17 @@
-import { type Ask, raw } from "./ask.ts";
+import { type Ask, get, post, raw } from "./ask.ts";
 
 const SOME = '{"run_id":"nobody","key":"k","value":"1","timestamp":1}';
+
+/** What there is nothing of, or not by this verb. */
+export const NOWHERE: readonly Ask[] = [
+  get("nothing"),
+  post("runs/nothing", {}),
+  post("runs/get", { run_id: "nobody" }),
+  post("metrics/get-history", { run_id: "nobody", metric_key: "m" }),
+  get("runs/create"),
+  get("runs/search", { experiment_ids: "0" }),
+  get("runs/log-batch"),
+];
 
 /** Bodies that are no JSON object, to one that needs something and to one that needs little. */
 export const BODIES: readonly Ask[] = ["runs/set-tag", "runs/log-batch"].flatMap((path) => [
@@ -18,5 +29,6 @@ export const BODIES: readonly Ask[] = ["runs/set-tag", "runs/log-batch"].flatMap
   raw(path, '"x"'),
   raw(path, '{"run_id":'),
   raw(path, `${SOME}x`),
+  raw(path, `{"run_id":"nobody","key":"k","value":${"[".repeat(101)}${"]".repeat(101)}}`),
   raw(path, '{"run_id":"nobody","run_id":"other","key":"k","key":"k2"}'),
 ]);

@@ -1,13 +1,21 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "../../../scripts/lib/wrangler.ts";
-import type { Ask } from "./ask.ts";
+import { type Ask, shown } from "./ask.ts";
 import { type Answer, DATABASE_WORDS } from "./server.ts";
 
 type Pair = { ask: Ask; mlflow: Answer; relay: Answer };
 
 /** Where the relay means to answer otherwise than MLflow, by what docs/mlflow-differences.md calls it. */
 const DIFFERENCES: Readonly<Record<string, (pair: Pair) => boolean>> = {
+  "Large integers": ({ mlflow, relay }) =>
+    mlflow.status === 200 && /^Invalid value "?\d{16,19}"? .* whole number from/.test(messageOf(relay)),
+  "Names of JavaScript's": ({ ask, relay }) =>
+    shown(ask).includes("__proto__") && isInvalid(relay) && messageOf(relay).includes("__proto__"),
+  "Long tags and names of runs": ({ ask, mlflow, relay }) =>
+    ask.path === "runs/create" &&
+    mlflow.status === 200 &&
+    (messageOf(relay) === "'key' exceeds the maximum length of 250 characters" || isCut(mlflow, relay)),
   "Spoiled values": ({ ask, relay }) =>
     ask.spoils === true && isInvalid(relay) && /^Invalid (value|page token)/.test(messageOf(relay)),
   "Bodies that are no JSON object": ({ ask, relay }) =>
@@ -15,6 +23,8 @@ const DIFFERENCES: Readonly<Record<string, (pair: Pair) => boolean>> = {
     isInvalid(relay) &&
     messageOf(relay).startsWith("Bad Request. The body must"),
   Crashes: ({ mlflow, relay }) => mlflow.status === 500 && relay.status < 500,
+  HTML: ({ mlflow, relay }) =>
+    mlflow.type === "text/html" && relay.type !== "text/html" && mlflow.status === relay.status,
   "Its database's words": ({ mlflow, relay }) =>
     messageOf(mlflow) === DATABASE_WORDS &&
     mlflow.status === relay.status &&
@@ -36,6 +46,15 @@ export const MEANT = Object.keys(DIFFERENCES);
 export function documented(): string[] {
   const text = readFileSync(join(ROOT, "docs/mlflow-differences.md"), "utf8");
   return [...text.matchAll(/^\| ([^|:]+?) \|/gm)].map(([, name]) => name ?? "");
+}
+
+/** Whether what is alike but for a long text is cut there. */
+function isCut(mlflow: Answer, relay: Answer): boolean {
+  const [whole, cut] = [mlflow, relay].map(({ body }) => JSON.stringify(body));
+  const [letter] = /([nv])\1{200}/.exec(cut ?? "")?.[1] ?? "";
+  if (letter === undefined || whole === cut) return false;
+  const long = new RegExp(`${letter}{200,}`, "g");
+  return whole?.replace(long, "") === cut?.replace(long, "");
 }
 
 function isInvalid(answer: Answer): boolean {

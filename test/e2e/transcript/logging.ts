@@ -40,6 +40,15 @@ export const LOGGING: readonly Ask[] = [
     timestamp: "whole",
     step: "whole",
   }),
+  ...[2 ** 53, "1152921504606846976"].map((step) => post("runs/log-metric", { ...METRIC, step })),
+  post("runs/log-metric", { ...METRIC, timestamp: 2 ** 53 }),
+  post("runs/log-parameter", { run_id: "@o", key: "__proto__", value: "1" }),
+  post("runs/log-batch", {
+    run_id: "@l",
+    metrics: metrics({ key: "nan", value: "NaN" }, { key: "nan", value: "NaN" }, { key: "nan", value: -1 }),
+  }),
+  post("runs/log-metric", { ...RUN, key: "nan", value: "NaN", timestamp: 1 }),
+  get("metrics/get-history", { run_id: "@l", metric_key: "nan" }),
   ...KEYS.map((key) => post("runs/log-metric", { ...METRIC, key })),
 
   post("runs/log-parameter", { ...RUN, key: "p", value: "1" }),

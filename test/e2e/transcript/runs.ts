@@ -104,6 +104,11 @@ export const RUNS: readonly Ask[] = [
     ...oddly(path, { run_id: "@gone" }, { run_id: "text" }),
   ]),
 
+  post("runs/create", { ...BASE, tags: [tag("k".repeat(251))] }),
+  post("runs/create", { ...BASE, tags: [tag("k", "v".repeat(8001))] }),
+  post("runs/create", { ...BASE, run_name: "n".repeat(251) }),
+  post("runs/create", { ...BASE, run_name: "n".repeat(250) }),
+
   // A run of a deleted experiment is deleted with it, and comes back with it.
   post("experiments/create", { name: "runs deleted" }, { keeps: "@deleted" }),
   post("runs/create", { ...BASE, experiment_id: "@deleted" }, { keeps: "@within" }),

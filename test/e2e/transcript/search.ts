@@ -154,6 +154,7 @@ export const SEARCH: readonly Ask[] = [
   ),
 
   ...[
+    "",
     "name = 'search'",
     "name LIKE 'sea%'",
     "name ILIKE 'SEA%'",
