@@ -93,13 +93,22 @@ async function study(modelRunId: string, trials: number, points: number): Promis
 test.each([
   { what: "many streams, a hundred to a batch", name: "many", trials: 120, points: 2, batchSize: 100 },
   { what: "few streams with much to say", name: "huge", trials: 4, points: 4_000, batchSize: 12 },
+  {
+    what: "many streams, call by call",
+    name: "paced",
+    trials: 60,
+    points: 2,
+    batchSize: 100,
+    perSecond: 200,
+  },
 ])(
   "$what: no invocation passes a limit, nothing is retried, everything arrives",
   async (given) => {
-    const { name, trials, points, batchSize } = given;
+    const { name, trials, points, batchSize, perSecond = 0 } = given;
+    const vars = { RELAY_MAX_CALLS_PER_SECOND: String(perSecond) };
     const mlflow = new OddMlflow();
     await study(name, trials, points);
-    const { retried, most, left } = await deliverAll(mlflow, await pokesOf(name), batchSize);
+    const { retried, most, left } = await deliverAll(mlflow, await pokesOf(name), batchSize, { vars });
     expect({ retried, left, behind: await behind(name) }).toEqual({ retried: 0, left: 0, behind: 0 });
     expect(most).toBeLessThanOrEqual(1_000);
     const own = mlflow.runs.filter(({ tags }) => tags.has("thunderline_trial_id"));
