@@ -1,6 +1,7 @@
 import { type Block, isRetried } from "../../domain/blocked.ts";
 import { type Failure, isAway } from "../../mlflow/failure.ts";
 import { isOutOfStatements } from "../../store/database/budget.ts";
+import { isOfTheDatabase } from "../../store/database/transient.ts";
 import { blockValues } from "../../store/delivery/blocked.ts";
 import { mirrorLifecycle } from "../../store/delivery/own-runs.ts";
 import { isLasting, reasonOf } from "../../store/stream/lasting.ts";
@@ -119,13 +120,14 @@ export type Stage = "folding" | "delivery";
 
 /**
  * How a turn ends in which the relay itself failed: a stream that it cannot read, plan or fold is blocked, so that it is
- * seen and holds nobody else up. What may pass is tried again first.
+ * seen and holds nobody else up. What may pass is tried again first; that the database has a bad time says nothing of it.
  */
 export function endAfterThrow(deps: Deps, stream: StreamRow, stage: Stage, error: unknown): End {
   if (isOutOfStatements(error)) return { kind: "more" };
   const text = reasonOf(error);
   deps.log.error("a stream failed in the relay itself", { stream: stream.key, stage, error: text });
-  if (isLasting(error) || stream.attempts >= MAX_TRIES)
+  const isOver = stream.attempts >= MAX_TRIES && !isOfTheDatabase(error);
+  if (isLasting(error) || isOver)
     return {
       kind: "blocked",
       block: { kind: "unreadable", on: stage, reason: `unreadable: ${stage} failed: ${text}` },

@@ -7,15 +7,22 @@ import { sleep } from "../../waiting.ts";
  */
 const TRANSIENT =
   /Network connection lost|storage caused object to be reset|reset because its code was updated|transient issue on remote node/;
+/** The same of a trouble that is over a little later. */
+const BUSY = /\boverloaded\b|queued for too long/;
 
 /** How often a statement is tried again, and about how long after the first time; each wait is twice the one before. */
 const MAX_REPEATS = 2;
 const REPEAT_MS = 50;
 
 /** Whether what D1 threw is over in a moment. The statement may have taken effect all the same. */
-function isTransient(error: unknown): boolean {
+const isTransient = (error: unknown) => says(TRANSIENT, error);
+
+/** Whether what D1 threw says nothing of what it was asked, only that it had a bad time. */
+export const isOfTheDatabase = (error: unknown) => isTransient(error) || says(BUSY, error);
+
+function says(words: RegExp, error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  return TRANSIENT.test(error.message) || isTransient(error.cause);
+  return words.test(error.message) || says(words, error.cause);
 }
 
 /**
