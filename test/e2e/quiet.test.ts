@@ -7,19 +7,17 @@ const QUIET_AFTER_SECONDS = 1;
 
 let lab: Lab;
 beforeAll(async () => {
-  lab = await openLab({ RELAY_QUIET_AFTER_SECONDS: String(QUIET_AFTER_SECONDS) });
+  lab = await openLab({
+    RELAY_QUIET_AFTER_SECONDS: String(QUIET_AFTER_SECONDS),
+    RELAY_QUIET_POLICY: "kill",
+  });
 });
 afterAll(() => lab?.close());
 
-test.each([
-  { policy: "leave", status: "RUNNING", own: "running" },
-  { policy: "fail", status: "FAILED", own: "failed" },
-  { policy: "kill", status: "KILLED", own: "cancelled" },
-])("a silent trainer's trial is marked, by policy $policy $status in MLflow, and comes back", async (row) => {
+/** The other policies differ in what is planned, which a made-up MLflow shows as well. */
+test("a silent trainer's trial is marked and killed in MLflow, and comes back", async () => {
   const { relay, mlflow } = lab;
-  await relay.stop();
-  await relay.restart({ RELAY_QUIET_POLICY: row.policy });
-  const study = `silent-${row.policy}`;
+  const study = "silent";
   const event = (name: string, fields: object): Event => ({
     event: name,
     model_run_id: study,
@@ -43,9 +41,9 @@ test.each([
   await sleep(QUIET_AFTER_SECONDS * 1000 + 100);
   await relay.cron();
   await relay.delivered(study);
-  expect(await listed()).toMatchObject([{ status: row.own, lost_contact_at: expect.any(String) }]);
+  expect(await listed()).toMatchObject([{ status: "cancelled", lost_contact_at: expect.any(String) }]);
   const silent = await mlflow.trial(study, "t");
-  expect(silent.status).toBe(row.status);
+  expect(silent.status).toBe("KILLED");
   expect(silent.tags["relay.lost_contact"]).toMatch(/^\d{4}-/);
 
   await relay.send(event("ml.run.metric", { step: 2, metrics: { loss: 0.5 } }));

@@ -53,6 +53,32 @@ async function world(vars: Record<string, string> = QUIET) {
   };
 }
 
+test.each([
+  { policy: "leave", status: "RUNNING", own: "running" },
+  { policy: "fail", status: "FAILED", own: "failed" },
+  { policy: "kill", status: "KILLED", own: "cancelled" },
+])("a silent trainer's trial is marked, by policy $policy $status in MLflow, and comes back", async (row) => {
+  const w = await world({ ...QUIET, RELAY_QUIET_POLICY: row.policy });
+  await w.say("ml.run.metric", { step: 1, metrics: { loss: 1 } });
+  await w.deliver();
+  expect(await findQuiet(w.later(1))).toBe(1);
+  await w.deliver();
+  expect(await w.trial()).toMatchObject({ status: row.own, lost_contact_at: expect.any(String) });
+  expect(w.run.status).toBe(row.status);
+  expect(w.run.tags.get("relay.lost_contact")).toMatch(/^\d{4}-/);
+
+  await w.say("ml.run.metric", { step: 2, metrics: { loss: 0.5 } });
+  await w.deliver();
+  expect(await w.trial()).toMatchObject({ status: "running", lost_contact_at: null });
+  expect(w.run.status).toBe("RUNNING");
+  expect([...w.run.tags.keys()]).not.toContain("relay.lost_contact");
+  expect(w.run.metrics).toHaveLength(2);
+
+  await w.say("ml.trial.complete", { spectral_norm: false, metrics: {} });
+  await w.deliver();
+  expect(w.run.status).toBe("FINISHED");
+});
+
 test("a trial closed as quiet, set going in MLflow and quiet again is closed again, once each time", async () => {
   const w = await world();
   for (const hours of [1, 2, 3]) {
