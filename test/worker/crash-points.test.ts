@@ -106,16 +106,21 @@ async function brought(death: Death | null, isLate = false) {
     await ingest(sound, [{ ...event, occurredAt, acceptedAt: occurredAt }]);
   };
   const own = `where key in ('${key}', '${parentKey}')`;
-  // Whatever a dead holder left is over some time later.
-  const later = `update streams set lease_until = 0, calling_until = null, next_attempt_at = 0,
-    fence_until = iif(fence_until is null, null, 0) ${own}`;
-  const isSettled = async () =>
-    (await env.DB.prepare(
-      `select count(*) as n from streams ${own} and (delivered_seq < last_seq or doubt is not null)`,
-    ).first("n")) === 0;
+  const forgotten = env.DB.prepare(
+    `update streams set lease_until = 0, calling_until = null, next_attempt_at = 0,
+      fence_until = iif(fence_until is null, null, 0) ${own}`,
+  );
+  const unsettled = env.DB.prepare(
+    `select id from streams ${own} and (delivered_seq < last_seq or doubt is not null)`,
+  );
+  /** Whatever a dead holder left is over some time later. @returns whether everything has come to rest */
+  const later = async () => {
+    const [, left] = await env.DB.batch([forgotten, unsettled]);
+    return left?.results.length === 0;
+  };
   let sleptMs = 0;
   const { db, state } = mortal(env.DB, death, async () => {
-    await env.DB.prepare(later).run();
+    await later();
     await turnsOf(() => sound);
     sleptMs = SLEEP_MS;
   });
@@ -124,7 +129,7 @@ async function brought(death: Death | null, isLate = false) {
     const { results } = await env.DB.prepare(`select id from streams ${own} order by kind desc`).all<{
       id: number;
     }>();
-    for (let n = 0; n < MAX_TURNS && !(n > 0 && (await isSettled())); n++)
+    for (let n = 0, isSettled = false; n < MAX_TURNS && !isSettled; n++)
       for (const { id } of results) {
         try {
           await drive(holder(), id);
@@ -132,7 +137,7 @@ async function brought(death: Death | null, isLate = false) {
           deps = sound;
         }
         if (deps !== sound && death !== null && state.trips > death.trip) deps = sound;
-        await env.DB.prepare(later).run();
+        isSettled = await later();
       }
   };
   const fields = isLate ? {} : { experiment_name: "e" };
@@ -160,7 +165,7 @@ async function brought(death: Death | null, isLate = false) {
     runs: runs.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     left,
     isNested: [...mlflow.runs.values()].some(({ tags }) => mlflow.runs.has(tags.get(PARENT_TAG) ?? "")),
-    isSettled: await isSettled(),
+    isSettled: await later(),
     trips: state.trips,
   };
 }
