@@ -1,7 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Clause } from "./filter.ts";
 import { like } from "./like.ts";
-import { attributeOf, numberOf, type Source } from "./source.ts";
+import { attributeOf, type Source } from "./source.ts";
 
 /**
  * The condition that a row fits all clauses. As in MLflow a row without the key fits no comparison, not even `!=`; text
@@ -19,11 +19,8 @@ function conditionOn({ subject, comparator, value }: Clause, source: Source): SQ
       return test(attributeOf(source, subject.attribute.name));
     case "dataset":
       return source.dataset(subject.key, test);
-    case "metric": {
-      const found = source.keyed("metric", subject.key);
-      const orNaN = sql.raw(comparator === "!=" ? "v = 'NaN' or" : "");
-      return sql`exists (select 1 from (select ${found} as v) where ${orNaN} ${test(numberOf())})`;
-    }
+    case "metric":
+      return test(source.metric(subject.key, comparator === "!=" ? otherThan(value) : sql`null`));
     default:
       return test(source.keyed(subject.entity, subject.key));
   }
@@ -50,6 +47,11 @@ function compared(given: SQL, comparator: string, value: Clause["value"]): SQL {
     default:
       throw new Error(`no comparator ${comparator}`);
   }
+}
+
+/** An infinity, of which there is none among stored values, that is not this value. */
+function otherThan(value: Clause["value"]): SQL {
+  return numeral(value === Number.POSITIVE_INFINITY ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY);
 }
 
 /** D1 takes no infinity as a parameter. */

@@ -1,6 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Term } from "./order-by.ts";
-import { attributeOf, numberOf, type Source } from "./source.ts";
+import { attributeOf, type Source } from "./source.ts";
 
 /**
  * The `order by` of runs: rows without the key come last, before them those where a metric is NaN, whichever way; ties
@@ -45,7 +45,7 @@ function sorting(term: Term, source: Source): SQL {
       return sql`${attributeOf(source, subject.attribute.name)} ${direction}`;
     case "metric": {
       const beyondAll = sql.raw(descending ? "-9e999" : "9e999");
-      return sql`(select ${numberOf(beyondAll)} from (select ${source.keyed("metric", subject.key)} as v)) ${direction}`;
+      return sql`${source.metric(subject.key, beyondAll)} ${direction}`;
     }
     case "dataset":
       throw new Error("nothing is sorted by data sets");

@@ -18,6 +18,7 @@ const source: Source = {
     last_update_time: sql`r.updatedTime`,
   },
   keyed: (_, key) => sql`(select value from json_each(r.tags) where key = ${key})`,
+  metric: () => sql`null`,
   dataset: () => sql`false`,
 };
 

@@ -1,10 +1,10 @@
 import { type SQL, sql } from "drizzle-orm";
 import { MODEL_RUN_TAG, PARENT_TAG, TRIAL_TAG } from "../../mlflow/tags.ts";
 import { type Keyed, numberOf, type Source } from "../../search/source.ts";
-import { pulledDataset, pulledValue } from "../mirror/pulled-value.ts";
+import { pulledDataset, pulledPoint, pulledText } from "../mirror/pulled-value.ts";
 import { FIRST_ID } from "./search-scope.ts";
 
-/** Where a search finds what it compares and sorts by, in a row `r` of `rowsOf`. */
+/** Where a search finds what it compares and sorts by, in a row `r`. */
 export const rowSource: Source = {
   attributes: Object.fromEntries(
     ["run_id", "run_name", "user_id", "status", "artifact_uri", "start_time", "end_time"].map((name) => [
@@ -13,37 +13,37 @@ export const rowSource: Source = {
     ]),
   ),
   keyed: (kind, key) => sql`(select ${OF[kind](key)} from (select ${key} as k))`,
+  metric: (key, ifNaN) => sql`(select ${latest(key, ifNaN)} from (select ${key} as k))`,
   dataset: (field, test) => pulled(pulledDataset(DATA, field, test)),
 };
 
 /** Of the key `k`: what the run's stream says of it, and what was pulled. */
 const OF: Record<Keyed, (key: string) => SQL> = {
-  parameter: (key) => sql`iif(r.stream_id is null, ${pulled(pulledOf("parameter", key))},
+  parameter: (key) => sql`iif(r.stream_id is null, ${pulled(pulledText(DATA, "parameter", key))},
     (select value from params where stream_id = r.stream_id and key = k))`,
   tag: (key) => {
-    const value = pulledOf("tag", key);
+    const text = pulledText(DATA, "tag", key);
     return sql`coalesce(
       (select value from tags where stream_id = r.stream_id and key = k and removed_at is null),
       iif(r.is_event_api, ${sql.raw(SYSTEM_TAGS.get(key) ?? "null")}, null),
-      iif(r.stream_id is null or r.is_event_api, ${pulled(key === PARENT_TAG ? firstIdOf(value) : value)}, null))`;
-  },
-  metric: (key) => {
-    const value = pulledOf("metric", key);
-    const step = sql`cast(${pulledOf("metric", key, "step")} as integer)`;
-    const timestamp = pulledOf("metric", key, "timestamp");
-    return sql`(
-      select case when ${value} is null then o.last
-        when o.last is null or (${step}, ${timestamp}, ${comparable(value)})
-          > (coalesce(o.last_step, 9e18), o.last_timestamp, ${comparable(sql`o.last`)}) then ${value}
-        else o.last end
-      from (select 1) left join metric_summaries o on o.stream_id = r.stream_id and o.key = k
-      left join mlflow_runs m on m.rowid = ${PULLED_ROW})`;
+      iif(r.stream_id is null or r.is_event_api, ${pulled(key === PARENT_TAG ? firstIdOf(text) : text)}, null))`;
   },
 };
 
-/** A metric's value as MLflow compares it where step and time are the same. */
-function comparable(value: SQL): SQL {
-  return sql`(select ${numberOf(sql`0`)} from (select ${value} as v))`;
+/** Of the two the later, by MLflow's rule. */
+function latest(key: string, ifNaN: SQL): SQL {
+  const value = pulledPoint(DATA, key, "value");
+  const step = sql`cast(${pulledPoint(DATA, key, "step")} as integer)`;
+  const timestamp = pulledPoint(DATA, key, "timestamp");
+  const own = sql`o.last`;
+  const zero = sql`0`;
+  return sql`(
+    select case when ${value} is null then ${numberOf(own, ifNaN)}
+      when o.last is null or (${step}, ${timestamp}, ${numberOf(value, zero)})
+        > (coalesce(o.last_step, 9e18), o.last_timestamp, ${numberOf(own, zero)}) then ${numberOf(value, ifNaN)}
+      else ${numberOf(own, ifNaN)} end
+    from (select 1) left join metric_summaries o on o.stream_id = r.stream_id and o.key = k
+    left join mlflow_runs m on m.rowid = ${PULLED_ROW})`;
 }
 
 /** What delivery says of a trial or model run in tags, whether it was pulled again or not. */
@@ -62,10 +62,6 @@ const PULLED_ROW = sql`iif(r.stream_id is null,
 
 function pulled(value: SQL): SQL {
   return sql`(select ${value} from mlflow_runs m where m.rowid = ${PULLED_ROW})`;
-}
-
-function pulledOf(kind: Keyed, key: string, part?: "value" | "step" | "timestamp"): SQL {
-  return pulledValue(DATA, kind, { key, name: sql`k` }, part);
 }
 
 /** MLflow's id of a run as the one that was given first. */

@@ -2,25 +2,28 @@ import { type SQL, sql } from "drizzle-orm";
 import type { Keyed } from "../../search/source.ts";
 
 /** Each kind's key in `MirroredData`. */
-const KINDS: Record<Keyed, string> = { parameter: "params", tag: "tags", metric: "metrics" };
+const KINDS: Record<Keyed, string> = { parameter: "params", tag: "tags" };
 
 /**
- * What was pulled of a key: its text, or a part of its latest point. A path cannot hold every key, since a quote in it
- * would end it.
+ * What was pulled of the key `k`. A path cannot hold every key, since a quote in it would end it.
  * @param data the JSON of `MirroredData`
- * @param name the key in SQL, in which it is bound
+ * @param key what `k` holds
  */
-export function pulledValue(
-  data: SQL,
-  kind: Keyed,
-  { key, name }: { key: string; name: SQL },
-  part: "value" | "step" | "timestamp" = "value",
-): SQL {
+export function pulledText(data: SQL, kind: Keyed, key: string): SQL {
   const all = sql.raw(KINDS[kind]);
-  const ofPoint = sql.raw(kind === "metric" ? `.${part}` : "");
-  if (!/["\\]/.test(key)) return sql`json_extract(${data}, '$.${all}."' || ${name} || '"${ofPoint}')`;
-  const value = sql.raw(kind === "metric" ? `value ->> '${part}'` : "value");
-  return sql`(select ${value} from json_each(${data}, '$.${all}') where key = ${name})`;
+  if (isPlain(key)) return sql`json_extract(${data}, '$.${all}."' || k || '"')`;
+  return sql`(select value from json_each(${data}, '$.${all}') where key = k)`;
+}
+
+/** The same of a part of a metric's latest point. */
+export function pulledPoint(data: SQL, key: string, part: "value" | "step" | "timestamp"): SQL {
+  const name = sql.raw(part);
+  if (isPlain(key)) return sql`json_extract(${data}, '$.metrics."' || k || '".${name}')`;
+  return sql`(select value ->> '${name}' from json_each(${data}, '$.metrics') where key = k)`;
+}
+
+function isPlain(key: string): boolean {
+  return !/["\\]/.test(key);
 }
 
 /** Whether a data set that was pulled has a name, digest or context that passes a test. */

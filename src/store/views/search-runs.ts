@@ -1,14 +1,15 @@
 import { type SQL, sql } from "drizzle-orm";
-import type { Keyed, Source } from "../../search/source.ts";
-import { pulledDataset, pulledValue } from "../mirror/pulled-value.ts";
+import { type Keyed, numberOf, type Source } from "../../search/source.ts";
+import { pulledDataset, pulledPoint, pulledText } from "../mirror/pulled-value.ts";
 import { mlflowRuns } from "../schema/index.ts";
 
 /** Where the trials and model runs have each of their own. */
 const OWN: Record<Keyed, SQL> = {
   parameter: sql`select value from params where stream_id = ${mlflowRuns.streamId} and key = k`,
   tag: sql`select value from tags where stream_id = ${mlflowRuns.streamId} and key = k and removed_at is null`,
-  metric: sql`select last from metric_summaries where stream_id = ${mlflowRuns.streamId} and key = k`,
 };
+
+const DATA = sql`${mlflowRuns.data}`;
 
 /**
  * Where a search finds MLflow's runs as the relay knows them: in what was pulled of them, and before they were pulled
@@ -24,9 +25,12 @@ export const mirroredRuns: Source = {
     start_time: sql`${mlflowRuns.startTime}`,
     end_time: sql`${mlflowRuns.endTime}`,
   },
-  keyed(kind, key) {
-    const pulled = pulledValue(sql`${mlflowRuns.data}`, kind, { key, name: sql`k` });
-    return sql`(select iif(${mlflowRuns.data} is null, (${OWN[kind]}), ${pulled}) from (select ${key} as k))`;
+  keyed: (kind, key) =>
+    sql`(select iif(${DATA} is null, (${OWN[kind]}), ${pulledText(DATA, kind, key)}) from (select ${key} as k))`,
+  metric(key, ifNaN) {
+    const own = sql`select ${numberOf(sql`last`, ifNaN)} from metric_summaries where stream_id = ${mlflowRuns.streamId} and key = k`;
+    const pulled = numberOf(pulledPoint(DATA, key, "value"), ifNaN);
+    return sql`(select iif(${DATA} is null, (${own}), ${pulled}) from (select ${key} as k))`;
   },
-  dataset: (field, test) => pulledDataset(sql`${mlflowRuns.data}`, field, test),
+  dataset: (field, test) => pulledDataset(DATA, field, test),
 };
