@@ -155,6 +155,15 @@ describe("a search of runs", () => {
     expect(found.names).toBe(names);
   });
 
+  it("with as many clauses and keys as it may have goes into one statement", async () => {
+    const each = ["metrics.`loss` < 1", `params.lr LIKE '%${"_".repeat(60)}%'`, "tags.`a \"b\"` != 'x'"];
+    for (const clause of each) {
+      const filter = Array(30).fill(clause).join(" AND ");
+      const order_by = Array.from({ length: 10 }, (_, i) => `metrics.m${i}`);
+      expect((await search(HERE, { filter, order_by })).names).toBe(clause === each[0] ? "ac" : "");
+    }
+  });
+
   it("goes on where a page ended", async () => {
     const first = await search(HERE, { max_results: 3 });
     expect(first.names).toBe("dac");

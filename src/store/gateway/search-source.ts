@@ -32,18 +32,19 @@ const OF: Record<Keyed, (key: string) => SQL> = {
 
 /** Of the two the later, by MLflow's rule. */
 function latest(key: string, ifNaN: SQL): SQL {
-  const value = pulledPoint(DATA, key, "value");
-  const step = sql`cast(${pulledPoint(DATA, key, "step")} as integer)`;
-  const timestamp = pulledPoint(DATA, key, "timestamp");
   const own = sql`o.last`;
+  const seen = sql`p.value`;
   const zero = sql`0`;
   return sql`(
-    select case when ${value} is null then ${numberOf(own, ifNaN)}
-      when o.last is null or (${step}, ${timestamp}, ${numberOf(value, zero)})
-        > (coalesce(o.last_step, 9e18), o.last_timestamp, ${numberOf(own, zero)}) then ${numberOf(value, ifNaN)}
+    select case when ${seen} is null then ${numberOf(own, ifNaN)}
+      when ${own} is null or (p.step, p.timestamp, ${numberOf(seen, zero)})
+        > (coalesce(o.last_step, 9e18), o.last_timestamp, ${numberOf(own, zero)}) then ${numberOf(seen, ifNaN)}
       else ${numberOf(own, ifNaN)} end
     from (select 1) left join metric_summaries o on o.stream_id = r.stream_id and o.key = k
-    left join mlflow_runs m on m.rowid = ${PULLED_ROW})`;
+    left join (
+      select m.rowid as id, ${pulledPoint(DATA, key, "value")} as value,
+        cast(${pulledPoint(DATA, key, "step")} as integer) as step, ${pulledPoint(DATA, key, "timestamp")} as timestamp
+      from mlflow_runs m) p on p.id = ${PULLED_ROW})`;
 }
 
 /** What delivery says of a trial or model run in tags, whether it was pulled again or not. */
