@@ -72,12 +72,13 @@ export function endpointOf(method: string, segments: readonly string[]): Endpoin
   const last = segments.at(-1) ?? "";
   const isRead = method === "GET" || method === "HEAD" || (method === "POST" && QUESTIONS.has(last));
   const isAdministration = !isArtifacts && segments.slice(3, 5).some((part) => ADMINISTRATION.has(part));
-  const isBytes =
-    (isArtifacts && method === "PUT") || last === "upload-artifact" || segments.join("/") === "v1/traces";
+  const isUpload =
+    (isArtifacts && method === "PUT") ||
+    (method === "POST" && (last === "upload-artifact" || segments.join("/") === "v1/traces"));
   return {
     scope: isAdministration ? "admin" : isRead ? "read" : "ingest",
     isPassed: !DIRECT_STORAGE.has(isArtifacts ? name : last),
-    body: isBytes ? "bytes" : "json",
+    body: isUpload ? "bytes" : "json",
     artifactAt: isArtifacts && name === "artifacts" ? 4 : null,
     whileAway: segments.slice(3).join("/") === "logged-models/search" ? {} : null,
   };

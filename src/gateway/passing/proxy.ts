@@ -10,7 +10,7 @@ import { answerOf } from "./answer.ts";
 import { type Endpoint, endpointOf } from "./endpoint.ts";
 import { pathOf, segmentsOf } from "./path.ts";
 import { readAsked, swapAsked } from "./request.ts";
-import { drain, type Upload } from "./upload.ts";
+import { drain, openUpload, type Upload } from "./upload.ts";
 
 /**
  * A request that the relay does not answer itself, passed on to MLflow with MLflow's ids, and MLflow's answer with the
@@ -61,8 +61,9 @@ async function passed(
   if (held) throw whileAway(held.message);
   const asked = await readAsked(c, endpoint, segments);
   const request = await withMlflowIds(relay, (swap) => swapAsked(asked, endpoint, swap));
-  const upload = asked.body !== null && "upload" in asked.body ? asked.body.upload : null;
-  const sent = await relay.mlflow.passOn({ ...request, patienceMs: patienceFor(upload, c) });
+  const upload = endpoint.body === "bytes" ? await openUpload(c.req.raw) : null;
+  const body = upload === null ? request.body : upload.body;
+  const sent = await relay.mlflow.passOn({ ...request, body, patienceMs: patienceFor(upload, c) });
   if (sent.ok) return answerOf(relay, sent.value);
   await upload?.stop();
   // A client that breaks off its own upload is no failure of MLflow's.

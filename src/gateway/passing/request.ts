@@ -9,7 +9,6 @@ import { readBody } from "../requests/body.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { pathOf, segmentsIn } from "./path.ts";
 import { pathBelowProxy, type Swap, swapArtifactPath, swapField, swapIn, swapSegments } from "./swap.ts";
-import { openUpload, type Upload } from "./upload.ts";
 
 /** A client's request, read as far as ids stand in it. */
 
@@ -30,7 +29,8 @@ export type Asked = {
   segments: readonly string[];
   query: readonly [string, string][];
   headers: Headers;
-  body: { json: object; text: string } | { upload: Upload } | null;
+  /** Null where there is none, or none that is looked into. */
+  body: { json: object; text: string } | null;
 };
 
 /**
@@ -49,12 +49,12 @@ export async function readAsked(
   }
   const { method } = c.req;
   const query = [...new URL(c.req.url).searchParams];
-  const asked = { method, segments, query, headers };
-  if (method === "GET" || method === "HEAD") return { ...asked, body: null };
-  if (endpoint.body === "json") return { ...asked, body: await readJson(c) };
-  const coding = c.req.header("content-encoding");
-  if (coding !== undefined) headers.set("content-encoding", coding);
-  return { ...asked, body: { upload: await openUpload(c.req.raw) } };
+  if (endpoint.body === "bytes") {
+    const coding = c.req.header("content-encoding");
+    if (coding !== undefined) headers.set("content-encoding", coding);
+  }
+  const isJson = endpoint.body === "json" && method !== "GET" && method !== "HEAD";
+  return { method, segments, query, headers, body: isJson ? await readJson(c) : null };
 }
 
 async function readJson(c: Context<AppEnv>): Promise<Asked["body"]> {
@@ -63,7 +63,9 @@ async function readJson(c: Context<AppEnv>): Promise<Asked["body"]> {
   const json = readBody(c.req.header("content-type") ?? null, bytes);
   const text = utf8(bytes) ?? "";
   const exact = parseJson(text);
-  return { text, json: typeof exact === "object" && exact !== null ? exact : json };
+  const isObject = typeof exact === "object" && exact !== null;
+  // Python's bare words become what MLflow understands, and a text within a text what it holds.
+  return isObject ? { text, json: exact } : { text: stringifyJson(json), json };
 }
 
 /** The request as MLflow is to have it. */
@@ -76,7 +78,7 @@ export function swapAsked(
     method,
     path: addressOf(segments, query, endpoint, swap),
     headers: swapHeaders(headers, swap),
-    body: body === null ? null : "json" in body ? swapBody(body, swap) : body.upload.body,
+    body: body === null ? null : swapBody(body, swap),
   };
 }
 
