@@ -8,7 +8,7 @@ import { until } from "./until.ts";
 export type Event = { event: string; model_run_id: string } & Record<string, unknown>;
 export type Answer = { status: number; headers: Headers; body: Record<string, unknown> };
 
-const ADMIN_TOKEN = "end-to-end-admin-token";
+export const ADMIN_TOKEN = "end-to-end-admin-token";
 const JSON_TYPE = "application/json";
 const NDJSON_TYPE = "application/x-ndjson";
 const LOG_LINES = 25;
@@ -73,6 +73,11 @@ export class Relay {
       vars: { ...this.#vars, ...vars },
       ...this.#more,
     });
+  }
+
+  /** Where it listens, as a client is told. */
+  get url(): string {
+    return this.#process.url;
   }
 
   async kill(): Promise<void> {

@@ -1,0 +1,87 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import * as z from "zod";
+import { runPython } from "../lib/python-script.ts";
+import { ADMIN_TOKEN } from "../lib/relay.ts";
+import { until } from "../lib/until.ts";
+import { type OwnLab, openOwnLab } from "./lab.ts";
+
+/** What an unmodified MLflow client does with files and datasets, through the relay. */
+
+const seen = z.object({
+  run_id: z.string(),
+  experiment_id: z.string(),
+  uri: z.string(),
+  weights: z.string(),
+  failures: z.record(z.string(), z.string()),
+  listed: z.union([z.array(z.string()), z.string()]),
+  status: z.string(),
+  downloaded: z.union([z.record(z.string(), z.string()), z.string()]),
+  by_uri: z.string(),
+  missing: z.string(),
+});
+
+const WEIGHTS = "model/weights (ü) 100%.bin";
+/** After these a client does not try again. */
+const AT_ONCE = /501|NOT_IMPLEMENTED/;
+
+let lab: OwnLab;
+let dir: string;
+beforeAll(async () => {
+  lab = await openOwnLab({ MLFLOW_REQUEST_TIMEOUT: "30000" });
+  dir = await mkdtemp(join(tmpdir(), "trial-relay-"));
+});
+afterAll(async () => {
+  await lab?.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+async function train(vars: Record<string, string> = {}) {
+  const own = await mkdtemp(join(dir, "train-"));
+  const server = { MLFLOW_TRACKING_URI: lab.relay.url, MLFLOW_TRACKING_TOKEN: ADMIN_TOKEN };
+  return seen.parse(await runPython("artifact-client.py", [own], { ...server, ...vars }));
+}
+
+test("files, figures, tables, datasets and a model of a run that was made a moment ago reach MLflow, and come back as they were", async () => {
+  const said = await train({ LARGE_BYTES: "24000000" });
+  expect(said.failures).toEqual({});
+  const files = ["config.json", "empty.txt", WEIGHTS, "notes/a b.txt", "plots/loss.png", "table.json"];
+  // Beside the model's own.
+  expect(said.listed).toEqual(expect.arrayContaining(files));
+  expect(Object.keys(said.downloaded)).toEqual(expect.arrayContaining(files));
+  expect(said.downloaded).toMatchObject({ [WEIGHTS]: said.weights });
+  expect(said.by_uri).toBe("über alles\n");
+  expect(said.missing).toContain("nothing.txt");
+  expect(said.uri).toBe(`mlflow-artifacts:/${said.experiment_id}/${said.run_id}/artifacts`);
+  const { mlflow_run_id } = (await lab.relay.get(`/api/trials/${said.run_id}`)).body;
+  const run = await lab.mlflow.client.getRun(String(mlflow_run_id));
+  expect(run).toMatchObject({
+    ok: true,
+    value: {
+      inputs: { datasets: [{ name: "six", tags: [{ key: "mlflow.data.context", value: "training" }] }] },
+    },
+  });
+  const there = await fetch(`${lab.trackingUri}/get-artifact?run_id=${mlflow_run_id}&path=config.json`);
+  expect(await there.json()).toEqual({ run_id: said.run_id, lr: 0.1 });
+});
+
+test("while MLflow is away they fail at once, however large, and logging goes on", async () => {
+  await lab.stopMlflow();
+  const said = await train({ LARGE_BYTES: "80000000", EXPERIMENT: "away" });
+  expect(Object.keys(said.failures).sort()).toEqual(
+    ["empty", "log_artifact", "log_dict", "log_figure", "log_model", "log_table", "log_text"].sort(),
+  );
+  for (const [step, failure] of Object.entries(said.failures))
+    expect([step, failure]).toEqual([step, expect.stringMatching(AT_ONCE)]);
+  expect(said.status).toBe("FINISHED");
+  await lab.startMlflow();
+  await until("the run is in MLflow", async () => {
+    const { body } = await lab.relay.get(`/api/trials/${said.run_id}`);
+    return body.sync_state === "synced";
+  });
+  const { mlflow_run_id } = (await lab.relay.get(`/api/trials/${said.run_id}`)).body;
+  const run = await lab.mlflow.client.getRun(String(mlflow_run_id));
+  expect(run).toMatchObject({ ok: true, value: { data: { metrics: [{ key: "loss", value: 0.5 }] } } });
+});

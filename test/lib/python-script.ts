@@ -1,0 +1,34 @@
+import { spawn } from "node:child_process";
+import { resolve } from "node:path";
+import { ensureMlflow } from "../../scripts/lib/mlflow-install.ts";
+import type { MlflowVersion } from "../../scripts/lib/mlflow-server.ts";
+
+/**
+ * Runs a script of this directory with an unmodified MLflow client, to its end.
+ * @returns the JSON that it says on stdout
+ * @throws Error with what it said on stderr where it failed
+ */
+export async function runPython(
+  script: string,
+  args: readonly string[],
+  env: Record<string, string>,
+  version: MlflowVersion = "3",
+): Promise<unknown> {
+  const python = await ensureMlflow(version);
+  const child = spawn(python, [resolve(import.meta.dirname, script), ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: {
+      ...process.env,
+      MLFLOW_DISABLE_TELEMETRY: "true",
+      DO_NOT_TRACK: "true",
+      GIT_PYTHON_REFRESH: "quiet",
+      ...env,
+    },
+  });
+  let [said, errors] = ["", ""];
+  child.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()));
+  const code = await new Promise<number | null>((done) => child.once("close", done));
+  if (code !== 0) throw new Error(`${script} ended with ${code}\n${errors}`);
+  return JSON.parse(said);
+}
