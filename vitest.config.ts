@@ -1,6 +1,7 @@
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-workers";
 import { defineConfig } from "vitest/config";
 import { readWranglerConfig } from "./scripts/lib/wrangler-config.ts";
+import { LongestFirst } from "./test/longest-first.ts";
 import { CountReporter } from "./test/reporter.ts";
 
 // Tests should not wait for a batch to fill up; everything else is as in wrangler.toml.
@@ -32,10 +33,13 @@ async function workerUnderTest() {
 
 /** A machine with two cores has both at work. */
 const TWO = 2;
+/** End to end most of the time something is waited for, a lease or a pause say: so many keep both at work. */
+const FOUR = 4;
 
 export default defineConfig({
   test: {
     reporters: ["default", new CountReporter()],
+    sequence: { sequencer: LongestFirst },
     // One after the other, the quick ones first, so that what fails shows early.
     projects: [
       {
@@ -68,7 +72,7 @@ export default defineConfig({
           environment: "node",
           include: ["test/e2e/**/*.test.ts"],
           globalSetup: ["test/e2e/servers.ts"],
-          maxWorkers: TWO,
+          maxWorkers: FOUR,
           sequence: { groupOrder: 2 },
           testTimeout: 120_000,
           hookTimeout: 300_000,
