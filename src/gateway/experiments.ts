@@ -1,3 +1,4 @@
+import type { Experiment } from "../mlflow/types.ts";
 import type { Deps } from "../relay/deps.ts";
 import { sendExperiment } from "../relay/messages.ts";
 import {
@@ -8,6 +9,7 @@ import {
   experimentById,
   experimentByName,
   type GatewayExperiment,
+  isBeingMade,
   seenInMlflow,
 } from "../store/gateway/experiments.ts";
 import { unavailable } from "./keep.ts";
@@ -62,10 +64,17 @@ export async function experimentNamed(deps: Deps, name: string): Promise<Gateway
   const known = await experimentByName(deps.db, name);
   if (known) return known;
   const found = await lookUpExperimentNamed(deps, name);
-  // One that is known here by another name has it in MLflow no longer than until that name is there.
-  if (found.kind === "found" && !(await experimentById(deps.db, found.value.experimentId))?.isOurs)
-    return seenInMlflow(found.value);
+  if (found.kind === "found" && !(await isRenamedHere(deps, found.value))) return seenInMlflow(found.value);
   throw new Refusal("RESOURCE_DOES_NOT_EXIST", `Could not find experiment with name '${name}'`);
+}
+
+/**
+ * Whether what MLflow has under a name that nobody has here may be one of ours, renamed since: known here by another name, or
+ * just being made there.
+ */
+async function isRenamedHere({ db }: Deps, { experimentId, creationTime }: Experiment): Promise<boolean> {
+  if ((await experimentById(db, experimentId))?.isOurs) return true;
+  return isBeingMade(db, creationTime ?? 0);
 }
 
 /** The active experiment of this name, made where nobody has it. */

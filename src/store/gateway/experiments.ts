@@ -58,6 +58,19 @@ export function readExperiment(row: Row): GatewayExperiment {
   return { ...row, tags: texts.parse(JSON.parse(row.tags)), isOurs: row.isOurs === 1 };
 }
 
+/** MLflow's clock and ours may differ by so much. */
+const CLOCKS_MS = 60_000;
+
+/**
+ * Whether an experiment of ours may be what MLflow made at a time, without its id being known here yet.
+ * @param createdTime in epoch milliseconds, by MLflow's clock
+ */
+export async function isBeingMade(db: D1Database, createdTime: number): Promise<boolean> {
+  const query = `select exists (select 1 from gateway_experiments
+    where mlflow_experiment_id is null and delivered_version < version and created_time - ${CLOCKS_MS} <= ?1) as found`;
+  return (await db.prepare(query).bind(createdTime).first<number>("found")) === 1;
+}
+
 /** Makes an experiment, to be brought to MLflow; false where the name is taken, as by a deleted one. */
 export async function createExperiment(
   db: D1Database,
