@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, expect, it } from "vitest";
 import { flushTally } from "../../src/relay/deps.ts";
+import { behindStreams } from "../../src/store/delivery/streams.ts";
 import { call, dataOf, newRun, read, runOf } from "./gateway-api.ts";
 import { emptied, gatewayWorld } from "./gateway-world.ts";
 
@@ -140,4 +141,14 @@ it("is not made where it was deleted with its experiment before anybody used it,
       .get(run)
       ?.map(({ tags }) => tags.get("a")),
   ).toEqual(["1"]);
+});
+
+it("is looked at by the cron's next pass, though the message that somebody used it was lost", async () => {
+  const w = gatewayWorld();
+  const run = await newRun({ ...same, experiment_id: await w.experiment() });
+  await w.deliver();
+  await log(run, "loss");
+  w.pass(60_000);
+  const behind = await behindStreams(env.DB, w.deps.now(), { afterId: 0, limit: 10, deliver: "all" });
+  expect(behind.map(({ dueInMs }) => dueInMs)).toEqual([0]);
 });

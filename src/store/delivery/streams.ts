@@ -39,7 +39,8 @@ export async function waitingForBreaker(db: D1Database, limit: number): Promise<
 
 /**
  * Streams that are behind, after `afterId` in order of id, and how long until something already under way (a poke, a
- * lease, an attempt) must have shown itself. Its holder may have died, so nothing is taken for granted after that.
+ * lease, an attempt) must have shown itself. Its holder may have died, so nothing is taken for granted after that. What
+ * waits for somebody to announce or use it may just have got that, and the poke for it be lost: it is looked at.
  */
 export async function behindStreams(
   db: D1Database,
@@ -47,6 +48,7 @@ export async function behindStreams(
   options: { afterId: number; limit: number; deliver: "all" | "forced" | "none" },
 ): Promise<{ id: number; dueInMs: number }[]> {
   const unfolded = lt(streams.foldedSeq, streams.lastSeq);
+  const attemptInMs = sql`iif(${streams.waitingFor} is 'grace', 0, ${streams.nextAttemptAt} - ${now})`;
   const deliverable = and(isBehind, goesOn, sql`${streams.waitingFor} is not 'breaker'`);
   const wanted = {
     all: or(unfolded, deliverable),
@@ -56,7 +58,7 @@ export async function behindStreams(
   return drizzle(db)
     .select({
       id: streams.id,
-      dueInMs: sql<number>`max(0, ${streams.leaseUntil} - ${sql.raw(NOW_MS)}, ${streams.pokedUntil} - ${now}, ${streams.nextAttemptAt} - ${now})`,
+      dueInMs: sql<number>`max(0, ${streams.leaseUntil} - ${sql.raw(NOW_MS)}, ${streams.pokedUntil} - ${now}, ${attemptInMs})`,
     })
     .from(streams)
     .where(and(isBehind, gt(id, options.afterId), wanted))
