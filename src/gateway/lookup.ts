@@ -27,8 +27,9 @@ async function noted(deps: Deps, asked: Promise<Result<Experiment>>): Promise<Fo
   return found;
 }
 
-/** Looks a run up in MLflow, and writes it down with its experiment. */
+/** Looks a run up in MLflow, and writes it down with its experiment. An empty id is nobody's, whether MLflow is there or not. */
 export async function lookUpRun(deps: Deps, runId: string): Promise<Found<Run>> {
+  if (runId === "") return { kind: "none" };
   const seenAt = deps.now();
   const found = await inTime(deps.mlflow.getRun(runId));
   if (found.kind === "found") await mirrorRuns(deps.db, [found.value], seenAt, true);

@@ -2,8 +2,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { freePort, type MlflowServer, startMlflow } from "../../scripts/lib/mlflow-server.ts";
+import { Relay } from "../lib/relay.ts";
 import { type OwnLab, openOwnLab } from "./lab.ts";
 import { type Ask, shown } from "./transcript/ask.ts";
 import { BODIES, NOWHERE } from "./transcript/bodies.ts";
@@ -13,9 +14,12 @@ import { HISTORIES } from "./transcript/histories.ts";
 import { LOGGING } from "./transcript/logging.ts";
 import { RUNS } from "./transcript/runs.ts";
 import { SEARCH } from "./transcript/search.ts";
-import { Server } from "./transcript/server.ts";
+import { type Answer, Server } from "./transcript/server.ts";
 
-/** One transcript of MLflow's clients, played to MLflow and to the relay: the same answers, but for what is meant. */
+/**
+ * One transcript of MLflow's clients, played to MLflow, to a relay before another MLflow, and to a relay whose MLflow is
+ * away: the same answers, but for what is meant.
+ */
 
 const PARTS: readonly [name: string, asks: readonly Ask[]][] = [
   ["experiments", EXPERIMENTS],
@@ -29,22 +33,32 @@ const PARTS: readonly [name: string, asks: readonly Ask[]][] = [
 const LIMIT_MS = 300_000;
 
 let lab: OwnLab;
+let away: Relay;
 let dir: string;
 let server: MlflowServer;
-let mlflow: Server;
-let relay: Server;
 const met = new Set<string>();
+
+/** Who is played to, MLflow first. */
+let mlflow: Server;
+let relays: { relay: Server; isAway: boolean }[];
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "trial-relay-"));
-  const port = await freePort();
-  [lab, server] = await Promise.all([openOwnLab(), startMlflow({ port, dataDir: dir })]);
+  const [port, nobody] = [await freePort(), await freePort()];
+  [lab, away, server] = await Promise.all([
+    openOwnLab(),
+    Relay.start(join(dir, "away"), `http://127.0.0.1:${nobody}`, {}, { made: inject("made") }),
+    startMlflow({ port, dataDir: join(dir, "mlflow") }),
+  ]);
   mlflow = new Server((path, init) => fetch(server.uri + path, init));
-  relay = new Server((path, init) => lab.relay.fetch(path, init));
+  relays = [
+    { relay: new Server((path, init) => lab.relay.fetch(path, init)), isAway: false },
+    { relay: new Server((path, init) => away.fetch(path, init)), isAway: true },
+  ];
 });
 
 afterAll(async () => {
-  await Promise.all([lab?.close(), server?.stop()]);
+  await Promise.all([lab?.close(), away?.destroy(), server?.stop()]);
   await rm(dir, { recursive: true, force: true });
 });
 
@@ -54,12 +68,16 @@ describe("the relay answers as MLflow does", () => {
     async (_name, asks) => {
       const wrong: string[] = [];
       for (const ask of asks) {
-        const [expected, got] = await Promise.all([mlflow.ask(ask), relay.ask(ask)]);
-        if (isDeepStrictEqual(expected, got)) continue;
-        const meaning = meaningOf({ ask, mlflow: expected, relay: got });
-        if (meaning === null)
-          wrong.push(`${shown(ask)}\n  MLflow ${JSON.stringify(expected)}\n  relay  ${JSON.stringify(got)}`);
-        else met.add(meaning);
+        const [expected, ...answers] = await Promise.all([
+          mlflow.ask(ask),
+          ...relays.map(async ({ relay, isAway }) => ({ isAway, relay: await relay.ask(ask) })),
+        ]);
+        for (const answer of answers) {
+          if (isDeepStrictEqual(expected, answer.relay)) continue;
+          const meaning = meaningOf({ ask, mlflow: expected, ...answer });
+          if (meaning === null) wrong.push(told(ask, expected, answer));
+          else met.add(meaning);
+        }
       }
       expect(wrong).toEqual([]);
     },
@@ -71,3 +89,8 @@ describe("the relay answers as MLflow does", () => {
     expect(documented()).toEqual(expect.arrayContaining(MEANT));
   });
 });
+
+function told(ask: Ask, expected: Answer, { relay, isAway }: { relay: Answer; isAway: boolean }): string {
+  const who = isAway ? "relay without MLflow" : "relay";
+  return `${shown(ask)}\n  MLflow ${JSON.stringify(expected)}\n  ${who} ${JSON.stringify(relay)}`;
+}

@@ -4,10 +4,16 @@ import { ROOT } from "../../../scripts/lib/wrangler.ts";
 import { type Ask, shown } from "./ask.ts";
 import { type Answer, DATABASE_WORDS } from "./server.ts";
 
-type Pair = { ask: Ask; mlflow: Answer; relay: Answer };
+/** `isAway`: the relay's own MLflow is. */
+type Pair = { ask: Ask; mlflow: Answer; relay: Answer; isAway: boolean };
+
+/** Ids that nobody was given. */
+const NOBODY = /nobody|other|9{9}|0123456789abcdef|-1/;
 
 /** Where the relay means to answer otherwise than MLflow, by what docs/mlflow-differences.md calls it. */
 const DIFFERENCES: Readonly<Record<string, (pair: Pair) => boolean>> = {
+  "While MLflow is away": ({ ask, mlflow, relay, isAway }) =>
+    isAway && (isUnknownNow(ask, relay) || isNotOurs(relay) || (isList(ask) && hasDefault(mlflow))),
   "Large integers": ({ mlflow, relay }) =>
     mlflow.status === 200 && /^Invalid value "?\d{16,19}"? .* whole number from/.test(messageOf(relay)),
   "Names of JavaScript's": ({ ask, relay }) =>
@@ -55,6 +61,23 @@ function isCut(mlflow: Answer, relay: Answer): boolean {
   if (letter === undefined || whole === cut) return false;
   const long = new RegExp(`${letter}{200,}`, "g");
   return whole?.replace(long, "") === cut?.replace(long, "");
+}
+
+function isUnknownNow(ask: Ask, relay: Answer): boolean {
+  return relay.status === 503 && codeOf(relay) === "TEMPORARILY_UNAVAILABLE" && NOBODY.test(shown(ask));
+}
+
+function isNotOurs(relay: Answer): boolean {
+  return relay.status === 501 && codeOf(relay) === "NOT_IMPLEMENTED";
+}
+
+function isList({ path }: Ask): boolean {
+  return path === "experiments/search";
+}
+
+/** MLflow's first experiment, which nobody made. */
+function hasDefault({ body }: Answer): boolean {
+  return JSON.stringify(body).includes('"name":"Default"');
 }
 
 function isInvalid(answer: Answer): boolean {
