@@ -120,14 +120,14 @@ export class Relay {
       headers: { authorization: `Bearer ${ADMIN_TOKEN}`, "content-type": type },
       body,
     });
-    return { status: response.status, headers: response.headers, body: JSON.parse(await response.text()) };
+    return answerOf(path, response);
   }
 
   async get(path: string): Promise<Answer> {
     const response = await fetch(this.#process.url + path, {
       headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
     });
-    return { status: response.status, headers: response.headers, body: JSON.parse(await response.text()) };
+    return answerOf(path, response);
   }
 
   /** Any request with the admin's token, and its answer as it comes. A body is JSON unless the headers say otherwise. */
@@ -166,6 +166,17 @@ export class Relay {
 
   #log(): string {
     return this.#process.log().trimEnd().split("\n").slice(-LOG_LINES).join("\n");
+  }
+}
+
+/** An answer that is no JSON is not the relay's own: it is shown as it came. */
+async function answerOf(path: string, response: Response): Promise<Answer> {
+  const { status, headers } = response;
+  const text = await response.text();
+  try {
+    return { status, headers, body: JSON.parse(text) };
+  } catch {
+    throw new Error(`the relay's server answered ${status} to ${path}: ${text.slice(0, 2000)}`);
   }
 }
 

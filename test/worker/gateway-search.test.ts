@@ -1,10 +1,13 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
+import { fold } from "../../src/domain/fold.ts";
 import type { Run } from "../../src/mlflow/types.ts";
 import { runSearch } from "../../src/search/search.ts";
 import { createExperiment } from "../../src/store/gateway/experiments.ts";
 import { findRows } from "../../src/store/gateway/search-rows.ts";
 import { scopeOf } from "../../src/store/gateway/search-scope.ts";
+import { storeFold } from "../../src/store/journal/fold.ts";
+import { loadUnfolded } from "../../src/store/journal/unfolded.ts";
 import { markPulled, mirrorExperiment } from "../../src/store/mirror/experiments.ts";
 import { mirrorRuns } from "../../src/store/mirror/runs.ts";
 import { foldAll, idOf, post } from "./api.ts";
@@ -134,6 +137,40 @@ describe("a search of runs", () => {
     }
     await call("runs/set-tag", { run_id, key: "mlflow.runName", value: "v" });
     expect((await search("0", { filter: "run_name = 'v'" })).names).toBe("v");
+  });
+
+  it("finds the last word where another folds the run at the same time, who has not read it", async () => {
+    const run_id = await newRun({ experiment_id: "0", run_name: "r" });
+    const stream = await db
+      .prepare("select id, kind, folded_seq as foldedSeq from streams where key = ?1")
+      .bind(run_id)
+      .first<{ id: number; kind: "trial"; foldedSeq: number }>();
+    const helping = stream && (await loadUnfolded(db, stream));
+    if (!helping) throw new Error("there is nothing to fold");
+    const after = fold(helping.before, helping.events, helping.points);
+    await call("runs/log-metric", { run_id, key: "raced", value: 1, timestamp: 1, step: 1 });
+    let moved = false;
+    const racing = new Proxy(db, {
+      get(target, name) {
+        const member = Reflect.get(target, name);
+        if (name === "prepare")
+          return (text: string) => {
+            moved ||= text.startsWith("update streams set folded_seq");
+            return target.prepare(text);
+          };
+        if (name === "batch")
+          return async (statements: D1PreparedStatement[]) => {
+            // The other is a moment ahead.
+            if (moved) await storeFold(db, stream, helping, after, 1);
+            return target.batch(statements);
+          };
+        return typeof member === "function" ? member.bind(target) : member;
+      },
+    });
+    const asked = { experiment_ids: ["0"], filter: "metrics.raced = 1" };
+    const { body } = await call("runs/search", asked, { bindings: { DB: racing } });
+    expect(moved).toBe(true);
+    expect(body.runs).toHaveLength(1);
   });
 
   it.for([
