@@ -16,6 +16,8 @@ import { whileAway } from "./while-away.ts";
 /** How long a client waits for what MLflow has not heard of yet, and how often that is looked at. */
 const ARRIVES_MS = 5_000;
 const POLL_MS = 200;
+/** So many of each are brought there by one request; for more a client comes again. */
+const MAX_BROUGHT = 50;
 
 /** What goes to MLflow or comes from it, gone through with a swap. */
 type Through<T> = (swap: Swap) => T;
@@ -96,13 +98,17 @@ function isUnknownThere({ mlflow }: RunAlias | ExperimentAlias): boolean {
 async function arrived(deps: Deps, ids: Ids, { runs, experiments }: Aliases): Promise<Aliases> {
   const reason = whyNever(deps, runs);
   if (reason !== null) throw whileAway(reason);
-  const waiting = runs.filter(isUnknownThere).map(({ streamId }) => streamId);
+  const waiting = runs
+    .filter(isUnknownThere)
+    .slice(0, MAX_BROUGHT)
+    .map(({ streamId }) => streamId);
   for (const streamId of waiting) await touchRun(deps.db, streamId, deps.now());
   await sendPokes(
     deps,
     waiting.map((streamId) => ({ streamId, urgent: true })),
   );
-  for (const { first } of experiments.filter(isUnknownThere)) await sendExperiment(deps, first);
+  for (const { first } of experiments.filter(isUnknownThere).slice(0, MAX_BROUGHT))
+    await sendExperiment(deps, first);
   const found = await poll(
     ARRIVES_MS / POLL_MS,
     () => POLL_MS,

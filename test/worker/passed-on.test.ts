@@ -140,6 +140,14 @@ describe("ids", () => {
     expect(await listed.json()).toMatchObject({ root_uri: expect.stringContaining(`/${run}/artifacts`) });
   });
 
+  it("may be very many", async () => {
+    const { run, theirs } = await known();
+    const others = Array.from({ length: 60_000 }, hex);
+    server.answer = () => Response.json({ run_ids: [...others, theirs] });
+    const answer = await send("/api/3.0/mlflow/datasets/d-1/records");
+    expect(await answer.json()).toEqual({ run_ids: [...others, run] });
+  });
+
   it("leave what holds none byte for byte", async () => {
     const body = '{"name":  "x", "n": 1.0, "at": 1700000000123456789}';
     server.answer = () => new Response(body, { headers: { "content-type": "application/json" } });

@@ -1,3 +1,5 @@
+import { overRows } from "../sql.ts";
+
 /** Ids as they are known on both sides, of many runs and experiments at once. */
 
 /** A run by the id that was asked for. The roots are where its artifacts are, null where that is not known. */
@@ -27,11 +29,11 @@ export async function aliasesOf(
   ids: { runs: readonly string[]; experiments: readonly string[] },
   side: "client" | "mlflow",
 ): Promise<Aliases> {
-  const [runs, experiments] = await db.batch<RunAlias & ExperimentAlias>([
-    db.prepare(RUNS).bind(JSON.stringify(ids.runs), side),
-    db.prepare(EXPERIMENTS).bind(JSON.stringify(ids.experiments), side),
-  ]);
-  return { runs: runs?.results ?? [], experiments: experiments?.results ?? [] };
+  const runs = overRows(db, RUNS, ids.runs, side);
+  const experiments = overRows(db, EXPERIMENTS, ids.experiments, side);
+  const results = await db.batch<RunAlias & ExperimentAlias>([...runs, ...experiments]);
+  const rows = results.map((result) => result.results);
+  return { runs: rows.slice(0, runs.length).flat(), experiments: rows.slice(runs.length).flat() };
 }
 
 const RUNS = `
