@@ -32,7 +32,8 @@ export async function getRun(deps: Deps, asked: string): Promise<RunShown> {
 
 /** Its maker has heard of it, so that MLflow is to hear of it as well. */
 export async function touch(deps: Deps, streamId: number): Promise<void> {
-  if (await touchRun(deps.db, streamId, deps.now())) await sendPokes(deps, [{ streamId, urgent: true }]);
+  // The turn that it was made with may not be over yet, and a poke that comes then would be lost on it.
+  if (await touchRun(deps.db, streamId, deps.now())) await sendPokes(deps, [{ streamId, urgent: false }]);
 }
 
 /** A run as MLflow has it, under the ids that were given first. */

@@ -74,7 +74,7 @@ async function takeUp(deps: Deps, run: KnownRun): Promise<KnownRun> {
     },
   };
   await take(deps, run, facts, {
-    runId: run.key,
+    runId: run.runId,
     experimentId: experiment.id,
     artifactUri: shown.artifactUri,
     lifecycle: run.lifecycle,

@@ -4,6 +4,8 @@ import type { Run } from "./types.ts";
 export const TRIAL_TAG = "thunderline_trial_id";
 export const MODEL_RUN_TAG = "thunderline_model_run_id";
 export const PARENT_TAG = "mlflow.parentRunId";
+/** The id by which MLflow's clients know a run that they made through the gateway. */
+export const RUN_ID_TAG = "relay.run_id";
 /** MLflow's own copy of a run's name: either changes the other. */
 export const RUN_NAME_TAG = "mlflow.runName";
 

@@ -7,6 +7,7 @@ import type { Deps } from "../../src/relay/deps.ts";
 import { digest } from "../../src/relay/intake/identify.ts";
 import { ingest } from "../../src/relay/intake/ingest.ts";
 import { FakeMlflow } from "./fake-mlflow.ts";
+import { type Death, MOMENTS, mortal, SLEEP_MS } from "./mortal.ts";
 
 /**
  * A turn may end anywhere: its isolate dies, between any two of its round trips to the database, or before it hears the
@@ -19,57 +20,6 @@ const AT_ONCE = 5;
 const MAX_TURNS = 12;
 const ALL_POINTS_MS = 300_000;
 let count = 0;
-
-/** `before`: what was asked never came to the database. `after`: it was done, and nobody heard it. */
-const MOMENTS = ["before", "after"] as const;
-/** It dies, or it sleeps for so long that another takes what it has in hand, and goes on as if nothing had been. */
-type Death = { trip: number; moment: (typeof MOMENTS)[number]; sleeps?: boolean };
-
-/** Longer than any lease. */
-const SLEEP_MS = 600_000;
-
-/** The database of an isolate that dies, or sleeps, at one of its round trips, and how many there were. */
-function mortal(real: D1Database, death: Death | null, sleep: () => Promise<void>) {
-  const state = { trips: 0 };
-  const inner = new WeakMap<D1PreparedStatement, D1PreparedStatement>();
-  const trip = async <T>(work: () => Promise<T>): Promise<T> => {
-    const n = state.trips++;
-    if (death?.sleeps) {
-      if (n === death.trip && death.moment === "before") await sleep();
-      const answer = await work();
-      if (n === death.trip && death.moment === "after") await sleep();
-      return answer;
-    }
-    const isDead = death !== null && (n > death.trip || (n === death.trip && death.moment === "before"));
-    if (isDead) throw new Error("the isolate is gone");
-    const answer = await work();
-    if (n === death?.trip) throw new Error("the isolate is gone");
-    return answer;
-  };
-  const wrap = (statement: D1PreparedStatement): D1PreparedStatement => {
-    const outer = new Proxy(statement, {
-      get(target, name) {
-        if (name === "bind") return (...values: unknown[]) => wrap(target.bind(...values));
-        const member: unknown = Reflect.get(target, name);
-        if (typeof member !== "function") return member;
-        return (...args: unknown[]) => trip(async () => Reflect.apply(member, target, args));
-      },
-    });
-    inner.set(outer, statement);
-    return outer;
-  };
-  const db = new Proxy(real, {
-    get(target, name) {
-      if (name === "prepare") return (sql: string) => wrap(target.prepare(sql));
-      if (name === "batch")
-        return (statements: D1PreparedStatement[]) =>
-          trip(() => target.batch(statements.map((one) => inner.get(one) ?? one)));
-      const member: unknown = Reflect.get(target, name);
-      return typeof member === "function" ? member.bind(target) : member;
-    },
-  });
-  return { db, state };
-}
 
 function point(step: number): Point {
   return { key: "loss", value: 1 / step, step, timestamp: BEGUN_MS + step };

@@ -33,6 +33,9 @@ export class FakeRefusal {
   }
 }
 
+/** No two servers of one test have an id in common. */
+let made = 0;
+
 const none = () => new FakeRefusal("RESOURCE_DOES_NOT_EXIST", "No such experiment exists", 404);
 
 export class FakeExperiments {
@@ -42,7 +45,7 @@ export class FakeExperiments {
 
   /** Makes one, as somebody else would; its id. */
   add(name: string, tags: Iterable<readonly [string, string]> = []): string {
-    const id = String(this.byId.size);
+    const id = String(++made);
     this.byId.set(id, new FakeExperiment(name, tags));
     return id;
   }
@@ -80,7 +83,7 @@ export class FakeExperiments {
       }
       case "experiments/update":
         if (found?.lifecycle !== "active") return none();
-        if (this.named(body.new_name ?? "")) return taken();
+        if ((this.named(body.new_name ?? "")?.[0] ?? id) !== id) return taken();
         found.name = body.new_name ?? found.name;
         return {};
       case "experiments/delete":

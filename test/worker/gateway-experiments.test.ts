@@ -311,7 +311,7 @@ describe("a run that was deleted in MLflow", () => {
         },
       },
     };
-    expect(await w.deliver(() => by)).toBe(true);
+    expect(await w.deliver((turn) => turn(by))).toBe(true);
     expect(run?.lifecycle).toBe(lifecycle);
     expect(await lifecycleOf(run_id)).toBe(lifecycle);
   });

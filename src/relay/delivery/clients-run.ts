@@ -1,4 +1,5 @@
 import { type Core, textOf } from "../../domain/fold.ts";
+import { RUN_ID_TAG } from "../../mlflow/tags.ts";
 import { mirrorLifecycle } from "../../store/delivery/own-runs.ts";
 import { type ClientsRun, clientsRun, hurryParent } from "../../store/gateway/delivery.ts";
 import { experimentById } from "../../store/gateway/experiments.ts";
@@ -6,12 +7,10 @@ import { buryGhost } from "../../store/gateway/ghosts.ts";
 import type { StreamRow } from "../../store/stream/leases.ts";
 import { sendPokes } from "../messages.ts";
 import { stop } from "../stream/stop.ts";
-import { type End, proceed, type Step, type Turn } from "../stream/turn.ts";
+import { proceed, type Step, type Turn } from "../stream/turn.ts";
 import { clientsExperiment } from "./clients-experiment.ts";
 import { ensureRun } from "./run.ts";
 
-/** The id by which MLflow's clients know the run. */
-const RUN_ID_TAG = "relay.run_id";
 /** A client that heard of its run uses it within so long. */
 const UNTOUCHED_MS = 900_000;
 /** How soon to come back for a run that it is nested under. */
@@ -19,17 +18,14 @@ const PARENT_POLL_MS = 1_000;
 /** How soon where somebody has to act first. */
 const BLOCKED_PARENT_POLL_MS = 60_000;
 
-/** A stream as an MLflow client's run; null where it is none. */
-export async function asClients({ deps, stream }: Turn, core: Core): Promise<ClientsRun | null> {
-  return core.run === null ? null : clientsRun(deps.db, stream.id);
-}
-
 /** The run of an MLflow client; false where MLflow is never to hear of it. */
-export async function clientsOwnRun(turn: Turn, core: Core, client: ClientsRun): Promise<Step<boolean>> {
+export async function clientsOwnRun(turn: Turn, core: Core): Promise<Step<boolean>> {
   const { deps, stream } = turn;
-  const untouchedMs = client.createdAt + UNTOUCHED_MS - deps.now();
-  if (stream.mlflowRunId !== null && client.parentId === null) return { ok: true, value: true };
-  if (client.touchedAt === null && stream.mlflowRunId === null) {
+  if (stream.mlflowRunId !== null) return { ok: true, value: true };
+  const client = await clientsRun(deps.db, stream.id);
+  if (!client) throw new Error(`stream ${stream.key} is of an MLflow client that has no such run`);
+  if (client.touchedAt === null) {
+    const untouchedMs = client.createdAt + UNTOUCHED_MS - deps.now();
     if (untouchedMs > 0) return { ok: false, end: { kind: "wait", for: "grace", ms: untouchedMs } };
     // Nor does MLflow hear of what was deleted, with its experiment, before anybody used it.
     if (client.lifecycle === "deleted") return { ok: true, value: false };
@@ -38,7 +34,8 @@ export async function clientsOwnRun(turn: Turn, core: Core, client: ClientsRun):
       return { ok: true, value: false };
     }
   }
-  if (client.parentId !== null) return parentFirst(turn, client.parentId, client.isParentBlocked);
+  const above = await parentFirst(turn, client);
+  if (!above.ok) return above;
   // What nobody used counted as delivered.
   if (stream.plannedSeq > 0 && !(await turn.update({ plannedSeq: 0, deliveredSeq: 0 })))
     return stop(turn, null);
@@ -56,21 +53,21 @@ export async function clientsOwnRun(turn: Turn, core: Core, client: ClientsRun):
   return made.ok ? { ok: true, value: true } : made;
 }
 
-async function parentFirst(
-  { deps, stream }: Turn,
-  parentId: number,
-  isBlocked: boolean,
-): Promise<{ ok: false; end: End }> {
-  if (isBlocked) return { ok: false, end: { kind: "wait", for: "parent", ms: BLOCKED_PARENT_POLL_MS } };
+/** Has the run that it is nested under go to MLflow first, which knows it by its own id. */
+async function parentFirst({ deps, stream }: Turn, { parentId, isParentBlocked }: ClientsRun): Promise<Step> {
+  if (parentId === null) return proceed;
+  if (isParentBlocked) return { ok: false, end: { kind: "wait", for: "parent", ms: BLOCKED_PARENT_POLL_MS } };
   await hurryParent(deps.db, parentId, stream.forced);
   await sendPokes(deps, [{ streamId: parentId, urgent: true }]);
   return { ok: false, end: { kind: "wait", for: "parent", ms: PARENT_POLL_MS } };
 }
 
-/** A run that was deleted or restored is active while it is written to. */
-export async function reopen(turn: Turn, { isLifecycleTold }: ClientsRun): Promise<Step> {
+/** Before anything is sent: the run above it is there, and one that was deleted or restored is active meanwhile. */
+export async function reopen(turn: Turn, client: ClientsRun): Promise<Step> {
+  const above = await parentFirst(turn, client);
+  if (!above.ok) return above;
   const { mlflowRunId } = turn.stream;
-  return isLifecycleTold && mlflowRunId !== null ? setLifecycle(turn, mlflowRunId, "active") : proceed;
+  return client.isLifecycleTold && mlflowRunId !== null ? setLifecycle(turn, mlflowRunId, "active") : proceed;
 }
 
 /** Deletes the run, after all that was said of it is there. */

@@ -1,9 +1,9 @@
 import type { Core } from "../../domain/fold.ts";
 import { textOf } from "../../domain/fold.ts";
-import { readWork } from "../../store/delivery/batch-plan.ts";
 import { coreOf } from "../../store/delivery/parents.ts";
 import { recordConflicts } from "../../store/mirror/conflicts.ts";
 import { readCore } from "../../store/stream/core-column.ts";
+import { readWork } from "../../store/turn/work.ts";
 import { lookAgain, lookFirst } from "../merge/look-first.ts";
 import type { Looks } from "../merge/looks.ts";
 import type { Known, Start } from "../stream/claim-folded.ts";
@@ -11,7 +11,7 @@ import { settleDoubt } from "../stream/fence.ts";
 import { stop } from "../stream/stop.ts";
 import { proceed, type Step, type Turn } from "../stream/turn.ts";
 import { giveInputs } from "./clients-inputs.ts";
-import { asClients, clientsOwnRun, closeDeleted, reopen } from "./clients-run.ts";
+import { clientsOwnRun, closeDeleted, reopen } from "./clients-run.ts";
 import { finish, untag } from "./finish.ts";
 import { modelRun } from "./model-run.ts";
 import { sendAll } from "./send.ts";
@@ -33,9 +33,9 @@ export async function deliver(turn: Turn, { known, above }: Start, looks: Looks)
   const coreNow = () => coreAt(turn, known);
   const core = await coreNow();
   const isNew = stream.mlflowRunId === null;
-  const client = await asClients(turn, core);
-  const ready = await (client && stream.kind === "trial"
-    ? clientsOwnRun(turn, core, client)
+  const isClients = core.run !== null;
+  const ready = await (isClients && stream.kind === "trial"
+    ? clientsOwnRun(turn, core)
     : stream.kind === "trial"
       ? trialRun(turn, core, above)
       : modelRun(turn, core));
@@ -45,9 +45,10 @@ export async function deliver(turn: Turn, { known, above }: Start, looks: Looks)
   if (runId === null) throw new Error(`stream ${stream.key} has no run after one was ensured`);
   const settled = await settleDoubt(turn);
   if (!settled.ok) return settled;
+  let work = await readWork(deps.db, turn.stream);
+  const client = isClients ? work.client : null;
   const opened = client === null ? proceed : await reopen(turn, client);
   if (!opened.ok) return opened;
-  let work = await readWork(deps.db, turn.stream);
   await noteLateClaims(turn, core, work.parentExperiment);
   const looked = await lookFirst(turn, looks, core, runId, {
     isNew,

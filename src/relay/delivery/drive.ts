@@ -70,6 +70,8 @@ async function turnWith(deps: Deps, streamId: number, looks: Looks): Promise<Dri
   // Another may have the lease, and need no poke; or it was given back, and the answer was lost.
   if (!released) return { poke: end.kind === "wait" ? end.ms : gatherMs };
   if (delivered) deps.tally.add("relay_events_delivered_total", released.delivered);
+  // What is waited for may have come while this turn found that it had not.
+  if (end.kind === "wait" && end.for === "grace" && released.pokeNeeded) return { poke: gatherMs };
   if (end.kind === "wait") return { poke: end.for === "breaker" ? null : end.ms };
   if (end.kind === "full") return { poke: FULL_RETRY_MS };
   if (end.kind === "more" || more) return { poke: 0 };

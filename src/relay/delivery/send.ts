@@ -1,11 +1,12 @@
 import { type Items, pieces } from "../../mlflow/plan.ts";
-import { type Next, planHelping, readNext, type Work } from "../../store/delivery/batch-plan.ts";
+import { type Next, planHelping, readNext } from "../../store/delivery/batch-plan.ts";
 import {
   type Batch,
   markUntouched,
   type PlannedBatches,
   pendingBatches,
 } from "../../store/delivery/batches.ts";
+import type { Work } from "../../store/turn/work.ts";
 import { makeRoom, slotFor } from "../stream/confirm.ts";
 import { stop } from "../stream/stop.ts";
 import { proceed, type Step, type Turn } from "../stream/turn.ts";

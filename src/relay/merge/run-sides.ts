@@ -12,7 +12,7 @@ import {
 import { mayReopen, runStateOf } from "../../domain/run-state.ts";
 import { statusSaidAt } from "../../domain/status.ts";
 import type { Facts, TerminalStatus } from "../../domain/types.ts";
-import { statusTagOf } from "../../mlflow/tags.ts";
+import { RUN_NAME_TAG, statusTagOf } from "../../mlflow/tags.ts";
 import type { Run, RunStatus } from "../../mlflow/types.ts";
 import type { StoredSides } from "../../store/delivery/agreed.ts";
 import type { SentState } from "../../store/stream/columns.ts";
@@ -92,13 +92,18 @@ export function takenOf(
   return [
     ...(name === null
       ? []
-      : [{ facts: { fields: { run_name: name } }, occurredAt: after(policies.name, relay.name) }]),
+      : [{ facts: nameFacts(name, core), occurredAt: after(policies.name, relay.name) }]),
     ...(status === null ? [] : [{ facts: { over, ...statusFacts(status, seenAt) }, occurredAt: began }]),
     ...[...byTime].flatMap(([occurredAt, changed]) =>
       tagFacts(changed).map((facts) => ({ facts, occurredAt })),
     ),
     ...inPieces([...params]).map((piece) => ({ facts: { params: piece }, occurredAt: began })),
   ];
+}
+
+/** A client of MLflow sees its run's name as a tag too. */
+function nameFacts(name: string, { run }: Core): Facts {
+  return { fields: { run_name: name }, ...(run === null ? {} : { tags: { [RUN_NAME_TAG]: name } }) };
 }
 
 function tagFacts(changed: readonly (readonly [string, string | null])[]): Facts[] {

@@ -5,7 +5,7 @@ import { runStateOf } from "../../domain/run-state.ts";
 import { sameMeaning } from "../../domain/values.ts";
 import type { Failure, Result } from "../../mlflow/failure.ts";
 import { tagEquals } from "../../mlflow/filter.ts";
-import { MODEL_RUN_TAG, statusTagOf, TRIAL_TAG } from "../../mlflow/tags.ts";
+import { MODEL_RUN_TAG, RUN_ID_TAG, statusTagOf, TRIAL_TAG } from "../../mlflow/tags.ts";
 import type { Run, Tag } from "../../mlflow/types.ts";
 import { streamRow } from "../../store/readback/kept.ts";
 import { storeVerdict, type Verdict } from "../../store/readback/verdicts.ts";
@@ -99,11 +99,19 @@ export function compareRest({ before, upto, run, kept }: Opened) {
   };
 }
 
-function identityTags({ kind, trialId, modelRunId }: StreamRow): KeptText[] {
+function identityTags(stream: StreamRow): KeptText[] {
+  const { modelRunId } = stream;
+  const own = ownTag(stream);
   return [
-    ...(kind === "trial" ? [{ key: TRIAL_TAG, value: trialId ?? "", seq: 0 }] : []),
+    ...(own === null ? [] : [{ ...own, seq: 0 }]),
     ...(modelRunId === null ? [] : [{ key: MODEL_RUN_TAG, value: modelRunId, seq: 0 }]),
   ];
+}
+
+/** The tag that names a trial, or a run of an MLflow client's; null for a model run. */
+function ownTag({ kind, key, trialId }: StreamRow): Tag | null {
+  if (kind === "model_run") return null;
+  return trialId === key ? { key: RUN_ID_TAG, value: key } : { key: TRIAL_TAG, value: trialId ?? "" };
 }
 
 /** What differs in the run's own state; null when it cannot be said, since events came meanwhile or are under way. */
@@ -145,15 +153,16 @@ export function foundState(run: Run) {
 
 /** Other runs of the same trial or model run, by the tags that every one of them carries; null: not to be searched. */
 async function doubleRuns(deps: ReadDeps, stream: StreamRow): Promise<Result<string[] | null>> {
-  const { kind, trialId, modelRunId, createNonce, mlflowExperimentId, mlflowRunId } = stream;
+  const { modelRunId, createNonce, mlflowExperimentId, mlflowRunId } = stream;
+  const own = ownTag(stream);
   // A model run's trials carry its id too, so that its own run is known only by the nonce.
   const clauses =
-    kind === "trial"
-      ? [
-          tagEquals(TRIAL_TAG, trialId ?? ""),
+    own === null
+      ? [tagEquals("relay.nonce", createNonce ?? "")]
+      : [
+          tagEquals(own.key, own.value),
           ...(modelRunId === null ? [] : [tagEquals(MODEL_RUN_TAG, modelRunId)]),
-        ]
-      : [tagEquals("relay.nonce", createNonce ?? "")];
+        ];
   if (mlflowExperimentId === null || clauses.includes(null)) return { ok: true, value: null };
   const found = await deps.mlflow.searchRuns({
     experimentIds: [mlflowExperimentId],

@@ -7,9 +7,7 @@ import { agreed, events, metricPoints, params, tags } from "../schema/index.ts";
 import { type Bound, boundRows, heldBy } from "../sql.ts";
 import { readFinals } from "../stream/columns.ts";
 import type { Lease, StreamRow } from "../stream/leases.ts";
-import { tagsToDelete, tagsToSend } from "./agreed.ts";
-import { type Batch, batchesOf, type PlannedBatches, pendingRows } from "./batches.ts";
-import { parentExperiment } from "./parents.ts";
+import type { PlannedBatches } from "./batches.ts";
 import { IN_MLFLOW } from "./tag-in-mlflow.ts";
 
 /** A helping of delivery: a few full batches, planned while those before it are sent. */
@@ -23,40 +21,8 @@ const SENT_FIRST = { ...SENT_AT_ONCE, points: SENT_AT_ONCE.points - 200 };
 /** Positions of a terminal event's metrics without a step, behind those that came with one. */
 const FINALS_FROM = 1_000_000;
 
-/**
- * What a stream has for MLflow: batches that were planned before, the tags that it is about to change or take away
- * there (whether they replace something is for a look to tell), and what is next.
- */
-export type Work = {
-  pending: Batch[];
-  tags: string[];
-  takenAway: string[];
-  /** The experiment that a trial's model run names. */
-  parentExperiment: string | null;
-  next: Next;
-};
-
 /** The next folded events as delivery needs them. */
 export type Next = Awaited<ReturnType<typeof readNext>>;
-
-/** All that a turn has to know of what it is to send, as it is at one moment. */
-export async function readWork(db: D1Database, stream: StreamRow): Promise<Work> {
-  const orm = drizzle(db);
-  const [pending, tags, takenAway, [parent], ...next] = await orm.batch([
-    pendingRows(orm, stream.id),
-    tagsToSend(db, stream),
-    tagsToDelete(db, stream.id),
-    parentExperiment(orm, stream),
-    ...nextQueries(orm, stream),
-  ]);
-  return {
-    pending: batchesOf(pending),
-    tags: tags.results.map(({ key }) => key),
-    takenAway: takenAway.results.map(({ key }) => key),
-    parentExperiment: parent?.name ?? null,
-    next,
-  };
-}
 
 type Marks = Pick<StreamRow, "id" | "plannedSeq" | "foldedSeq">;
 
@@ -66,8 +32,8 @@ export async function readNext(db: D1Database, stream: Marks) {
   return orm.batch(nextQueries(orm, stream));
 }
 
-/** The events, and what they added: points, parameters first accepted and tags last changed there. */
-function nextQueries(orm: DrizzleD1Database, { id, plannedSeq, foldedSeq }: Marks) {
+/** The queries for them: the events, and what they added: points, parameters first accepted and tags last changed there. */
+export function nextQueries(orm: DrizzleD1Database, { id, plannedSeq, foldedSeq }: Marks) {
   const helping = nextEvents(id, plannedSeq, plannedSeq === 0 ? SENT_FIRST : SENT_AT_ONCE);
   const isNext = (seq: SQLWrapper) => and(helping(seq), lte(seq, foldedSeq));
   // What was taken from MLflow need not be sent there.

@@ -15,9 +15,9 @@ export async function ownRuns(db: D1Database, most: number): Promise<string[]> {
   return results.map(({ id }) => id);
 }
 
-/** Whether a stream other than this one has a run. */
+/** Whether a stream other than this one has a run, which may be named by the id that an MLflow client knows it by. */
 export async function isRunOfAnother(db: D1Database, runId: string, streamId: number): Promise<boolean> {
-  const query = "select 1 from streams where mlflow_run_id = ?1 and id <> ?2";
+  const query = "select 1 from streams where (mlflow_run_id = ?1 or key = ?1) and id <> ?2";
   return (await db.prepare(query).bind(runId, streamId).first()) !== null;
 }
 

@@ -1,5 +1,6 @@
 import type { LifecycleStage } from "../../domain/words.ts";
 import { PARENT_TAG } from "../../mlflow/tags.ts";
+import { Bound } from "../sql.ts";
 
 /** What delivery has to know of an MLflow client's run, beside its stream. Times in epoch milliseconds. */
 export type ClientsRun = {
@@ -26,15 +27,23 @@ type Row = Omit<ClientsRun, "isLifecycleTold" | "hasInputs" | "isParentBlocked">
 
 /** Null where no client of MLflow made the run or wrote to it. */
 export async function clientsRun(db: D1Database, streamId: number): Promise<ClientsRun | null> {
-  const row = await db.prepare(CLIENTS_RUN).bind(streamId, PARENT_TAG).first<Row>();
-  return (
-    row && {
-      ...row,
-      isLifecycleTold: row.isLifecycleTold === 1,
-      hasInputs: row.hasInputs === 1,
-      isParentBlocked: row.isParentBlocked === 1,
-    }
-  );
+  return readClients(await db.prepare(CLIENTS_RUN).bind(streamId, PARENT_TAG).all<Row>());
+}
+
+/** The query for it, and what it has found. */
+export function clientsRow(db: D1Database, streamId: number): Bound<Row> {
+  return new Bound<Row>(db, CLIENTS_RUN, streamId, PARENT_TAG);
+}
+
+export function readClients({ results: [row] }: D1Result<Row>): ClientsRun | null {
+  return row
+    ? {
+        ...row,
+        isLifecycleTold: row.isLifecycleTold === 1,
+        hasInputs: row.hasInputs === 1,
+        isParentBlocked: row.isParentBlocked === 1,
+      }
+    : null;
 }
 
 /** Of two runs that are nested under each other neither waits, nor does one whose parent was given up. */

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import type { LifecycleStage } from "../../domain/words.ts";
 import type { Experiment } from "../../mlflow/types.ts";
+import { LAST_SEQ } from "../journal/sql.ts";
 import { isBuried } from "./ghosts.ts";
 
 /** Experiments as MLflow's clients see them: made here, used here, or only seen in MLflow. */
@@ -155,10 +156,33 @@ export async function changeExperiment(
   id: string,
   change: ExperimentChange,
 ): Promise<boolean> {
-  const statements = statementsOf(db, id, change);
-  const [first] = await db.batch(statements);
-  return (first?.meta.changes ?? 0) > 0;
+  const results = await db.batch(statementsOf(db, id, change));
+  return (results.at(-1)?.meta.changes ?? 0) > 0;
 }
+
+const MOVE_RUNS = `
+  update gateway_runs set lifecycle = ?2
+  where experiment_id = ?1 and lifecycle <> ?2 and not ${isBuried("gateway_runs")}
+    and exists (select 1 from gateway_experiments where id = ?1 and lifecycle <> ?2)`;
+
+/**
+ * MLflow may never hear that an experiment was deleted which is restored soon after. The runs in it that were deleted by
+ * themselves are told it one by one then.
+ */
+const RESTORED = `
+  select g.stream_id from gateway_experiments x join gateway_runs g on g.experiment_id = x.id and g.lifecycle = 'deleted'
+  join mlflow_runs r on r.stream_id = g.stream_id and r.lifecycle_stage = 'deleted'
+  where x.id = ?1 and x.lifecycle = 'deleted' and x.sent ->> '$.lifecycle' = 'active'`;
+const RESTORING = [
+  `insert into events (stream_id, seq, event_id, type, body_hash, occurred_at, accepted_at, correlation_id, facts, points)
+   select stream_id, ${LAST_SEQ} + row_number() over (), own, 'mlflow.run.lifecycle', own, ?2, ?2, own,
+     json_object('lifecycle', 'active'), 0
+   from (select stream_id, lower(hex(randomblob(16))) as own from (${RESTORED}))`,
+  `update tallies set value = max(value, coalesce((select max(e.seq) from events e where e.stream_id in (${RESTORED})), 0))
+   where name = 'journal.seq' and ?2`,
+  `update streams set last_seq = (select max(seq) from events where stream_id = streams.id), updated_at = ?2
+   where id in (${RESTORED})`,
+];
 
 /** What was deleted before anybody used it counts as delivered. */
 const DELIVER_UNUSED = `
@@ -181,22 +205,20 @@ function statementsOf(db: D1Database, id: string, change: ExperimentChange): D1P
           )
           .bind(id, change.name, change.now),
       ];
-    case "lifecycle":
+    case "lifecycle": {
+      const { lifecycle, now } = change;
       return [
+        ...(lifecycle === "active" ? RESTORING.map((query) => db.prepare(query).bind(id, now)) : []),
+        db.prepare(MOVE_RUNS).bind(id, lifecycle),
+        ...(lifecycle === "active" ? [db.prepare(DELIVER_UNUSED).bind(id)] : []),
         db
           .prepare(
             `update gateway_experiments set lifecycle = ?2, updated_time = ?3, ${CHANGED}
              where id = ?1 and lifecycle <> ?2`,
           )
-          .bind(id, change.lifecycle, change.now),
-        db
-          .prepare(
-            `update gateway_runs set lifecycle = ?2
-             where experiment_id = ?1 and lifecycle <> ?2 and not ${isBuried("gateway_runs")}`,
-          )
-          .bind(id, change.lifecycle),
-        ...(change.lifecycle === "active" ? [db.prepare(DELIVER_UNUSED).bind(id)] : []),
+          .bind(id, lifecycle, now),
       ];
+    }
     // A path of JSON cannot hold every key.
     case "tag":
       return [

@@ -13,6 +13,7 @@ import { KEEP_INPUTS, type KeptInput } from "./inputs.ts";
 
 /** A run that is to be made. Times in epoch milliseconds. */
 export type NewRun = {
+  /** The id that its clients know it by. */
   runId: string;
   experimentId: string;
   artifactUri: string;
@@ -65,7 +66,7 @@ export async function keep(
     db.prepare(TOUCH).bind(...isIn, now, how.lifecycle ?? null, Number(how.create === undefined)),
     ...(how.lifecycle === "active" ? [db.prepare(GO_ON).bind(stream.key)] : []),
     ...(parents.length > 0 ? [touchParents] : []),
-    db.prepare(journal.MARK_DIRTY).bind(JSON.stringify([[stream.key, isUrgent, 1]]), now, mark),
+    db.prepare(MARK_KEPT).bind(JSON.stringify([[stream.key, isUrgent, 1]]), now, mark, id),
   ]);
   const isKept = results.some(({ results: rows }) => rows.some((row) => row.event_id === id));
   const dirty = results.at(-1)?.results ?? [];
@@ -76,7 +77,7 @@ export async function keep(
       ...dirty
         .filter((row) => isKept && row.poked_until === mark)
         .map((row) => ({ streamId: Number(row.id), urgent: isUrgent === 1 })),
-      ...touched.map(({ id: parent }) => ({ streamId: Number(parent), urgent: true })),
+      ...touched.map(({ id: parent }) => ({ streamId: Number(parent), urgent: false })),
     ],
     databaseBytes: results.at(-1)?.meta.size_after ?? 0,
   };
@@ -86,17 +87,19 @@ export async function keep(
 function making(
   db: D1Database,
   { runId, experimentId, artifactUri, createdAt, lifecycle, createHash, touchedAt, taken }: NewRun,
-  { kind, modelRunId, trialId }: JournalEvent["stream"],
+  { key, kind, modelRunId, trialId }: JournalEvent["stream"],
   now: number,
 ): D1PreparedStatement[] {
-  const keys = JSON.stringify([runId]);
+  const keys = JSON.stringify([key]);
   return [
     db
       .prepare(MAKE_STREAM)
-      .bind(JSON.stringify([[runId, kind, modelRunId, trialId]]), now, experimentId, Number(taken !== null)),
+      .bind(JSON.stringify([[key, kind, modelRunId, trialId]]), now, experimentId, Number(taken !== null)),
     ...(kind === "trial" ? [db.prepare(journal.INSERT_TRIALS).bind(keys, now)] : []),
-    db.prepare(MAKE_RUN).bind(runId, experimentId, artifactUri, createdAt, lifecycle, createHash, touchedAt),
-    ...(taken === null ? [] : overRows(db, AGREE, agreedRows(taken), runId)),
+    db
+      .prepare(MAKE_RUN)
+      .bind(key, experimentId, artifactUri, createdAt, lifecycle, createHash, touchedAt, runId),
+    ...(taken === null ? [] : overRows(db, AGREE, agreedRows(taken), key)),
   ];
 }
 
@@ -115,7 +118,7 @@ const MAKE_STREAM = `
 
 const MAKE_RUN = `
   insert into gateway_runs (stream_id, run_id, experiment_id, artifact_uri, created_at, lifecycle, create_hash, touched_at)
-  select id, ?1, ?2, ?3, ?4, ?5, ?6, ?7 from streams where key = ?1
+  select id, ?8, ?2, ?3, ?4, ?5, ?6, ?7 from streams where key = ?1
   on conflict do nothing`;
 
 const AGREE = `
@@ -131,6 +134,11 @@ const INSERT_IF_ACTIVE = journal.insertEvents(`
   and not exists (select 1 from json_each(?2) said, events e, json_each(iif(json_valid(e.facts), e.facts, '{}'), '$.params') p
     where e.stream_id = s.id and e.seq > s.folded_seq and e.facts is not null and p.key = said.key
       and p.value is not said.value)`);
+
+/** What was refused pokes nobody. */
+const MARK_KEPT = journal.markDirty(
+  "exists (select 1 from events e where e.stream_id = streams.id and e.event_id = ?4)",
+);
 
 /** The first use of a run's id shows that its maker has heard of it. */
 const TOUCH = `

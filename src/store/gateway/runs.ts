@@ -1,6 +1,7 @@
 import type { LifecycleStage } from "../../domain/words.ts";
 import { type MirroredData, readMirrored } from "../mirror/mirrored.ts";
 import { isBuried } from "./ghosts.ts";
+import { FIRST_ID } from "./search-scope.ts";
 
 /** Runs as MLflow's clients ask for them, by whichever id they have. */
 
@@ -36,7 +37,7 @@ export async function runById(db: D1Database, id: string): Promise<KnownRun | nu
 
 const BY_ID = `
   select s.id as streamId, s.key, s.kind, s.model_run_id as modelRunId, s.trial_id as trialId,
-    iif(g.stream_id is null and s.adopted, s.mlflow_run_id, s.key) as runId, s.mlflow_run_id as mlflowRunId,
+    ${FIRST_ID} as runId, s.mlflow_run_id as mlflowRunId,
     coalesce(g.experiment_id,
       (select x.id from gateway_experiments x where x.mlflow_experiment_id = s.mlflow_experiment_id
         order by x.created_time limit 1),

@@ -90,7 +90,7 @@ const THEIRS = `${ASKED}
     select x.id from gateway_experiments x where x.mlflow_experiment_id = t.id order by x.created_time limit 1)`;
 
 /** A stream's first id: one that a client was given, or a trial's key, before MLflow's of a run that was adopted. */
-export const FIRST_ID = "iif(g.stream_id is null and s.adopted, s.mlflow_run_id, s.key)";
+export const FIRST_ID = "coalesce(g.run_id, iif(s.adopted, s.mlflow_run_id, s.key))";
 
 const FIRST_IDS = `
   select given.value as given, ${FIRST_ID} as firstId

@@ -5,7 +5,8 @@ import { LIFECYCLE_STAGES, RUN_STATUSES } from "../../domain/words.ts";
 /** What MLflow's own clients see: runs and experiments under the ids that they were given first. */
 
 /**
- * A run that an MLflow client made or wrote to, beside its stream. `runId` is the stream's key. The fold writes what it
+ * A run that an MLflow client made or wrote to, beside its stream. `runId` is the id that they
+ * were given first: the stream's key, or MLflow's. The fold writes what it
  * says of its state; `lifecycle` is written with the very request, and follows what is seen in MLflow.
  */
 export const gatewayRuns = sqliteTable(

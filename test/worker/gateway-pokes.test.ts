@@ -1,0 +1,84 @@
+import { beforeEach, expect, it } from "vitest";
+import { sent } from "./api.ts";
+import { call, newRun, read } from "./gateway-api.ts";
+import { emptied, gatewayWorld } from "./gateway-world.ts";
+
+/** Whoever delivers hears of what MLflow's clients write, whatever it is doing just then. */
+
+beforeEach(emptied);
+
+const log = (run_id: string, step: number) =>
+  call("runs/log-metric", { run_id, key: "loss", value: 1, timestamp: 1, step });
+const SOON_MS = 5_000;
+
+/** What is sent to the queue by some work. */
+async function sentBy(work: () => Promise<unknown>): Promise<unknown[]> {
+  const before = sent.trials.length;
+  await work();
+  return sent.trials.slice(before);
+}
+
+it("hears of a write after one that was refused", async () => {
+  const w = gatewayWorld();
+  const run_id = await newRun({ experiment_id: await w.experiment() });
+  await call("runs/log-parameter", { run_id, key: "lr", value: "1" });
+  await w.deliver();
+  expect(await sentBy(() => call("runs/log-parameter", { run_id, key: "lr", value: "2" }))).toEqual([]);
+  const poke = {
+    body: { kind: "poke", streamId: await w.streamOf(run_id) },
+    delaySeconds: expect.any(Number),
+  };
+  expect(await sentBy(() => log(run_id, 1))).toEqual([poke]);
+});
+
+it("hears of the first use of a run, though it comes in the turn that finds it unused", async () => {
+  const w = gatewayWorld();
+  const run_id = await newRun({ experiment_id: await w.experiment() });
+  let isUsed = false;
+  const use = async () => {
+    if (isUsed) return;
+    isUsed = true;
+    await log(run_id, 1);
+    // Its own poke finds the run in other hands.
+    await w.turn(run_id);
+  };
+  const prepare = (sql: string) => {
+    const statement = w.deps.db.prepare(sql);
+    return sql.includes("as isLifecycleTold") ? usedAfter(statement, use) : statement;
+  };
+  const db = new Proxy(w.deps.db, {
+    get(target, name) {
+      if (name === "prepare") return prepare;
+      const member: unknown = Reflect.get(target, name);
+      return typeof member === "function" ? member.bind(target) : member;
+    },
+  });
+  const driven = await w.turn(run_id, { ...w.deps, db });
+  expect(isUsed).toBe(true);
+  expect("poke" in driven && driven.poke !== null && driven.poke <= SOON_MS).toBe(true);
+});
+
+it("hears of it as late as that turn may be, where the run is only read", async () => {
+  const w = gatewayWorld();
+  const run_id = await newRun({ experiment_id: await w.experiment() });
+  const pokes = await sentBy(() => read("runs/get", { run_id }));
+  expect(pokes).toMatchObject([{ body: { kind: "poke" }, delaySeconds: 2 }]);
+  expect(await sentBy(() => read("runs/get", { run_id }))).toEqual([]);
+});
+
+/** A statement after whose answer something is done. */
+function usedAfter(statement: D1PreparedStatement, use: () => Promise<void>): D1PreparedStatement {
+  return new Proxy(statement, {
+    get(target, name) {
+      if (name === "bind") return (...values: unknown[]) => usedAfter(target.bind(...values), use);
+      if (name === "all")
+        return async () => {
+          const answer = await target.all();
+          await use();
+          return answer;
+        };
+      const member: unknown = Reflect.get(target, name);
+      return typeof member === "function" ? member.bind(target) : member;
+    },
+  });
+}

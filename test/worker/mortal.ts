@@ -1,0 +1,52 @@
+/** A database whose user dies, or sleeps, at a chosen one of its round trips. */
+
+/** `before`: what was asked never came to the database. `after`: it was done, and nobody heard it. */
+export const MOMENTS = ["before", "after"] as const;
+/** It dies, or it sleeps for so long that another takes what it has in hand, and goes on as if nothing had been. */
+export type Death = { trip: number; moment: (typeof MOMENTS)[number]; sleeps?: boolean };
+
+/** Longer than any lease. */
+export const SLEEP_MS = 600_000;
+
+/** The database of an isolate that dies, or sleeps, at one of its round trips, and how many there were. */
+export function mortal(real: D1Database, death: Death | null, sleep: () => Promise<void>) {
+  const state = { trips: 0 };
+  const inner = new WeakMap<D1PreparedStatement, D1PreparedStatement>();
+  const trip = async <T>(work: () => Promise<T>): Promise<T> => {
+    const n = state.trips++;
+    if (death?.sleeps) {
+      if (n === death.trip && death.moment === "before") await sleep();
+      const answer = await work();
+      if (n === death.trip && death.moment === "after") await sleep();
+      return answer;
+    }
+    const isDead = death !== null && (n > death.trip || (n === death.trip && death.moment === "before"));
+    if (isDead) throw new Error("the isolate is gone");
+    const answer = await work();
+    if (n === death?.trip) throw new Error("the isolate is gone");
+    return answer;
+  };
+  const wrap = (statement: D1PreparedStatement): D1PreparedStatement => {
+    const outer = new Proxy(statement, {
+      get(target, name) {
+        if (name === "bind") return (...values: unknown[]) => wrap(target.bind(...values));
+        const member: unknown = Reflect.get(target, name);
+        if (typeof member !== "function") return member;
+        return (...args: unknown[]) => trip(async () => Reflect.apply(member, target, args));
+      },
+    });
+    inner.set(outer, statement);
+    return outer;
+  };
+  const db = new Proxy(real, {
+    get(target, name) {
+      if (name === "prepare") return (sql: string) => wrap(target.prepare(sql));
+      if (name === "batch")
+        return (statements: D1PreparedStatement[]) =>
+          trip(() => target.batch(statements.map((one) => inner.get(one) ?? one)));
+      const member: unknown = Reflect.get(target, name);
+      return typeof member === "function" ? member.bind(target) : member;
+    },
+  });
+  return { db, state };
+}
