@@ -33,13 +33,15 @@ export type Match = {
   times?: number;
   after?: number;
   /** Asked of every call that matches otherwise. */
-  when?: () => boolean;
+  when?: (call: { path: string; body: string }) => boolean;
 };
 
 export type Call = {
   path: string;
   body: string;
   at: number;
+  /** Until the answer; null before it. */
+  ms: number | null;
   status: number | null;
   fault: Fault["kind"] | null;
 };
@@ -73,8 +75,7 @@ export class FaultProxy {
   static async start(target: string, headers: Record<string, string> = {}): Promise<FaultProxy> {
     const port = await freePort();
     const proxy = new FaultProxy(target, port, headers);
-    proxy.#server.listen(port, "127.0.0.1");
-    await once(proxy.#server, "listening");
+    await proxy.listen();
     return proxy;
   }
 
@@ -105,6 +106,13 @@ export class FaultProxy {
     await new Promise((done) => this.#server.close(done));
   }
 
+  /** Listens again where it did before `stop`, if it does not. */
+  async listen(): Promise<void> {
+    if (this.#server.listening) return;
+    this.#server.listen(Number(new URL(this.uri).port), "127.0.0.1");
+    await once(this.#server, "listening");
+  }
+
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
@@ -115,6 +123,7 @@ export class FaultProxy {
       path,
       body: body.toString(),
       at: Date.now(),
+      ms: null,
       status: null,
       fault: fault?.kind ?? null,
     };
@@ -142,6 +151,7 @@ export class FaultProxy {
     );
     const said = fault?.kind === "masked" ? fault : answer;
     call.status = said.status;
+    call.ms = Date.now() - call.at;
     if (fault?.kind === "cut") request.socket.destroy();
     else response.writeHead(said.status, said.headers).end(said.body);
   }
@@ -156,7 +166,7 @@ export class FaultProxy {
     for (const rule of this.#rules) {
       if (rule.path !== undefined && ![rule.path].flat().includes(path)) continue;
       if (rule.body !== undefined && !body.includes(rule.body)) continue;
-      if (rule.when && !rule.when()) continue;
+      if (rule.when && !rule.when({ path, body })) continue;
       if (rule.seen++ < (rule.after ?? 0)) continue;
       if (rule.times !== undefined && rule.hits >= rule.times) continue;
       rule.hits++;

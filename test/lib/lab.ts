@@ -3,10 +3,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort, type MlflowServer, startMlflow } from "../../scripts/lib/mlflow-server.ts";
+import { installBeside } from "./beside-mlflow.ts";
 import { FaultProxy } from "./fault-proxy.ts";
 import { MlflowReader } from "./mlflow-read.ts";
 import { Postgres } from "./postgres.ts";
-import { ensurePostgresDriver } from "./postgres-driver.ts";
+
 import { type More, Relay } from "./relay.ts";
 
 /** A real MLflow, a proxy before it that can fail, and the real relay that knows only the proxy. */
@@ -41,7 +42,7 @@ export type PostgresLab = OwnLab & { postgres: Postgres };
 /** The same with MLflow's store in a PostgreSQL, as in production. */
 export function openPostgresLab(vars: Vars = {}, more: More = {}): Promise<PostgresLab> {
   return opening(async (opened) => {
-    await ensurePostgresDriver();
+    await installBeside("3", "postgres");
     const postgres = await Postgres.start();
     opened.defer(() => postgres.destroy());
     return { ...(await withServer(opened, vars, more, postgres.storeUri)), postgres };

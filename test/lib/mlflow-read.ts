@@ -28,9 +28,11 @@ const RUNS_PAGE = 1000;
 export class MlflowReader {
   readonly client: MlflowClient;
 
-  constructor(uri: string) {
+  /** @param token a bearer's, where the server asks for one, as the relay does */
+  constructor(uri: string, token?: string) {
+    const auth = token === undefined ? ({ kind: "none" } as const) : ({ kind: "bearer", token } as const);
     this.client = createMlflowClient(
-      { trackingUri: uri, auth: { kind: "none" }, extraHeaders: {}, timeoutMs: 60_000 },
+      { trackingUri: uri, auth, extraHeaders: {}, timeoutMs: 60_000 },
       { fetch: (url, init) => fetch(url, init), now: Date.now },
     );
   }

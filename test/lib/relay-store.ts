@@ -54,6 +54,21 @@ export class RelayStore {
     );
   }
 
+  /**
+   * The same of what MLflow's own clients logged: ids of runs, and names of experiments. A run that nobody used since it
+   * was made does not count: its maker may never have heard of it.
+   */
+  clientsBehind(): string[] {
+    const query = `select run_id as what from streams s join gateway_runs g on g.stream_id = s.id
+      where s.delivered_seq < s.last_seq and g.touched_at is not null
+      union all select name from gateway_experiments where delivered_version < version`;
+    const rows = this.#db.prepare(query).all();
+    return z
+      .array(z.object({ what: z.string() }))
+      .parse(rows)
+      .map(({ what }) => what);
+  }
+
   /** The trial's run in MLflow; null while it has none. */
   runId(modelRunId: string, trialId: string): string | null {
     const row = this.#db
@@ -78,6 +93,13 @@ export class RelayStore {
        from dead_letters d join streams s on s.id = d.stream_id where s.model_run_id = ? order by d.id`,
       modelRunId,
     );
+  }
+
+  /** Of runs that MLflow's own clients made, by the run's id. */
+  clientsDeadLetters(): DeadLetter[] {
+    const query = `select s.trial_id, d.kind, d.item, d.reason
+      from dead_letters d join streams s on s.id = d.stream_id where s.model_run_id is null order by d.id`;
+    return z.array(deadRow).parse(this.#db.prepare(query).all());
   }
 
   /** The trials of which the relay itself wrote something into the journal, such as an edit made in MLflow. */

@@ -33,6 +33,8 @@ export class Relay {
   readonly store: RelayStore;
   /** Where it keeps its database. */
   readonly stateDir: string;
+  /** Of an admin, for any scope. */
+  readonly token = ADMIN_TOKEN;
   readonly #port: number;
   readonly #vars: Record<string, string>;
   readonly #more: More;

@@ -1,0 +1,152 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { MlflowVersion } from "../../../scripts/lib/mlflow-install.ts";
+import { FAULTS, FaultProxy } from "../../lib/fault-proxy.ts";
+import { MlflowReader } from "../../lib/mlflow-read.ts";
+import { until } from "../../lib/until.ts";
+import { type Lab, openLab } from "../lab.ts";
+import { type Content, contentOf, withoutClock } from "./content.ts";
+import { type Noted, openStage, PARTS, type Part, type Stage } from "./stage.ts";
+
+/** What happens around a part of a training: before it, in its middle, and after it. */
+type Weather = {
+  begin?: () => Promise<void>;
+  middle?: () => Promise<void>;
+  end?: () => Promise<void>;
+  isAway?: true;
+};
+
+const SLOW_MS = 200;
+/** What the stock client sends again, after waits that grow to minutes. */
+const RETRIED = [408, 429, 500, 502, 503, 504];
+/** Nobody waits so long but for MLflow: it is the client's wait between its second try and its third. */
+const WAIT_MS = 4_000;
+
+/** What MLflow refuses when it comes again: its own clients see that error, too. */
+const ONCE = [
+  "runs/delete-tag",
+  "experiments/create",
+  "experiments/delete",
+  "experiments/restore",
+  "experiments/delete-experiment-tag",
+];
+const UP = "MLflow is up";
+/** What gives up a fit when a file of it is refused, as it is while MLflow is away: little is left to compare. */
+const GIVES_UP: ReadonlySet<Part> = new Set(["autolog"]);
+
+/** The trainings of one version of MLflow's client in every weather, against the same trainings without a relay. */
+export function describeClient(version: MlflowVersion): void {
+  let lab: Lab;
+  /** Between client and relay. */
+  let door: FaultProxy;
+  let stage: Stage;
+  let direct: Stage;
+  const expected = new Map<Part, { noted: Noted; content: Content }>();
+
+  beforeAll(async () => {
+    lab = await openLab();
+    door = await FaultProxy.start(lab.relay.url);
+    stage = await openStage(version, { uri: door.uri, token: lab.relay.token });
+    direct = await openStage(version, { uri: lab.trackingUri });
+    for (const part of PARTS) {
+      const prefix = `direct/${part}`;
+      const noted = await direct.play(part, prefix);
+      expected.set(part, { noted, content: withoutClock(await contentOf(lab.mlflow, prefix)) });
+    }
+  });
+  afterAll(async () => {
+    await direct?.stop();
+    await stage?.stop();
+    await door?.stop();
+    await lab?.close();
+  });
+
+  describe(`MLflow's client ${version}`, () => {
+    test.each<[string, () => Weather]>([
+      [UP, () => ({})],
+      ["MLflow is away from the start", () => ({ begin: () => lab.proxy.stop(), isAway: true })],
+      [
+        "MLflow is stopped in mid-training",
+        () => ({ middle: () => lab.proxy.stop(), end: () => lab.proxy.listen(), isAway: true }),
+      ],
+      [
+        "MLflow is slow",
+        () => ({ begin: async () => void lab.proxy.fail({}, { kind: "stall", ms: SLOW_MS }) }),
+      ],
+      ["the answer to every write is lost once", () => ({ begin: async () => losing(door) })],
+    ])("%s: the training neither fails nor waits, and MLflow has all of it", async (weather, make) => {
+      const { begin, middle, end, isAway } = make();
+      const from = door.calls.length;
+      await begin?.();
+      const noted = new Map<Part, Noted>();
+      for (const part of PARTS) {
+        noted.set(part, await stage.play(part, `${weather}/${part}`, middle ? { middle } : {}));
+        await end?.();
+      }
+      await calm();
+      const calls = door.calls.slice(from).filter(({ fault }) => fault === null);
+      expect(calls.filter(({ status }) => status === null || RETRIED.includes(status))).toEqual([]);
+      const waited = calls.filter(({ path, ms }) => !isPassedOn(path) && (ms ?? WAIT_MS) >= WAIT_MS);
+      expect(waited).toEqual([]);
+      await delivered();
+      for (const part of PARTS) {
+        const prefix = `${weather}/${part}`;
+        const content = await contentOf(lab.mlflow, prefix);
+        const shown = await contentOf(new MlflowReader(lab.relay.url, lab.relay.token), prefix);
+        expect.soft(shown, `what the relay shows of ${part}`).toEqual(content);
+        if (isAway && GIVES_UP.has(part)) continue;
+        expect.soft(noted.get(part), `what ${part} read`).toEqual(expected.get(part)?.noted);
+        expect.soft(withoutClock(content), `what MLflow has of ${part}`).toEqual(expected.get(part)?.content);
+      }
+    });
+
+    test("a run that ended goes on by either of its ids, also while MLflow is away", async () => {
+      const parent = async (experiment: string) => {
+        const runs = await lab.mlflow.runs(experiment);
+        return runs.find(({ name }) => name === "parent");
+      };
+      const [here, there] = [await parent(`${UP}/fluent`), await parent("direct/fluent")];
+      await lab.proxy.stop();
+      const ids = [here?.tags["relay.run_id"], here?.runId];
+      const noted = await stage.play("resume", `${UP}/fluent`, { given: ids });
+      const given = [there?.runId, there?.runId];
+      expect(noted).toEqual(await direct.play("resume", "direct/fluent", { given }));
+      await calm();
+      await delivered();
+      expect(withoutClock(await contentOf(lab.mlflow, `${UP}/fluent`))).toEqual(
+        withoutClock(await contentOf(lab.mlflow, "direct/fluent")),
+      );
+    });
+  });
+
+  async function calm(): Promise<void> {
+    door.heal();
+    lab.proxy.heal();
+    await lab.proxy.listen();
+  }
+
+  async function delivered(): Promise<void> {
+    await lab.relay.cron();
+    const behind = () => lab.relay.store.clientsBehind();
+    await until(
+      "everything is in MLflow",
+      () => behind().length === 0,
+      () => behind().join("\n"),
+    );
+  }
+}
+
+/** Files go on to MLflow, and are there before they are answered. */
+function isPassedOn(path: string): boolean {
+  return path.includes("mlflow-artifacts");
+}
+
+/** Of calls that are the same every second gets through with its answer. */
+function losing(door: FaultProxy): void {
+  const seen = new Map<string, number>();
+  const isLost = ({ path, body }: { path: string; body: string }) => {
+    const times = (seen.get(path + body) ?? 0) + 1;
+    seen.set(path + body, times);
+    return body !== "" && !ONCE.includes(path) && times % 2 === 1;
+  };
+  door.fail({ when: isLost }, FAULTS.cut);
+}
