@@ -7,7 +7,8 @@ import { type RelayProcess, startRelay } from "../scripts/lib/relay-process.ts";
 const trialList = z.object({ trials: z.array(z.unknown()) });
 const readiness = z.object({ queue: z.object({ backlog: z.number().nullable() }) });
 
-const TOKEN = "bench-token-of-more-than-16-characters";
+/** Of an admin. */
+export const TOKEN = "bench-token-of-more-than-16-characters";
 const POLL_MS = 250;
 /** Longer than the gather window, within which a message is on its way but in nobody's backlog. */
 const SETTLE_MS = 3_000;

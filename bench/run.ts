@@ -7,6 +7,7 @@ import { acknowledgement } from "./acknowledgement.ts";
 import { costTables } from "./cost-tables.ts";
 import { countCosts } from "./costs.ts";
 import { delivery } from "./delivery.ts";
+import { trainingLoop, trainingLoopTable } from "./gateway.ts";
 import { kindness } from "./kindness.ts";
 import { measureScale } from "./scale.ts";
 import { scaleTables } from "./scale-tables.ts";
@@ -14,15 +15,17 @@ import { speedTables } from "./speed-tables.ts";
 import { writePart } from "./write-part.ts";
 
 /**
- * `npm run bench -- [--prices | --scale] [--write | --json]`: the figures of docs/benchmarks.md as its tables, which
+ * `npm run bench -- [--prices | --scale | --loop] [--write | --json]`: the figures of docs/benchmarks.md as its tables, which
  * `--write` puts into it, or as one JSON object. Local figures, from local workerd and SQLite; read the ratios, and what is counted.
  *
- * With `--prices` only what is counted, with its price; with `--scale` the same and the answers' times over a long past.
+ * With `--prices` only what is counted, with its price; with `--scale` the same and the answers' times over a long past;
+ * with `--loop` only what MLflow's own client adds to a training loop.
  */
 const { values } = parseArgs({
   options: {
     prices: { type: "boolean", default: false },
     scale: { type: "boolean", default: false },
+    loop: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     write: { type: "boolean", default: false },
   },
@@ -42,7 +45,11 @@ try {
   } else if (values.prices) {
     const costs = await countCosts(join(dir, "costs"), mlflow.uri, say);
     print(costs, { costs: costTables(costs) });
+  } else if (values.loop) {
+    const loop = await trainingLoop(join(dir, "loop"), mlflow.uri, say);
+    print(loop, { loop: trainingLoopTable(loop) });
   } else {
+    const loop = await trainingLoop(join(dir, "loop"), mlflow.uri, say);
     say("acknowledgement: one connection, one call after the other");
     const acknowledged = await acknowledgement(join(dir, "ack"), mlflow.uri);
     say("kindness: MLflow calls for single-metric events, counted by a proxy");
@@ -54,7 +61,10 @@ try {
       kindness: calls,
       delivery: await delivery(join(dir, "delivery"), say),
     };
-    print({ ...speed, costs }, { speed: speedTables(speed), costs: costTables(costs) });
+    print(
+      { loop, ...speed, costs },
+      { loop: trainingLoopTable(loop), speed: speedTables(speed), costs: costTables(costs) },
+    );
   }
 } finally {
   await mlflow.stop();
