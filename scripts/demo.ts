@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { searchByClient } from "./demo/by-client.ts";
 import { confirmRun } from "./demo/confirm.ts";
 import { twoMoons } from "./demo/moons.ts";
 import { seeded } from "./demo/random.ts";
@@ -36,7 +37,10 @@ async function main(): Promise<void> {
     rows.push({ outcome, found, check: runId ? await confirmRun(mlflow, headers, runId, points) : nothing });
   }
   console.log(renderReport(rows, mlflow, relay.answerTimesMs));
-  if (!rows.every(isComplete)) throw new Error("Not everything that was reported is in MLflow.");
+  const trials = outcomes.map(({ trial }) => trial);
+  const isCaughtUp = await searchByClient(relay, trials, { uri: mlflow, headers }, DELIVERY_LIMIT_MS);
+  if (!rows.every(isComplete) || !isCaughtUp)
+    throw new Error("Not everything that was reported is in MLflow.");
 }
 
 async function connect(localToken: string | undefined): Promise<RelayClient> {

@@ -6,30 +6,27 @@ const LIMIT_MS = 10_000;
 
 export type Event = { event: string; event_id: string; occurred_at: string } & Record<string, unknown>;
 
-const Trials = z.object({
-  trials: z.array(
-    z.object({
-      trial_id: z.string(),
-      sync_state: z.string(),
-      mlflow_run_id: z.string().nullable(),
-      mlflow_experiment_id: z.string().nullable(),
-    }),
-  ),
+const Trial = z.object({
+  trial_id: z.string(),
+  sync_state: z.string(),
+  mlflow_run_id: z.string().nullable(),
+  mlflow_experiment_id: z.string().nullable(),
 });
-export type RelayTrial = z.infer<typeof Trials>["trials"][number];
+const Trials = z.object({ trials: z.array(Trial) });
+export type RelayTrial = z.infer<typeof Trial>;
 
 const Ready = z.object({ mlflow: z.object({ tracking_uri: z.string() }) });
 
 /** The relay as a trainer sees it. */
 export class RelayClient {
   readonly url: string;
-  readonly #token: string;
+  readonly token: string;
   /** How long each answer to `send` took. */
   readonly answerTimesMs: number[] = [];
 
   constructor(url: string, token: string) {
     this.url = url.replace(/\/+$/, "");
-    this.#token = token;
+    this.token = token;
   }
 
   /** Posts a batch of events; on a lost or refused request, the same batch again: their ids make that harmless. */
@@ -60,6 +57,11 @@ export class RelayClient {
     return Trials.parse(await this.#json(path)).trials;
   }
 
+  /** @param id the relay's: of what an MLflow client logged, its run's id */
+  async trial(id: string): Promise<RelayTrial> {
+    return Trial.parse(await this.#json(`/api/trials/${id}`));
+  }
+
   async mlflowUri(): Promise<string> {
     // 503 while MLflow is away, with the same body.
     const response = await this.#request("/ready");
@@ -74,7 +76,7 @@ export class RelayClient {
   }
 
   #request(path: string, init: { method?: string; body?: string } = {}): Promise<Response> {
-    const headers = { authorization: `Bearer ${this.#token}`, "content-type": "application/json" };
+    const headers = { authorization: `Bearer ${this.token}`, "content-type": "application/json" };
     return fetch(this.url + path, { ...init, headers, signal: AbortSignal.timeout(LIMIT_MS) });
   }
 }

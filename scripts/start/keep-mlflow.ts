@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isAlive } from "../lib/lock.ts";
 import { type MlflowServer, startMlflow } from "../lib/mlflow-server.ts";
+import { forgetMlflow, noteMlflow } from "./mlflow-pid.ts";
 
 const LOOK_EVERY_MS = 500;
 const FIRST_PAUSE_MS = 1_000;
@@ -18,6 +19,7 @@ type Options = { port: number; dataDir: string; report: (line: string) => void }
 export async function keepMlflow(options: Options): Promise<() => Promise<void>> {
   const stopping = new AbortController();
   let server = await startMlflow(options);
+  await noteMlflow(server);
   void keep();
 
   async function keep(): Promise<void> {
@@ -28,12 +30,15 @@ export async function keepMlflow(options: Options): Promise<() => Promise<void>>
         `MLflow has ended. The relay keeps events until it is back. The end of its log:\n${await logTail(options)}`,
       );
       const next = await restart(options, stopping.signal);
-      if (next) server = next;
+      if (!next) return;
+      server = next;
+      await noteMlflow(server);
     }
   }
 
   return async () => {
     stopping.abort();
+    await forgetMlflow();
     await server.stop(); // one that is just starting ends with this process
   };
 }
