@@ -2,13 +2,13 @@ import type { Deps } from "../relay/deps.ts";
 import { digest } from "../relay/intake/identify.ts";
 import { gatewayEvent } from "./event.ts";
 import { keepOrRefuse } from "./keep.ts";
-import type { DatasetInput } from "./requests/inputs.ts";
+import type { DatasetInput, ModelInput } from "./requests/inputs.ts";
 import { runRef } from "./run-for-write.ts";
 
-/** Keeps the datasets that a run was given, each once. */
+/** Keeps the datasets and models that a run was given, each once. */
 export async function logInputs(
   deps: Deps,
-  { runId, inputs }: { runId: string; inputs: readonly DatasetInput[] },
+  { runId, inputs }: { runId: string; inputs: readonly (DatasetInput | ModelInput)[] },
 ): Promise<void> {
   const run = await runRef(deps, runId);
   const kept = await Promise.all(

@@ -23,9 +23,11 @@ export function loggingCalls(send: Send) {
     deleteTag: ({ runId, key }: { runId: string; key: string }): Promise<Result<void>> =>
       send(write("runs/delete-tag", nothing, { run_id: runId, key })),
 
-    /** The same dataset again is stored once. `input`: MLflow's JSON of a dataset and the tags of its use. */
-    logInput: ({ runId, input }: { runId: string; input: object }): Promise<Result<void>> =>
-      send(write("runs/log-inputs", nothing, { run_id: runId, datasets: [input] })),
+    /** The same again is stored once. `input`: MLflow's JSON of a dataset and the tags of its use, or of a model's id. */
+    logInput: ({ runId, input }: { runId: string; input: object }): Promise<Result<void>> => {
+      const of = "model_id" in input ? "models" : "datasets";
+      return send(write("runs/log-inputs", nothing, { run_id: runId, [of]: [input] }));
+    },
 
     /** MLflow writes params, then metrics, then tags, in separate transactions. */
     logBatch: ({ runId, metrics, params, tags }: Batch): Promise<Result<void>> =>

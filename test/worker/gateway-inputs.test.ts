@@ -34,3 +34,13 @@ it("a run that is deleted is given none", async () => {
   expect([status, body.error_code]).toEqual([400, "INVALID_PARAMETER_VALUE"]);
   expect((await runOf(run_id)).inputs).toEqual({});
 });
+
+it("a model that a run was given is shown beside the datasets", async () => {
+  const run_id = await newRun();
+  const models = [{ model_id: "m-1" }];
+  await call("runs/log-inputs", { run_id, datasets: [{ tags, dataset }], models });
+  expect((await runOf(run_id)).inputs).toEqual({
+    dataset_inputs: [{ tags, dataset }],
+    model_inputs: models,
+  });
+});

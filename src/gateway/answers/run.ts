@@ -19,7 +19,7 @@ export type RunShown = {
   params: readonly Pair[];
   tags: readonly Pair[];
   metrics: readonly Latest[];
-  /** The datasets that it was given, as they were said. */
+  /** The datasets and models that it was given, as they were said. */
   inputs?: readonly object[];
 };
 
@@ -54,8 +54,17 @@ export function runOf(run: RunShown) {
       ...listed("params", run.params),
       ...listed("tags", run.tags),
     },
-    inputs: run.inputs?.length ? { dataset_inputs: run.inputs } : {},
+    inputs: inputsOf(run.inputs ?? []),
     outputs: {},
+  };
+}
+
+function inputsOf(inputs: readonly object[]) {
+  const models = inputs.filter((input) => "model_id" in input);
+  const datasets = inputs.filter((input) => !("model_id" in input));
+  return {
+    ...(datasets.length === 0 ? {} : { dataset_inputs: datasets }),
+    ...(models.length === 0 ? {} : { model_inputs: models }),
   };
 }
 

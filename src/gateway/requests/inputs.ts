@@ -1,4 +1,4 @@
-import { invalid, Refusal } from "../refusal.ts";
+import { invalid } from "../refusal.ts";
 import type { Raw } from "./body.ts";
 import { listOf, message, text } from "./message.ts";
 import type { Pair } from "./names.ts";
@@ -17,6 +17,9 @@ export type DatasetInput = {
     profile?: string;
   };
 };
+
+/** A logged model that a run was given. */
+export type ModelInput = { model_id: string };
 
 const DATASET = message({
   name: text,
@@ -43,14 +46,17 @@ const MAX_CHARS = { name: 500, digest: 36, source: 65_535, schema: 1_048_575, pr
 const MAX_BODY_CHARS = 600_000;
 
 /**
- * POST runs/log-inputs. Models wait for a later version.
+ * POST runs/log-inputs. A model has MLflow's own id, here too.
  * @throws Refusal
  */
-export function readLogInputs(body: Raw): { runId: string; inputs: DatasetInput[] } {
+export function readLogInputs(body: Raw): { runId: string; inputs: (DatasetInput | ModelInput)[] } {
   const { run_id: runId = "", datasets = [], models = [] } = readJson(LOG_INPUTS, body);
-  if (models.length > 0)
-    throw new Refusal("NOT_IMPLEMENTED", "The relay does not keep the models that a run was given yet.");
-  return { runId, inputs: datasets.map(readInput) };
+  return { runId, inputs: [...datasets.map(readInput), ...models.map(readModel)] };
+}
+
+function readModel({ model_id = "" }: Partial<ModelInput>, i: number): ModelInput {
+  if (!isThere(model_id)) throw invalid(missing(`models[${i}].model_id`));
+  return { model_id };
 }
 
 function readInput(
