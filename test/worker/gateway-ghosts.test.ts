@@ -152,3 +152,19 @@ it("is looked at by the cron's next pass, though the message that somebody used 
   const behind = await behindStreams(env.DB, w.deps.now(), { afterId: 0, limit: 10, deliver: "all" });
   expect(behind.map(({ dueInMs }) => dueInMs)).toEqual([0]);
 });
+
+it("is used while the breaker is open, and goes to MLflow as soon as it is closed", async () => {
+  const w = gatewayWorld();
+  const run = await newRun({ ...same, experiment_id: await w.experiment() });
+  await w.deliver();
+  const insert = `insert into breakers (server, state, failures, probe_at, updated_at)
+    values ('http://mlflow.test', 'open', 5, ?1, 0)`;
+  await env.DB.prepare(insert)
+    .bind(w.deps.now() + QUARTER_MS)
+    .run();
+  await log(run, "loss");
+  await w.turn(run);
+  await env.DB.prepare("delete from breakers").run();
+  await w.turn(run);
+  expect([...w.runs().keys()]).toEqual([run]);
+});

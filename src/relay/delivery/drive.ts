@@ -123,9 +123,10 @@ function whyIdle(deps: Deps, stream: StreamRow, breakerOpen: boolean): StreamVal
   const { config, now } = deps;
   if (stream.deliveredSeq >= stream.lastSeq) return { forced: false, waitingFor: null };
   if (!config.enabled || !(config.autoSync || stream.forced) || isStopped(stream)) return {};
-  if (breakerOpen) return { waitingFor: "breaker" };
   // A stream that waits for an announcement may just have got it; another has its own poke on the way.
-  return stream.waitingFor !== "grace" && stream.nextAttemptAt > now() ? {} : null;
+  const isGrace = stream.waitingFor === "grace";
+  if (breakerOpen) return { waitingFor: "breaker", ...(isGrace ? { nextAttemptAt: 0 } : {}) };
+  return !isGrace && stream.nextAttemptAt > now() ? {} : null;
 }
 
 function valuesAfter(deps: Deps, stream: StreamRow, end: End): StreamValues {
