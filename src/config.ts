@@ -80,6 +80,8 @@ const variables = z
     RELAY_ORPHANS: z.enum(["leave", "close"], "must be leave or close").default("close"),
     RELAY_MAX_DATABASE_MB: whole(1, 10_000).default(9_000),
     RELAY_RETENTION_DAYS: whole(0, 3_650).default(30),
+    RELAY_MAX_ARTIFACT_MB: whole(1, 5_000).default(100),
+    RELAY_ARTIFACT_RETENTION_DAYS: whole(0, 3_650).optional(),
     RELAY_REPEATS_KNOWN_DAYS: whole(0, 3_650).default(14),
     RELAY_RETRY_BASE_MS: whole(10, 60_000).default(1_000),
     RELAY_RETRY_MAX_MS: whole(100, 3_600_000).default(60_000),
@@ -132,6 +134,14 @@ function toConfig(env: z.output<typeof variables>) {
     orphans: env.RELAY_ORPHANS,
     maxDatabaseBytes: env.RELAY_MAX_DATABASE_MB * 1_000_000,
     retentionMs: env.RELAY_RETENTION_DAYS * 86_400_000,
+    artifacts: {
+      maxBytes: env.RELAY_MAX_ARTIFACT_MB * 1_000_000,
+      /** How long the bytes stay here once MLflow has them; null: for good. */
+      retentionMs:
+        env.RELAY_ARTIFACT_RETENTION_DAYS === undefined
+          ? null
+          : env.RELAY_ARTIFACT_RETENTION_DAYS * 86_400_000,
+    },
     identitiesMs: env.RELAY_REPEATS_KNOWN_DAYS * 86_400_000,
     retry: { baseMs: env.RELAY_RETRY_BASE_MS, maxMs: env.RELAY_RETRY_MAX_MS },
     breaker: {

@@ -16,6 +16,8 @@ export type Failure =
   | { kind: "invalid_item"; problems: FieldProblem[] }
   | { kind: "too_deep"; problems: FieldProblem[] }
   | { kind: "conflict"; detail: string }
+  | { kind: "no_such_range"; detail: string; bytes: number }
+  | { kind: "not_implemented"; detail: string }
   | { kind: "rejected"; rejection: Rejection; index?: number }
   | { kind: "rate_limited"; detail: string; retryAfterSeconds: number }
   | { kind: "unavailable"; detail: string; retryAfterSeconds: number }
@@ -46,10 +48,12 @@ const STATUS = {
   invalid_item: 422,
   too_deep: 422,
   conflict: 409,
+  no_such_range: 416,
   rate_limited: 429,
   unavailable: 503,
   misconfigured: 500,
   internal: 500,
+  not_implemented: 501,
 } as const;
 
 const TITLE: Record<string, string> = {
@@ -63,6 +67,8 @@ const TITLE: Record<string, string> = {
   invalid_item: "MLflow would not take this item",
   too_deep: "The body nests too deep",
   conflict: "This cannot be done as things stand",
+  no_such_range: "The file has no such range",
+  not_implemented: "This relay cannot do this",
   rate_limited: "Too many requests",
   unavailable: "Nothing can be taken just now",
   misconfigured: "The relay is not configured right",
@@ -145,6 +151,7 @@ export function problemResponse(failure: Failure, requestId: string): Response {
   if ("retryAfterSeconds" in failure) headers.set("retry-after", String(failure.retryAfterSeconds));
   if ("acceptEncoding" in failure && failure.acceptEncoding)
     headers.set("accept-encoding", failure.acceptEncoding);
+  if (failure.kind === "no_such_range") headers.set("content-range", `bytes */${failure.bytes}`);
   if (failure.kind === "unauthenticated") headers.set("www-authenticate", 'Bearer realm="trial-relay"');
   return new Response(JSON.stringify(problem), { status: problem.status, headers });
 }

@@ -42,6 +42,8 @@ export function wire(
     budget,
     trials: env.TRIALS,
     jobs: env.JOBS,
+    // Bound in wrangler.toml as shipped; a deployment may be without.
+    bucket: env.ARTIFACTS ?? null,
     mlflow,
     writes: mlflow,
     direct: createMlflowClient(config.mlflow, effects),

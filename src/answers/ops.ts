@@ -79,6 +79,7 @@ export const passReport = z.object({
   retired_trials: done,
   pruned_rows: done,
   forgotten_rows: done.describe("Identities of what was pruned long ago, and old settled dead letters."),
+  deleted_objects: done.describe("From the bucket, since no file has them any more."),
   poked_jobs: done,
   summarized_model_runs: done,
   pruned_history_pages: done,

@@ -1,3 +1,4 @@
+import { encodedPath } from "../domain/artifact-path.ts";
 import { read } from "./calls.ts";
 import { classify, failed, type Result, unanswered } from "./failure.ts";
 import { type CallOutcome, describe, type MlflowDeps, observed, type Send } from "./http.ts";
@@ -10,6 +11,21 @@ export type ArtifactFile = { body: ReadableStream<Uint8Array> | null; bytes: num
 
 const DOWNLOAD = { access: "read", target: "id" } as const;
 const ENDPOINT = "get-artifact";
+
+/** A file of a run's, by the address of the run's root in MLflow's artifact store. */
+type Place = { root: string; path: string };
+
+/** What MLflow is given as a file. The body has a known length; `timeoutMs` covers all of it. */
+export type ArtifactUpload = Place & {
+  body: ReadableStream<Uint8Array>;
+  contentType: string;
+  timeoutMs: number;
+};
+
+const UPLOAD = { access: "write", target: "id" } as const;
+const STORE = "mlflow-artifacts/artifacts";
+/** What a server says that does not serve artifacts (`_disable_unless_serve_artifacts` in mlflow/server/handlers.py). */
+const NOT_SERVED = "--no-serve-artifacts";
 
 export function artifactCalls(send: Send, target: Result<Target>, timeoutMs: number, deps: MlflowDeps) {
   return {
@@ -34,7 +50,61 @@ export function artifactCalls(send: Send, target: Result<Target>, timeoutMs: num
      */
     openArtifact: (file: { runId: string; path: string }): Promise<Result<ArtifactFile>> =>
       observed(deps, ENDPOINT, target, (reached) => open(reached, timeoutMs, file, deps)),
+
+    /**
+     * Writes a file over whatever has its path. A server that serves no artifacts is "misconfigured". MLflow says no more
+     * than that it was taken: a listing tells how much of it.
+     */
+    putArtifact: ({ body, contentType, timeoutMs: ms, ...place }: ArtifactUpload): Promise<Result<void>> =>
+      observed(deps, STORE, target, (reached) =>
+        change(reached, ms, place, { method: "PUT", body, headers: { "content-type": contentType } }, deps),
+      ),
+
+    /** Removes a file; succeeds where there is none. */
+    deleteArtifact: (place: Place): Promise<Result<void>> =>
+      observed(deps, STORE, target, (reached) =>
+        change(reached, timeoutMs, place, { method: "DELETE" }, deps),
+      ),
   };
+}
+
+async function change(
+  { api, headers, clean }: Target,
+  timeoutMs: number,
+  { root, path }: Place,
+  init: { method: string; body?: ReadableStream<Uint8Array>; headers?: Record<string, string> },
+  { fetch, now }: MlflowDeps,
+): Promise<CallOutcome<void>> {
+  const request = new Headers(headers);
+  for (const [name, value] of Object.entries(init.headers ?? {})) request.set(name, value);
+  let status: number | null = null;
+  try {
+    const response = await fetch(`${api}${STORE}/${encodedPath(`${root}/${path}`)}`, {
+      ...init,
+      headers: request,
+      redirect: "manual",
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    status = response.status;
+    const body = await response.text();
+    if (status === 200) return { result: { ok: true, value: undefined }, status };
+    const failure = body.includes(NOT_SERVED)
+      ? failed("misconfigured", clean(body), status)
+      : classify(UPLOAD, { status, headers: response.headers, body }, now(), clean);
+    return { result: { ok: false, failure }, status };
+  } catch (error) {
+    const failure = unanswered(UPLOAD, clean(describe(error, timeoutMs)), status);
+    return { result: { ok: false, failure }, status };
+  }
+}
+
+/**
+ * Where a run's files are in the artifact store that the server serves; null where it keeps them elsewhere, out of reach
+ * of whoever only speaks to it.
+ */
+export function servedRoot(artifactUri: string): string | null {
+  const [, root] = /^mlflow-artifacts:(?:\/\/[^/]*)?\/+(.+?)\/*$/.exec(artifactUri) ?? [];
+  return root ?? null;
 }
 
 async function open(

@@ -28,6 +28,8 @@ export type MlflowWrites = Pick<
   | "setTag"
   | "deleteTag"
   | "logInput"
+  | "putArtifact"
+  | "deleteArtifact"
 >;
 export type MlflowReads = Omit<MlflowClient, keyof MlflowWrites>;
 

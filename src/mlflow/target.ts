@@ -18,10 +18,16 @@ export type MlflowSettings = {
 };
 
 /**
- * Where calls go and with what: the server itself, and its REST API with a slash at its end; `clean` takes credentials
+ * Where calls go and with what: the server itself, its REST API, and of that the tracking part, each of both with a slash at its end; `clean` takes credentials
  * out of a text.
  */
-export type Target = { server: string; base: string; headers: Headers; clean: (text: string) => string };
+export type Target = {
+  server: string;
+  api: string;
+  base: string;
+  headers: Headers;
+  clean: (text: string) => string;
+};
 
 /** Checks the settings once: an address without credentials in it, and headers that can be sent. */
 export function readTarget({ trackingUri, auth, extraHeaders }: MlflowSettings): Result<Target> {
@@ -47,7 +53,8 @@ export function readTarget({ trackingUri, auth, extraHeaders }: MlflowSettings):
     };
   }
   const server = `${url.origin}${url.pathname.replace(/\/+$/, "")}`;
-  const base = `${server}/api/2.0/mlflow/`;
+  const api = `${server}/api/2.0/`;
+  const base = `${api}mlflow/`;
   const long = Object.values(extraHeaders).filter((value) => value.length >= SHORTEST_SECRET);
   const secrets = [
     authorization?.split(" ", 2)[1] ?? "",
@@ -56,7 +63,7 @@ export function readTarget({ trackingUri, auth, extraHeaders }: MlflowSettings):
     password,
     ...long,
   ];
-  return { ok: true, value: { server, base, headers, clean: (text) => redact(text, secrets) } };
+  return { ok: true, value: { server, api, base, headers, clean: (text) => redact(text, secrets) } };
 }
 
 function toHeaders(extra: Record<string, string>, authorization: string | null): Headers | null {

@@ -4,6 +4,7 @@ import { errorText } from "../log.ts";
 import { isOutOfStatements } from "../store/database/budget.ts";
 import { bury } from "../store/delivery/dead-letters.ts";
 import { journalEach } from "../store/journal/each.ts";
+import { handOver } from "./artifacts/hand-over.ts";
 import { deliverExperiment } from "./delivery/deliver-experiment.ts";
 import { drive } from "./delivery/drive.ts";
 import { type Deps, flushTally, onShare } from "./deps.ts";
@@ -12,7 +13,7 @@ import { countOutcomes } from "./intake/ingest.ts";
 import { runJob } from "./jobs/jobs.ts";
 import { probe } from "./line/breaker.ts";
 import { Looks } from "./merge/looks.ts";
-import { delayOf, type RelayMessage, readMessage, sendJob, sendPokes } from "./messages.ts";
+import { delayOf, type RelayMessage, readMessage, sendArtifact, sendJob, sendPokes } from "./messages.ts";
 import { wake } from "./stream/wake.ts";
 
 /** A Worker has six connections at once; more calls would wait for one, with their timeouts running. */
@@ -74,7 +75,7 @@ async function leave(deps: Deps, message: Message<RelayMessage>): Promise<void> 
   const options = { delaySeconds: LEFT_DELAY_SECONDS };
   const kind = readMessage(body)?.kind;
   try {
-    await (kind === "job" ? deps.jobs : deps.trials).send(body, options);
+    await (kind === "job" || kind === "artifact" ? deps.jobs : deps.trials).send(body, options);
     message.ack();
   } catch (error) {
     deps.log.warn("a message that was left comes again", { kind, error: errorText(error) });
@@ -97,6 +98,8 @@ async function handle(deps: Deps, body: unknown, attempts: number, looks: Looks)
     case "probe":
       if ((await probe(deps)) === "closed") await wake(deps);
       return;
+    case "artifact":
+      return handOver(deps, message.id);
     case "job":
       return runJob(deps, message.jobId, attempts);
   }
@@ -173,6 +176,7 @@ async function revive(deps: Deps, body: unknown): Promise<void> {
     await sendJob(deps, message.jobId, DEAD_POKE_SECONDS * 1000);
     return;
   }
+  if (message?.kind === "artifact") return sendArtifact(deps, message.id, DEAD_POKE_SECONDS * 1000);
   const streamId = message?.kind === "poke" ? message.streamId : null;
   await bury(deps.db, {
     streamId,

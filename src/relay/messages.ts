@@ -6,7 +6,8 @@ import { withDeadline } from "../waiting.ts";
 
 /**
  * What the queues carry: a reference to a stream that is behind, events on their way round a database that refuses,
- * an experiment that changed, the breaker's alarm clock, and on the jobs queue what operators and the cron ask for. `events` are journal events, but
+ * an experiment that changed, the breaker's alarm clock, and on the jobs queue what operators and the cron ask for, and
+ * files on their way to MLflow: a large one must not hold a metric up. `events` are journal events, but
  * another build may have sent them: `readMessage` tells.
  */
 export type RelayMessage =
@@ -14,6 +15,7 @@ export type RelayMessage =
   | { kind: "journal"; events: readonly unknown[] }
   | { kind: "experiment"; id: string }
   | { kind: "probe" }
+  | { kind: "artifact"; id: number }
   | { kind: "job"; jobId: string };
 
 /** `strange`: events that this build does not understand. */
@@ -32,6 +34,7 @@ const message = z.discriminatedUnion("kind", [
   journal,
   z.object({ kind: z.literal("experiment"), id: z.string() }),
   z.object({ kind: z.literal("probe") }),
+  z.object({ kind: z.literal("artifact"), id: z.int() }),
   z.object({ kind: z.literal("job"), jobId: z.string() }),
 ]);
 
@@ -134,6 +137,24 @@ export async function sendExperiment(
 export async function sendExperiments({ trials }: Trials, ids: readonly string[]): Promise<void> {
   for (const chunk of chunksOf(ids))
     await trials.sendBatch(chunk.map((id) => ({ body: { kind: "experiment", id } })));
+}
+
+/** Has a file brought to MLflow. If the message is lost, the cron finds the file. */
+export async function sendArtifact({ jobs, log }: Jobs, id: number, ms = 0): Promise<void> {
+  try {
+    await withDeadline(POKE_TIMEOUT_MS, jobs.send({ kind: "artifact", id }, delayOf(ms)));
+  } catch (error) {
+    log.warn("a file's message was not sent; the cron will find the file", { error: errorText(error) });
+  }
+}
+
+/**
+ * The same of many at once.
+ * @throws what the queue does
+ */
+export async function sendArtifacts({ jobs }: Pick<Jobs, "jobs">, ids: readonly number[]): Promise<void> {
+  for (const chunk of chunksOf(ids))
+    await jobs.sendBatch(chunk.map((id) => ({ body: { kind: "artifact", id } })));
 }
 
 /** Sends a job's message; false when the queue refused it. It is not lost: the cron finds the job. */

@@ -3,6 +3,7 @@ import { pruneJobs } from "../../store/jobs/records.ts";
 import { lastPull } from "../../store/ops/passes.ts";
 import { forgetRefusals } from "../../store/ops/refusals.ts";
 import { cool } from "../../store/stream/warm.ts";
+import { cleanBucket } from "../artifacts/clean.ts";
 import type { Deps } from "../deps.ts";
 import { deleteDoubles } from "../follow/doubles.ts";
 import { pruneHistory } from "../follow/history.ts";
@@ -107,6 +108,12 @@ export const CRON_STEPS: readonly CronStep[] = [
     run: async (deps) => ({
       forgotten_rows: (await forgetOld(deps)) + (await forgetRefusals(deps.db, deps.now())),
     }),
+  },
+  {
+    name: "bucket",
+    statements: 10,
+    when: always,
+    run: async (deps) => ({ deleted_objects: await cleanBucket(deps) }),
   },
   {
     name: "jobs",

@@ -1,11 +1,13 @@
+import { artifactsBehind } from "../../store/artifacts/hand-over.ts";
 import { behindStreams, waitingForBreaker } from "../../store/delivery/streams.ts";
 import { experimentsBehind } from "../../store/gateway/behind.ts";
 import type { Deps } from "../deps.ts";
-import { pokeAll, sendExperiments } from "../messages.ts";
+import { pokeAll, sendArtifacts, sendExperiments } from "../messages.ts";
 
 const MAX_WOKEN = 2_000;
 const FIRST_GROUP = 4;
 const MAX_EXPERIMENTS = 100;
+const MAX_FILES = 500;
 
 const MAX_POKED = 5_000;
 const PAGE = 500;
@@ -13,14 +15,15 @@ const PAGE = 500;
 const HORIZON_MS = 5 * 60_000;
 
 /**
- * Slow start after an outage: experiments, and a few of the waiting trials at once, twice as many each second after. What is beyond
- * the bound is found by the cron.
+ * Slow start after an outage: experiments, and a few of the waiting trials at once, twice as many each second after; files
+ * go one by one by themselves. What is beyond the bounds is found by the cron.
  */
-export async function wake(deps: Pick<Deps, "db" | "trials" | "log">): Promise<number> {
+export async function wake(deps: Pick<Deps, "db" | "trials" | "jobs" | "log" | "now">): Promise<number> {
   const ids = await waitingForBreaker(deps.db, MAX_WOKEN);
   for (let second = 0, from = 0, size = FIRST_GROUP; from < ids.length; second++, from += size, size *= 2)
     await pokeAll(deps, ids.slice(from, from + size), second);
   await sendExperiments(deps, await experimentsBehind(deps.db, MAX_EXPERIMENTS));
+  await sendArtifacts(deps, await artifactsBehind(deps.db, deps.now(), MAX_FILES));
   deps.log.info("waiting trials woken", { trials: ids.length });
   return ids.length;
 }

@@ -1,8 +1,9 @@
 import * as z from "zod";
+import { artifactView, removedArtifacts, trialArtifacts } from "../../answers/artifacts.ts";
 import { count, nextCursor } from "../../answers/parts.ts";
 import { ok, resource } from "../contract.ts";
-import { maybe, someText } from "../door/query.ts";
-import { ARTIFACT, MLFLOW_RUN, runId } from "../examples.ts";
+import { maybe, paging, someText } from "../door/query.ts";
+import { ARTIFACT, MLFLOW_RUN, runId, trialId } from "../examples.ts";
 
 const artifactList = z
   .object({
@@ -28,31 +29,113 @@ const ONE_FILE = {
   next_cursor: null,
 };
 
-/** `/api/runs/:id/artifacts`: the files of a run. */
-export const artifacts = resource("Artifacts", "The files of MLflow's runs, read through from MLflow.", {
-  listArtifacts: {
-    at: "GET /api/runs/:id/artifacts",
-    summary: "List artifacts",
-    description: "One directory of a run's artifacts.",
-    scope: "read",
-    path: runId,
-    query: {
-      path: maybe(someText, "The directory; without it the run's root."),
-      cursor: maybe(someText, "The `next_cursor` of the page before."),
+const trialFile = {
+  ...trialId,
+  path: {
+    description:
+      "The file's path from the run's root: at most 1,000 characters, no `.` or `..` between slashes, no `#`, backslash, control character or escape in the name itself.",
+    example: ARTIFACT,
+  },
+};
+
+const KEPT = {
+  path: ARTIFACT,
+  is_dir: false,
+  bytes: 4096,
+  sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+  content_type: "application/octet-stream",
+  version: 1,
+  state: "waiting",
+  error: null,
+  updated_at: "2026-11-03T09:30:00.000Z",
+  delivered_at: null,
+};
+
+/** `/api/trials/:id/artifacts` and `/api/runs/:id/artifacts`: the files of a trial or a run. */
+export const artifacts = resource(
+  "Artifacts",
+  "Files of trials, kept here and handed over to MLflow, and of MLflow's runs.",
+  {
+    listArtifacts: {
+      at: "GET /api/runs/:id/artifacts",
+      summary: "List artifacts",
+      description: "One directory of a run's artifacts.",
+      scope: "read",
+      path: runId,
+      query: {
+        path: maybe(someText, "The directory; without it the run's root."),
+        cursor: maybe(someText, "The `next_cursor` of the page before."),
+      },
+      answers: ok("Its files and directories.", artifactList, {
+        model: { summary: "A file", value: ONE_FILE },
+      }),
+      refusals: [404],
     },
-    answers: ok("Its files and directories.", artifactList, {
-      model: { summary: "A file", value: ONE_FILE },
-    }),
-    refusals: [404],
+    downloadArtifact: {
+      at: "GET /api/runs/:id/artifacts/:path{.+}",
+      summary: "Download an artifact",
+      description: "A file of the run, streamed through. Slashes in its path may be written as they are.",
+      scope: "read",
+      path: { ...runId, path: { description: "The file's path from the run's root.", example: ARTIFACT } },
+      query: {},
+      answers: { 200: { description: "The file.", type: "application/octet-stream", schema: file } },
+      refusals: [404, 416],
+    },
+    listTrialArtifacts: {
+      at: "GET /api/trials/:id/artifacts",
+      summary: "List a trial's files",
+      description: "One directory: what the relay has, and beside it what only MLflow has.",
+      scope: "read",
+      path: trialId,
+      query: { path: maybe(someText, "The directory; without it the run's root."), ...paging },
+      answers: ok("Its files and directories, by path.", trialArtifacts, {
+        weights: { summary: "A file", value: { files: [KEPT], mlflow: "none", next_cursor: null } },
+      }),
+      refusals: [404],
+    },
+    putTrialArtifact: {
+      at: "PUT /api/trials/:id/artifacts/:path{.+}",
+      summary: "Upload a file",
+      description:
+        "Keeps the body as a file of the trial and hands it over to MLflow, whenever that is there. The same bytes again change nothing, others are the next version. `Content-MD5`, `Digest`, `Content-Digest`, `Repr-Digest` and `X-Checksum-SHA256` are checked.",
+      scope: "ingest",
+      path: trialFile,
+      query: {},
+      sent: { description: "The file as it is.", contents: [{ type: "*/*", schema: file }] },
+      answers: ok("The file as it is kept.", artifactView, {
+        weights: { summary: "A file", value: KEPT },
+      }),
+      refusals: [404, 409, 501],
+    },
+    downloadTrialArtifact: {
+      at: "GET /api/trials/:id/artifacts/:path{.+}",
+      summary: "Download a trial's file",
+      description:
+        "From the relay, or from MLflow where only that has it. `Range` and `If-None-Match` are understood for what the relay has; its ETag is the SHA-256.",
+      scope: "read",
+      path: trialFile,
+      query: {},
+      answers: {
+        200: { description: "The file.", type: "application/octet-stream", schema: file },
+        206: {
+          description: "The bytes that were asked for.",
+          type: "application/octet-stream",
+          schema: file,
+        },
+      },
+      refusals: [404, 416],
+    },
+    deleteTrialArtifact: {
+      at: "DELETE /api/trials/:id/artifacts/:path{.+}",
+      summary: "Delete a file",
+      description: "Or everything in a directory; here at once, in MLflow by hand-over.",
+      scope: "ingest",
+      path: trialFile,
+      query: {},
+      answers: ok("How many files were removed.", removedArtifacts, {
+        one: { summary: "One file", value: { removed: 1 } },
+      }),
+      refusals: [404],
+    },
   },
-  downloadArtifact: {
-    at: "GET /api/runs/:id/artifacts/:path{.+}",
-    summary: "Download an artifact",
-    description: "A file of the run, streamed through. Slashes in its path may be written as they are.",
-    scope: "read",
-    path: { ...runId, path: { description: "The file's path from the run's root.", example: ARTIFACT } },
-    query: {},
-    answers: { 200: { description: "The file.", type: "application/octet-stream", schema: file } },
-    refusals: [404],
-  },
-});
+);

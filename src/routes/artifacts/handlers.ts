@@ -1,16 +1,28 @@
-import { invalid } from "../../domain/problems.ts";
-import { HttpFailure } from "../../errors.ts";
-import type { Failure } from "../../mlflow/failure.ts";
+import { listFiles } from "../../relay/artifacts/list.ts";
+import { sendArtifacts } from "../../relay/messages.ts";
+import { removeArtifacts } from "../../store/artifacts/keep.ts";
+import { runById } from "../../store/gateway/runs.ts";
 import { readRun } from "../../store/views/runs.ts";
-import { found, refusal } from "../door/query.ts";
+import { trialStream } from "../../store/views/state.ts";
+import { readCursor, toPage } from "../door/cursor.ts";
+import { found, noSuch } from "../door/query.ts";
 import { routes } from "../route.ts";
 import { artifacts } from "./contract.ts";
-
-const RETRY_AFTER_SECONDS = 5;
+import { fileOf, refusedBy } from "./file.ts";
+import { checkPath, keepBody } from "./upload.ts";
+import { ownView, viewOf } from "./view.ts";
 
 export const artifactRoutes = routes(artifacts, {
-  listArtifacts: async ({ relay, path: { id: runId }, query: { path, cursor } }) => {
+  listArtifacts: async ({ c, relay, path: { id: runId }, query: { path, cursor } }) => {
     found(await readRun(relay.db, runId), `run ${runId}`);
+    const stream = await runById(relay.db, runId);
+    const own =
+      stream && (await listFiles(relay, { streamId: stream.streamId, mlflowRunId: runId }, path ?? ""));
+    if (own?.files.some((file) => file.own !== null || own.mlflow === "away")) {
+      if (own.mlflow === "away") c.header("x-relay-partial", "true");
+      const files = own.files.map(({ path, isDir, bytes }) => ({ path, is_dir: isDir, bytes }));
+      return { mlflow_run_id: runId, files, next_cursor: null };
+    }
     const listed = await relay.mlflow.listArtifacts({
       runId,
       ...(path === undefined ? {} : { path }),
@@ -20,38 +32,40 @@ export const artifactRoutes = routes(artifacts, {
     const files = listed.value.items.map(({ path, isDir, bytes }) => ({ path, is_dir: isDir, bytes }));
     return { mlflow_run_id: runId, files, next_cursor: listed.value.nextPageToken };
   },
-  downloadArtifact: async ({ relay, path: { id: runId, path } }) => {
+  downloadArtifact: async ({ c, relay, path: { id: runId, path } }) => {
     found(await readRun(relay.db, runId), `run ${runId}`);
-    const opened = await relay.mlflow.openArtifact({ runId, path });
-    if (!opened.ok) throw refusedBy(opened.failure, path, `artifact ${path} of run ${runId}`);
-    const { body, bytes } = opened.value;
-    const headers = new Headers({
-      // Whatever it is, a browser is not to run or show it under this address.
-      "content-type": "application/octet-stream",
-      "content-disposition": `attachment; filename*=UTF-8''${encoded(path.split("/").at(-1) ?? "artifact")}`,
-      "x-content-type-options": "nosniff",
-      "cache-control": "no-store",
-    });
-    if (bytes !== null) headers.set("content-length", String(bytes));
-    return new Response(body, { headers });
+    const streamId = (await runById(relay.db, runId))?.streamId ?? null;
+    const what = `artifact ${path} of run ${runId}`;
+    return fileOf(relay, c.req.raw, { streamId, mlflowRunId: runId }, path, what);
+  },
+  listTrialArtifacts: async ({ c, relay, path: { id }, query: { path = "", limit, cursor } }) => {
+    const stream = found(await trialStream(relay.db, id), `trial ${id}`);
+    if (path !== "") checkPath(path);
+    const { id: streamId, mlflowRunId } = stream;
+    const after = readCursor(c, cursor);
+    const { files, mlflow } = await listFiles(relay, { streamId, mlflowRunId }, path);
+    const rows = files
+      .filter((file) => after === null || file.path > String(after.id))
+      .slice(0, limit + 1)
+      .map((file) => ({ ...viewOf(file), position: { value: null, id: file.path } }));
+    const page = toPage(c, rows, limit);
+    return { files: page.rows, mlflow, next_cursor: page.next_cursor };
+  },
+  putTrialArtifact: async ({ c, relay, path: { id, path } }) => {
+    const stream = found(await trialStream(relay.db, id), `trial ${id}`);
+    return ownView(await keepBody(c, stream, path));
+  },
+  downloadTrialArtifact: async ({ c, relay, path: { id, path } }) => {
+    const { id: streamId, mlflowRunId } = found(await trialStream(relay.db, id), `trial ${id}`);
+    checkPath(path, c.req.url);
+    return fileOf(relay, c.req.raw, { streamId, mlflowRunId }, path, `artifact ${path} of trial ${id}`);
+  },
+  deleteTrialArtifact: async ({ c, relay, path: { id, path } }) => {
+    const stream = found(await trialStream(relay.db, id), `trial ${id}`);
+    checkPath(path, c.req.url);
+    const removed = await removeArtifacts(relay.db, stream.id, path, relay.now());
+    if (removed.length === 0) throw noSuch(`artifact ${path} of trial ${id}`);
+    await sendArtifacts(relay, removed);
+    return { removed: removed.length };
   },
 });
-
-/** RFC 5987: what encodeURIComponent leaves as it is, this does not all allow. */
-function encoded(name: string): string {
-  return encodeURIComponent(name.toWellFormed()).replace(
-    /['()*]/g,
-    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
-}
-
-function refusedBy({ kind, message }: Failure, path: string, what: string): HttpFailure {
-  if (kind === "gone") return new HttpFailure({ kind: "not_found", detail: `MLflow has no ${what}.` });
-  if (kind === "invalid")
-    return refusal([invalid(["path"], `must be a path that MLflow takes (${message})`, path)]);
-  return new HttpFailure({
-    kind: "unavailable",
-    detail: `MLflow cannot be asked for artifacts just now: ${message}`,
-    retryAfterSeconds: RETRY_AFTER_SECONDS,
-  });
-}

@@ -44,6 +44,10 @@ const SAMPLES: Record<RefusalStatus | 400 | 413 | 415 | 500, { description: stri
       detail: "Content-Type must be application/json or application/x-ndjson, got text/plain.",
     },
   },
+  416: {
+    description: "The file ends before the range that is asked for.",
+    failure: { kind: "no_such_range", detail: "The file has 4096 bytes.", bytes: 4096 },
+  },
   422: {
     description: "MLflow would not take this item, or the body nests too deep.",
     failure: {
@@ -61,6 +65,10 @@ const SAMPLES: Record<RefusalStatus | 400 | 413 | 415 | 500, { description: stri
     },
   },
   500: { description: "The relay itself went wrong; the log has the reason.", failure: { kind: "internal" } },
+  501: {
+    description: "What it needs is not configured.",
+    failure: { kind: "not_implemented", detail: "This relay has no bucket for files." },
+  },
   503: {
     description:
       "Nothing was taken or changed, since something that is needed is away; send it again after Retry-After.",

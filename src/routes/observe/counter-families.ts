@@ -24,6 +24,10 @@ const KNOWN: Record<string, { help: string; from: readonly Labels[] }> = {
     help: "Jobs that are over, by how they ended.",
     from: [{ state: "succeeded" }, { state: "failed" }, { state: "cancelled" }],
   },
+  relay_artifacts_total: {
+    help: "Files kept, and files brought to MLflow or deleted there.",
+    from: [{ outcome: "kept" }, { outcome: "handed_over" }],
+  },
   relay_cron_passes_total: { help: "Passes of the cron.", from: [{}] },
 };
 

@@ -84,6 +84,17 @@ export function familiesOf({ readings, breaker, queues, now }: Sources): Family[
       "Jobs that are not over, by state.",
       counted("state", ["queued", "running"], readings.jobsByState),
     ),
+    gauge(
+      "relay_artifacts_behind",
+      "Files that MLflow does not have as they are here, or that are still to be deleted there.",
+      counted("state", ["waiting", "blocked"], {
+        waiting: readings.artifacts.waiting ?? 0,
+        blocked: readings.artifacts.blocked ?? 0,
+      }),
+    ),
+    gauge("relay_artifacts_behind_bytes", "The bytes of those files.", [
+      { value: readings.artifacts.bytes ?? 0 },
+    ]),
     gauge("relay_breaker_state", "The circuit breaker of the MLflow server: 0 closed, 1 open.", [
       { value: breaker?.state === "open" ? 1 : 0 },
     ]),

@@ -1,5 +1,6 @@
 import { and, gte, isNotNull, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import { ARTIFACT_BACKLOG } from "../artifacts/hand-over.ts";
 import { LAST_SEQ } from "../journal/sql.ts";
 import { syncState } from "../listing/common.ts";
 import { streams } from "../schema/index.ts";
@@ -20,6 +21,8 @@ export type Readings = {
   blockedByKind: Counts;
   /** Only of those that are not over: the others pile up for a month. */
   jobsByState: Counts;
+  /** Files that are still to go to MLflow: those that wait, those that are blocked, and the bytes of both. */
+  artifacts: Counts;
   /** Undelivered events, counted up to `MAX_COUNTED_BACKLOG`. */
   backlog: number;
   oldestUndeliveredAt: number | null;
@@ -44,10 +47,11 @@ export async function readMetrics(db: D1Database): Promise<Readings> {
     unfinishedStreams(db),
     db.prepare(BLOCKED),
     db.prepare(JOBS),
+    db.prepare(ARTIFACT_BACKLOG),
     db.prepare(BACKLOG),
     db.prepare(LAST_PASS),
   ]);
-  const [counters, tallies, unfinished, blocked, jobs, backlog, pass] = results.map(
+  const [counters, tallies, unfinished, blocked, jobs, files, backlog, pass] = results.map(
     (result) => result.results,
   );
   const tally = byLabel(tallies);
@@ -63,6 +67,7 @@ export async function readMetrics(db: D1Database): Promise<Readings> {
     openConflictsByKind: openConflicts,
     blockedByKind: byLabel(blocked),
     jobsByState: byLabel(jobs),
+    artifacts: byLabel(files),
     backlog: events,
     oldestUndeliveredAt: oldestAt ?? null,
     acceptedSeq,

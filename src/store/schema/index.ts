@@ -3,6 +3,7 @@
  * Tables marked WITHOUT ROWID in the migration are clustered by their primary key, which halves the
  * rows written; Drizzle cannot say so, so it was added to the generated SQL by hand.
  */
+export * from "./artifacts.ts";
 export * from "./delivery.ts";
 export * from "./folded.ts";
 export * from "./gateway.ts";

@@ -1,0 +1,125 @@
+import { servedRoot } from "../../mlflow/artifacts.ts";
+import { type Failure, isAway } from "../../mlflow/failure.ts";
+import {
+  type ClaimedArtifact,
+  claimArtifact,
+  noteDelivered,
+  noteUndelivered,
+  renewArtifact,
+} from "../../store/artifacts/hand-over.ts";
+import { backoffMs, whileRenewed } from "../../waiting.ts";
+import type { Deps } from "../deps.ts";
+import { sendArtifact } from "../messages.ts";
+import { landingMs, leaseMs } from "../stream/held-stream.ts";
+import { isThere } from "./in-mlflow.ts";
+
+/** What MLflow will not take as things stand is tried again after this, by the cron. */
+const BLOCKED_MS = 600_000;
+/** A slower way to MLflow's artifact store than a megabyte a second is taken for none. */
+const BYTES_A_MS = 1_000;
+
+/** Why a file is not in MLflow: it waits, or stands still until somebody acts. */
+type Undone =
+  | { kind: "waits"; error: string }
+  | { kind: "blocked"; error: string }
+  | { kind: "failed"; failure: Failure };
+
+/**
+ * Brings a file to MLflow, or removes it there, as it is now. Each call may be done again: a file is written over itself.
+ * What fails here says nothing of MLflow's tracking part, so that the breaker is listened to, and not told.
+ */
+export async function handOver(deps: Deps, id: number): Promise<void> {
+  const { db, config, now } = deps;
+  const forMs = leaseMs(config.mlflow.timeoutMs);
+  const claimed = await claimArtifact(db, id, forMs, now());
+  if (!claimed) return;
+  const undone = await whileRenewed(
+    forMs / 3,
+    () => renewArtifact(db, claimed, forMs),
+    () => bring(deps, claimed),
+  );
+  if (undone === null) {
+    deps.tally.add('relay_artifacts_total{outcome="handed_over"}');
+    if (await noteDelivered(db, claimed, claimed.version, now())) await sendArtifact(deps, id);
+    return;
+  }
+  await note(deps, claimed, undone);
+}
+
+async function note(deps: Deps, claimed: ClaimedArtifact, undone: Undone): Promise<void> {
+  const { config, now } = deps;
+  const failure = undone.kind === "failed" ? undone.failure : null;
+  const error = "error" in undone ? undone.error : `${undone.failure.kind}: ${undone.failure.message}`;
+  const isHeld = failure?.kind === "held";
+  const isBlocked = undone.kind === "blocked" || (failure !== null && !isAway(failure));
+  const landsForMs = failure?.kind === "ambiguous" ? landingMs(config.mlflow.timeoutMs) : 0;
+  const backoff = isBlocked ? BLOCKED_MS : backoffMs(claimed.attempts, config.retry, deps.random);
+  const waitMs = Math.max(backoff, landsForMs, failure?.retryAfterMs ?? 0);
+  await noteUndelivered(deps.db, claimed, {
+    error,
+    blockedReason: isBlocked ? error : null,
+    // Once the breaker closes it is woken.
+    nextAttemptAt: isHeld ? 0 : now() + waitMs,
+    landsForMs,
+  });
+  if (isBlocked) deps.log.warn("a file cannot go to MLflow as things stand", { path: claimed.path, error });
+  else if (!isHeld) await sendArtifact(deps, claimed.id, waitMs);
+}
+
+/** Null: MLflow has it. */
+async function bring(deps: Deps, claimed: ClaimedArtifact): Promise<Undone | null> {
+  const { mlflowRunId: runId, path, isRemoved } = claimed;
+  if (runId === null) return { kind: "waits", error: "its run is not in MLflow yet" };
+  const uri = await uriOf(deps, claimed, runId);
+  if (typeof uri !== "string") return uri;
+  const root = servedRoot(uri);
+  if (root === null) return { kind: "blocked", error: notServed(uri) };
+  if (isRemoved) {
+    const deleted = await deps.writes.deleteArtifact({ root, path });
+    return deleted.ok ? null : undoneBy(deleted.failure);
+  }
+  const put = await upload(deps, claimed, root);
+  if (put !== null) return put;
+  const seen = await isThere(deps.mlflow, { runId, path, bytes: claimed.bytes });
+  if (!seen.ok) return undoneBy(seen.failure);
+  return seen.value ? null : { kind: "waits", error: "MLflow took it and does not show it whole" };
+}
+
+async function upload(
+  { bucket, writes, config }: Deps,
+  { objectKey, path, bytes, contentType }: ClaimedArtifact,
+  root: string,
+): Promise<Undone | null> {
+  const object = objectKey === null ? null : await bucket?.get(objectKey);
+  if (!object)
+    return {
+      kind: "blocked",
+      error: "the bucket does not have its bytes: bind it again, or send the file again",
+    };
+  // A length lets MLflow, and what stands before it, tell a whole body from a broken one.
+  const { readable, writable } = new FixedLengthStream(bytes);
+  const piped = object.body.pipeTo(writable).catch(() => undefined);
+  const timeoutMs = config.mlflow.timeoutMs + Math.ceil(bytes / BYTES_A_MS);
+  const put = await writes.putArtifact({ root, path, body: readable, contentType, timeoutMs });
+  // What was not sent has no reader.
+  if (!put.ok) await readable.cancel().catch(() => undefined);
+  await piped;
+  return put.ok ? null : undoneBy(put.failure);
+}
+
+async function uriOf(deps: Deps, { artifactUri }: ClaimedArtifact, runId: string): Promise<string | Undone> {
+  if (artifactUri !== null) return artifactUri;
+  const run = await deps.mlflow.getRun(runId);
+  if (!run.ok) return undoneBy(run.failure);
+  return run.value.info.artifactUri ?? "";
+}
+
+function undoneBy(failure: Failure): Undone {
+  if (failure.kind !== "misconfigured") return { kind: "failed", failure };
+  const remedy = "start MLflow with --serve-artifacts, and let the relay's credentials write artifacts";
+  return { kind: "blocked", error: `MLflow does not take artifacts: ${failure.message}; ${remedy}` };
+}
+
+function notServed(uri: string): string {
+  return `MLflow keeps this run's files at ${uri || "a place that it does not tell"}, which is not served by it: start MLflow with --serve-artifacts and --artifacts-destination in place of --default-artifact-root, for experiments that are made from then on; this file stays in the relay, and can be read there`;
+}

@@ -1,0 +1,177 @@
+/** From this size on a file goes to the bucket in parts, as does one of which nobody says how large it is. */
+const MULTIPART_FROM_BYTES = 50_000_000;
+/** R2 takes parts from 5 MiB on, all but the last of one size; one at a time is in memory. */
+const PART_BYTES = 8 * 1024 * 1024;
+
+/** A body that did not arrive whole, as its length or its sender's connection has it. */
+export class BodyCut extends Error {
+  override readonly name = "BodyCut";
+}
+
+/** A body that is larger than may be. */
+export class BodyTooLarge extends Error {
+  override readonly name = "BodyTooLarge";
+}
+
+/** What arrived, its digests in lower hex. */
+export type Received = { bytes: number; sha256: string; md5: string };
+
+type Source = {
+  body: ReadableStream<Uint8Array> | null;
+  /** As it was announced; null: not at all. */
+  length: number | null;
+  maxBytes: number;
+};
+
+/**
+ * Streams a body into the bucket and takes its digests on the way; at most a part of it is in memory. An object is there
+ * only once it is whole.
+ * @param begun hears of an upload in parts before the first of them
+ * @throws BodyCut, BodyTooLarge, and what the bucket does
+ */
+export async function receive(
+  bucket: R2Bucket,
+  key: string,
+  { body, length, maxBytes }: Source,
+  begun: (uploadId: string) => Promise<void>,
+): Promise<Received> {
+  const sink =
+    length !== null && length < MULTIPART_FROM_BYTES
+      ? new WholeSink(bucket, key, length)
+      : await PartSink.begin(bucket, key, begun);
+  const sha256 = new crypto.DigestStream("SHA-256");
+  const md5 = new crypto.DigestStream("MD5");
+  // Of a body that breaks nobody asks for them.
+  for (const stream of [sha256, md5]) stream.digest.catch(() => undefined);
+  const digests = [sha256.getWriter(), md5.getWriter()];
+  for (const digest of digests) digest.closed.catch(() => undefined);
+  let bytes = 0;
+  try {
+    for await (const chunk of chunksOf(body)) {
+      bytes += chunk.length;
+      if (bytes > maxBytes) throw new BodyTooLarge();
+      for (const digest of digests) await digest.write(chunk);
+      await sink.write(chunk);
+    }
+    if (length !== null && bytes !== length) throw new BodyCut();
+    for (const digest of digests) await digest.close();
+    await sink.close();
+  } catch (error) {
+    for (const digest of digests) await digest.abort().catch(() => undefined);
+    await sink.abort();
+    throw error;
+  }
+  return { bytes, sha256: hexOf(await sha256.digest), md5: hexOf(await md5.digest) };
+}
+
+async function* chunksOf(body: ReadableStream<Uint8Array> | null): AsyncGenerator<Uint8Array> {
+  if (body === null) return;
+  const reader = body.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read().catch(() => {
+        throw new BodyCut();
+      });
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    await reader.cancel().catch(() => undefined);
+  }
+}
+
+/** A body of a known length, in one piece. */
+class WholeSink {
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #put: Promise<unknown>;
+  /** What went wrong with the bucket, which a write that waits for it would never hear of. */
+  readonly #failed: Promise<never>;
+
+  constructor(bucket: R2Bucket, key: string, length: number) {
+    const { readable, writable } = new FixedLengthStream(length);
+    this.#writer = writable.getWriter();
+    this.#writer.closed.catch(() => undefined);
+    this.#put = bucket.put(key, readable);
+    this.#failed = this.#put.then(() => new Promise<never>(() => undefined));
+    this.#failed.catch(() => undefined);
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    await Promise.race([this.#writer.write(chunk).catch(cut), this.#failed]);
+  }
+
+  async close(): Promise<void> {
+    await Promise.race([this.#writer.close().catch(cut), this.#failed]);
+    await this.#put;
+  }
+
+  async abort(): Promise<void> {
+    await this.#writer.abort().catch(() => undefined);
+    await this.#put.catch(() => undefined);
+  }
+}
+
+/** More or less than was announced. */
+function cut(): never {
+  throw new BodyCut();
+}
+
+/** A body in parts. */
+class PartSink {
+  readonly #upload: R2MultipartUpload;
+  readonly #bucket: R2Bucket;
+  readonly #parts: R2UploadedPart[] = [];
+  readonly #part = new Uint8Array(PART_BYTES);
+  #filled = 0;
+
+  private constructor(bucket: R2Bucket, upload: R2MultipartUpload) {
+    this.#bucket = bucket;
+    this.#upload = upload;
+  }
+
+  static async begin(
+    bucket: R2Bucket,
+    key: string,
+    begun: (uploadId: string) => Promise<void>,
+  ): Promise<PartSink> {
+    const upload = await bucket.createMultipartUpload(key);
+    await begun(upload.uploadId);
+    return new PartSink(bucket, upload);
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    for (let from = 0; from < chunk.length; ) {
+      const some = chunk.subarray(from, from + PART_BYTES - this.#filled);
+      this.#part.set(some, this.#filled);
+      this.#filled += some.length;
+      from += some.length;
+      if (this.#filled === PART_BYTES) await this.#send();
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#filled > 0) await this.#send();
+    if (this.#parts.length > 0) {
+      await this.#upload.complete(this.#parts);
+      return;
+    }
+    // An upload without parts cannot be completed.
+    await this.abort();
+    await this.#bucket.put(this.#upload.key, new Uint8Array());
+  }
+
+  async abort(): Promise<void> {
+    await this.#upload.abort().catch(() => undefined);
+  }
+
+  async #send(): Promise<void> {
+    this.#parts.push(
+      await this.#upload.uploadPart(this.#parts.length + 1, this.#part.subarray(0, this.#filled)),
+    );
+    this.#filled = 0;
+  }
+}
+
+function hexOf(digest: ArrayBuffer): string {
+  return new Uint8Array(digest).toHex();
+}
