@@ -87,6 +87,7 @@ describe("counters", () => {
         "relay_jobs_ended_total",
         { '{state="succeeded"}': 0, '{state="failed"}': 0, '{state="cancelled"}': 0 },
       ],
+      ["relay_artifacts_total", { '{outcome="kept"}': 0, '{outcome="handed_over"}': 0 }],
       ["relay_cron_passes_total", { "": 0 }],
       ["relay_new_total", { "": 1 }],
     ]);

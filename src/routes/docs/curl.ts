@@ -18,9 +18,15 @@ export function curlOf(origin: string, method: string, path: string, operation: 
   const parts = [
     `curl -sS ${method === "get" || content ? "" : `-X ${method.toUpperCase()} `}${quoted(url)}`,
     ...(security.length > 0 ? ['-H "Authorization: Bearer $RELAY_TOKEN"'] : []),
-    ...(content ? [`-H ${quoted(`Content-Type: ${content[0]}`)}`, `-d ${quoted(bodyText(content[1]))}`] : []),
+    ...(content ? sent(...content) : []),
   ];
   return parts.join(" \\\n  ");
+}
+
+/** A body by its example, or a file where there is none: `-T` means PUT as well. */
+function sent(type: string, content: { examples?: Record<string, { value: unknown }> }): string[] {
+  if (content.examples === undefined) return ["-T FILE"];
+  return [`-H ${quoted(`Content-Type: ${type}`)}`, `-d ${quoted(bodyText(content))}`];
 }
 
 function bodyText({ examples = {} }: { examples?: Record<string, { value: unknown }> }): string {
