@@ -72,6 +72,9 @@ const CODES: Partial<Record<HttpFailure["failure"]["kind"], ErrorCode>> = {
   method_not_allowed: "ENDPOINT_NOT_FOUND",
   forbidden: "PERMISSION_DENIED",
   rate_limited: "REQUEST_LIMIT_EXCEEDED",
+  not_found: "RESOURCE_DOES_NOT_EXIST",
+  conflict: "RESOURCE_CONFLICT",
+  not_implemented: "NOT_IMPLEMENTED",
   unavailable: "TEMPORARILY_UNAVAILABLE",
 };
 

@@ -6,6 +6,7 @@ import type { AppEnv } from "../routes/door/context.ts";
 import { readBytes } from "../routes/door/request-bytes.ts";
 import { experimentAnswer } from "./answers/experiment.ts";
 import { madeRunAnswer, runAnswer, runInfoAnswer } from "./answers/run.ts";
+import { deleteArtifact, getArtifact, listArtifacts, listStore, putArtifact } from "./artifacts.ts";
 import {
   deleteExperimentTag,
   experimentNamed,
@@ -19,6 +20,12 @@ import { getRun } from "./get-run.ts";
 import { getBulkHistory, getHistory, getIntervalHistory } from "./history.ts";
 import { logInputs } from "./inputs.ts";
 import { deleteTag, logBatch, logMetric, logParameter, setTag } from "./log.ts";
+import {
+  type ArtifactPlace,
+  readArtifactAddress,
+  readArtifactQuery,
+  readListArtifacts,
+} from "./requests/artifacts.ts";
 import { type Raw, readBody } from "./requests/body.ts";
 import {
   readCreateExperiment,
@@ -40,7 +47,7 @@ import { SERVER_INFO } from "./server.ts";
 
 /** An endpoint of MLflow's: what is answered is the body of a 200, or a response of its own. */
 export type GatewayRoute = {
-  methods: readonly ("GET" | "POST")[];
+  methods: readonly ("GET" | "POST" | "PUT" | "DELETE")[];
   path: string;
   scope: Scope;
   answer: (c: Context<AppEnv>) => Promise<object>;
@@ -98,6 +105,35 @@ function get<T>(
   };
 }
 
+const STORE = "/2.0/mlflow-artifacts/artifacts";
+
+/** A file by its address in the artifact store. */
+function file(
+  method: "GET" | "PUT" | "DELETE",
+  answer: (asked: { c: Context<AppEnv>; place: ArtifactPlace | null }) => Promise<object>,
+): GatewayRoute {
+  return {
+    methods: [method],
+    path: `${STORE}/:path{.+}`,
+    scope: method === "GET" ? "read" : "ingest",
+    answer: async (c) => answer({ c, place: readArtifactAddress(new URL(c.req.url).pathname) }),
+  };
+}
+
+/** A listing of files. */
+function directory(
+  path: string,
+  read: (query: URLSearchParams) => ArtifactPlace | null,
+  answer: (asked: { c: Context<AppEnv>; place: ArtifactPlace | null }) => Promise<object>,
+): GatewayRoute {
+  return {
+    methods: ["GET"],
+    path,
+    scope: "read",
+    answer: async (c) => answer({ c, place: read(new URL(c.req.url).searchParams) }),
+  };
+}
+
 async function bodyOf(c: Context<AppEnv>): Promise<Raw> {
   return readBody(c.req.header("content-type") ?? null, await readBytes(c, MAX_REQUEST_BYTES));
 }
@@ -147,5 +183,10 @@ export const ROUTES: readonly GatewayRoute[] = [
   get("metrics/get-history", readHistory, getHistory),
   get("metrics/get-history-bulk", readBulkHistory, getBulkHistory),
   get("metrics/get-history-bulk-interval", readIntervalHistory, getIntervalHistory),
+  file("PUT", putArtifact),
+  file("GET", getArtifact),
+  file("DELETE", deleteArtifact),
+  directory(STORE, readArtifactQuery, listStore),
+  directory("/2.0/mlflow/artifacts/list", readListArtifacts, listArtifacts),
   { methods: ["GET"], path: "/3.0/mlflow/server-info", scope: "read", answer: async () => SERVER_INFO },
 ];

@@ -3,6 +3,7 @@ import { HttpFailure } from "../../errors.ts";
 import { heard } from "../../relay/line/breaker.ts";
 import { authorize, fromBearerOrBasic } from "../../routes/door/auth.ts";
 import type { AppEnv } from "../../routes/door/context.ts";
+import { drain } from "../../routes/door/drain.ts";
 import { withMlflowIds } from "../ids.ts";
 import { Refusal } from "../refusal.ts";
 import { whileAway } from "../while-away.ts";
@@ -10,7 +11,7 @@ import { answerOf } from "./answer.ts";
 import { type Endpoint, endpointOf } from "./endpoint.ts";
 import { pathOf, segmentsOf } from "./path.ts";
 import { readAsked, swapAsked } from "./request.ts";
-import { drain, openUpload, type Upload } from "./upload.ts";
+import { openUpload, type Upload } from "./upload.ts";
 
 /**
  * A request that the relay does not answer itself, passed on to MLflow with MLflow's ids, and MLflow's answer with the

@@ -48,13 +48,3 @@ function withoutLength(): HttpFailure {
   const detail = `A file of more than ${MAX_REQUEST_BYTES} bytes must come with its Content-Length.`;
   return new HttpFailure({ kind: "payload_too_large", detail });
 }
-
-/** Reads what is left of a request: a client that is cut off in sending never hears why, and sends it all again. */
-export async function drain({ body }: Request): Promise<void> {
-  if (body === null || body.locked) return;
-  try {
-    for await (const _ of body);
-  } catch {
-    // The client has gone.
-  }
-}

@@ -20,14 +20,26 @@ export async function fileOf(
   path: string,
   what: string,
 ): Promise<Response> {
-  const found: Found = streamId === null ? { kind: "elsewhere" } : await findFile(deps, streamId, path);
-  if (found.kind === "removed") throw noSuch(what);
-  if (found.kind === "here") {
-    const served = await fromBucket(request, found, path);
-    if (served) return served;
-  }
-  if (mlflowRunId === null) throw noSuch(what);
+  const own = streamId === null ? "elsewhere" : await ownFile(deps, request, streamId, path);
+  if (own instanceof Response) return own;
+  if (own === "removed" || mlflowRunId === null) throw noSuch(what);
   return fromMlflow(deps, mlflowRunId, path, what);
+}
+
+/**
+ * A file whose bytes are here.
+ * @returns "removed", or "elsewhere" where MLflow may have it
+ * @throws HttpFailure no_such_range
+ */
+export async function ownFile(
+  deps: Deps,
+  request: Request,
+  streamId: number,
+  path: string,
+): Promise<Response | "removed" | "elsewhere"> {
+  const found = await findFile(deps, streamId, path);
+  if (found.kind !== "here") return found.kind;
+  return (await fromBucket(request, found, path)) ?? "elsewhere";
 }
 
 /** Null where the bucket has lost it. */

@@ -5,6 +5,7 @@ import { runById } from "../../store/gateway/runs.ts";
 import { readRun } from "../../store/views/runs.ts";
 import { trialStream } from "../../store/views/state.ts";
 import { readCursor, toPage } from "../door/cursor.ts";
+import { drain } from "../door/drain.ts";
 import { found, noSuch } from "../door/query.ts";
 import { routes } from "../route.ts";
 import { artifacts } from "./contract.ts";
@@ -52,8 +53,13 @@ export const artifactRoutes = routes(artifacts, {
     return { files: page.rows, mlflow, next_cursor: page.next_cursor };
   },
   putTrialArtifact: async ({ c, relay, path: { id, path } }) => {
-    const stream = found(await trialStream(relay.db, id), `trial ${id}`);
-    return ownView(await keepBody(c, stream, path));
+    try {
+      const stream = found(await trialStream(relay.db, id), `trial ${id}`);
+      return ownView(await keepBody(c, stream, path));
+    } catch (error) {
+      await drain(c.req.raw);
+      throw error;
+    }
   },
   downloadTrialArtifact: async ({ c, relay, path: { id, path } }) => {
     const { id: streamId, mlflowRunId } = found(await trialStream(relay.db, id), `trial ${id}`);
