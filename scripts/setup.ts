@@ -6,7 +6,14 @@ import { deploy } from "./lib/deploy.ts";
 import { withDatabaseId } from "./lib/toml.ts";
 import { ROOT, runWranglerWith } from "./lib/wrangler.ts";
 import { readEnvironment, readWranglerConfig } from "./lib/wrangler-config.ts";
-import { ensureDatabase, ensureQueues, ensureSecrets, ensureSignedIn, type World } from "./setup/steps.ts";
+import {
+  ensureBuckets,
+  ensureDatabase,
+  ensureQueues,
+  ensureSecrets,
+  ensureSignedIn,
+  type World,
+} from "./setup/steps.ts";
 
 /**
  * `npm run setup [-- --env NAME] [--location weur]`: makes on Cloudflare what is missing, database, queues and
@@ -37,6 +44,7 @@ try {
   await ensureSignedIn(world);
   await ensureDatabase(world, read(), values.location ?? null);
   await ensureQueues(world, read());
+  await ensureBuckets(world, read());
   await ensureSecrets(world, read(), chosen);
   process.exitCode = await deploy(values.env ?? null);
 } catch (error) {

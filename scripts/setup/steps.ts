@@ -86,6 +86,18 @@ export async function ensureQueues(world: World, { queues }: WranglerConfig): Pr
   }
 }
 
+/** Every bucket exists. */
+export async function ensureBuckets(world: World, { r2_buckets }: WranglerConfig): Promise<void> {
+  for (const { bucket_name: name } of r2_buckets) {
+    const made = await world.wrangler(["r2", "bucket", "create", name]);
+    if (made.code === 0) world.say(`made the bucket ${name}`);
+    else if (!/already exists|10004/i.test(made.output))
+      throw new SetupError(
+        `wrangler r2 bucket create ${name} failed:\n${made.output.trim()}\nThe relay works without a bucket too: take [[r2_buckets]] out of wrangler.toml.`,
+      );
+  }
+}
+
 /** The secrets that wrangler.toml requires exist; an admin token that is missing is made, and shown this once. */
 export async function ensureSecrets(
   world: World,

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { withDatabaseId } from "../../scripts/lib/toml.ts";
 import { readWranglerConfig, type WranglerConfig } from "../../scripts/lib/wrangler-config.ts";
 import {
+  ensureBuckets,
   ensureDatabase,
   ensureQueues,
   ensureSecrets,
@@ -15,6 +16,9 @@ const config = readWranglerConfig();
 class Account implements World {
   readonly databases = new Map<string, string>();
   readonly queues = new Map<string, string>();
+  readonly buckets = new Set<string>();
+  /** What R2 says of every new bucket; null: it is made. */
+  noBuckets: string | null = null;
   readonly secrets = new Map<string, string>();
   readonly said: string[] = [];
   readonly locations: (string | undefined)[] = [];
@@ -42,6 +46,17 @@ class Account implements World {
       case "queues update":
         this.queues.set(name, rest[1] ?? "");
         return ok();
+      case "r2 bucket": {
+        const [bucket = ""] = rest;
+        if (this.noBuckets !== null) return { code: 1, output: this.noBuckets };
+        if (this.buckets.has(bucket))
+          return {
+            code: 1,
+            output: "The bucket you tried to create already exists, and you own it. [code: 10004]",
+          };
+        this.buckets.add(bucket);
+        return ok();
+      }
       case "secret list":
         return ok(JSON.stringify([...this.secrets.keys()].map((name) => ({ name, type: "secret_text" }))));
       case "secret put":
@@ -61,6 +76,7 @@ class Account implements World {
   async setUp(location: string | null = null): Promise<void> {
     await ensureDatabase(this, this.toml, location);
     await ensureQueues(this, this.toml);
+    await ensureBuckets(this, this.toml);
     await ensureSecrets(this, this.toml, []);
   }
 }
@@ -77,6 +93,7 @@ describe("setting up an account", () => {
       "trial-relay-trials-dlq": "1209600",
       "trial-relay-jobs-dlq": "1209600",
     });
+    expect([...account.buckets]).toEqual(["trial-relay-artifacts"]);
     const token = account.secrets.get("ADMIN_TOKEN") ?? "";
     expect(token.length).toBeGreaterThanOrEqual(32);
     expect(account.said.filter((line) => line.includes(token))).toHaveLength(1);
@@ -100,6 +117,12 @@ describe("setting up an account", () => {
     await account.setUp("enam");
     account.databases.set("trial-relay", "another");
     await expect(account.setUp()).rejects.toThrow(/database_id id-of-trial-relay .* another/);
+  });
+
+  test("an account without R2 is told that it can do without", async () => {
+    const account = new Account();
+    account.noBuckets = "Please enable R2 through the Cloudflare Dashboard. [code: 10042]";
+    await expect(account.setUp()).rejects.toThrow(/enable R2.*\n.*take \[\[r2_buckets\]\] out/);
   });
 
   test("a place that Cloudflare does not have is refused before anything is made", async () => {
