@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { app } from "../../src/app.ts";
 import { cleanBucket } from "../../src/relay/artifacts/clean.ts";
+import { startAnew } from "../../src/store/delivery/blocked.ts";
 import { wire } from "../../src/wire.ts";
 import { ADMIN, idOf, post, request } from "./api.ts";
 import { recordingQueue } from "./job-tools.ts";
@@ -295,6 +296,21 @@ test("no path is a file and a directory", async () => {
   }
   await ask("/both/file", { method: "DELETE" });
   expect((await put("both", "y")).status).toBe(200);
+});
+
+test("what the relay has goes again where its run is made anew", async () => {
+  await put("anew.txt", "x");
+  await env.DB.batch([
+    env.DB.prepare("update artifacts set delivered_version = version"),
+    env.DB.prepare("update streams set lease_token = 'held' where key = ?1").bind(trial),
+  ]);
+  const state = async () => (await listed()).files.find(({ path }) => path === "anew.txt");
+  expect(await state()).toMatchObject({ state: "delivered" });
+  const streamId = await env.DB.prepare("select id from streams where key = ?1")
+    .bind(trial)
+    .first<number>("id");
+  expect(await startAnew(env.DB, { streamId: streamId ?? 0, token: "held", ms: 0 })).toBe(true);
+  expect(await state()).toMatchObject({ state: "waiting", delivered_at: null });
 });
 
 test("of many uploads of one path at once one stands, whole", async () => {
