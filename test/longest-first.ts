@@ -6,13 +6,18 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
  */
 const LONG = [
   "worker/crash-points",
+  "worker/gateway-crash",
   "worker/odd-answers",
   "worker/limits",
   "worker/fence",
   "worker/adversity",
+  "e2e/gateway-client-2",
+  "e2e/gateway-client-3",
   "e2e/chaos",
+  "e2e/gateway-delivery",
   "e2e/crash",
   "e2e/postgres",
+  "e2e/artifact-hand-over",
   "e2e/exactly-once",
   "e2e/merge",
   "e2e/gateway-transcript",
