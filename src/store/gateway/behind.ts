@@ -88,7 +88,8 @@ export type SeenExperiment = Pick<SentExperiment, "name" | "lifecycle" | "tags">
 /**
  * Gives the lease back once MLflow has a version of it. What was changed there meanwhile is so here too, unless something
  * else was said here; its runs are deleted and restored with it.
- * @returns the streams of runs in it that stood still because something was deleted, and now go on
+ * @returns the streams of runs in it that stood still because something was deleted, or MLflow would not make it, and now
+ *   go on
  */
 export async function releaseBrought(
   db: D1Database,
@@ -121,7 +122,8 @@ export async function releaseBrought(
 
 const FREE = `
   update streams set ${UNBLOCK}, last_error = null, attempts = 0, next_attempt_at = 0, waiting_for = null
-  where ${IS_GONE} and id in (select stream_id from gateway_runs where experiment_id = ?1 and lifecycle = 'active')
+  where (${IS_GONE} or (blocked_kind = 'invalid' and mlflow_run_id is null))
+    and id in (select stream_id from gateway_runs where experiment_id = ?1 and lifecycle = 'active')
     and exists (select 1 from gateway_experiments
       where id = ?1 and lease_token = ?2 and version = ?3 and lifecycle = 'active')
   returning id`;
