@@ -1,0 +1,113 @@
+import { createExecutionContext } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { beforeEach, expect, test } from "vitest";
+import { app } from "../../src/app.ts";
+import { consume } from "../../src/relay/consume.ts";
+import type { RelayMessage } from "../../src/relay/messages.ts";
+import { wake } from "../../src/relay/stream/wake.ts";
+import { wire } from "../../src/wire.ts";
+import { ADMIN, idOf, post, request } from "./api.ts";
+import { endless } from "./endless.ts";
+import { recordingQueue } from "./job-tools.ts";
+
+/** What becomes of a file that MLflow does not take. */
+
+const NOT_SERVED =
+  "Endpoint: /api/2.0/mlflow-artifacts/artifacts/<path:artifact_path> disabled due to the mlflow server running with `--no-serve-artifacts`.";
+const jobs = recordingQueue();
+const BINDINGS = { TRIALS: recordingQueue().queue, JOBS: jobs.queue };
+
+let trial: string;
+let count = 0;
+beforeEach(async () => {
+  jobs.sent.splice(0);
+  await env.DB.prepare("delete from breakers").run();
+  await env.DB.prepare("delete from artifacts").run();
+  const trialId = `t${++count}`;
+  await post({ event: "ml.trial.start", model_run_id: "files", trial_id: trialId, spectral_norm: false });
+  trial = await idOf(trialId);
+  await app.request(
+    `/api/trials/${trial}/artifacts/a.txt`,
+    { method: "PUT", body: "a", headers: { authorization: `Bearer ${ADMIN}`, "content-length": "1" } },
+    { ...env, ...BINDINGS },
+    createExecutionContext(),
+  );
+});
+
+/** Its run is in MLflow, with its files at an address. */
+async function arrive(root: string): Promise<void> {
+  const run = crypto.randomUUID().replaceAll("-", "");
+  await env.DB.batch([
+    env.DB.prepare("update streams set mlflow_run_id = ?2 where key = ?1").bind(trial, run),
+    env.DB.prepare(
+      `insert into mlflow_runs (mlflow_run_id, mlflow_experiment_id, status, lifecycle_stage, artifact_uri, synced_at)
+       values (?1, '1', 'RUNNING', 'active', ?2, 0)`,
+    ).bind(run, root),
+  ]);
+}
+
+/** The messages that were sent, as the queue delivers them to an MLflow that answers so. */
+async function deliver(answer: () => Response | Promise<Response>): Promise<string[]> {
+  const asked: string[] = [];
+  const fetch = async (url: string, init: RequestInit) => {
+    asked.push(`${init.method ?? "GET"} ${new URL(url).pathname}`);
+    return answer();
+  };
+  const deps = endless(wire({ ...env, ...BINDINGS }, {}, fetch));
+  const messages = jobs.sent.splice(0).map(({ body }) => messageOf(body));
+  await consume(deps, messages);
+  return asked;
+}
+
+function messageOf(body: RelayMessage): Message<RelayMessage> {
+  const settle = () => undefined;
+  return { id: "m", timestamp: new Date(), attempts: 1, body, ack: settle, retry: settle };
+}
+
+async function state() {
+  const { body } = await request(`/api/trials/${trial}/artifacts`, {
+    bindings: { ...BINDINGS, MLFLOW_TRACKING_URI: "http://127.0.0.1:9" },
+  });
+  return body;
+}
+
+test.each(["s3://bucket/1/artifacts", "file:///mlruns/1", "mlruns/1"])(
+  "where MLflow keeps files at %s it is asked nothing, and the file says how to mend it",
+  async (root) => {
+    await arrive(root);
+    expect(await deliver(() => Response.json({}))).toEqual([]);
+    expect(await state()).toMatchObject({
+      files: [{ state: "blocked", error: expect.stringMatching(`${root}.*--serve-artifacts`) }],
+    });
+  },
+);
+
+test("a server that serves no artifacts blocks the file, and opens no breaker", async () => {
+  await arrive("mlflow-artifacts:/1/r/artifacts");
+  const asked = await deliver(() => new Response(NOT_SERVED, { status: 503 }));
+  expect(asked).toEqual(["PUT /api/2.0/mlflow-artifacts/artifacts/1/r/artifacts/a.txt"]);
+  expect(await state()).toMatchObject({
+    files: [{ state: "blocked", error: expect.stringContaining("--serve-artifacts") }],
+  });
+  expect(await env.DB.prepare("select count(*) as n from breakers").first("n")).toBe(0);
+});
+
+test("before its run is in MLflow a file waits, and comes again by itself", async () => {
+  expect(await deliver(() => Response.json({}))).toEqual([]);
+  expect(await state()).toMatchObject({
+    files: [{ state: "waiting", error: "its run is not in MLflow yet" }],
+  });
+  expect(jobs.sent).toHaveLength(1);
+});
+
+test("while the breaker is open a file waits without a message, and is woken", async () => {
+  await arrive("mlflow-artifacts:/1/r/artifacts");
+  await env.DB.prepare(
+    `insert into breakers (server, state, failures, probe_at, last_error, updated_at)
+     values ('http://mlflow.test', 'open', 5, 0, 'no route to host', 0)`,
+  ).run();
+  expect(await deliver(() => Response.json({}))).toEqual([]);
+  expect(jobs.sent).toEqual([]);
+  await wake(endless(wire({ ...env, ...BINDINGS }, {})));
+  expect(jobs.sent.map(({ body }) => body)).toMatchObject([{ kind: "artifact" }]);
+});
