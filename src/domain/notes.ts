@@ -1,4 +1,5 @@
 import { MAX_FIELD_BYTES } from "./room.ts";
+import { isoTime } from "./times.ts";
 import type { Json, StoredEvent } from "./types.ts";
 import { type Warning, warning } from "./warnings.ts";
 
@@ -28,12 +29,7 @@ export function outweighed(
 
 /** The same of a field or tag, which go by the time of their event. */
 export function olderThan(event: Pick<StoredEvent, "seq">, path: string[], value: unknown, at: number): Note {
-  return outweighed(
-    event,
-    path,
-    value,
-    `is older than what was said at ${new Date(at).toISOString()}, which stands`,
-  );
+  return outweighed(event, path, value, `is older than what was said at ${isoTime(at)}, which stands`);
 }
 
 /** Something that the state has no room for. */

@@ -1,5 +1,6 @@
 import { type Bar, type End, isAcceptedAfter, isNewsTo, withEnd } from "./ends.ts";
 import type { QuietStatus } from "./facts-schema.ts";
+import { isoTime } from "./times.ts";
 import type { StoredEvent, TerminalStatus, TrialStatus } from "./types.ts";
 
 /**
@@ -111,16 +112,12 @@ export function whyOutweighed(lifecycle: Lifecycle, event: StoredEvent): string 
   if (!event.facts?.ends || event.facts.resumes || isRelays(event)) return null;
   const first = winner(lifecycle);
   if (first?.id === event.id) return null;
-  if (first) return `does not change the status: ${first.status}, said for ${timeOf(first.at)}, stands`;
+  if (first) return `does not change the status: ${first.status}, said for ${isoTime(first.at)}, stands`;
   const { reset } = lifecycle;
-  const said = timeOf(reset?.resumed?.at ?? reset?.at ?? 0);
+  const said = isoTime(reset?.resumed?.at ?? reset?.at ?? 0);
   return reset?.says
     ? `does not change the status: ${reset.says.status}, taken from MLflow later, stands`
     : `does not change the status: it is from before the resume of ${said}, after which the trial goes on, unless nothing more is heard`;
-}
-
-function timeOf(ms: number): string {
-  return new Date(ms).toISOString();
 }
 
 /** The finding that contact was lost, while it stands: no end, and nothing heard since. */

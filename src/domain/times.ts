@@ -52,6 +52,16 @@ function daysOf(year: number, month: number): number {
   return last.getUTCDate();
 }
 
+const YEAR_0_MS = -62_167_219_200_000;
+
+/**
+ * ISO 8601 of epoch milliseconds. MLflow takes any number for a run's times: what is beyond the years of four digits is
+ * written as the nearest time within them.
+ */
+export function isoTime(ms: number): string {
+  return new Date(Math.min(Math.max(ms, YEAR_0_MS), MAX_TIME_MS)).toISOString();
+}
+
 /**
  * Why a trainer's clock cannot have said this, with what it looks like; null for a plausible time.
  * @param now epoch milliseconds

@@ -32,11 +32,9 @@ export function searchBody({ filter, maxResults, pageToken, orderBy }: Search) {
   return { filter, max_results: maxResults, page_token: pageToken, order_by: orderBy };
 }
 
-/** The problem of a time that is not a whole number of ms since 1970, or "". */
+/** The problem of a time that is not a whole number of ms, before 1970 or after, or "". */
 export function time(what: string, ms: number | undefined): string {
-  return ms === undefined || (Number.isSafeInteger(ms) && ms >= 0)
-    ? ""
-    : `The ${what} is not a whole number of ms`;
+  return ms === undefined || Number.isSafeInteger(ms) ? "" : `The ${what} is not a whole number of ms`;
 }
 
 /**

@@ -43,6 +43,7 @@ function point({ key, timestamp, step }: Metric): string[] {
     typeof step === "bigint" ? step >= -INT64_MAX - 1n && step <= INT64_MAX : Number.isSafeInteger(step);
   return [
     time(`timestamp of metric ${key}`, timestamp),
+    timestamp < 0 ? `The timestamp of metric ${key} is before 1970` : "",
     exact ? "" : `The step of metric ${key} is not an int64`,
   ];
 }

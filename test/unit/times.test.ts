@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { checkEvent } from "../../src/domain/events.ts";
-import { readMoment } from "../../src/domain/times.ts";
+import { isoTime, readMoment } from "../../src/domain/times.ts";
 
 const NOW = Date.parse("2026-06-01T12:00:00Z");
 const DAY_MS = 86_400_000;
@@ -9,6 +9,13 @@ const DAY_MS = 86_400_000;
 function at(occurred_at: unknown) {
   return checkEvent({ event: "ml.trial.skipped", model_run_id: "m", trial_id: "t", occurred_at }, NOW);
 }
+
+test("a run's time that no calendar has is written as the nearest of four digits' years", () => {
+  expect(isoTime(1_000)).toBe("1970-01-01T00:00:01.000Z");
+  expect(isoTime(-1)).toBe("1969-12-31T23:59:59.999Z");
+  expect(isoTime(Number.MAX_SAFE_INTEGER)).toBe("9999-12-31T23:59:59.999Z");
+  expect(isoTime(Number.MIN_SAFE_INTEGER)).toBe("0000-01-01T00:00:00.000Z");
+});
 
 describe("a time", () => {
   test.each([

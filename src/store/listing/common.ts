@@ -1,5 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Delivery, Owner } from "../../answers/parts.ts";
+import { isoTime } from "../../domain/times.ts";
 import type { SyncState } from "../../domain/words.ts";
 import { streams } from "../schema/index.ts";
 
@@ -19,7 +20,7 @@ export const ownExperiment: SQL<string | null> = sql`coalesce(
 export function iso(ms: number): string;
 export function iso(ms: number | null): string | null;
 export function iso(ms: number | null): string | null {
-  return ms === null ? null : new Date(ms).toISOString();
+  return ms === null ? null : isoTime(ms);
 }
 
 /** Where a stream stands with MLflow: the columns that every view of one shows. */
