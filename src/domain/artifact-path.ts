@@ -26,6 +26,11 @@ export function artifactPathProblem(path: string): string | null {
   return null;
 }
 
+/** Whether no part of a path stands for another place: in an address it would be gone before a server sees it. */
+export function isStraight(path: string): boolean {
+  return !path.split("/").some((part) => part === "." || part === "..");
+}
+
 /** A path in an address: its slashes stay, everything else is escaped. */
 export function encodedPath(path: string): string {
   return path.split("/").map(encodeURIComponent).join("/");

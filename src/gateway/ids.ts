@@ -31,7 +31,9 @@ export async function withMlflowIds<T>(deps: Deps, through: Through<T>): Promise
   if (ids === null) return through(SAME);
   let aliases = await aliasesOf(deps.db, ids, "client");
   if (isPending(aliases)) aliases = await arrived(deps, ids, aliases);
-  const rootless = aliases.runs.filter(({ mlflowRoot }) => mlflowRoot === null);
+  const rootless = aliases.runs.filter(
+    ({ asked, mlflowRoot }) => mlflowRoot === null && ids.roots.has(asked),
+  );
   for (const { mlflow } of rootless) if (mlflow !== null) await lookUpRun(deps, mlflow);
   if (rootless.length > 0) aliases = await aliasesOf(deps.db, ids, "client");
   const runs = byAsked(aliases.runs);
@@ -59,12 +61,14 @@ export async function withFirstIds<T>(deps: Deps, through: Through<T>): Promise<
 
 const SAME: Swap = { run: (id) => id, experiment: (id) => id, root: () => null };
 
-type Ids = { runs: string[]; experiments: string[] };
+/** `roots`: of which runs it matters where their artifacts are. */
+type Ids = { runs: string[]; experiments: string[]; roots: ReadonlySet<string> };
 
 /** The ids that a swap meets; null where it meets none. */
 function idsIn(through: Through<unknown>): Ids | null {
   const runs = new Set<string>();
   const experiments = new Set<string>();
+  const roots = new Set<string>();
   through({
     run: (id) => {
       runs.add(id);
@@ -76,10 +80,12 @@ function idsIn(through: Through<unknown>): Ids | null {
     },
     root: (id) => {
       runs.add(id);
+      roots.add(id);
       return null;
     },
   });
-  return runs.size + experiments.size === 0 ? null : { runs: [...runs], experiments: [...experiments] };
+  if (runs.size + experiments.size === 0) return null;
+  return { runs: [...runs], experiments: [...experiments], roots };
 }
 
 function byAsked<A extends { asked: string }>(aliases: readonly A[]): ReadonlyMap<string, A> {

@@ -1,4 +1,4 @@
-import { encodedPath } from "../domain/artifact-path.ts";
+import { encodedPath, isStraight } from "../domain/artifact-path.ts";
 import { read } from "./calls.ts";
 import { classify, failed, type Result, unanswered } from "./failure.ts";
 import { type CallOutcome, describe, type MlflowDeps, observed, type Send } from "./http.ts";
@@ -100,11 +100,12 @@ async function change(
 
 /**
  * Where a run's files are in the artifact store that the server serves; null where it keeps them elsewhere, out of reach
- * of whoever only speaks to it.
+ * of whoever only speaks to it. MLflow takes a location with dots from whoever makes an experiment: such a one would lead
+ * out of the store, to anything else that the server answers.
  */
 export function servedRoot(artifactUri: string): string | null {
   const [, root] = /^mlflow-artifacts:(?:\/\/[^/]*)?\/+(.+?)\/*$/.exec(artifactUri) ?? [];
-  return root ?? null;
+  return root !== undefined && isStraight(root) ? root : null;
 }
 
 async function open(

@@ -71,16 +71,18 @@ async function state() {
   return body;
 }
 
-test.each(["s3://bucket/1/artifacts", "file:///mlruns/1", "mlruns/1"])(
-  "where MLflow keeps files at %s it is asked nothing, and the file says how to mend it",
-  async (root) => {
-    await arrive(root);
-    expect(await deliver(() => Response.json({}))).toEqual([]);
-    expect(await state()).toMatchObject({
-      files: [{ state: "blocked", error: expect.stringMatching(`${root}.*--serve-artifacts`) }],
-    });
-  },
-);
+test.each([
+  "s3://bucket/1/artifacts",
+  "file:///mlruns/1",
+  "mlruns/1",
+  "mlflow-artifacts:/../../mlflow/users",
+])("where MLflow keeps files at %s it is asked nothing, and the file says how to mend it", async (root) => {
+  await arrive(root);
+  expect(await deliver(() => Response.json({}))).toEqual([]);
+  expect(await state()).toMatchObject({
+    files: [{ state: "blocked", error: expect.stringMatching(`${root}.*--serve-artifacts`) }],
+  });
+});
 
 test("a server that serves no artifacts blocks the file, and opens no breaker", async () => {
   await arrive("mlflow-artifacts:/1/r/artifacts");

@@ -141,6 +141,13 @@ describe("ids", () => {
     expect(await listed.json()).toMatchObject({ root_uri: expect.stringContaining(`/${run}/artifacts`) });
   });
 
+  it("are put in without a question where it does not matter where their files are", async () => {
+    const { run, theirs } = await known();
+    await env.DB.prepare("delete from mlflow_runs where mlflow_run_id = ?1").bind(theirs).run();
+    await post("/api/2.0/mlflow/logged-models", { source_run_id: run });
+    expect(server.heard.map(({ body }) => body)).toEqual([JSON.stringify({ source_run_id: theirs })]);
+  });
+
   it("may be very many", async () => {
     const { run, theirs } = await known();
     const others = Array.from({ length: 60_000 }, hex);

@@ -32,14 +32,18 @@ export type Endpoint = {
 };
 
 /**
- * Who MLflow's users are, what they may, its keys, whom it calls and what it does by itself: nothing for a trainer, who has
- * the relay's rights there.
+ * Who MLflow's users are, what they may, its keys, whom it calls, what it runs and what it does by itself: nothing for a
+ * trainer, who has the relay's rights there.
  */
 const ADMINISTRATION = new Set([
+  "assistant",
   "demo",
   "gateway",
   "gateway-proxy",
+  "genai",
   "invoke",
+  "jobs",
+  "online-config",
   "permissions",
   "prompt-optimization",
   "roles",

@@ -1,3 +1,4 @@
+import { isStraight } from "../../domain/artifact-path.ts";
 import { parseJson, stringifyJson } from "../../mlflow/json.ts";
 
 /**
@@ -114,13 +115,14 @@ export function swapArtifactPath(segments: readonly string[], swap: Swap): strin
   return swapRoot(segments, swap) ?? `${SCHEME}/${segments.join("/")}`;
 }
 
-/** The path below MLflow's artifact proxy; null where the address is one that it does not serve. */
+/** The path below MLflow's artifact proxy; null where the address is one that it does not serve, or leads out of it. */
 export function pathBelowProxy(uri: string): string | null {
   if (!uri.startsWith(SCHEME)) return null;
-  return uri
+  const path = uri
     .slice(SCHEME.length)
     .replace(/^\/\/[^/]*/, "")
     .replace(/^\//, "");
+  return isStraight(path) ? path : null;
 }
 
 function swapRoot(segments: readonly string[], swap: Swap): string | null {

@@ -128,8 +128,15 @@ test.each([
 });
 
 test("an artifact root that MLflow does not serve has no path there", () => {
-  const elsewhere = { ...swap, root: () => "s3://bucket/artifacts" };
-  expect(pathBelowProxy(swapArtifactPath(["7", OWN, "artifacts"], elsewhere))).toBeNull();
+  for (const root of [
+    "s3://bucket/artifacts",
+    "mlflow-artifacts:/../../mlflow/users",
+    "mlflow-artifacts://host/a/./b",
+    "mlflow-artifacts:..",
+  ]) {
+    const elsewhere = { ...swap, root: () => root };
+    expect(pathBelowProxy(swapArtifactPath(["7", OWN, "artifacts"], elsewhere))).toBeNull();
+  }
 });
 
 describe("a path", () => {
@@ -179,6 +186,11 @@ describe("who may ask what", () => {
     ["POST", "/ajax-api/2.0/mlflow/gateway-proxy", "admin"],
     ["POST", "/api/2.0/mlflow/webhooks", "admin"],
     ["POST", "/ajax-api/3.0/mlflow/scorer/invoke", "admin"],
+    ["POST", "/ajax-api/3.0/mlflow/genai/evaluate/invoke", "admin"],
+    ["POST", "/ajax-api/3.0/mlflow/assistant/message", "admin"],
+    ["GET", "/ajax-api/3.0/mlflow/assistant/config", "admin"],
+    ["PATCH", "/ajax-api/3.0/mlflow/jobs/cancel/j-1", "admin"],
+    ["PUT", "/api/3.0/mlflow/scorers/online-config", "admin"],
     ["DELETE", "/api/2.0/mlflow/logged-models/m-1/tags/users", "ingest"],
   ])("%s %s: %s", (method, path, scope) => {
     expect(endpointOf(method, segmentsOf(path))).toMatchObject({ scope, isPassed: true });
