@@ -252,6 +252,21 @@ describe("a search of runs", () => {
     expect(await found()).toEqual([first, second].sort());
   });
 
+  it("reads no more for a request that was sent again and again", async () => {
+    const [id, twins] = ["900000000000000009", 1_000];
+    await newExperiment(id, "asked a thousand times");
+    const n = `with recursive n(i) as (select 2000000 union all select i + 1 from n where i < 2000000 + ${twins} - 1)`;
+    const insert = `insert into gateway_runs (stream_id, run_id, experiment_id, artifact_uri, created_at, touched_at, create_hash)`;
+    const made = `select i, format('%032x', i), ?1, 'u', iif(i % 2, 1, 700000), iif(i % 2, 2, null), 'same' from n`;
+    await db.prepare(`${n} ${insert} ${made}`).bind(id).run();
+    const { db: counted, meter } = metered(db);
+    const asked = runSearch("", []);
+    const scope = await scopeOf(counted, [id], asked.clauses, 10);
+    const rows = await findRows(counted, scope, asked, ["active"], { offset: 0, limit: twins });
+    expect(rows).toHaveLength(twins);
+    expect(meter.rowsRead).toBeLessThanOrEqual(5 * twins);
+  });
+
   it("without an experiment, or in one that nobody knows, finds nothing", async () => {
     expect((await call("runs/search", {})).body).toEqual({});
     expect((await call("runs/search", { experiment_ids: ["12345"] })).body).toEqual({});

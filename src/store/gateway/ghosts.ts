@@ -15,7 +15,8 @@ const TWIN_MS = 600_000;
 export function isGhost(run: string): string {
   return `(${run}.touched_at is null and ${run}.create_hash is not null and exists (
     select 1 from gateway_runs twin where twin.create_hash = ${run}.create_hash and twin.stream_id <> ${run}.stream_id
-      and twin.touched_at is not null and abs(twin.created_at - ${run}.created_at) <= ${TWIN_MS}))`;
+      and twin.touched_at is not null
+      and twin.created_at between ${run}.created_at - ${TWIN_MS} and ${run}.created_at + ${TWIN_MS}))`;
 }
 
 /** SQL: whether it was buried as one. Nobody used it, and it is nobody's twin any more. */

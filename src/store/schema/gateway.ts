@@ -31,7 +31,9 @@ export const gatewayRuns = sqliteTable(
   },
   (t) => [
     index("gateway_runs_listed").on(t.experimentId, t.startTime, t.runId),
-    index("gateway_runs_twins").on(t.createHash).where(sql`${t.createHash} is not null`),
+    index("gateway_runs_twins")
+      .on(t.createHash, t.createdAt)
+      .where(sql`${t.createHash} is not null and ${t.touchedAt} is not null`),
   ],
 );
 

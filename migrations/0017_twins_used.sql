@@ -1,0 +1,2 @@
+DROP INDEX `gateway_runs_twins`;--> statement-breakpoint
+CREATE INDEX `gateway_runs_twins` ON `gateway_runs` (`create_hash`,`created_at`) WHERE "gateway_runs"."create_hash" is not null and "gateway_runs"."touched_at" is not null;
