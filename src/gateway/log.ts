@@ -4,6 +4,7 @@ import { RUN_NAME_TAG } from "../mlflow/tags.ts";
 import type { Deps } from "../relay/deps.ts";
 import { gatewayEvent } from "./event.ts";
 import { keepOrRefuse } from "./keep.ts";
+import { inPieces } from "./pieces.ts";
 import { Refusal } from "./refusal.ts";
 import { runForWrite, runRef } from "./run-for-write.ts";
 import { showRun } from "./shown-run.ts";
@@ -20,9 +21,6 @@ export type Batch = {
   params: readonly Pair[];
   tags: readonly Pair[];
 };
-
-/** A row of the database holds 2 MB, and a character takes up to three bytes. */
-const MAX_FACTS_CHARS = 600_000;
 
 /** @throws Refusal as MLflow would, all or nothing */
 export async function logBatch(deps: Deps, { runId, metrics, params, tags }: Batch): Promise<void> {
@@ -65,30 +63,4 @@ function paramFacts({ key, value }: Pair): Facts {
 function tagFacts({ key, value }: Pair): Facts {
   if (key !== RUN_NAME_TAG) return { tags: { [key]: value } };
   return value === "" ? {} : { tags: { [key]: value }, fields: { run_name: value } };
-}
-
-/** Facts together as far as they fit into one event, later ones over earlier ones. */
-function inPieces(facts: readonly Facts[]): Facts[] {
-  const pieces: Facts[] = [];
-  let chars = 0;
-  for (const one of facts) {
-    const more = JSON.stringify(one).length;
-    const last = pieces.at(-1);
-    if (last && chars + more <= MAX_FACTS_CHARS) {
-      pieces[pieces.length - 1] = joined(last, one);
-      chars += more;
-    } else {
-      pieces.push(one);
-      chars = more;
-    }
-  }
-  return pieces;
-}
-
-function joined(a: Facts, b: Facts): Facts {
-  return {
-    ...(a.params || b.params ? { params: { ...a.params, ...b.params } } : {}),
-    ...(a.tags || b.tags ? { tags: { ...a.tags, ...b.tags } } : {}),
-    ...(a.fields || b.fields ? { fields: { ...a.fields, ...b.fields } } : {}),
-  };
 }

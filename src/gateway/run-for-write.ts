@@ -9,6 +9,7 @@ import { gatewayEvent, type Owner } from "./event.ts";
 import { experimentByNameOrMade, ownExperiment } from "./experiments.ts";
 import { keepOrRefuse, unavailable } from "./keep.ts";
 import { lookUpRun } from "./lookup.ts";
+import { inPieces } from "./pieces.ts";
 import { Refusal } from "./refusal.ts";
 import { showRun } from "./shown-run.ts";
 
@@ -73,7 +74,7 @@ async function takeUp(deps: Deps, run: KnownRun): Promise<KnownRun> {
       ...(shown.endTime === null ? {} : { endTime: shown.endTime }),
     },
   };
-  await take(deps, run, facts, {
+  await take(deps, run, [facts], {
     runId: run.runId,
     experimentId: experiment.id,
     artifactUri: shown.artifactUri,
@@ -89,6 +90,10 @@ async function adopt(deps: Deps, { info, data }: Run): Promise<KnownRun> {
   const ends = TRIAL_STATUS[info.status];
   const tags = Object.fromEntries(data.tags.map(({ key, value }) => [key, value]));
   const params = Object.fromEntries(data.params.map(({ key, value }) => [key, value]));
+  const [first, ...others] = inPieces([
+    ...data.tags.map(({ key, value }) => ({ tags: { [key]: value } })),
+    ...data.params.map(({ key, value }) => ({ params: { [key]: value } })),
+  ]);
   const facts: Facts = {
     announces: true,
     starts: true,
@@ -105,11 +110,10 @@ async function adopt(deps: Deps, { info, data }: Run): Promise<KnownRun> {
       ...(info.runName === null ? {} : { run_name: info.runName }),
       ...(info.userId === null ? {} : { user: info.userId }),
     },
-    tags,
-    params,
+    ...first,
   };
   const owner = { key: info.runId, kind: "trial" as const, modelRunId: null, trialId: info.runId };
-  await take(deps, owner, facts, {
+  await take(deps, owner, [facts, ...others], {
     runId: info.runId,
     experimentId: experiment.id,
     artifactUri: info.artifactUri ?? `${experiment.artifactLocation}/${info.runId}/artifacts`,
@@ -123,16 +127,17 @@ async function adopt(deps: Deps, { info, data }: Run): Promise<KnownRun> {
 async function take(
   deps: Deps,
   owner: Owner,
-  facts: Facts,
+  [facts, ...others]: readonly [Facts, ...Facts[]],
   run: Omit<NewRun, "createdAt" | "createHash" | "touchedAt">,
 ): Promise<void> {
-  const event = {
-    ...gatewayEvent(deps, owner, "mlflow.run.adopt", facts),
-    id: "mlflow.run.adopt",
-    hash: "mlflow.run.adopt",
-  };
+  const event = (said: Facts, id: string) => ({
+    ...gatewayEvent(deps, owner, "mlflow.run.adopt", said),
+    id,
+    hash: id,
+  });
+  const more = others.map((said, n) => event(said, `mlflow.run.adopt.${n + 1}`));
   const now = deps.now();
-  await keepOrRefuse(deps, [event], {
+  await keepOrRefuse(deps, [event(facts, "mlflow.run.adopt"), ...more], {
     runId: run.runId,
     create: { ...run, createdAt: now, createHash: null, touchedAt: now },
     // What is taken over is there already: nothing forbids it.

@@ -10,6 +10,7 @@ import { gatewayEvent } from "./event.ts";
 import { notActive, ownExperiment } from "./experiments.ts";
 import { generatedName } from "./generated-name.ts";
 import { keepOrRefuse } from "./keep.ts";
+import { inPieces } from "./pieces.ts";
 import { runForWrite } from "./run-for-write.ts";
 import { showRun } from "./shown-run.ts";
 
@@ -40,14 +41,18 @@ export async function makeRun(deps: Deps, wanted: RunToMake): Promise<RunShown> 
   const { userId, startTime } = wanted;
   const artifactUri = `${experiment.artifactLocation.replace(/\/+$/, "")}/${runId}/artifacts`;
   const owner = { key: runId, kind: "trial" as const, modelRunId: null, trialId: runId };
+  const [first, ...others] = inPieces(
+    Object.entries(tags).map(([key, value]) => ({ tags: { [key]: value } })),
+  );
   const event = gatewayEvent(deps, owner, "mlflow.run.create", {
     announces: true,
     starts: true,
     run: { status: "RUNNING", startTime },
     fields: { run_name: runName, user: userId },
-    tags,
+    ...first,
   });
-  await keepOrRefuse(deps, [event], {
+  const more = others.map((facts) => gatewayEvent(deps, owner, "mlflow.tag", facts));
+  await keepOrRefuse(deps, [event, ...more], {
     runId,
     notMade: () => notActive(experiment.id),
     create: {

@@ -18,9 +18,10 @@ export function offsetOf(token = ""): number {
   const value = parsed(bytes);
   const offset = isRaw(value) ? own(value, "offset") : undefined;
   const number = typeof offset === "string" ? pythonInt(offset) : offset;
-  if (number === null) throw invalid(`Invalid page token, not stringable ${offset}`);
-  // MLflow's database takes an offset before the first row for the first row, or raises.
-  if (typeof number !== "number" || !(number >= 1) || !Number.isFinite(number))
+  if (number === null && typeof offset === "string")
+    throw invalid(`Invalid page token, not stringable ${offset}`);
+  // MLflow's database takes an offset before the first row for the first row, or raises, as for one beyond its numbers.
+  if (typeof number !== "number" || !(number >= 1) || number > Number.MAX_SAFE_INTEGER)
     throw invalid(`Invalid page token, parsed value=${pythonText(value, {}, "", new Map())}`);
   return Math.trunc(number);
 }

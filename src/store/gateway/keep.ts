@@ -32,7 +32,8 @@ export type Kept = { isKept: boolean; pokes: Poke[]; databaseBytes: number };
  * Writes a request's events down, all of one stream, in one transaction with what may forbid it: a deleted run, and a
  * parameter that has another text. All or nothing.
  * @param how.create the run, where it is made by this
- * @param how.lifecycle what the run's is by this; then a deleted run is written to as well
+ * @param how.lifecycle what the run's is by this, unless it was there before it was made; then a deleted run is written to
+ *   as well
  * @param how.inputs datasets that the run was given
  */
 export async function keep(
@@ -44,9 +45,9 @@ export async function keep(
   const [{ stream, id }] = events;
   const mark = now + POKE_TRUST_MS;
   const said = Object.fromEntries(events.flatMap(({ facts }) => Object.entries(facts?.params ?? {})));
-  const params = JSON.stringify(said);
   const insert = how.lifecycle === undefined ? INSERT_IF_ACTIVE : journal.INSERT_EVENTS;
-  const guard = how.lifecycle === undefined ? [params] : [];
+  const guard = how.lifecycle === undefined ? halves(said) : [];
+  const isMade = how.create !== undefined;
   const isUrgent = Number(events.some(({ facts }) => facts?.announces === true));
   const keys = JSON.stringify([stream.key]);
   const move = db.prepare(journal.moveSeq("key")).bind(keys);
@@ -63,7 +64,7 @@ export async function keep(
       (how.inputs ?? []).map(({ digest, body }) => [digest, body]),
       ...isIn,
     ),
-    db.prepare(TOUCH).bind(...isIn, now, how.lifecycle ?? null, Number(how.create === undefined)),
+    db.prepare(TOUCH).bind(...isIn, now, isMade ? null : (how.lifecycle ?? null), Number(!isMade)),
     ...(how.lifecycle === "active" ? [db.prepare(GO_ON).bind(stream.key)] : []),
     ...(parents.length > 0 ? [touchParents] : []),
     db.prepare(MARK_KEPT).bind(JSON.stringify([[stream.key, isUrgent, 1]]), now, mark, id),
@@ -126,12 +127,24 @@ const AGREE = `
   select s.id, value ->> 0, value ->> 1, value ->> 2 from json_each(?1) join streams s on s.key = ?2
   where true on conflict do nothing`;
 
+/** What a request says of parameters, under ?2 and ?3: a hundred, the most that it may hold, are too large for one. */
+const SAID = `said as materialized (
+  select 0 as half, id, key, value from json_each(?2) union all select 1, id, key, value from json_each(?3))`;
+
+function halves(params: Readonly<Record<string, string>>): string[] {
+  const entries = Object.entries(params);
+  const middle = Math.ceil(entries.length / 2);
+  return [entries.slice(0, middle), entries.slice(middle)].map((half) =>
+    JSON.stringify(Object.fromEntries(half)),
+  );
+}
+
 /** Whatever waits to be folded counts as well: it was acknowledged. */
 const INSERT_IF_ACTIVE = journal.insertEvents(`
   not exists (select 1 from gateway_runs g where g.stream_id = s.id and g.lifecycle = 'deleted')
-  and not exists (select 1 from json_each(?2) said join params p on p.stream_id = s.id and p.key = said.key
+  and not exists (with ${SAID} select 1 from said join params p on p.stream_id = s.id and p.key = said.key
     where p.value is not said.value)
-  and not exists (select 1 from json_each(?2) said, events e, json_each(iif(json_valid(e.facts), e.facts, '{}'), '$.params') p
+  and not exists (with ${SAID} select 1 from said, events e, json_each(iif(json_valid(e.facts), e.facts, '{}'), '$.params') p
     where e.stream_id = s.id and e.seq > s.folded_seq and e.facts is not null and p.key = said.key
       and p.value is not said.value)`);
 
@@ -175,7 +188,7 @@ export async function whyNotKept(db: D1Database, key: string, params: Readonly<R
     db
       .prepare("select g.lifecycle from streams s join gateway_runs g on g.stream_id = s.id where s.key = ?1")
       .bind(key),
-    db.prepare(CONFLICTING).bind(key, JSON.stringify(params)),
+    db.prepare(CONFLICTING).bind(key, ...halves(params)),
   ]);
   return {
     lifecycle: run?.results[0]?.lifecycle ?? null,
@@ -184,11 +197,11 @@ export async function whyNotKept(db: D1Database, key: string, params: Readonly<R
 }
 
 const CONFLICTING = `
-  with kept as (
+  with ${SAID}, kept as (
     select s.id, p.key, p.value, 0 as seq from streams s join params p on p.stream_id = s.id where s.key = ?1
     union all
     select s.id, p.key, p.value, e.seq from streams s join events e on e.stream_id = s.id and e.seq > s.folded_seq,
       json_each(iif(json_valid(e.facts), e.facts, '{}'), '$.params') p where s.key = ?1 and e.facts is not null),
   first as (select key, value, row_number() over (partition by key order by seq) as n from kept)
-  select said.key, first.value as kept from json_each(?2) said join first on first.key = said.key and first.n = 1
-  where first.value is not said.value order by said.id`;
+  select said.key, first.value as kept from said join first on first.key = said.key and first.n = 1
+  where first.value is not said.value order by said.half, said.id`;

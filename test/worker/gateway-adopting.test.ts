@@ -1,0 +1,56 @@
+import { beforeEach, expect, test } from "vitest";
+import { logParameter, setTag } from "../../src/gateway/log.ts";
+import { setRunLifecycle } from "../../src/gateway/runs.ts";
+import type { Deps } from "../../src/relay/deps.ts";
+import { dataOf, runOf } from "./gateway-api.ts";
+import { emptied, gatewayWorld } from "./gateway-world.ts";
+
+/** A run that MLflow had first, at its first writes through the gateway. */
+
+beforeEach(emptied);
+
+const pairs = (prefix: string, count: number, value: string) =>
+  Array.from({ length: count }, (_, n) => ({ key: `${prefix}${n}`, value }));
+
+async function runInMlflow(w: ReturnType<typeof gatewayWorld>, more: { params?: number } = {}) {
+  const made = await w.deps.writes.createRun({
+    experimentId: "0",
+    runName: "theirs",
+    startTime: 1_000,
+    userId: "ann",
+    tags: [{ key: "a", value: "1" }],
+  });
+  if (!made.ok) throw new Error(made.failure.message);
+  const { runId } = made.value.info;
+  const run = w.mlflow.runs.get(runId);
+  for (const { key, value } of pairs("p", more.params ?? 0, "\u{1f600}".repeat(6_000)))
+    run?.params.set(key, value);
+  return runId;
+}
+
+test("one that is deleted by the first of two writes stays so, whatever the other saw of it before", async () => {
+  const w = gatewayWorld();
+  const runId = await runInMlflow(w);
+  const late: Deps = {
+    ...w.deps,
+    mlflow: {
+      ...w.deps.mlflow,
+      getRun: async (id) => {
+        const seen = await w.deps.mlflow.getRun(id);
+        await setRunLifecycle(w.deps, id, "deleted");
+        return seen;
+      },
+    },
+  };
+  await expect(setTag(late, { runId, key: "b", value: "2" })).rejects.toThrow("Current state is deleted");
+  expect((await runOf(runId)).info.lifecycle_stage).toBe("deleted");
+});
+
+test("one that holds more than an event can is taken up whole", async () => {
+  const w = gatewayWorld();
+  const runId = await runInMlflow(w, { params: 150 });
+  await logParameter(w.deps, { runId, key: "mine", value: "1" });
+  const params = await dataOf(runId, "params");
+  expect(Object.keys(params)).toHaveLength(151);
+  await expect(logParameter(w.deps, { runId, key: "p149", value: "other" })).rejects.toThrow("p149");
+});
