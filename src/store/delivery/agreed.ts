@@ -110,7 +110,7 @@ export function tagsToSend(db: D1Database, { id, plannedSeq }: Pick<StreamRow, "
 
 const TO_SEND = `
   with due as (
-    select key, value from tags where stream_id = ?1 and seq > ?2 and removed_at is null
+    select key, value from tags where stream_id = ?1 and seq > ?2 and removed_at is null and key not glob 'relay.*'
     union all
     select t.value ->> '$.key', t.value ->> '$.value'
     from batches b, json_each(b.items, '$.tags') t where b.stream_id = ?1)
@@ -130,4 +130,4 @@ export function tagsToDelete(db: D1Database, streamId: number) {
 
 const TAKEN_AWAY = `
   select t.key from agreed a join tags t on t.stream_id = a.stream_id and t.key = a.key
-  where a.stream_id = ?1 and a.kind = 'tag' and t.removed_at is not null`;
+  where a.stream_id = ?1 and a.kind = 'tag' and t.removed_at is not null and t.key not glob 'relay.*'`;

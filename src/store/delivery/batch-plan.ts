@@ -8,7 +8,7 @@ import { type Bound, boundRows, heldBy } from "../sql.ts";
 import { readFinals } from "../stream/columns.ts";
 import type { Lease, StreamRow } from "../stream/leases.ts";
 import type { PlannedBatches } from "./batches.ts";
-import { IN_MLFLOW } from "./tag-in-mlflow.ts";
+import { IN_MLFLOW, IS_FOR_MLFLOW } from "./tag-in-mlflow.ts";
 
 /** A helping of delivery: a few full batches, planned while those before it are sent. */
 const SENT_AT_ONCE = {
@@ -75,6 +75,7 @@ export function nextQueries(orm: DrizzleD1Database, { id, plannedSeq, foldedSeq 
           isNull(tags.removedAt),
           // It goes with the run's own state.
           ne(tags.key, RUN_NAME_TAG),
+          IS_FOR_MLFLOW,
           isNews("tag", tags),
         ),
       )

@@ -1,7 +1,7 @@
 import { and, eq, isNull, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { KeptPoint, KeptText } from "../../domain/compare.ts";
-import { IN_MLFLOW } from "../delivery/tag-in-mlflow.ts";
+import { IN_MLFLOW, IS_FOR_MLFLOW } from "../delivery/tag-in-mlflow.ts";
 import { conflicts, metricSummaries, modelRuns, params, streams, tags, trials } from "../schema/index.ts";
 import { keptLetters } from "./kept-letters.ts";
 
@@ -78,7 +78,7 @@ export async function keptTags(db: D1Database, streamId: number): Promise<KeptTe
   return drizzle(db)
     .select({ ...textsOf(tags), value: IN_MLFLOW })
     .from(tags)
-    .where(and(eq(tags.streamId, streamId), isNull(tags.removedAt)));
+    .where(and(eq(tags.streamId, streamId), isNull(tags.removedAt), IS_FOR_MLFLOW));
 }
 
 /** Everything of a stream but its points, and what is known to be amiss with it. */
@@ -98,7 +98,7 @@ export async function keptRest(
     orm
       .select({ ...textsOf(tags), value: IN_MLFLOW })
       .from(tags)
-      .where(and(eq(tags.streamId, stream.id), isNull(tags.removedAt))),
+      .where(and(eq(tags.streamId, stream.id), isNull(tags.removedAt), IS_FOR_MLFLOW)),
     orm
       .select({ key: conflicts.field, refused: conflicts.refused })
       .from(conflicts)
