@@ -4,10 +4,11 @@ import { errorText } from "../log.ts";
 import { authorize, fromBearerOrBasic } from "../routes/door/auth.ts";
 import type { AppEnv } from "../routes/door/context.ts";
 import { methodsOf } from "../routes/door/methods.ts";
+import { permanentRefusal } from "../store/journal/refusal.ts";
 import { PAGE, PAGE_SCRIPT, pagePolicy } from "./page.ts";
 import { PASSED_METHODS, PASSED_PATHS } from "./passing/endpoint.ts";
 import { passOn } from "./passing/proxy.ts";
-import { type ErrorCode, Refusal, type RefusalBody } from "./refusal.ts";
+import { type ErrorCode, invalid, Refusal, type RefusalBody } from "./refusal.ts";
 import { type GatewayRoute, ROUTES } from "./routes.ts";
 import { versionOf } from "./server.ts";
 
@@ -21,6 +22,10 @@ export const gatewayApp = new Hono<AppEnv>({ strict: false });
 const PREFIXES = ["/api", "/ajax-api"];
 /** What may succeed at once is tried again after a second: without this a client waits for minutes. */
 const RETRY_AFTER_SECONDS = "1";
+/** However often it is sent: a name or a list that no record of the relay's can have. */
+const TOO_LARGE = invalid(
+  "The request holds a text or a list that is larger than the relay's database takes.",
+);
 
 const OWN = ROUTES.flatMap((route) =>
   PREFIXES.map((prefix) => ({ ...route, path: `${prefix}${route.path}` })),
@@ -57,6 +62,8 @@ async function handled(c: Context<AppEnv>, route: GatewayRoute): Promise<Respons
 gatewayApp.onError((error, c) => {
   if (error instanceof Refusal) return refused(error.body, error.status);
   if (error instanceof HttpFailure) return ofDoor(error);
+  // Drizzle's own message holds the whole query.
+  if (permanentRefusal(error.cause ?? error)?.isTooLarge) return refused(TOO_LARGE.body, TOO_LARGE.status);
   c.var.relay.log.error("a request of an MLflow client failed", {
     path: c.req.path,
     error: errorText(error),

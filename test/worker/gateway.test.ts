@@ -184,6 +184,19 @@ describe("while the database refuses", () => {
         "TEMPORARILY_UNAVAILABLE",
       ]);
   });
+
+  it("tells a client at once of what it will never take", async () => {
+    const [run_id, experiment_id] = ["x".repeat(2_100_000), "9".repeat(2_100_000)];
+    for (const { status, body } of [
+      await call("runs/log-metric", { run_id, key: "a", value: 1, timestamp: 1 }),
+      await call("runs/update", { run_id, status: "FINISHED" }),
+      await call("experiments/delete", { experiment_id }),
+      await call("runs/search", {
+        experiment_ids: Array.from({ length: 150_000 }, (_, n) => `9${n}000000000`),
+      }),
+    ])
+      expect([status, body.error_code]).toEqual([400, "INVALID_PARAMETER_VALUE"]);
+  });
 });
 
 describe("who may ask", () => {

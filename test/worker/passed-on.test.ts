@@ -167,6 +167,19 @@ describe("ids", () => {
     expect([server.last.body, await answer.text()]).toEqual([body, body]);
   });
 
+  it.each([
+    ['{"at": 1700000000123456789, "x": [NaN, -Infinity, "NaN"]}', (text: string) => text],
+    ['{"at": 1700000000123456789}', (text: string) => JSON.stringify(text)],
+  ])("stand beside numbers that keep their digits, also where %s is read once more", async (body, sent) => {
+    await send("/api/2.0/mlflow/registered-models/create", {
+      method: "POST",
+      body: sent(body),
+      headers: { "content-type": "application/json" },
+    });
+    const wanted = body.replaceAll(" ", "").replace("[NaN,-Infinity,", '["NaN","-Infinity",');
+    expect(server.last.body).toBe(wanted);
+  });
+
   it("are put into the paths of artifacts, under the root that MLflow has for the run", async () => {
     const { experiment, run, theirs } = await known();
     await arrive(run, theirs, `mlflow-artifacts:/elsewhere/${theirs}/artifacts`);

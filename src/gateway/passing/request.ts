@@ -1,4 +1,5 @@
 import type { Context } from "hono";
+import { scanJson } from "../../domain/json-scan.ts";
 import { MAX_REQUEST_BYTES } from "../../domain/limits.ts";
 import { parseJson, stringifyJson } from "../../mlflow/json.ts";
 import type { PassedRequest } from "../../mlflow/pass-on.ts";
@@ -60,12 +61,19 @@ export async function readAsked(
 async function readJson(c: Context<AppEnv>): Promise<Asked["body"]> {
   const bytes = await readBytes(c, MAX_REQUEST_BYTES);
   if (bytes.byteLength === 0) return null;
-  const json = readBody(c.req.header("content-type") ?? null, bytes);
+  readBody(c.req.header("content-type") ?? null, bytes);
   const text = utf8(bytes) ?? "";
-  const exact = parseJson(text);
-  const isObject = typeof exact === "object" && exact !== null;
+  const json = parseJson(text);
+  if (isObject(json)) return { text, json };
   // Python's bare words become what MLflow understands, and a text within a text what it holds.
-  return isObject ? { text, json: exact } : { text: stringifyJson(json), json };
+  const quoted = parseJson(scanJson(text).text);
+  const held = typeof quoted === "string" ? parseJson(scanJson(quoted).text) : quoted;
+  const object = isObject(held) ? held : {};
+  return { text: stringifyJson(object), json: object };
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }
 
 /** The request as MLflow is to have it. */

@@ -23,7 +23,8 @@ export function offsetOf(token = ""): number {
   // MLflow's database takes an offset before the first row for the first row, or raises, as for one beyond its numbers.
   if (typeof number !== "number" || !(number >= 1) || number > Number.MAX_SAFE_INTEGER)
     throw invalid(`Invalid page token, parsed value=${pythonText(value, {}, "", new Map())}`);
-  return Math.trunc(number);
+  // There is nothing behind this, and the database counts no further than int64.
+  return Math.min(Math.trunc(number), Number.MAX_SAFE_INTEGER);
 }
 
 /** As Python's `b64decode`, which passes over other characters and looks at the padding. */

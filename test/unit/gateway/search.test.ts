@@ -99,6 +99,8 @@ test.each<[string, unknown]>([
   [btoa('{"offset": "1"}'), 1],
   [btoa('{"offset": 1.9}'), 1],
   [`${btoa('{"offset": 12}')}\n`, 12],
+  [btoa('{"offset": 9223372036854775807}'), Number.MAX_SAFE_INTEGER],
+  [btoa('{"offset": 1e300}'), Number.MAX_SAFE_INTEGER],
   ["x", refused("Invalid page token, could not base64-decode")],
   ["e30", refused("Invalid page token, could not base64-decode")],
   ["xxxx", refused("Invalid page token, decoded value=b'\\xc7\\x1cq'")],
