@@ -8,7 +8,7 @@ import type { PostgresLab } from "../lib/lab.ts";
 import type { Event } from "../lib/relay.ts";
 import { drain } from "./round.ts";
 import { storm } from "./storm.ts";
-import { makeTraffic, type Report } from "./traffic.ts";
+import { asCall, makeTraffic, type Report } from "./traffic.ts";
 import { judge } from "./verdict.ts";
 import { makeNetworkStorm } from "./weather.ts";
 
@@ -133,10 +133,4 @@ async function throughClient(
   const [answer] = await Promise.all([lines.next(), storm(lab, makeNetworkStorm(seed, GUSTS), seed)]);
   if (child.exitCode === null) await once(child, "exit");
   return told.parse(JSON.parse(answer.value ?? ""));
-}
-
-/** A report in the words of MLflow's client. */
-function asCall({ event, trialId, ends }: Report, index: number) {
-  const { step, metrics = {}, parameters = {}, occurred_at: timestamp } = event;
-  return { index, trialId, step, timestamp, metrics, params: parameters, ends };
 }

@@ -3,13 +3,15 @@ import { seeded } from "../../scripts/demo/random.ts";
 import type { PostgresLab } from "../lib/lab.ts";
 import type { Behind, Conflict } from "../lib/relay-store.ts";
 import { until } from "../lib/until.ts";
+import { logAsClients } from "./clients.ts";
+import { lookAtClients } from "./clients-verdict.ts";
 import { wrongState } from "./state-verdict.ts";
 import { makeStories, type Story, wrongEnd } from "./stories.ts";
 import { chaosState, storm } from "./storm.ts";
 import { tell } from "./tellers.ts";
 import { makeTraffic, type Report, type Traffic } from "./traffic.ts";
 import { type Heard, sendTraffic } from "./trainers.ts";
-import { judge, type Verdict } from "./verdict.ts";
+import { judge, together, type Verdict } from "./verdict.ts";
 import type { Gust } from "./weather.ts";
 
 export type Round = Verdict & {
@@ -24,6 +26,9 @@ export type Round = Verdict & {
 };
 export type Size = { trials: number; steps: number };
 
+/** Trainings that log with MLflow's protocol, with values of their own. */
+const CLIENTS = 3;
+const CLIENTS_SEED = 10_000;
 const MS_A_GUST = 2_750;
 /** Longer than a lost call may still land, a lease lasts and a retry waits under the settings of the tests. */
 const PASS_MS = 20_000;
@@ -41,6 +46,8 @@ export async function playRound(
 ): Promise<Round> {
   const experiment = `chaos ${seed}`;
   const traffic = makeTraffic(seed, experiment, size);
+  const byClients = `${experiment}, by clients`;
+  const clientTraffic = makeTraffic(seed + CLIENTS_SEED, byClients, { trials: CLIENTS, steps: size.steps });
   const stories = makeStories(experiment);
   const callsBefore = lab.proxy.calls.length;
   // In calm, for it names the experiment, and a run made without it cannot move.
@@ -48,8 +55,10 @@ export async function playRound(
   const random = seeded(seed);
   const telling = Promise.all(stories.map((story) => tell(lab, experiment, story, random)));
   telling.catch(() => {}); // heard of below
-  const [heard, struck] = await Promise.all([
-    sendTraffic(lab.relay, traffic, seed, gusts.length * MS_A_GUST),
+  const ms = gusts.length * MS_A_GUST;
+  const [heard, clientsHeard, struck] = await Promise.all([
+    sendTraffic(lab.relay, traffic, seed, ms),
+    logAsClients(lab.relay, byClients, clientTraffic.reports, seed, ms),
     storm(lab, gusts, seed),
   ]);
   const told = await keepUp(lab, telling);
@@ -61,11 +70,20 @@ export async function playRound(
   await lab.relay.send([after.announcement, ...after.reports.map(({ event }) => event)]);
   await drain(lab, `${experiment}, after`);
 
-  let found = await look(lab, experiment, traffic, heard, stories);
+  const lookAtAll = async () => {
+    const found = await look(lab, experiment, traffic, heard, stories);
+    const clients = await lookAtClients(lab, byClients, clientTraffic.reports, clientsHeard);
+    return {
+      verdict: together(found.verdict, clients.verdict),
+      problems: [...found.problems, ...clients.problems],
+      conflicts: found.conflicts,
+    };
+  };
+  let found = await lookAtAll();
   for (let i = 0; i < LAST_LOOKS && found.problems.length > 0; i++) {
     await sleep(PASS_MS);
     await lab.relay.cron();
-    found = await look(lab, experiment, traffic, heard, stories);
+    found = await lookAtAll();
   }
   const problems = [...told.flat(), ...found.problems];
   const breaker = lab.relay.store.breaker();
@@ -150,10 +168,12 @@ function isRecorded(extraRun: string, conflicts: readonly Conflict[]): boolean {
 /** The cron goes on as always; after two passes everything acknowledged has come to rest, by itself. */
 export async function drain({ relay }: PostgresLab, modelRunId: string): Promise<void> {
   let behind: Behind[] = [];
+  let clients: string[] = [];
   const isDrained = async () => {
     const { outstanding, frozen } = await chaosState(relay);
     behind = relay.store.behind(modelRunId);
-    return outstanding === 0 && !frozen && behind.length === 0;
+    clients = relay.store.clientsBehind();
+    return outstanding === 0 && !frozen && behind.length === 0 && clients.length === 0;
   };
   for (const limitMs of [PASS_LIMIT_MS, DRAIN_LIMIT_MS]) {
     await relay.cron();
@@ -161,7 +181,7 @@ export async function drain({ relay }: PostgresLab, modelRunId: string): Promise
     await until(
       `everything of ${modelRunId} is delivered within two passes of the cron`,
       async () => (await isDrained()) || (limitMs === PASS_LIMIT_MS && Date.now() > deadline),
-      () => JSON.stringify(behind, null, 1),
+      () => JSON.stringify({ behind, clients }, null, 1),
       DRAIN_LIMIT_MS,
     );
   }

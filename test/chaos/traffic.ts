@@ -1,3 +1,4 @@
+import * as z from "zod";
 import { type Random, seeded } from "../../scripts/demo/random.ts";
 import { point } from "../lib/mlflow-read.ts";
 import type { Event } from "../lib/relay.ts";
@@ -90,6 +91,19 @@ export function makeTraffic(
     reports: reports.filter(({ items }) => items.length > 0),
     deliveries: deal(random, reports.filter(({ items }) => items.length > 0).length),
   };
+}
+
+const logged = z.object({
+  occurred_at: z.number(),
+  step: z.number().optional(),
+  metrics: z.record(z.string(), z.number()).default({}),
+  parameters: z.record(z.string(), z.string()).default({}),
+});
+
+/** A report in the words of MLflow's client. */
+export function asCall({ event, trialId, ends }: Report, index: number) {
+  const { occurred_at: timestamp, step, metrics, parameters: params } = logged.parse(event);
+  return { index, trialId, step, timestamp, metrics, params, ends };
 }
 
 function announcement(modelRunId: string, trials: number): Event {

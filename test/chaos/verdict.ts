@@ -74,6 +74,22 @@ export function judge(
   return verdict;
 }
 
+/** Of two experiments as of one. */
+export function together(one: Verdict, other: Verdict): Verdict {
+  return {
+    sent: one.sent + other.sent,
+    acknowledged: one.acknowledged + other.acknowledged,
+    missing: [...one.missing, ...other.missing],
+    absent: one.absent + other.absent,
+    doubled: [...one.doubled, ...other.doubled],
+    wrong: [...one.wrong, ...other.wrong],
+    extraRuns: [...one.extraRuns, ...other.extraRuns],
+    deletedRuns: one.deletedRuns + other.deletedRuns,
+    dead: one.dead + other.dead,
+    deadInVain: [...one.deadInVain, ...other.deadInVain],
+  };
+}
+
 function itemsOf({ points, params }: Snapshot): string[] {
   return [...points, ...Object.entries(params).map(([key, value]) => paramItem(key, value))];
 }

@@ -95,6 +95,13 @@ export class RelayStore {
     );
   }
 
+  /** Of runs that MLflow's own clients made, by the run's id. */
+  clientsDeadLetters(): DeadLetter[] {
+    const query = `select s.trial_id, d.kind, d.item, d.reason
+      from dead_letters d join streams s on s.id = d.stream_id where s.model_run_id is null order by d.id`;
+    return z.array(deadRow).parse(this.#db.prepare(query).all());
+  }
+
   /** The trials of which the relay itself wrote something into the journal, such as an edit made in MLflow. */
   edited(modelRunId: string): (string | null)[] {
     const trials = this.#rows(
