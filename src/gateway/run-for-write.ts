@@ -67,13 +67,8 @@ async function takeUp(deps: Deps, run: KnownRun): Promise<KnownRun> {
     run.experimentId === null
       ? await experimentByNameOrMade(deps, run.experimentName ?? deps.config.defaultExperiment)
       : await ownExperiment(deps, run.experimentId);
-  const facts: Facts = {
-    run: {
-      status: shown.status,
-      startTime: shown.startTime,
-      ...(shown.endTime === null ? {} : { endTime: shown.endTime }),
-    },
-  };
+  // Its status and end are those of its events, of which another may come in just now.
+  const facts: Facts = { run: { startTime: shown.startTime } };
   await take(deps, run, [facts], {
     runId: run.runId,
     experimentId: experiment.id,

@@ -1,11 +1,15 @@
+import { env } from "cloudflare:workers";
 import { beforeEach, expect, test } from "vitest";
 import { logParameter, setTag } from "../../src/gateway/log.ts";
 import { setRunLifecycle } from "../../src/gateway/runs.ts";
 import type { Deps } from "../../src/relay/deps.ts";
+import { idOf, post } from "./api.ts";
 import { dataOf, runOf } from "./gateway-api.ts";
 import { emptied, gatewayWorld } from "./gateway-world.ts";
+import { mortal } from "./mortal.ts";
+import { trialComplete, trialStart } from "./payloads.ts";
 
-/** A run that MLflow had first, at its first writes through the gateway. */
+/** A run that others had first, at its first writes through the gateway. */
 
 beforeEach(emptied);
 
@@ -53,4 +57,26 @@ test("one that holds more than an event can is taken up whole", async () => {
   const params = await dataOf(runId, "params");
   expect(Object.keys(params)).toHaveLength(151);
   await expect(logParameter(w.deps, { runId, key: "p149", value: "other" })).rejects.toThrow("p149");
+});
+
+test("a trial ends as its trainer says, at whichever round trip of being taken up that comes", async () => {
+  const w = gatewayWorld();
+  let trips = 1;
+  for (let trip = 0; trip < trips; trip++) {
+    const trial = { trial_id: `taken-${trip}`, mlflow_run_id: null };
+    await post({ ...trialStart, ...trial });
+    const runId = await idOf(trial.trial_id);
+    const { db, state } = mortal(env.DB, { trip, moment: "before", sleeps: true }, async () => {
+      await post({ ...trialComplete, ...trial });
+    });
+    await setTag({ ...w.deps, db }, { runId, key: "b", value: "2" });
+    trips = state.trips;
+    const { info } = await runOf(runId);
+    expect({ trip, status: info.status, ends: info.end_time > 0 }).toEqual({
+      trip,
+      status: "FINISHED",
+      ends: true,
+    });
+  }
+  expect(trips).toBeGreaterThan(2);
 });
