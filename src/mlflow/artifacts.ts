@@ -27,6 +27,11 @@ const STORE = "mlflow-artifacts/artifacts";
 /** What a server says that does not serve artifacts (`_disable_unless_serve_artifacts` in mlflow/server/handlers.py). */
 const NOT_SERVED = "--no-serve-artifacts";
 
+/** Whether MLflow says that it serves no artifacts, which it does with the status of a server that is away. */
+export function isNotServed(body: string): boolean {
+  return body.includes(NOT_SERVED);
+}
+
 export function artifactCalls(send: Send, target: Result<Target>, timeoutMs: number, deps: MlflowDeps) {
   return {
     /** One directory of a run's artifacts, paths relative to the run's root. A path that is not there is empty. */
@@ -88,7 +93,7 @@ async function change(
     status = response.status;
     const body = await response.text();
     if (status === 200) return { result: { ok: true, value: undefined }, status };
-    const failure = body.includes(NOT_SERVED)
+    const failure = isNotServed(body)
       ? failed("misconfigured", clean(body), status)
       : classify(UPLOAD, { status, headers: response.headers, body }, now(), clean);
     return { result: { ok: false, failure }, status };

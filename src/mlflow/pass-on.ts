@@ -1,4 +1,5 @@
-import { classify, isAway, type Result, unanswered } from "./failure.ts";
+import { isNotServed } from "./artifacts.ts";
+import { classify, failed, isAway, type Result, unanswered } from "./failure.ts";
 import { type CallOutcome, describe, type MlflowDeps, observed } from "./http.ts";
 import type { Target } from "./target.ts";
 
@@ -17,7 +18,6 @@ export type PassedRequest = {
 /** Of MLflow's answer a client is to see these: no cookie, no address, nothing that is between two neighbours only. */
 const SHOWN_HEADERS = [
   "accept-ranges",
-  "cache-control",
   "content-disposition",
   "content-range",
   "content-type",
@@ -68,7 +68,9 @@ async function send(
     if (!isDoubtful(status))
       return { result: { ok: true, value: { response: shown(response, response.body), clean } }, status };
     const text = await beginning(response);
-    const failure = classify(call, { status, headers: response.headers, body: text }, now(), clean);
+    const failure = isNotServed(text)
+      ? failed("misconfigured", clean(text), status)
+      : classify(call, { status, headers: response.headers, body: text }, now(), clean);
     // MLflow itself may forbid one thing and do another.
     const isForbidden = status === FORBIDDEN && failure.code !== null;
     if (isAway(failure) && !isForbidden) return { result: { ok: false, failure }, status };

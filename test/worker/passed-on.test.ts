@@ -216,6 +216,7 @@ describe("files", () => {
           "set-cookie": "session=1",
           server: "uvicorn",
           etag: '"1"',
+          "cache-control": "public, max-age=43200",
         },
       });
     const answer = await send(`/get-artifact?run_uuid=${run}&path=x.html`, {
@@ -228,7 +229,23 @@ describe("files", () => {
     expect(headers.get("content-disposition")).toBe("attachment; filename=x.html");
     expect([headers.get("etag"), headers.get("content-length")]).toEqual(['"1"', "60000"]);
     expect(headers.get("content-security-policy")).toContain("sandbox");
+    expect(headers.get("cache-control")).toBe("private, no-cache");
     expect([headers.get("set-cookie"), headers.get("server")]).toEqual([null, null]);
+  });
+
+  it("that MLflow does not serve say nothing of whether it is there, however often they are asked for", async () => {
+    const said =
+      "Endpoint: /api/2.0/mlflow-artifacts/artifacts disabled due to the mlflow server running with `--no-serve-artifacts`.";
+    server.answer = ({ url }) =>
+      url.includes("artifacts") ? new Response(said, { status: 503 }) : Response.json({});
+    for (let n = 0; n < 10; n++) {
+      const answer = await send("/api/2.0/mlflow-artifacts/artifacts?path=0");
+      expect([answer.status, await answer.text()]).toEqual([
+        501,
+        expect.stringContaining("--no-serve-artifacts"),
+      ]);
+    }
+    expect(server.heard.filter(({ url }) => url.includes("artifacts"))).toHaveLength(10);
   });
 
   it("of JSON are not looked into", async () => {

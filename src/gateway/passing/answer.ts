@@ -22,6 +22,8 @@ const POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'";
 export async function answerOf(deps: Deps, { response, clean }: PassedAnswer): Promise<Response> {
   const headers = new Headers(response.headers);
   headers.set("content-security-policy", POLICY);
+  // Whatever MLflow says of itself: here it was given to a token.
+  headers.set("cache-control", "private, no-cache");
   const init = { status: response.status, headers };
   // MLflow sends every file as an attachment.
   if (response.body === null || headers.get("content-disposition")?.startsWith("attachment"))

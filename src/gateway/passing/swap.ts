@@ -1,4 +1,5 @@
 import { isStraight } from "../../domain/artifact-path.ts";
+import { scanJson } from "../../domain/json-scan.ts";
 import { parseJson, stringifyJson } from "../../mlflow/json.ts";
 
 /**
@@ -41,9 +42,9 @@ const swapFilter: Text = (text, swap) =>
     return `${quote}${swapped}${quote}`;
   });
 
-/** A text that is JSON itself. */
+/** A text that is JSON itself; what nests deeper than MLflow reads stays as it is. */
 const swapJsonText: Text = (text, swap) => {
-  const value = parseJson(text);
+  const value = scanJson(text).deep.size > 0 ? undefined : parseJson(text);
   return typeof value === "object" && value !== null ? stringifyJson(swapIn(value, swap)) : text;
 };
 

@@ -100,6 +100,10 @@ describe("ids in JSON", () => {
     ["a field that holds none", { name: OWN, params: [{ key: "run_id", value: null }] }],
     ["a longer text", { source: `runs:/${OWN}0/model` }],
     ["storage that MLflow is not between", { artifact_uri: `s3://bucket/${OWN}/artifacts` }],
+    [
+      "JSON in a text that nobody reads",
+      { model_json: `{"run_id": "${OWN}", "a": ${"[".repeat(50_000)}${"]".repeat(50_000)}}` },
+    ],
     ["no object", null],
   ])("%s stays, and what stays is the very same", (_, given) => {
     expect(swapIn(given, swap)).toBe(given);
