@@ -37,17 +37,19 @@ test.each(Object.entries(TEXTS))("a run with a hundred tags of characters of %s"
   expect(await dataOf(run_id, "tags")).toMatchObject(asRecord(tags));
 });
 
-test("a page that no database counts to is refused, as is one of none", async () => {
+test("a page behind every row is empty, and one of no number refused", async () => {
   const run_id = await newRun();
-  for (const offset of [1e300, 2 ** 63, "9223372036854775808", null]) {
+  const offsets = [1e300, 2 ** 63, "9223372036854775808", null];
+  for (const offset of offsets) {
     const page_token = btoa(JSON.stringify({ offset }));
     for (const { status, body } of [
       await read("metrics/get-history", { run_id, metric_key: "m", page_token }),
       await call("runs/search", { experiment_ids: ["0"], page_token }),
       await call("experiments/search", { max_results: 10, page_token }),
     ]) {
-      expect(status).toBe(400);
-      expect(body.message).toContain("Invalid page token, parsed value={'offset': ");
+      expect(status).toBe(offset === null ? 400 : 200);
+      if (offset === null) expect(body.message).toBe("Invalid page token, parsed value={'offset': None}");
+      else expect(body).toEqual({});
     }
   }
 });

@@ -20,8 +20,8 @@ export function offsetOf(token = ""): number {
   const number = typeof offset === "string" ? pythonInt(offset) : offset;
   if (number === null && typeof offset === "string")
     throw invalid(`Invalid page token, not stringable ${offset}`);
-  // MLflow's database takes an offset before the first row for the first row, or raises, as for one beyond its numbers.
-  if (typeof number !== "number" || !(number >= 1) || number > Number.MAX_SAFE_INTEGER)
+  // MLflow's database takes an offset before the first row for the first row, or raises.
+  if (typeof number !== "number" || !(number >= 1) || !Number.isFinite(number))
     throw invalid(`Invalid page token, parsed value=${pythonText(value, {}, "", new Map())}`);
   // There is nothing behind this, and the database counts no further than int64.
   return Math.min(Math.trunc(number), Number.MAX_SAFE_INTEGER);
