@@ -124,6 +124,12 @@ test("what is not the relay's is MLflow's to answer, which is away: refused at o
     expect(answer).toMatchObject({ status: 501, body: { error_code: "NOT_IMPLEMENTED" } });
 });
 
+test("what is below a model's files is the model's, whatever it is called", async () => {
+  const path = `0/models/m-${"e".repeat(32)}/artifacts/${root.slice(2)}/stray`;
+  expect((await ask("PUT", `${STORE}/${path}`, "x")).status).toBe(501);
+  expect((await get("stray")).status).toBe(404);
+});
+
 test("without a bucket nothing is kept: it is passed on", async () => {
   const answer = await ask("PUT", `${STORE}/${root}/passed`, "x", { ARTIFACTS: undefined });
   // The proxy's word for an MLflow that is away, or has not heard of the run yet.

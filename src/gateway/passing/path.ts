@@ -18,6 +18,18 @@ export function segmentsIn(path: string): string[] {
   return path === "" ? [] : path.replace(/\/$/, "").split("/").map(checked);
 }
 
+/** What has files of its own: a run, a logged model, a trace. */
+const OWNER = /^(?:m-|tr-)?[0-9a-f]{32}$/;
+
+/**
+ * Where in the path of a file below MLflow's artifact proxy its run stands, such as in `<experiment>/<run>/artifacts/model`;
+ * -1 where it is no run's. What is below a model's or trace's files is called as its maker likes.
+ */
+export function runAt(segments: readonly string[]): number {
+  const at = segments.findIndex((segment, i) => OWNER.test(segment) && segments[i + 1] === "artifacts");
+  return segments[at]?.includes("-") ? -1 : at;
+}
+
 /** An address's path of such segments. */
 export function pathOf(segments: readonly string[]): string {
   return `/${segments.map((segment) => encodeURIComponent(segment.toWellFormed())).join("/")}`;

@@ -1,6 +1,7 @@
 import { isStraight } from "../../domain/artifact-path.ts";
 import { scanJson } from "../../domain/json-scan.ts";
 import { parseJson, stringifyJson } from "../../mlflow/json.ts";
+import { runAt } from "./path.ts";
 
 /**
  * Where ids stand in what goes to MLflow and comes back, and how they are put in for each other. It is gone through twice:
@@ -78,12 +79,17 @@ export function swapIn(value: unknown, swap: Swap): unknown {
     );
   if (typeof value !== "object" || value === null) return value;
   const fields = Object.entries(value);
-  const pair = "key" in value && typeof value.key === "string" ? FIELDS.get(value.key) : undefined;
+  const pair = "key" in value && typeof value.key === "string" ? tagOf(value.key) : undefined;
   const swapped = fields.map(([name, field]): [string, unknown] => {
     const text = FIELDS.get(name) ?? (name === "value" ? pair : undefined);
     return [name, text ? swapAll(field, text, swap) : swapIn(field, swap)];
   });
   return swapped.every(([, field], i) => field === fields[i]?.[1]) ? value : Object.fromEntries(swapped);
+}
+
+/** Whoever gave a tag or parameter a name of their own means its text as it is. */
+function tagOf(key: string): Text | undefined {
+  return key.startsWith("mlflow.") ? FIELDS.get(key) : undefined;
 }
 
 function unlessSame(items: readonly unknown[], swapped: readonly unknown[]): readonly unknown[] {
@@ -127,7 +133,7 @@ export function pathBelowProxy(uri: string): string | null {
 }
 
 function swapRoot(segments: readonly string[], swap: Swap): string | null {
-  const at = segments.findIndex((segment, i) => RUN_ID.test(segment) && segments[i + 1] === "artifacts");
+  const at = runAt(segments);
   const root = at < 0 ? null : swap.root(segments[at] ?? "");
   if (root !== null) return [root.replace(/\/+$/, ""), ...segments.slice(at + 2)].join("/");
   const [first = "", ...rest] = segments;

@@ -1,11 +1,10 @@
 import { artifactPathProblem } from "../../domain/artifact-path.ts";
-import { segmentsIn, segmentsOf } from "../passing/path.ts";
+import { runAt, segmentsIn, segmentsOf } from "../passing/path.ts";
 import { invalid } from "../refusal.ts";
 
 /** A file or directory below a run's root, by whichever of the run's ids. "" is the root itself. */
 export type ArtifactPlace = { runId: string; path: string };
 
-const RUN_ID = /^[0-9a-f]{32}$/;
 /** Of an address below `/api/2.0/mlflow-artifacts/artifacts/`. */
 const SEGMENTS_BEFORE = 4;
 
@@ -33,7 +32,7 @@ export function readListArtifacts(query: URLSearchParams): ArtifactPlace {
 }
 
 function placeOf(segments: readonly string[]): ArtifactPlace | null {
-  const at = segments.findIndex((segment, i) => RUN_ID.test(segment) && segments[i + 1] === "artifacts");
+  const at = runAt(segments);
   const runId = segments[at];
   if (runId === undefined) return null;
   return { runId, path: checked(segments.slice(at + 2).join("/")) };

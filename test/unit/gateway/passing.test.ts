@@ -98,6 +98,15 @@ describe("ids in JSON", () => {
   test.each<[string, unknown]>([
     ["another's run", { run_id: OTHER }],
     ["a field that holds none", { name: OWN, params: [{ key: "run_id", value: null }] }],
+    [
+      "a text under a name that somebody chose",
+      {
+        params: [
+          { key: "run_id", value: OWN },
+          { key: "source", value: `runs:/${OWN}/x` },
+        ],
+      },
+    ],
     ["a longer text", { source: `runs:/${OWN}0/model` }],
     ["storage that MLflow is not between", { artifact_uri: `s3://bucket/${OWN}/artifacts` }],
     [
@@ -126,6 +135,7 @@ test.each([
   [`0/${OWN}/artifacts/${OWN}/artifacts/x`, `team/x/${THEIRS}/artifacts/${OWN}/artifacts/x`],
   [`7/${OTHER}/artifacts/x`, `7/${OTHER}/artifacts/x`],
   [`${EXPERIMENT}/traces/tr-1/artifacts/traces.json`, "7/traces/tr-1/artifacts/traces.json"],
+  [`7/models/m-${OTHER}/artifacts/${OWN}/artifacts/x`, `7/models/m-${OTHER}/artifacts/${OWN}/artifacts/x`],
   ["anything/else", "anything/else"],
 ])("the artifact path %s", (given, expected) => {
   expect(pathBelowProxy(swapArtifactPath(segmentsIn(given), swap))).toBe(expected);
