@@ -1,5 +1,5 @@
 import type { Context } from "hono";
-import { listFiles } from "../relay/artifacts/list.ts";
+import { findFile, listFiles } from "../relay/artifacts/list.ts";
 import type { Deps } from "../relay/deps.ts";
 import { sendArtifacts } from "../relay/messages.ts";
 import { ownFile } from "../routes/artifacts/file.ts";
@@ -50,7 +50,11 @@ export async function deleteArtifact({ c, place }: Asked): Promise<object> {
   if (place === null || run === null) return passedOn(c);
   if (place.path === "") throw invalid("Invalid path");
   const removed = await removeArtifacts(relay.db, run.streamId, place.path, relay.now());
-  if (removed.length === 0 && run.mlflowRunId !== null) return passedOn(c);
+  if (removed.length === 0 && run.mlflowRunId !== null) {
+    // Asked for once more, since the answer was lost: it is on its way to MLflow.
+    const { kind } = await findFile(relay, run.streamId, place.path);
+    return kind === "removed" ? {} : passedOn(c);
+  }
   await sendArtifacts(relay, removed);
   return {};
 }

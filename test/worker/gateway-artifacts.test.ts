@@ -82,6 +82,16 @@ test("what is removed, or was never there, is not there", async () => {
     });
 });
 
+test("what is removed already is so when it is asked for once more, though its run is in MLflow, which is away", async () => {
+  const own = await newRun();
+  const path = `${STORE}/0/${own}/artifacts/once`;
+  await ask("PUT", path, "x");
+  await env.DB.prepare("update streams set mlflow_run_id = ?2 where key = ?1")
+    .bind(own, crypto.randomUUID().replaceAll("-", ""))
+    .run();
+  for (let n = 0; n < 2; n++) expect(await ask("DELETE", path)).toMatchObject({ status: 200, body: {} });
+});
+
 describe("refused as by MLflow:", () => {
   const REFUSED = { status: 400, body: { error_code: "INVALID_PARAMETER_VALUE", message: "Invalid path" } };
   test.each(["%2e%2e%2fx", "a%2f..%2f..%2fx", "q/%252e%252e/x", "a%5C..%5Cx", "h%23a", "a%00"])(
