@@ -6,7 +6,7 @@ import { gatewayEvent } from "./event.ts";
 import { keepOrRefuse } from "./keep.ts";
 import { inPieces } from "./pieces.ts";
 import { Refusal } from "./refusal.ts";
-import { runForWrite, runRef } from "./run-for-write.ts";
+import { runForWrite, toRun } from "./run-for-write.ts";
 import { showRun } from "./shown-run.ts";
 
 /** What MLflow's clients log: one request, one event. Points, parameters and tags tell a repeat, as in MLflow. */
@@ -24,11 +24,12 @@ export type Batch = {
 
 /** @throws Refusal as MLflow would, all or nothing */
 export async function logBatch(deps: Deps, { runId, metrics, params, tags }: Batch): Promise<void> {
-  const run = await runRef(deps, runId);
   const [first, ...others] = inPieces([...params.map(paramFacts), ...tags.map(tagFacts)]);
-  const event = gatewayEvent(deps, run, "mlflow.log", first ?? null, [...metrics]);
-  const more = others.map((facts) => gatewayEvent(deps, run, "mlflow.log", facts));
-  await keepOrRefuse(deps, [event, ...more], { runId: run.runId });
+  await toRun(deps, runId, async (run) => {
+    const event = gatewayEvent(deps, run, "mlflow.log", first ?? null, [...metrics]);
+    const more = others.map((facts) => gatewayEvent(deps, run, "mlflow.log", facts));
+    await keepOrRefuse(deps, [event, ...more], { runId: run.runId });
+  });
 }
 
 export async function logMetric(deps: Deps, { runId, ...metric }: Metric & { runId: string }): Promise<void> {
@@ -36,14 +37,17 @@ export async function logMetric(deps: Deps, { runId, ...metric }: Metric & { run
 }
 
 export async function logParameter(deps: Deps, { runId, ...param }: Pair & { runId: string }): Promise<void> {
-  const run = await runRef(deps, runId);
-  const event = gatewayEvent(deps, run, "mlflow.log", paramFacts(param));
-  await keepOrRefuse(deps, [event], { runId: run.runId, single: true });
+  await toRun(deps, runId, async (run) => {
+    const event = gatewayEvent(deps, run, "mlflow.log", paramFacts(param));
+    await keepOrRefuse(deps, [event], { runId: run.runId, single: true });
+  });
 }
 
 export async function setTag(deps: Deps, { runId, ...tag }: Pair & { runId: string }): Promise<void> {
-  const run = await runRef(deps, runId);
-  await keepOrRefuse(deps, [gatewayEvent(deps, run, "mlflow.tag", tagFacts(tag))], { runId: run.runId });
+  await toRun(deps, runId, async (run) => {
+    const event = gatewayEvent(deps, run, "mlflow.tag", tagFacts(tag));
+    await keepOrRefuse(deps, [event], { runId: run.runId });
+  });
 }
 
 /** @throws Refusal RESOURCE_DOES_NOT_EXIST where the run has no such tag */

@@ -41,15 +41,21 @@ export type RunRef = Owner & Pick<KnownRun, "runId">;
 const known = new Map<string, RunRef>();
 const MAX_KNOWN = 20_000;
 
-/** The same for a write that looks at nothing else of the run: where it may not be, the journal says so. */
-export async function runRef(deps: Deps, asked: string): Promise<RunRef> {
-  const seen = known.get(asked);
-  if (seen) return seen;
-  const { key, kind, modelRunId, trialId, runId } = await runForWrite(deps, asked);
+/**
+ * A write that looks at nothing else of the run: where it may not be, the journal says so. A run that was not written to
+ * is looked up anew the next time, whatever became of it.
+ */
+export async function toRun(deps: Deps, asked: string, write: (run: RunRef) => Promise<void>): Promise<void> {
+  const run = known.get(asked) ?? (await runForWrite(deps, asked));
+  try {
+    await write(run);
+  } catch (error) {
+    known.delete(asked);
+    throw error;
+  }
   if (known.size >= MAX_KNOWN) known.clear();
-  const ref = { key, kind, modelRunId, trialId, runId };
-  known.set(asked, ref);
-  return ref;
+  const { key, kind, modelRunId, trialId, runId } = run;
+  known.set(asked, { key, kind, modelRunId, trialId, runId });
 }
 
 export function noSuchRun(id: string): Refusal {

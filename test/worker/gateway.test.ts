@@ -158,6 +158,17 @@ describe("a run of an MLflow client", () => {
   });
 });
 
+describe("a run that is gone from the database", () => {
+  it("is looked for anew, though this isolate has written to it", async () => {
+    const run_id = await newRun();
+    const logged = () => call("runs/set-tag", { run_id, key: "a", value: "1" });
+    expect((await logged()).status).toBe(200);
+    await env.DB.exec("delete from gateway_runs; delete from streams");
+    await logged();
+    expect((await logged()).body.message).toContain("is not known here");
+  });
+});
+
 describe("while the database refuses", () => {
   const broken = {
     DB: new Proxy(env.DB, {
