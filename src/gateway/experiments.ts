@@ -10,6 +10,7 @@ import {
   experimentByName,
   type GatewayExperiment,
   isBeingMade,
+  ownLocation,
   seenInMlflow,
 } from "../store/gateway/experiments.ts";
 import { unavailable } from "./keep.ts";
@@ -42,7 +43,7 @@ const theDefault: GatewayExperiment = {
   id: DEFAULT_ID,
   mlflowExperimentId: DEFAULT_ID,
   name: "Default",
-  artifactLocation: `mlflow-artifacts:/${DEFAULT_ID}`,
+  artifactLocation: ownLocation(DEFAULT_ID),
   lifecycle: "active",
   tags: {},
   createdTime: 0,
@@ -106,7 +107,7 @@ export async function makeExperiment(
     id,
     mlflowExperimentId: null,
     name,
-    artifactLocation: artifactLocation || `mlflow-artifacts:/${id}`,
+    artifactLocation: artifactLocation || ownLocation(id),
     lifecycle: "active",
     tags,
     createdTime: now,

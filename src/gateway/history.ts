@@ -1,9 +1,10 @@
 import { MAX_STEP, MIN_STEP } from "../domain/limits.ts";
+import { compareInHistory } from "../domain/observations.ts";
 import type { Deps } from "../relay/deps.ts";
 import { readHistory } from "../relay/follow/history.ts";
-import { hasPointsElsewhere, historyPage, type StoredObservation } from "../store/gateway/history.ts";
+import { historyPage, type StoredObservation } from "../store/gateway/history.ts";
 import { type KnownRun, runById } from "../store/gateway/runs.ts";
-import { bulkAnswer, compareInHistory, historyAnswer, intervalAnswer } from "./answers/history.ts";
+import { bulkAnswer, historyAnswer, intervalAnswer } from "./answers/history.ts";
 import { intervalOf } from "./answers/interval.ts";
 import { unavailable } from "./keep.ts";
 import { lookUpRun } from "./lookup.ts";
@@ -69,8 +70,7 @@ async function pointsOf(
 ): Promise<StoredObservation[]> {
   const known = await runById(deps.db, asked);
   if (known === null) return inWindow(await pointsInMlflow(deps, asked, key), window);
-  if (!(await hasPointsElsewhere(deps.db, known.streamId)))
-    return historyPage(deps.db, known.streamId, key, window);
+  if (!known.hasPointsElsewhere) return historyPage(deps.db, known.streamId, key, window);
   return inWindow(await withElsewhere(deps, known, key), window);
 }
 

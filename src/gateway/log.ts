@@ -4,7 +4,7 @@ import { RUN_NAME_TAG } from "../mlflow/tags.ts";
 import type { Deps } from "../relay/deps.ts";
 import { gatewayEvent } from "./event.ts";
 import { keepOrRefuse } from "./keep.ts";
-import { inPieces } from "./pieces.ts";
+import { inPieces, nameFacts } from "./pieces.ts";
 import { Refusal } from "./refusal.ts";
 import { runForWrite, toRun } from "./run-for-write.ts";
 import { showRun } from "./shown-run.ts";
@@ -63,8 +63,6 @@ function paramFacts({ key, value }: Pair): Facts {
   return { params: { [key]: value } };
 }
 
-/** The tag of a run's name is its name, and an empty one changes neither. */
 function tagFacts({ key, value }: Pair): Facts {
-  if (key !== RUN_NAME_TAG) return { tags: { [key]: value } };
-  return value === "" ? {} : { tags: { [key]: value }, fields: { run_name: value } };
+  return key === RUN_NAME_TAG ? nameFacts(value) : { tags: { [key]: value } };
 }

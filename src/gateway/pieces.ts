@@ -1,7 +1,13 @@
 import type { Facts } from "../domain/types.ts";
+import { RUN_NAME_TAG } from "../mlflow/tags.ts";
 
 /** A row of the database holds 2 MB, and a character takes up to three bytes. */
 const MAX_FACTS_CHARS = 600_000;
+
+/** What names a run: the name and MLflow's own tag of it. An empty one changes neither. */
+export function nameFacts(name: string): Texts {
+  return name === "" ? {} : { tags: { [RUN_NAME_TAG]: name }, fields: { run_name: name } };
+}
 
 type Texts = Pick<Facts, "params" | "tags" | "fields">;
 

@@ -10,7 +10,7 @@ import { gatewayEvent } from "./event.ts";
 import { notActive, ownExperiment } from "./experiments.ts";
 import { generatedName } from "./generated-name.ts";
 import { keepOrRefuse } from "./keep.ts";
-import { inPieces } from "./pieces.ts";
+import { inPieces, nameFacts } from "./pieces.ts";
 import { runForWrite } from "./run-for-write.ts";
 import { showRun } from "./shown-run.ts";
 
@@ -93,7 +93,7 @@ export async function updateRun(deps: Deps, runId: string, update: RunToUpdate):
   return showRun(deps, run);
 }
 
-function factsOf({ status, endTime, runName }: RunToUpdate): Facts {
+function factsOf({ status, endTime, runName = "" }: RunToUpdate): Facts {
   const ends = status === undefined ? null : TRIAL_STATUS[status];
   return {
     ...(status === undefined ? {} : { announces: true, resumes: true }),
@@ -104,7 +104,7 @@ function factsOf({ status, endTime, runName }: RunToUpdate): Facts {
       : {
           run: { ...(status === undefined ? {} : { status }), ...(endTime === undefined ? {} : { endTime }) },
         }),
-    ...(runName ? { fields: { run_name: runName }, tags: { [RUN_NAME_TAG]: runName } } : {}),
+    ...nameFacts(runName),
   };
 }
 

@@ -1,4 +1,4 @@
-import { compareValues, fromWire, type WireNumber } from "../../domain/values.ts";
+import type { WireNumber } from "../../domain/values.ts";
 import { pageAnswer } from "./page.ts";
 
 /** One observation of a metric. `timestamp` in epoch milliseconds. */
@@ -26,16 +26,4 @@ function pointOf({ key, value, timestamp, step }: Point) {
 
 function pointOfRun({ runId, ...point }: PointOfRun) {
   return { ...pointOf(point), run_id: runId };
-}
-
-type Ordered = Pick<Point, "value" | "timestamp" | "step">;
-
-/** MLflow's order of a history: by time, then step, then value, with NaN where 0 is. */
-export function compareInHistory(a: Ordered, b: Ordered): number {
-  return a.timestamp - b.timestamp || a.step - b.step || compareValues(fromWire(a.value), fromWire(b.value));
-}
-
-/** Which of two observations is the latest by MLflow: by step, then time, then value; the greater one is. */
-export function compareByRecency(a: Ordered, b: Ordered): number {
-  return a.step - b.step || a.timestamp - b.timestamp || compareValues(fromWire(a.value), fromWire(b.value));
 }

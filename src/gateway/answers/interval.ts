@@ -1,4 +1,5 @@
-import { compareByRecency, type Point, type PointOfRun } from "./history.ts";
+import { compareByRecency } from "../../domain/observations.ts";
+import type { Point, PointOfRun } from "./history.ts";
 
 /**
  * A sample of several runs' histories as MLflow takes it, each run for itself and in order of its steps

@@ -1,21 +1,8 @@
+import type { Latest, Pair, RunHead } from "../../domain/client-run.ts";
 import { toWire } from "../../domain/values.ts";
-import type { LifecycleStage, RunStatus } from "../../domain/words.ts";
 
-export type Pair = { key: string; value: string };
-/** The latest value of a metric. `timestamp` in epoch milliseconds. */
-export type Latest = { key: string; value: number; timestamp: number; step: number };
-
-/** A run as MLflow's clients see it. Times in epoch milliseconds; an end at 0 is shown as none, as by MLflow. */
-export type RunShown = {
-  runId: string;
-  experimentId: string;
-  runName: string;
-  userId: string;
-  status: RunStatus;
-  startTime: number;
-  endTime: number | null;
-  artifactUri: string;
-  lifecycleStage: LifecycleStage;
+/** A run as MLflow's clients see it; an end at 0 is shown as none, as by MLflow. */
+export type RunShown = RunHead & {
   params: readonly Pair[];
   tags: readonly Pair[];
   metrics: readonly Latest[];

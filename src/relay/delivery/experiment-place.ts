@@ -1,6 +1,6 @@
 import type { Result } from "../../mlflow/failure.ts";
 import type { Experiment } from "../../mlflow/types.ts";
-import type { GatewayExperiment } from "../../store/gateway/experiments.ts";
+import { type GatewayExperiment, ownLocation } from "../../store/gateway/experiments.ts";
 import { mirrorExperiment } from "../../store/mirror/experiments.ts";
 import type { Deps } from "../deps.ts";
 import type { Bringing, Part } from "./bringing.ts";
@@ -68,9 +68,4 @@ function madeWith(
     ...(location === null ? {} : { artifactLocation: location }),
     ...(pairs.length === 0 ? {} : { tags: pairs }),
   };
-}
-
-/** Where the artifacts of an experiment are for its clients, unless they say otherwise. */
-function ownLocation(id: string): string {
-  return `mlflow-artifacts:/${id}`;
 }

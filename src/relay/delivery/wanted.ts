@@ -1,4 +1,5 @@
 import { type Core, textOf } from "../../domain/fold.ts";
+import { RUN_NAME_TAG } from "../../mlflow/tags.ts";
 import type { Tag } from "../../mlflow/types.ts";
 import type { End, Step, Turn } from "../stream/turn.ts";
 
@@ -40,7 +41,7 @@ export function common(
 export function identity(turn: Turn, core: Core) {
   const { runName, user } = common(turn, core, turn.stream.trialId ?? turn.stream.modelRunId ?? "");
   return [
-    { key: "mlflow.runName", value: runName },
+    { key: RUN_NAME_TAG, value: runName },
     { key: "mlflow.user", value: user },
     { key: "mlflow.source.name", value: "trial-relay" },
     { key: "mlflow.source.type", value: "JOB" },

@@ -9,21 +9,16 @@ import {
   type Said,
   type Sides,
 } from "../../domain/merge.ts";
+import { TRIAL_STATUS } from "../../domain/run-register.ts";
 import { mayReopen, runStateOf } from "../../domain/run-state.ts";
 import { statusSaidAt } from "../../domain/status.ts";
-import type { Facts, TerminalStatus } from "../../domain/types.ts";
+import type { Facts } from "../../domain/types.ts";
 import { RUN_NAME_TAG, statusTagOf } from "../../mlflow/tags.ts";
 import type { Run, RunStatus } from "../../mlflow/types.ts";
 import type { StoredSides } from "../../store/delivery/agreed.ts";
 import type { SentState } from "../../store/stream/columns.ts";
 
 /** Between the merge and what it is about: MLflow's run and the stored stream on one side, events on the other. Pure. */
-
-const ENDS: Record<Exclude<MergeStatus, "RUNNING">, TerminalStatus> = {
-  FINISHED: "succeeded",
-  FAILED: "failed",
-  KILLED: "cancelled",
-};
 
 /** The three sides of a run: what was agreed on, what the relay holds, and what MLflow shows. */
 export function sidesOf({ core, sent, ...stored }: Omit<StoredSides, "stream">, run: Run): Sides {
@@ -116,7 +111,7 @@ function tagFacts(changed: readonly (readonly [string, string | null])[]): Facts
 }
 
 function statusFacts({ value, endTime }: NonNullable<Merged["accepted"]["status"]>, seenAt: number): Facts {
-  return value === "RUNNING" ? { resumes: true } : { ends: ENDS[value], endedAt: endTime ?? seenAt };
+  return value === "RUNNING" ? { resumes: true } : { ends: TRIAL_STATUS[value], endedAt: endTime ?? seenAt };
 }
 
 function inPieces(entries: readonly (readonly [string, string])[]): Record<string, string>[] {

@@ -1,4 +1,5 @@
 import { overRows } from "../sql.ts";
+import { FIRST_ID } from "./search-scope.ts";
 
 /** Ids as they are known on both sides, of many runs and experiments at once. */
 
@@ -38,7 +39,7 @@ export async function aliasesOf(
 
 const RUNS = `
   select asked, streamId, first, firstRoot, mlflow, mlflowRoot, blockedReason from (
-    select a.value as asked, s.id as streamId, iif(g.stream_id is null and s.adopted, s.mlflow_run_id, s.key) as first,
+    select a.value as asked, s.id as streamId, ${FIRST_ID} as first,
       coalesce(g.artifact_uri, r.artifact_uri) as firstRoot, s.mlflow_run_id as mlflow, r.artifact_uri as mlflowRoot,
       s.blocked_reason as blockedReason,
       row_number() over (partition by a.value order by iif(?2 = 'client', s.key, s.mlflow_run_id) = a.value desc) as n

@@ -24,6 +24,11 @@ export type GatewayExperiment = {
 /** A row as the database gives it. */
 export type Row = Omit<GatewayExperiment, "tags" | "isOurs"> & { tags: string; isOurs: 0 | 1 };
 
+/** Where the artifacts of an experiment are for its clients, unless they say otherwise. */
+export function ownLocation(id: string): string {
+  return `mlflow-artifacts:/${id}`;
+}
+
 const texts = z.record(z.string(), z.string());
 
 /** What the mirror alone knows has MLflow's id. */
@@ -130,7 +135,7 @@ export function seenInMlflow(experiment: Experiment): GatewayExperiment {
     id,
     mlflowExperimentId: id,
     name,
-    artifactLocation: artifactLocation ?? `mlflow-artifacts:/${id}`,
+    artifactLocation: artifactLocation ?? ownLocation(id),
     lifecycle: lifecycleStage,
     tags: Object.fromEntries(experiment.tags.map(({ key, value }) => [key, value])),
     createdTime: creationTime ?? 0,

@@ -19,10 +19,3 @@ const PAGE = `
   order by timestamp, step,
     case value when 'NaN' then 0 when 'Infinity' then 9e999 when '-Infinity' then -9e999 else value end
   limit ?3 offset ?4`;
-
-/** Whether points of a run may be in MLflow that are not here: it was there first, or its points were pruned here. */
-export async function hasPointsElsewhere(db: D1Database, streamId: number): Promise<boolean> {
-  const query =
-    "select 1 from streams where id = ?1 and mlflow_run_id is not null and (adopted or pruned_seq > 0)";
-  return (await db.prepare(query).bind(streamId).first()) !== null;
-}

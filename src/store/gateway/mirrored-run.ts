@@ -1,8 +1,7 @@
 import { eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { fromWire } from "../../domain/values.ts";
 import type { Run } from "../../mlflow/types.ts";
-import { readMirrored } from "../mirror/mirrored.ts";
+import { pulledMetrics, readMirrored } from "../mirror/mirrored.ts";
 import { mlflowRuns } from "../schema/index.ts";
 
 /** A run as it was last seen in MLflow, by MLflow's id; null where it never was. */
@@ -17,12 +16,7 @@ export async function readMirroredRun(db: D1Database, runId: string): Promise<Ru
     data: {
       params: pairs(data?.params),
       tags: pairs(data?.tags),
-      metrics: Object.entries(data?.metrics ?? {}).map(([key, { value, step, timestamp }]) => ({
-        key,
-        value: fromWire(value),
-        step: Number(step),
-        timestamp,
-      })),
+      metrics: pulledMetrics(data),
     },
     inputs: { datasets: [] },
   };

@@ -25,14 +25,24 @@ export type KnownRun = {
   isGateways: boolean;
   touchedAt: number | null;
   isBuried: boolean;
+  /** Points of it may be in MLflow that are not here: it was there first, or its points were pruned here. */
+  hasPointsElsewhere: boolean;
 };
 
-type Row = Omit<KnownRun, "isGateways" | "isBuried"> & { isGateways: 0 | 1; isBuried: 0 | 1 | null };
+type Flags = "isGateways" | "isBuried" | "hasPointsElsewhere";
+type Row = Omit<KnownRun, Flags> & Record<Flags, 0 | 1 | null>;
 
 /** The run with this id, the relay's or MLflow's; null where the relay has no stream for it. */
 export async function runById(db: D1Database, id: string): Promise<KnownRun | null> {
   const row = await db.prepare(BY_ID).bind(id).first<Row>();
-  return row && { ...row, isGateways: row.isGateways === 1, isBuried: row.isBuried === 1 };
+  return (
+    row && {
+      ...row,
+      isGateways: row.isGateways === 1,
+      isBuried: row.isBuried === 1,
+      hasPointsElsewhere: row.hasPointsElsewhere === 1,
+    }
+  );
 }
 
 const BY_ID = `
@@ -46,7 +56,8 @@ const BY_ID = `
     coalesce(g.lifecycle, r.lifecycle_stage, 'active') as lifecycle,
     coalesce(g.artifact_uri, r.artifact_uri) as artifactUri,
     s.created_at as createdAt, g.stream_id is not null as isGateways, g.touched_at as touchedAt,
-    g.stream_id is not null and ${isBuried("g")} as isBuried
+    g.stream_id is not null and ${isBuried("g")} as isBuried,
+    s.mlflow_run_id is not null and (s.adopted or s.pruned_seq > 0) as hasPointsElsewhere
   from streams s left join gateway_runs g on g.stream_id = s.id
   left join mlflow_runs r on r.mlflow_run_id = s.mlflow_run_id
   where s.key = ?1 or s.mlflow_run_id = ?1

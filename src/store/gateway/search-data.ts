@@ -1,14 +1,12 @@
-import { compareValues, fromWire, type WireNumber } from "../../domain/values.ts";
-import { MODEL_RUN_TAG, PARENT_TAG, TRIAL_TAG } from "../../mlflow/tags.ts";
+import type { Latest, Pair } from "../../domain/client-run.ts";
+import { observe } from "../../domain/observations.ts";
+import { fromWire, type WireNumber } from "../../domain/values.ts";
+import { MODEL_RUN_TAG, PARENT_TAG, RUN_NAME_TAG, TRIAL_TAG } from "../../mlflow/tags.ts";
 import type { RunRow } from "./search-rows.ts";
 import { FIRST_ID } from "./search-scope.ts";
 
-type Text = { key: string; value: string };
-/** `timestamp`: epoch milliseconds. */
-type Point = { key: string; value: number; timestamp: number; step: number };
-
 /** A run as a search shows it. */
-export type FoundRun = RunRow & { params: Text[]; tags: Text[]; metrics: Point[] };
+export type FoundRun = RunRow & { params: Pair[]; tags: Pair[]; metrics: Latest[] };
 
 /** The data of so many runs is read in one statement, which looks at their sizes first. */
 const RUNS_AT_ONCE = 5_000;
@@ -70,33 +68,22 @@ async function readSome(db: D1Database, rows: readonly RunRow[], maxBytes: numbe
 
 type Parts = {
   row: RunRow;
-  params: Text[];
+  params: Pair[];
   tags: Map<string, string>;
   /** What delivery says of a trial or model run in tags, whether it was pulled again or not. */
   system: ReadonlyMap<string, string>;
-  metrics: Map<string, Point>;
+  metrics: Map<string, Latest>;
 };
 
 function partsOf(row: RunRow): Parts {
   const { isEventApi, runName, trialId, modelRunId } = row;
   const said = isEventApi
-    ? { "mlflow.runName": runName, [TRIAL_TAG]: trialId, [MODEL_RUN_TAG]: modelRunId }
+    ? { [RUN_NAME_TAG]: runName, [TRIAL_TAG]: trialId, [MODEL_RUN_TAG]: modelRunId }
     : {};
   const system = new Map(
     Object.entries(said).flatMap(([key, value]) => (value === null ? [] : [[key, value] as const])),
   );
   return { row, params: [], tags: new Map(system), system, metrics: new Map() };
-}
-
-/** Of two points MLflow's rule takes the later. */
-function observe(metrics: Map<string, Point>, point: Point): void {
-  const known = metrics.get(point.key);
-  const isLater =
-    !known ||
-    (point.step - known.step ||
-      point.timestamp - known.timestamp ||
-      compareValues(point.value, known.value)) > 0;
-  if (isLater) metrics.set(point.key, point);
 }
 
 function runOf({ row, params, tags, metrics }: Parts): FoundRun {

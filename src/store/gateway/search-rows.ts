@@ -1,7 +1,8 @@
 import { type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import type { RunHead } from "../../domain/client-run.ts";
 import { MLFLOW_STATUS } from "../../domain/run-register.ts";
-import type { LifecycleStage, RunStatus } from "../../domain/words.ts";
+import type { LifecycleStage } from "../../domain/words.ts";
 import { conditionOf } from "../../search/conditions.ts";
 import type { Search } from "../../search/search.ts";
 import { orderOfRuns } from "../../search/sorting.ts";
@@ -48,19 +49,10 @@ const ROWS = `
   left join model_runs p on p.id = s.id and s.kind = 'model_run'
   where g.stream_id is null and (s.id is not null or m.gone_at is null)`;
 
-/** A row as it is shown. Times in epoch milliseconds. */
-export type RunRow = {
+/** A row as it is shown. */
+export type RunRow = RunHead & {
   streamId: number | null;
   isEventApi: 0 | 1;
-  runId: string;
-  experimentId: string;
-  runName: string;
-  userId: string;
-  status: RunStatus;
-  startTime: number;
-  endTime: number | null;
-  artifactUri: string;
-  lifecycleStage: LifecycleStage;
   trialId: string | null;
   modelRunId: string | null;
 };

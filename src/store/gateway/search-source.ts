@@ -1,5 +1,5 @@
 import { type SQL, sql } from "drizzle-orm";
-import { MODEL_RUN_TAG, PARENT_TAG, TRIAL_TAG } from "../../mlflow/tags.ts";
+import { MODEL_RUN_TAG, PARENT_TAG, RUN_NAME_TAG, TRIAL_TAG } from "../../mlflow/tags.ts";
 import { type Keyed, numberOf, type Source } from "../../search/source.ts";
 import { pulledDataset, pulledPoint, pulledText } from "../mirror/pulled-value.ts";
 import { FIRST_ID } from "./search-scope.ts";
@@ -49,7 +49,7 @@ function latest(key: string, ifNaN: SQL): SQL {
 
 /** What delivery says of a trial or model run in tags, whether it was pulled again or not. */
 const SYSTEM_TAGS = new Map([
-  ["mlflow.runName", "r.run_name"],
+  [RUN_NAME_TAG, "r.run_name"],
   [TRIAL_TAG, "r.trial_id"],
   [MODEL_RUN_TAG, "r.model_run_id"],
 ]);

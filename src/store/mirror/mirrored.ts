@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { canonicalJson, toWire } from "../../domain/values.ts";
+import { canonicalJson, fromWire, toWire } from "../../domain/values.ts";
 import { isBatchTag } from "../../mlflow/plan.ts";
 import type { Metric, Run } from "../../mlflow/types.ts";
 
@@ -34,6 +34,16 @@ export type MirroredData = z.output<typeof mirroredData>;
 /** Null: the run was never pulled. */
 export function readMirrored(text: string | null): MirroredData | null {
   return text === null ? null : mirroredData.parse(JSON.parse(text));
+}
+
+/** The latest point of each metric that was pulled. A step that no double holds exactly is the nearest that one holds. */
+export function pulledMetrics(data: MirroredData | null) {
+  return Object.entries(data?.metrics ?? {}).map(([key, { value, step, timestamp }]) => ({
+    key,
+    value: fromWire(value),
+    step: Number(step),
+    timestamp,
+  }));
 }
 
 /** A row of D1 and a parameter of a statement hold 2 MB each. */

@@ -1,6 +1,6 @@
 import type { Series } from "../../answers/trials.ts";
 import { downsample } from "../../domain/downsample.ts";
-import { compareValues, fromWire } from "../../domain/values.ts";
+import { compareByRecency } from "../../domain/observations.ts";
 
 export type SeriesPoint = Series["points"][number];
 export type StepRange = { from: number; to: number };
@@ -28,7 +28,7 @@ export async function readSeries(
   const total = storedTotal + last.length;
   if (total === 0 && finals.length === 0 && !(await hasPoints(db, streamId, key))) return null;
   const thinned = await readThinned(db, [streamId, key, range.from, range.to], storedTotal);
-  const points = last.length === 0 ? thinned : [...thinned, ...last].sort(inOrder);
+  const points = last.length === 0 ? thinned : [...thinned, ...last].sort(compareByRecency);
   return { points: downsample(points, maxPoints), total, downsampled: total > maxPoints };
 }
 
@@ -65,10 +65,6 @@ async function hasPoints(db: D1Database, streamId: number, key: string): Promise
  */
 async function unplannedFinals(db: D1Database, streamId: number, key: string): Promise<SeriesPoint[]> {
   return (await db.prepare(UNPLANNED_FINALS).bind(streamId, key).all<SeriesPoint>()).results;
-}
-
-function inOrder(a: SeriesPoint, b: SeriesPoint): number {
-  return a.step - b.step || a.timestamp - b.timestamp || compareValues(fromWire(a.value), fromWire(b.value));
 }
 
 const IN_RANGE = "from metric_points where stream_id = ?1 and key = ?2 and step between ?3 and ?4";

@@ -1,13 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { compareByRecency, compareInHistory } from "../../../src/domain/observations.ts";
 import { experimentAnswer } from "../../../src/gateway/answers/experiment.ts";
-import {
-  bulkAnswer,
-  compareByRecency,
-  compareInHistory,
-  historyAnswer,
-  intervalAnswer,
-} from "../../../src/gateway/answers/history.ts";
+import { bulkAnswer, historyAnswer, intervalAnswer } from "../../../src/gateway/answers/history.ts";
 import { intervalOf } from "../../../src/gateway/answers/interval.ts";
 import { pageAnswer, pageToken } from "../../../src/gateway/answers/page.ts";
 import { madeRunAnswer, type RunShown, runAnswer, runInfoAnswer } from "../../../src/gateway/answers/run.ts";
