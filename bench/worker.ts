@@ -59,7 +59,13 @@ function countersOf(env: Env) {
 function counterOn(env: Env): Counter {
   const { db, meter } = metered(env.DB);
   const counter: Counter = { env, meter, invocations: 0, queueOperations: 0 };
-  counter.env = { ...env, DB: db, TRIALS: counted(env.TRIALS, counter), JOBS: counted(env.JOBS, counter) };
+  counter.env = {
+    ...env,
+    DB: db,
+    TRIALS: counted(env.TRIALS, counter),
+    JOBS: counted(env.JOBS, counter),
+    FILES: counted(env.FILES, counter),
+  };
   return counter;
 }
 

@@ -85,7 +85,11 @@ const variables = z
     RELAY_REPEATS_KNOWN_DAYS: whole(0, 3_650).default(14),
     RELAY_RETRY_BASE_MS: whole(10, 60_000).default(1_000),
     RELAY_RETRY_MAX_MS: whole(100, 3_600_000).default(60_000),
-    RELAY_DEAD_LETTER_QUEUES: names.default(["trial-relay-trials-dlq", "trial-relay-jobs-dlq"]),
+    RELAY_DEAD_LETTER_QUEUES: names.default([
+      "trial-relay-trials-dlq",
+      "trial-relay-jobs-dlq",
+      "trial-relay-artifacts-dlq",
+    ]),
     RELAY_BREAKER_FAILURES: whole(1, 1_000).default(5),
     RELAY_BREAKER_PROBE_SECONDS: whole(1, 3_600).default(5),
     RELAY_BREAKER_PROBE_MAX_SECONDS: whole(1, 3_600).default(60),

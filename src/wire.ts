@@ -42,6 +42,7 @@ export function wire(
     budget,
     trials: env.TRIALS,
     jobs: env.JOBS,
+    files: env.FILES,
     // Bound in wrangler.toml as shipped; a deployment may be without.
     bucket: env.ARTIFACTS ?? null,
     mlflow,

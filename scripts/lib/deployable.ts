@@ -1,7 +1,7 @@
 import { unreachable } from "./reachable.ts";
 import type { WranglerConfig } from "./wrangler-config.ts";
 
-const PRODUCERS = ["TRIALS", "JOBS"];
+const PRODUCERS = ["TRIALS", "JOBS", "FILES"];
 /** The way into a private network, where any name and any address is as good. */
 const PRIVATE_WAY = "MLFLOW_VPC";
 const DEAD_LETTER_QUEUES = "RELAY_DEAD_LETTER_QUEUES";

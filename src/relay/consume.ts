@@ -75,7 +75,7 @@ async function leave(deps: Deps, message: Message<RelayMessage>): Promise<void> 
   const options = { delaySeconds: LEFT_DELAY_SECONDS };
   const kind = readMessage(body)?.kind;
   try {
-    await (kind === "job" || kind === "artifact" ? deps.jobs : deps.trials).send(body, options);
+    await (kind === "job" ? deps.jobs : kind === "artifact" ? deps.files : deps.trials).send(body, options);
     message.ack();
   } catch (error) {
     deps.log.warn("a message that was left comes again", { kind, error: errorText(error) });

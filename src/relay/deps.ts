@@ -30,6 +30,8 @@ export type Deps = {
   budget: Budget;
   trials: Queue<RelayMessage>;
   jobs: Queue<RelayMessage>;
+  /** Carries files on their way to MLflow. */
+  files: Queue<RelayMessage>;
   /** Where the bytes of artifacts are kept; null where no bucket is bound. */
   bucket: R2Bucket | null;
   /** Every call goes through the guard: it is paced, and not sent while the breaker is open. */

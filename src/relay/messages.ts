@@ -6,9 +6,9 @@ import { withDeadline } from "../waiting.ts";
 
 /**
  * What the queues carry: a reference to a stream that is behind, events on their way round a database that refuses,
- * an experiment that changed, the breaker's alarm clock, and on the jobs queue what operators and the cron ask for, and
- * files on their way to MLflow: a large one must not hold a metric up. `events` are journal events, but
- * another build may have sent them: `readMessage` tells.
+ * an experiment that changed, the breaker's alarm clock; on the jobs queue what operators and the cron ask for, and on one
+ * of their own files on their way to MLflow: a large one must hold up neither a metric nor a job. `events` are journal
+ * events, but another build may have sent them: `readMessage` tells.
  */
 export type RelayMessage =
   | { kind: "poke"; streamId: number }
@@ -60,6 +60,7 @@ const JOB_TIMEOUT_MS = 2_000;
 
 type Trials = { trials: Queue<RelayMessage> };
 type Jobs = { jobs: Queue<RelayMessage>; log: Log };
+type Files = { files: Queue<RelayMessage>; log: Log };
 
 /** A delay in whole seconds, as a queue takes it. */
 export function delayOf(ms: number): { delaySeconds: number } {
@@ -140,9 +141,9 @@ export async function sendExperiments({ trials }: Trials, ids: readonly string[]
 }
 
 /** Has a file brought to MLflow. If the message is lost, the cron finds the file. */
-export async function sendArtifact({ jobs, log }: Jobs, id: number, ms = 0): Promise<void> {
+export async function sendArtifact({ files, log }: Files, id: number, ms = 0): Promise<void> {
   try {
-    await withDeadline(POKE_TIMEOUT_MS, jobs.send({ kind: "artifact", id }, delayOf(ms)));
+    await withDeadline(POKE_TIMEOUT_MS, files.send({ kind: "artifact", id }, delayOf(ms)));
   } catch (error) {
     log.warn("a file's message was not sent; the cron will find the file", { error: errorText(error) });
   }
@@ -152,9 +153,9 @@ export async function sendArtifact({ jobs, log }: Jobs, id: number, ms = 0): Pro
  * The same of many at once.
  * @throws what the queue does
  */
-export async function sendArtifacts({ jobs }: Pick<Jobs, "jobs">, ids: readonly number[]): Promise<void> {
+export async function sendArtifacts({ files }: Pick<Files, "files">, ids: readonly number[]): Promise<void> {
   for (const chunk of chunksOf(ids))
-    await jobs.sendBatch(chunk.map((id) => ({ body: { kind: "artifact", id } })));
+    await files.sendBatch(chunk.map((id) => ({ body: { kind: "artifact", id } })));
 }
 
 /** Sends a job's message; false when the queue refused it. It is not lost: the cron finds the job. */

@@ -18,6 +18,7 @@ export function troubledEnv(env: Env, life: Life): Env {
     DB: troubledDatabase(env.DB, life),
     TRIALS: troubledQueue(env.TRIALS, life),
     JOBS: troubledQueue(env.JOBS, life),
+    FILES: troubledQueue(env.FILES, life),
   };
 }
 

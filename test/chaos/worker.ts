@@ -87,7 +87,7 @@ async function consume(batch: MessageBatch<Sent>, group: readonly Sent[], env: E
       troubledEnv(new Invocation().env(env), life),
     );
   } finally {
-    const real = batch.queue.includes("jobs") ? env.JOBS : env.TRIALS;
+    const real = queueOf(batch.queue, env);
     for (const body of unsettled)
       await real.send(
         { ...body, attempts: (body.attempts ?? 1) + 1 },
@@ -95,6 +95,11 @@ async function consume(batch: MessageBatch<Sent>, group: readonly Sent[], env: E
       );
     payloads.outstanding -= carried(group.filter((body) => !unsettled.has(body)));
   }
+}
+
+function queueOf(name: string, env: Env): Queue {
+  if (name.includes("artifacts")) return env.FILES;
+  return name.includes("jobs") ? env.JOBS : env.TRIALS;
 }
 
 function carried(messages: readonly Sent[]): number {

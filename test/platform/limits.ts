@@ -31,12 +31,13 @@ export class Invocation {
   }
 
   /** The environment with its database and its queues under their limits. */
-  env<E extends { DB: D1Database; TRIALS: Sendable; JOBS: Sendable }>(env: E): E {
+  env<E extends { DB: D1Database; TRIALS: Sendable; JOBS: Sendable; FILES: Sendable }>(env: E): E {
     return {
       ...env,
       DB: this.database(env.DB),
       TRIALS: this.#queue(env.TRIALS),
       JOBS: this.#queue(env.JOBS),
+      FILES: this.#queue(env.FILES),
     };
   }
 

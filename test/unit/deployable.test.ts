@@ -72,6 +72,7 @@ describe("what would fail or lose messages once deployed is said before", () => 
     expect(problems).toContain("binding DB");
     expect(problems).toContain("binding TRIALS");
     expect(problems).toContain("binding JOBS");
+    expect(problems).toContain("binding FILES");
   });
 
   test("a dead-letter queue that nothing consumes, and one that the Worker does not know", () => {
@@ -81,7 +82,7 @@ describe("what would fail or lose messages once deployed is said before", () => 
     const problems = problemsOf(deployable({ queues: { ...shipped.queues, consumers } })).join("\n");
     expect(problems).toContain("Nothing consumes graveyard");
     expect(problems).toContain(
-      'RELAY_DEAD_LETTER_QUEUES under [vars] must be "graveyard,trial-relay-jobs-dlq"',
+      'RELAY_DEAD_LETTER_QUEUES under [vars] must be "graveyard,trial-relay-jobs-dlq,trial-relay-artifacts-dlq"',
     );
     expect(problems).toContain("trial-relay-trials-dlq has no dead_letter_queue");
   });

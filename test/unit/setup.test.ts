@@ -90,8 +90,10 @@ describe("setting up an account", () => {
     expect(Object.fromEntries(account.queues)).toEqual({
       "trial-relay-trials": "1209600",
       "trial-relay-jobs": "1209600",
+      "trial-relay-artifacts": "1209600",
       "trial-relay-trials-dlq": "1209600",
       "trial-relay-jobs-dlq": "1209600",
+      "trial-relay-artifacts-dlq": "1209600",
     });
     expect([...account.buckets]).toEqual(["trial-relay-artifacts"]);
     const token = account.secrets.get("ADMIN_TOKEN") ?? "";

@@ -8,11 +8,16 @@ import { isAsDocumented } from "./document-schemas.ts";
 export const ADMIN = "test-admin-token";
 
 /** What was sent to the queues. Nobody consumes them, so that a test itself says when anything is folded. */
-export const sent: { trials: unknown[]; jobs: unknown[] } = { trials: [], jobs: [] };
+export const sent: { trials: unknown[]; jobs: unknown[]; files: unknown[] } = {
+  trials: [],
+  jobs: [],
+  files: [],
+};
 
 const queues = {
   TRIALS: { sendBatch: async (messages: unknown[]) => void sent.trials.push(...messages) },
   JOBS: { send: async (message: unknown) => void sent.jobs.push(message) },
+  FILES: { send: async (message: unknown) => void sent.files.push(message) },
 };
 
 type Init = RequestInit & { token?: string | null; bindings?: object };

@@ -14,13 +14,13 @@ import { recordingQueue } from "./job-tools.ts";
 
 const NOT_SERVED =
   "Endpoint: /api/2.0/mlflow-artifacts/artifacts/<path:artifact_path> disabled due to the mlflow server running with `--no-serve-artifacts`.";
-const jobs = recordingQueue();
-const BINDINGS = { TRIALS: recordingQueue().queue, JOBS: jobs.queue };
+const files = recordingQueue();
+const BINDINGS = { TRIALS: recordingQueue().queue, JOBS: recordingQueue().queue, FILES: files.queue };
 
 let trial: string;
 let count = 0;
 beforeEach(async () => {
-  jobs.sent.splice(0);
+  files.sent.splice(0);
   await env.DB.prepare("delete from breakers").run();
   await env.DB.prepare("delete from artifacts").run();
   const trialId = `t${++count}`;
@@ -54,7 +54,7 @@ async function deliver(answer: () => Response | Promise<Response>): Promise<stri
     return answer();
   };
   const deps = endless(wire({ ...env, ...BINDINGS }, {}, fetch));
-  const messages = jobs.sent.splice(0).map(({ body }) => messageOf(body));
+  const messages = files.sent.splice(0).map(({ body }) => messageOf(body));
   await consume(deps, messages);
   return asked;
 }
@@ -99,7 +99,7 @@ test("before its run is in MLflow a file waits, and comes again by itself", asyn
   expect(await state()).toMatchObject({
     files: [{ state: "waiting", error: "its run is not in MLflow yet" }],
   });
-  expect(jobs.sent).toHaveLength(1);
+  expect(files.sent).toHaveLength(1);
 });
 
 test("while the breaker is open a file waits without a message, and is woken", async () => {
@@ -109,7 +109,7 @@ test("while the breaker is open a file waits without a message, and is woken", a
      values ('http://mlflow.test', 'open', 5, 0, 'no route to host', 0)`,
   ).run();
   expect(await deliver(() => Response.json({}))).toEqual([]);
-  expect(jobs.sent).toEqual([]);
+  expect(files.sent).toEqual([]);
   await wake(endless(wire({ ...env, ...BINDINGS }, {})));
-  expect(jobs.sent.map(({ body }) => body)).toMatchObject([{ kind: "artifact" }]);
+  expect(files.sent.map(({ body }) => body)).toMatchObject([{ kind: "artifact" }]);
 });

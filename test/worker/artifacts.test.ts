@@ -11,10 +11,11 @@ import { recordingQueue } from "./job-tools.ts";
 
 /** Files of trials through the door. MLflow is away: nobody listens there. */
 
-const jobs = recordingQueue();
+const files = recordingQueue();
 const BINDINGS = {
   TRIALS: recordingQueue().queue,
-  JOBS: jobs.queue,
+  JOBS: recordingQueue().queue,
+  FILES: files.queue,
 };
 
 const AWAY = { MLFLOW_TRACKING_URI: "http://127.0.0.1:9" };
@@ -24,7 +25,7 @@ beforeAll(async () => {
   await post({ event: "ml.trial.start", model_run_id: "files", trial_id: "t", spectral_norm: false });
   trial = await idOf("t");
 });
-beforeEach(() => jobs.sent.splice(0));
+beforeEach(() => files.sent.splice(0));
 
 type Ask = {
   method?: string;
@@ -78,7 +79,7 @@ describe("a file", () => {
       200,
       { path: "made/by.csv", bytes: 9, sha256, content_type: "text/csv", version: 1, state: "waiting" },
     ]);
-    expect(jobs.sent.map(({ body }) => body)).toMatchObject([{ kind: "artifact" }]);
+    expect(files.sent.map(({ body }) => body)).toMatchObject([{ kind: "artifact" }]);
     expect((await listed()).files).toContainEqual(
       expect.objectContaining({ path: "made", is_dir: true, bytes: null }),
     );
@@ -106,12 +107,12 @@ describe("a file", () => {
   test("sent again is one object and no new hand-over; other bytes are the next version", async () => {
     await put("again.txt", "one");
     const before = await objects();
-    jobs.sent.splice(0);
+    files.sent.splice(0);
     await env.DB.prepare("update artifacts set delivered_version = version where path = 'again.txt'").run();
     expect(await (await put("again.txt", "one")).json()).toMatchObject({ version: 1, state: "delivered" });
-    expect([await objects(), jobs.sent.length]).toEqual([before, 0]);
+    expect([await objects(), files.sent.length]).toEqual([before, 0]);
     expect(await (await put("again.txt", "two")).json()).toMatchObject({ version: 2, state: "waiting" });
-    expect(jobs.sent).toHaveLength(1);
+    expect(files.sent).toHaveLength(1);
     expect(await (await ask("/again.txt")).text()).toBe("two");
   });
 

@@ -100,7 +100,11 @@ export class FakeMlflow {
       RELAY_BREAKER_FAILURES: "1000",
       MLFLOW_REQUEST_TIMEOUT: "100",
     };
-    const queues = { TRIALS: recordingQueue().queue, JOBS: recordingQueue().queue };
+    const queues = {
+      TRIALS: recordingQueue().queue,
+      JOBS: recordingQueue().queue,
+      FILES: recordingQueue().queue,
+    };
     return endless(wire({ ...env, ...queues, ...quick, ...vars }, {}, this.fetch));
   }
 

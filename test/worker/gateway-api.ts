@@ -12,6 +12,7 @@ const queues = {
     sendBatch: async (messages: unknown[]) => void sent.trials.push(...messages),
   },
   JOBS: { send: async (message: unknown) => void sent.jobs.push(message) },
+  FILES: { send: async (message: unknown) => void sent.files.push(message) },
 };
 
 /** Nobody listens there: MLflow is away. */

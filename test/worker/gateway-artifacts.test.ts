@@ -13,6 +13,7 @@ const BINDINGS = {
   MLFLOW_TRACKING_URI: "http://127.0.0.1:9",
   TRIALS: recordingQueue().queue,
   JOBS: recordingQueue().queue,
+  FILES: recordingQueue().queue,
 };
 
 let run: string;

@@ -35,7 +35,15 @@ export function invoked(mlflow: Pick<OddMlflow, "fetch">, { vars, db = env.DB, c
   const taken = new Invocation(clock.now);
   const trials = recordingQueue();
   const jobs = recordingQueue();
-  const bindings = { ...env, ...QUIET, ...vars, DB: db, TRIALS: trials.queue, JOBS: jobs.queue };
+  const bindings = {
+    ...env,
+    ...QUIET,
+    ...vars,
+    DB: db,
+    TRIALS: trials.queue,
+    JOBS: jobs.queue,
+    FILES: jobs.queue,
+  };
   const slow = async (url: string, init: RequestInit) => {
     clock.pass(callMs);
     return mlflow.fetch(url, init);

@@ -73,7 +73,7 @@ export async function deliver(
   const batch = createMessageBatch<RelayMessage>(more.queue ?? "trial-relay-jobs", [
     { id: "m", timestamp: new Date(), attempts, body: { kind: "job", jobId } },
   ]);
-  const all = { ...env, ...ALONE, JOBS: queue, TRIALS: trials, ...bindings };
+  const all = { ...env, ...ALONE, JOBS: queue, FILES: queue, TRIALS: trials, ...bindings };
   await worker.queue(batch, new Invocation().env(all));
   return sent;
 }

@@ -94,7 +94,11 @@ test("a pass has statements enough, however many trials the search does not show
   const w = await oddWorld();
   await delivered(200, { unconfirmed: JSON.stringify([{ slot: 0, token: "t", after: 0 }]) });
   const { db, meter } = metered(env.DB);
-  const queues = { TRIALS: recordingQueue().queue, JOBS: recordingQueue().queue };
+  const queues = {
+    TRIALS: recordingQueue().queue,
+    JOBS: recordingQueue().queue,
+    FILES: recordingQueue().queue,
+  };
   await confirmDelivered(wire({ ...env, ...queues, DB: db }, {}, w.mlflow.fetch));
   expect(meter.statements, meter.worst()).toBeLessThan(MAX_STATEMENTS / 4);
 });

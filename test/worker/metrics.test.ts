@@ -10,7 +10,11 @@ import { ADMIN, foldAll, post, request } from "./api.ts";
 const SENT_AT = Date.now() - 90_000;
 const backlog = { backlogCount: 3, backlogBytes: 512, oldestMessageTimestamp: new Date(SENT_AT) };
 const empty = { backlogCount: 0, backlogBytes: 0, oldestMessageTimestamp: new Date(0) };
-const QUEUES = { TRIALS: { metrics: async () => backlog }, JOBS: { metrics: async () => empty } };
+const QUEUES = {
+  TRIALS: { metrics: async () => backlog },
+  JOBS: { metrics: async () => empty },
+  FILES: { metrics: async () => empty },
+};
 
 async function scrape(bindings: object = {}) {
   const headers = { authorization: `Bearer ${ADMIN}` };

@@ -213,7 +213,11 @@ export async function oddWorld(vars: Record<string, string> = {}) {
     ...vars,
   };
   const deps: Deps = endless(
-    wire({ ...env, ...bindings, TRIALS: queues.TRIALS.queue, JOBS: queues.JOBS }, {}, mlflow.fetch),
+    wire(
+      { ...env, ...bindings, TRIALS: queues.TRIALS.queue, JOBS: queues.JOBS, FILES: queues.JOBS },
+      {},
+      mlflow.fetch,
+    ),
   );
   const streams = async () => {
     const query = env.DB.prepare(

@@ -42,7 +42,12 @@ const QUEUE = { send: async () => {}, sendBatch: async () => {}, metrics: async 
 const NO_BACKLOG = { backlogCount: 0, backlogBytes: 0 };
 
 function ask(path: string, init: RequestInit) {
-  return app.request(path, init, { ...env, TRIALS: QUEUE, JOBS: QUEUE }, createExecutionContext());
+  return app.request(
+    path,
+    init,
+    { ...env, TRIALS: QUEUE, JOBS: QUEUE, FILES: QUEUE },
+    createExecutionContext(),
+  );
 }
 
 describe("the document", () => {

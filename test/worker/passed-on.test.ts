@@ -56,7 +56,15 @@ async function send(path: string, { bindings, token = ADMIN, ...init }: Init = {
   if (typeof init.body === "string") headers.set("content-length", String(init.body.length));
   const mlflow = { MLFLOW_TRACKING_URI: "http://mlflow.test", MLFLOW_VPC: server.binding };
   // With a bucket the relay answers for the files of its runs itself.
-  const all = { ...env, ARTIFACTS: undefined, TRIALS: queue, JOBS: queue, ...mlflow, ...bindings };
+  const all = {
+    ...env,
+    ARTIFACTS: undefined,
+    TRIALS: queue,
+    JOBS: queue,
+    FILES: queue,
+    ...mlflow,
+    ...bindings,
+  };
   const context = createExecutionContext();
   const bound = { ...all, DB: new Invocation().database(all.DB) };
   const answer = await app.request(path, { ...init, headers }, bound, context);

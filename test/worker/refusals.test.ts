@@ -12,7 +12,7 @@ const list = (query = "") => request(`/api/ops/refusals${query}`);
 async function exposition(): Promise<string> {
   const headers = { authorization: `Bearer ${ADMIN}` };
   const QUEUE = { metrics: async () => ({ backlogCount: 0, backlogBytes: 0 }) };
-  const bindings = { ...env, TRIALS: QUEUE, JOBS: QUEUE };
+  const bindings = { ...env, TRIALS: QUEUE, JOBS: QUEUE, FILES: QUEUE };
   return (await app.request("/metrics", { headers }, bindings, createExecutionContext())).text();
 }
 

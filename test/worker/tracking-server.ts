@@ -64,7 +64,13 @@ export class TrackingServer {
 
   /** What the relay works with, this server in MLflow's place. */
   deps(vars: object = {}): Deps {
-    const bindings = { ...env, TRIALS: recordingQueue().queue, JOBS: recordingQueue().queue, ...vars };
+    const bindings = {
+      ...env,
+      TRIALS: recordingQueue().queue,
+      JOBS: recordingQueue().queue,
+      FILES: recordingQueue().queue,
+      ...vars,
+    };
     return endless(wire(bindings, {}, this.fetch));
   }
 

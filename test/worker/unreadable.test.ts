@@ -99,7 +99,7 @@ describe.each(broken)("a trial with $name", ({ sql, part }) => {
     const metrics = await app.request(
       "/metrics",
       { headers: { authorization: `Bearer ${ADMIN}` } },
-      { ...env, TRIALS: {}, JOBS: {} },
+      { ...env, TRIALS: {}, JOBS: {}, FILES: {} },
       createExecutionContext(),
     );
     expect(await metrics.text()).toMatch(/relay_streams_blocked\{blocked_kind="unreadable"\} [1-9]/);

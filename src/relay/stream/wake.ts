@@ -7,7 +7,7 @@ import { pokeAll, sendArtifacts, sendExperiments } from "../messages.ts";
 const MAX_WOKEN = 2_000;
 const FIRST_GROUP = 4;
 const MAX_EXPERIMENTS = 100;
-const MAX_FILES = 500;
+const MAX_FILES = 2_000;
 
 const MAX_POKED = 5_000;
 const PAGE = 500;
@@ -18,7 +18,7 @@ const HORIZON_MS = 5 * 60_000;
  * Slow start after an outage: experiments, and a few of the waiting trials at once, twice as many each second after; files
  * go one by one by themselves. What is beyond the bounds is found by the cron.
  */
-export async function wake(deps: Pick<Deps, "db" | "trials" | "jobs" | "log" | "now">): Promise<number> {
+export async function wake(deps: Pick<Deps, "db" | "trials" | "files" | "log" | "now">): Promise<number> {
   const ids = await waitingForBreaker(deps.db, MAX_WOKEN);
   for (let second = 0, from = 0, size = FIRST_GROUP; from < ids.length; second++, from += size, size *= 2)
     await pokeAll(deps, ids.slice(from, from + size), second);

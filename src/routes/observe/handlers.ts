@@ -25,13 +25,19 @@ export const observeRoutes = routes(observe, {
   },
   getMetrics: async ({ c, relay }) => {
     await flushTally(relay);
-    const [readings, breaker, trials, jobs] = await Promise.all([
+    const [readings, breaker, trials, jobs, files] = await Promise.all([
       readMetrics(relay.db),
       readBreaker(relay),
       readQueue(relay, "trials", relay.trials),
       readQueue(relay, "jobs", relay.jobs),
+      readQueue(relay, "artifacts", relay.files),
     ]);
-    const families = familiesOf({ readings, breaker, queues: [...trials, ...jobs], now: relay.now() });
+    const families = familiesOf({
+      readings,
+      breaker,
+      queues: [...trials, ...jobs, ...files],
+      now: relay.now(),
+    });
     return c.body(exposition(families), 200, { "content-type": PROMETHEUS_TYPE });
   },
 });
