@@ -3,7 +3,17 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { reconcile } from "../../src/relay/cron/pass.ts";
 import { request } from "./api.ts";
-import { FORBIDDEN, INTERNAL, ODD, type Odd, oddWorld, READ_ONLY, STUDY, TOO_LONG } from "./odd-mlflow.ts";
+import {
+  FORBIDDEN,
+  INTERNAL,
+  ODD,
+  type Odd,
+  oddWorld,
+  READ_ONLY,
+  STUDY,
+  TOO_LONG,
+  UNKNOWN,
+} from "./odd-mlflow.ts";
 
 /** Answers that are no answers, to any call, and then an MLflow that is well again. */
 
@@ -53,6 +63,15 @@ describe.each(Object.entries(ODD))("%s", (name, answer) => {
   test.skipIf(REFUSALS.has(name))("after the call was done leaves no trace either", async () => {
     for (const endpoint of WRITES) await strike({ ...answer, done: true }, endpoint);
   });
+});
+
+test("that a run is not known, said of it as often as it is asked for, buries nothing once it is over", async () => {
+  const w = await oddWorld();
+  await w.say(STUDY);
+  let calls = 0;
+  w.mlflow.odd = () => (++calls > 2 && calls < 9 ? UNKNOWN : null);
+  await w.turns(30);
+  await expectWhole(w, "a replica that lagged behind");
 });
 
 test("any sequence of odd answers that ends comes to the same as none", async () => {

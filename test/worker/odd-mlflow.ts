@@ -155,6 +155,7 @@ export const TOO_LONG = error(
 );
 export const INTERNAL = error(500, "INTERNAL_ERROR", "Something went wrong");
 export const FORBIDDEN = html(403);
+export const UNKNOWN = error(404, "RESOURCE_DOES_NOT_EXIST", "Run with id=x not found");
 export const ODD: Record<string, Odd> = {
   "400 as HTML": html(400),
   "401 as JSON": { status: 401, body: '{"message":"sign in"}' },
@@ -190,7 +191,7 @@ export const ODD: Record<string, Odd> = {
   ),
   "no connection left": error(400, "BAD_REQUEST", "QueuePool limit of size 5 overflow 10 reached"),
   "a refusal": error(400, "INVALID_PARAMETER_VALUE", "Invalid value"),
-  "nothing of that kind": error(404, "RESOURCE_DOES_NOT_EXIST", "Run with id=x not found"),
+  "nothing of that kind": UNKNOWN,
   "a code of a server to come": error(400, "SOMETHING_NEW", "no"),
 };
 

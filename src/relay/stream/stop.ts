@@ -85,7 +85,9 @@ async function gone(turn: Turn, failure: Failure): Promise<End> {
   }
   const isThere = run.ok && run.value.info.lifecycleStage === "active";
   if (isThere) return unlessItLasts(turn, failure, { kind: "misconfigured", on: null, reason });
-  return { kind: "blocked", block: { kind: "gone_run", on: mlflowRunId, reason } };
+  const block: Block = { kind: "gone_run", on: mlflowRunId, reason };
+  // Deleted is MLflow's own word of this very run; that it knows none may come from a replica that lags behind.
+  return run.ok ? { kind: "blocked", block } : unlessItLasts(turn, failure, block);
 }
 
 /** A refusal counts only while the server takes other writes: to the same run, or where it has none, to another. */
