@@ -1,6 +1,7 @@
 import { existsSync, statfsSync } from "node:fs";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-workers";
 import { defineConfig } from "vitest/config";
+import { buildDashboard } from "./scripts/lib/dashboard-build.ts";
 import { readWranglerConfig } from "./scripts/lib/wrangler-config.ts";
 import { LongestFirst } from "./test/longest-first.ts";
 import { CountReporter } from "./test/reporter.ts";
@@ -9,6 +10,8 @@ import { CountReporter } from "./test/reporter.ts";
 const QUEUE_WAIT_SECONDS = 0.05;
 
 async function workerUnderTest() {
+  // Its folder must be there; what is in it is looked at in a browser only.
+  await buildDashboard();
   const consumers = readWranglerConfig().queues.consumers.map((consumer) => [
     consumer.queue,
     {
@@ -89,6 +92,18 @@ export default defineConfig({
           globalSetup: ["test/e2e/servers.ts"],
           maxWorkers: FOUR,
           sequence: { groupOrder: 2 },
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
+        test: {
+          name: "browser",
+          environment: "node",
+          include: ["test/browser/**/*.test.ts"],
+          globalSetup: ["test/e2e/servers.ts"],
+          maxWorkers: TWO,
+          sequence: { groupOrder: 3 },
           testTimeout: 120_000,
           hookTimeout: 300_000,
         },

@@ -1,7 +1,9 @@
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { requestId } from "hono/request-id";
 import { secureHeaders } from "hono/secure-headers";
 import { ConfigError } from "./config.ts";
+import { dashboardApp } from "./dashboard/app.tsx";
+import { failurePage, wantsPage } from "./dashboard/errors.tsx";
 import { shortened } from "./domain/shown.ts";
 import { type Failure, HttpFailure, problemResponse } from "./errors.ts";
 import { gatewayApp } from "./gateway/app.ts";
@@ -63,6 +65,7 @@ app.route("/", readBackRoutes);
 app.route("/", tokenRoutes);
 app.route("/", observeRoutes);
 app.route("/", docsRoutes);
+app.route("/", dashboardApp);
 app.route("/", gatewayApp);
 
 const allowedAt = methodsOf(app.routes);
@@ -75,8 +78,13 @@ app.notFound((c) => {
     allow === null
       ? { kind: "not_found", detail: `There is nothing at ${method} ${shortened(path, SHOWN_PATH_CHARS)}.` }
       : { kind: "method_not_allowed", detail: `This address takes ${allow}, not ${method}.`, allow };
-  return problemResponse(failure, c.var.requestId);
+  return isPage(c) ? failurePage(c, failure) : problemResponse(failure, c.var.requestId);
 });
+
+/** Somebody who follows a wrong link; what is under /api is for programs, whoever asks. */
+function isPage(c: Context<AppEnv>): boolean {
+  return wantsPage(c) && !/^\/(ajax-)?api\//.test(c.req.path);
+}
 
 app.onError((error, c) => {
   if (error instanceof HttpFailure) {

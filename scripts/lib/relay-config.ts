@@ -1,8 +1,12 @@
 import { cp, mkdir, rm, writeFile } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { basename, join } from "node:path";
+import { buildDashboard, DASHBOARD_ASSETS } from "./dashboard-build.ts";
 import { quoteDevVar } from "./dev-vars.ts";
-import { ROOT, runWrangler } from "./wrangler.ts";
+import { runWrangler } from "./wrangler.ts";
 import { readWranglerConfig, type WranglerConfig } from "./wrangler-config.ts";
+
+/** Where a relay's copy of the dashboard's assets is, beside its configuration. */
+const ASSETS = "assets";
 
 /** What of wrangler.toml another build of the Worker differs in; `main` is from the root of the repository. */
 export type Entry = Pick<WranglerConfig, "main" | "compatibility_flags">;
@@ -26,6 +30,7 @@ export async function prepareRelay(
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const build = join(dir, "build");
   await (built === undefined ? buildWorker(build, config.main) : cp(built, build, { recursive: true }));
+  await cp(DASHBOARD_ASSETS, join(dir, ASSETS), { recursive: true });
 
   const file = join(dir, "wrangler.json");
   await writeFile(file, JSON.stringify(localConfig(config, vars), null, 2));
@@ -34,13 +39,13 @@ export async function prepareRelay(
   return file;
 }
 
-/** Builds a Worker into `dir`, wrangler.toml's unless told. */
-export function buildWorker(dir: string, main = readWranglerConfig().main): Promise<void> {
-  return runWrangler(["deploy", main, "--dry-run", "--outdir", dir]);
+/** Builds a Worker into `dir`, wrangler.toml's unless told, and the dashboard's assets to where they are copied from. */
+export async function buildWorker(dir: string, main = readWranglerConfig().main): Promise<void> {
+  await buildDashboard();
+  await runWrangler(["deploy", main, "--dry-run", "--outdir", dir]);
 }
 
 function localConfig(config: WranglerConfig, vars: Record<string, string>): WranglerConfig {
-  const { assets } = config;
   return {
     ...config,
     main: join("build", basename(config.main).replace(/\.tsx?$/, ".js")),
@@ -49,6 +54,7 @@ function localConfig(config: WranglerConfig, vars: Record<string, string>): Wran
     vpc_services: [],
     vars: Object.fromEntries(Object.entries(config.vars).filter(([name]) => !(name in vars))),
     secrets: { required: Object.keys(vars) },
-    ...(assets?.directory ? { assets: { ...assets, directory: resolve(ROOT, assets.directory) } } : {}),
+    build: {},
+    assets: { ...config.assets, directory: ASSETS },
   };
 }

@@ -5,7 +5,6 @@ import { authorize, fromBearerOrBasic } from "../routes/door/auth.ts";
 import type { AppEnv } from "../routes/door/context.ts";
 import { methodsOf } from "../routes/door/methods.ts";
 import { permanentRefusal } from "../store/journal/refusal.ts";
-import { PAGE, PAGE_SCRIPT, pagePolicy } from "./page.ts";
 import { PASSED_METHODS, PASSED_PATHS } from "./passing/endpoint.ts";
 import { passOn } from "./passing/proxy.ts";
 import { type ErrorCode, invalid, Refusal, type RefusalBody } from "./refusal.ts";
@@ -36,14 +35,6 @@ gatewayApp.get("/version", async (c) => {
   await authorize(c, "read", fromBearerOrBasic);
   return c.text(await versionOf(c.var.relay));
 });
-
-gatewayApp.get("/", async (c) => {
-  c.header("content-security-policy", await pagePolicy());
-  return c.html(PAGE);
-});
-gatewayApp.get("/page.js", (c) =>
-  c.body(PAGE_SCRIPT, 200, { "content-type": "text/javascript; charset=UTF-8" }),
-);
 
 const allowedHere = methodsOf(
   OWN.flatMap(({ methods, path }) => methods.map((method) => ({ method, path }))),

@@ -3,11 +3,12 @@ import { createMiddleware } from "hono/factory";
 import { SCOPES, type Scope } from "../../domain/words.ts";
 import { HttpFailure } from "../../errors.ts";
 import type { Deps } from "../../relay/deps.ts";
-import { activeToken, sha256, TOKEN_FORM } from "../../store/ops/tokens.ts";
+import { activeToken, activeTokenById, sha256, TOKEN_FORM } from "../../store/ops/tokens.ts";
 import { withDeadline } from "../../waiting.ts";
 import type { AppEnv } from "./context.ts";
 import { countStranger, refuseClosed } from "./rate.ts";
-import { type Caller, TokenCache } from "./token-cache.ts";
+import { refuseCrossSite, sessionOf } from "./session.ts";
+import { type Caller, type KnownToken, TokenCache } from "./token-cache.ts";
 
 export type { Caller } from "./token-cache.ts";
 
@@ -15,6 +16,9 @@ const LOOK_UP_TIMEOUT_MS = 3_000;
 const RETRY_AFTER_SECONDS = 5;
 
 const cache = new TokenCache();
+
+/** Who has ADMIN_TOKEN. */
+const ADMIN: Caller = { tokenId: "admin", scopes: SCOPES };
 
 /** Lets the request through if its bearer token has the scope; `admin` has them all. */
 export function requireScope(scope: Scope) {
@@ -45,7 +49,7 @@ function passwordIn(encoded: string): string | undefined {
 }
 
 /**
- * The caller, if the request's token has the scope.
+ * The caller, if the request's token has the scope, or, without a token, that of its session.
  * @throws HttpFailure unauthenticated, forbidden, rate_limited, unavailable
  */
 export async function authorize(
@@ -55,17 +59,25 @@ export async function authorize(
 ): Promise<Caller> {
   const header = c.req.header("authorization");
   const token = tokenIn(header);
-  const caller = token === undefined ? null : await authenticate(c, token);
+  const caller = token !== undefined ? await callerOf(c, token) : header ? null : await signedIn(c);
   if (!caller) {
     await countStranger(c);
     throw new HttpFailure({ kind: "unauthenticated", detail: whyNot(header, token, scope) });
   }
+  // A header is never sent unasked, as a cookie is.
+  if (header === undefined) refuseCrossSite(c);
   if (!caller.scopes.includes(scope))
     throw new HttpFailure({
       kind: "forbidden",
       detail: `This needs a token with the scope '${scope}'; this token has: ${caller.scopes.join(", ")}.`,
     });
   return caller;
+}
+
+/** Who signed in on the dashboard, while the token with which that was done is active; null without a session. */
+export async function signedIn(c: Context<AppEnv>): Promise<Caller | null> {
+  const session = await sessionOf(c);
+  return session && (await callerById(c, session.tokenId));
 }
 
 function whyNot(header: string | undefined, token: string | undefined, scope: Scope): string {
@@ -75,28 +87,45 @@ function whyNot(header: string | undefined, token: string | undefined, scope: Sc
     : `Send a token with the scope '${scope}' as 'Authorization: Bearer <token>'.`;
 }
 
-async function authenticate(c: Context<AppEnv>, token: string): Promise<Caller | null> {
+/** The caller behind a token's text, or null. */
+export async function callerOf(c: Context<AppEnv>, token: string): Promise<Caller | null> {
   const { relay } = c.var;
   const [hash, adminHash] = await Promise.all([sha256(token), sha256(relay.config.adminToken)]);
   // Digests are of one length and say nothing of how much of a guess was right; still, compare them in constant time.
-  if (crypto.subtle.timingSafeEqual(hash, adminHash)) return { tokenId: "admin", scopes: SCOPES };
+  if (crypto.subtle.timingSafeEqual(hash, adminHash)) return ADMIN;
   // What the relay did not make, the database need not be asked about.
   if (!TOKEN_FORM.test(token)) return null;
   const hex = hash.toHex();
   const known = cache.fresh(hex, relay.now());
   if (known !== null) return known === "bad" ? null : known;
   if (!cache.isKnown(hex)) refuseClosed(c);
-  return lookUp(relay, hex);
+  return lookUp(relay, hex, () => activeToken(relay.db, hex, relay.now()));
 }
 
-/** Asks the database; while it does not answer, a token that was good a while ago still is. */
-async function lookUp({ db, now }: Pick<Deps, "db" | "now">, hash: string): Promise<Caller | null> {
+/** The same by the id that a session names: it was signed, so nobody has guessed it. */
+async function callerById(c: Context<AppEnv>, id: string): Promise<Caller | null> {
+  const { relay } = c.var;
+  if (id === ADMIN.tokenId) return ADMIN;
+  const known = cache.fresh(id, relay.now());
+  if (known !== null) return known === "bad" ? null : known;
+  return lookUp(relay, id, () => activeTokenById(relay.db, id, relay.now()));
+}
+
+/**
+ * Asks the database; while it does not answer, a token that was good a while ago still is.
+ * @param key what the token is remembered by: its hash, or its id
+ */
+async function lookUp(
+  { now }: Pick<Deps, "now">,
+  key: string,
+  ask: () => Promise<KnownToken | null>,
+): Promise<Caller | null> {
   try {
-    const token = await withDeadline(LOOK_UP_TIMEOUT_MS, activeToken(db, hash, now()));
-    cache.note(hash, token, now());
+    const token = await withDeadline(LOOK_UP_TIMEOUT_MS, ask());
+    cache.note(key, token, now());
     return token?.caller ?? null;
   } catch {
-    const trusted = cache.trusted(hash, now());
+    const trusted = cache.trusted(key, now());
     if (trusted) return trusted;
     throw new HttpFailure({
       kind: "unavailable",

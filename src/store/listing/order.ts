@@ -30,3 +30,8 @@ export function behind(order: Order, position: Position | null): SQL | undefined
   const further = sql`(${by}, ${id}) ${beyond} (${bind(position.value)}, ${position.id})`;
   return nullable ? sql`(${further} or ${by} is null)` : further;
 }
+
+/** A stored metric value as a number that sorts; NaN has no place among numbers. SQLite reads 9e999 as infinity. */
+export function comparable(value: SQL): SQL {
+  return sql`case ${value} when 'NaN' then null when 'Infinity' then 9e999 when '-Infinity' then -9e999 else ${value} end`;
+}

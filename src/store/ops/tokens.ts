@@ -1,4 +1,4 @@
-import { and, desc, eq, isNull } from "drizzle-orm";
+import { and, desc, eq, isNull, type SQL } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { uuidv7 } from "uuidv7";
 import type { TokenMade, TokenRecord } from "../../answers/ops.ts";
@@ -16,11 +16,20 @@ export async function sha256(text: string): Promise<Uint8Array> {
 }
 
 /** The token behind a hash (hex), if it is neither expired nor revoked at `now`. */
-export async function activeToken(db: D1Database, hash: string, now: number) {
+export function activeToken(db: D1Database, hash: string, now: number) {
+  return active(db, eq(apiTokens.hash, hash), now);
+}
+
+/** The same by the token's public id. */
+export function activeTokenById(db: D1Database, id: string, now: number) {
+  return active(db, eq(apiTokens.id, id), now);
+}
+
+async function active(db: D1Database, isIt: SQL, now: number) {
   const row = await drizzle(db)
     .select()
     .from(apiTokens)
-    .where(and(eq(apiTokens.hash, hash), isNull(apiTokens.revokedAt)))
+    .where(and(isIt, isNull(apiTokens.revokedAt)))
     .get();
   if (!row || (row.expiresAt !== null && row.expiresAt <= now)) return null;
   return { caller: { tokenId: row.id, scopes: expand(row.scopes) }, expiresAt: row.expiresAt };

@@ -1,13 +1,15 @@
-import { and, desc, eq, lt, sql } from "drizzle-orm";
+import { and, eq, or, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
 import type { ModelRun, ModelRunListed, TrialCounts } from "../../answers/model-runs.ts";
 import { isMap } from "../../domain/flatten.ts";
 import { type Core, endOf, fieldOf } from "../../domain/fold.ts";
 import type { Json } from "../../domain/types.ts";
+import type { WireNumber } from "../../domain/values.ts";
 import type { ModelRunState } from "../../domain/words.ts";
 import { modelRunState } from "../journal/fold.ts";
 import { countsOf, deliveryColumns, deliveryView, iso, ownExperiment, syncState } from "../listing/common.ts";
-import type { Position } from "../listing/order.ts";
+import { behind, comparable, type Order, orderTerms, type Position } from "../listing/order.ts";
 import { modelRuns, streams, trials } from "../schema/index.ts";
 import { readState, stateView } from "./state.ts";
 
@@ -34,26 +36,59 @@ const columns = {
   ...deliveryColumns,
 };
 
-/** A page of model runs, newest first, and one more to tell whether there is a next page. */
+export const MODEL_RUN_SORTS = ["created_at", "updated_at", "model_run_id", "best_metric"] as const;
+
+export type ModelRunSort = { column: (typeof MODEL_RUN_SORTS)[number]; descending: boolean };
+
+const bestMetric = sql`${modelRuns.bestMetric}`;
+const SORTED_BY: Record<ModelRunSort["column"], Pick<Order, "by" | "nullable" | "bind">> = {
+  // Ids are given in the order of creation.
+  created_at: { by: modelRuns.id, nullable: false },
+  updated_at: { by: modelRuns.updatedAt, nullable: false },
+  model_run_id: { by: modelRuns.modelRunId, nullable: false },
+  best_metric: { by: comparable(bestMetric), nullable: true, bind: (value) => comparable(sql`${value}`) },
+};
+
+export type ModelRunFilter = {
+  state?: ModelRunState | undefined;
+  /** A part of its id or its name. */
+  search?: string | undefined;
+};
+
+/** A page of model runs, and one more to tell whether there is a next page. */
 export async function listModelRuns(
   db: D1Database,
-  filter: { state?: ModelRunState | undefined },
+  { state, search }: ModelRunFilter,
+  { column, descending }: ModelRunSort,
   after: Position | null,
   limit: number,
 ) {
+  const order = { ...SORTED_BY[column], id: modelRuns.id, descending };
+  // The stored form: an infinity would not survive the way out of the database.
+  const value = sql<WireNumber>`${column === "best_metric" ? bestMetric : order.by}`;
   const rows = await drizzle(db)
-    .select(columns)
+    .select({ ...columns, sortValue: value.as("sort_value") })
     .from(modelRuns)
     .innerJoin(streams, eq(streams.id, modelRuns.id))
     .where(
       and(
-        filter.state === undefined ? undefined : eq(modelRuns.state, filter.state),
-        after === null ? undefined : lt(modelRuns.id, Number(after.id)),
+        state === undefined ? undefined : eq(modelRuns.state, state),
+        search === undefined
+          ? undefined
+          : or(has(modelRuns.modelRunId, search), has(modelRuns.runName, search)),
+        behind(order, after),
       ),
     )
-    .orderBy(desc(modelRuns.id))
+    .orderBy(orderTerms(order))
     .limit(limit + 1);
-  return rows.map((row) => ({ ...modelRunView(row), position: { value: null, id: row.id } }));
+  return rows.map(({ sortValue, ...row }) => ({
+    ...modelRunView(row),
+    position: { value: sortValue === "NaN" ? null : sortValue, id: row.id },
+  }));
+}
+
+function has(column: SQLiteColumn, part: string): SQL {
+  return sql`instr(lower(${column}), lower(${part})) > 0`;
 }
 
 async function modelRunRow(db: D1Database, modelRunId: string) {

@@ -5,7 +5,7 @@ import type { TrialStatus } from "../../domain/types.ts";
 import type { WireNumber } from "../../domain/values.ts";
 import type { SyncState } from "../../domain/words.ts";
 import { syncState } from "../listing/common.ts";
-import { behind, type Order, orderTerms, type Position } from "../listing/order.ts";
+import { behind, comparable, type Order, orderTerms, type Position } from "../listing/order.ts";
 import { metricSummaries, mlflowExperiments, modelRuns, streams, trials } from "../schema/index.ts";
 import { behind as isBehind } from "../stream/warm.ts";
 import { experimentName, lastValues, trialRows, trialView } from "./trial-rows.ts";
@@ -68,11 +68,6 @@ function orderOf(sort: TrialSort, id: SQLiteColumn = trials.id): Order {
   if ("column" in sort) return { ...SORTED_BY[sort.column], id, descending };
   const by = comparable(sql`${metricSummaries.last}`);
   return { by, id, descending, nullable: true, bind: (value) => comparable(sql`${value}`) };
-}
-
-/** A stored metric value as a number that sorts; NaN has no place among numbers. SQLite reads 9e999 as infinity. */
-function comparable(value: SQL): SQL {
-  return sql`case ${value} when 'NaN' then null when 'Infinity' then 9e999 when '-Infinity' then -9e999 else ${value} end`;
 }
 
 /** A page of trials and one more, to tell whether there is a next page. */
