@@ -1,5 +1,5 @@
 import type { Clause } from "./filter.ts";
-import { pythonSet, SearchRefusal } from "./refusal.ts";
+import { pythonFloat, pythonSet, SearchRefusal } from "./refusal.ts";
 
 const ORDERED = [">", ">=", "!=", "=", "<", "<="];
 const MATCHED = ["!=", "=", "LIKE", "ILIKE"];
@@ -34,4 +34,49 @@ export function checkComparators(clauses: readonly Clause[]): void {
     if (COMPARATORS[compared].includes(comparator)) continue;
     throw new SearchRefusal(`Invalid comparator '${comparator}' not one of ${SAID[compared]}`);
   }
+}
+
+const OF_TEXT = ["!=", "=", "LIKE", "ILIKE", "IN", "NOT IN"];
+const OF_IDS = ["=", "!=", "IN", "NOT IN"];
+const OF_TAGS = ["=", "!=", "LIKE", "ILIKE", "IS NULL", "IS NOT NULL"];
+const OF_TIMES = ["=", "!=", "<", "<=", ">", ">="];
+
+/**
+ * The clauses of a search of experiments with their ids as MLflow writes them. It looks at comparators and at numbers when
+ * the whole filter is read, and in lower case knows none.
+ * @throws SearchRefusal
+ */
+export function checkedExperimentClauses(clauses: readonly Clause[]): Clause[] {
+  return clauses.map((clause) => {
+    const { subject, comparator, value, written } = clause;
+    if (subject.entity === "tag") {
+      if (!OF_TAGS.includes(comparator)) refuse(`Invalid comparator for tag: ${comparator}`);
+    } else if (subject.key === "experiment_id") {
+      if (!OF_IDS.includes(comparator)) refuse(`Invalid comparator for experiment_id: ${comparator}`);
+      return { ...clause, value: Array.isArray(value) ? value.map(plainId) : plainId(String(value)) };
+    } else if (typeof value === "number") {
+      if (!OF_TIMES.includes(comparator)) refuseComparator(comparator, "");
+      if (/[.e]/i.test(written))
+        refuse(`Invalid value for numeric attribute '${subject.key}': '${pythonFloat(value)}'`);
+    } else if (!OF_TEXT.includes(comparator)) refuseComparator(comparator, "'");
+    return clause;
+  });
+}
+
+/** Whole numbers as Python's `int` reads them. */
+const WHOLE = /^\s*[+-]?\d+(_\d+)*\s*$/;
+
+/** @throws SearchRefusal for what is no number */
+function plainId(id: string): string {
+  if (WHOLE.test(id)) return String(BigInt(id.replaceAll("_", "").trim().replace(/^\+/, "")));
+  return refuse(`Invalid experiment ID '${id}'. Experiment ID must be a valid integer.`);
+}
+
+/** MLflow tells times of texts' comparators, and leaves their quote open. */
+function refuseComparator(comparator: string, end: string): never {
+  refuse(`Invalid comparator '${comparator}' not one of '${pythonSet(OF_TEXT)}${end}`);
+}
+
+function refuse(message: string): never {
+  throw new SearchRefusal(message);
 }

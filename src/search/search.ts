@@ -1,9 +1,7 @@
-import { checkComparators } from "./comparators.ts";
-import { checkedExperimentClauses } from "./experiment-comparators.ts";
-import { EXPERIMENTS } from "./experiments-language.ts";
+import { checkComparators, checkedExperimentClauses } from "./comparators.ts";
 import { type Clause, parseFilter } from "./filter.ts";
+import { EXPERIMENTS, RUNS } from "./languages.ts";
 import { parseOrderBy, type Term } from "./order-by.ts";
-import { RUNS } from "./runs-language.ts";
 
 /** What is asked for in MLflow's language. */
 export type Search = { clauses: readonly Clause[]; terms: readonly Term[] };

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseRetryAfter } from "../../src/mlflow/retry-after.ts";
+import { parseRetryAfter } from "../../src/mlflow/failure.ts";
 
 const NOW = Date.UTC(2026, 0, 1, 12, 0, 0);
 

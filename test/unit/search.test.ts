@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { parseFilter } from "../../src/search/filter.ts";
+import { RUNS } from "../../src/search/languages.ts";
 import { clausesOf } from "../../src/search/order-by.ts";
 import { SearchRefusal } from "../../src/search/refusal.ts";
-import { RUNS } from "../../src/search/runs-language.ts";
 import { tokenise } from "../../src/search/tokens.ts";
 
 describe("the words of a filter", () => {

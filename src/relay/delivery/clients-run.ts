@@ -2,13 +2,14 @@ import { type Core, textOf } from "../../domain/fold.ts";
 import { RUN_ID_TAG } from "../../mlflow/tags.ts";
 import { mirrorLifecycle } from "../../store/delivery/own-runs.ts";
 import { type ClientsRun, clientsRun, hurryParent } from "../../store/gateway/delivery.ts";
-import { experimentById } from "../../store/gateway/experiments.ts";
+import { experimentById, unlinkExperiment } from "../../store/gateway/experiments.ts";
 import { buryGhost } from "../../store/gateway/ghosts.ts";
 import type { StreamRow } from "../../store/stream/leases.ts";
 import { sendPokes } from "../messages.ts";
 import { stop } from "../stream/stop.ts";
-import { proceed, type Step, type Turn } from "../stream/turn.ts";
-import { clientsExperiment } from "./clients-experiment.ts";
+import { blocked, proceed, type Step, type Turn } from "../stream/turn.ts";
+import { deliverExperiment } from "./deliver-experiment.ts";
+import { deletedExperiment, ensureKnownExperiment } from "./experiment.ts";
 import { ensureRun } from "./run.ts";
 
 /** A client that heard of its run uses it within so long. */
@@ -17,6 +18,8 @@ const UNTOUCHED_MS = 900_000;
 const PARENT_POLL_MS = 1_000;
 /** How soon where somebody has to act first. */
 const BLOCKED_PARENT_POLL_MS = 60_000;
+/** How soon where another is just bringing its experiment. */
+const BUSY_MS = 1_000;
 
 /** The run of an MLflow client; false where MLflow is never to hear of it. */
 export async function clientsOwnRun(turn: Turn, core: Core): Promise<Step<boolean>> {
@@ -91,4 +94,28 @@ async function setLifecycle(
   return (await turn.update({}, [mirrorLifecycle(deps.db, lease, runId, lifecycle, deps.now())]))
     ? proceed
     : stop(turn, null);
+}
+
+/** MLflow's id of an experiment that an MLflow client knows by its own; it is made where MLflow has none of its name. */
+async function clientsExperiment(turn: Turn, id: string): Promise<Step<string>> {
+  const { db } = turn.deps;
+  const experiment = await experimentById(db, id);
+  if (!experiment) throw new Error(`a run is in experiment ${id}, which is not there`);
+  if (experiment.mlflowExperimentId !== null) {
+    const known = await ensureKnownExperiment(turn, experiment.mlflowExperimentId);
+    if (!known.ok) return known;
+    if (known.value !== null) return { ok: true, value: known.value };
+    // Deleted there for good.
+    await unlinkExperiment(db, experiment.id, experiment.mlflowExperimentId);
+  }
+  const brought = await deliverExperiment(turn.deps, experiment.id, { isDue: true });
+  const now = await experimentById(db, experiment.id);
+  if (now && now.mlflowExperimentId !== null)
+    return now.lifecycle === "deleted" && brought.kind === "brought"
+      ? blocked(deletedExperiment(now.name))
+      : { ok: true, value: now.mlflowExperimentId };
+  if (brought.kind !== "behind") return { ok: false, end: { kind: "wait", for: "retry", ms: BUSY_MS } };
+  const { failure, isHeld, ms, error } = brought;
+  if (failure?.kind === "invalid") return stop(turn, failure);
+  return { ok: false, end: { kind: "wait", for: isHeld ? "breaker" : "retry", ms, error } };
 }

@@ -1,9 +1,9 @@
 import { invalid } from "../../domain/problems.ts";
 import { checkComparators } from "../../search/comparators.ts";
 import { parseFilter } from "../../search/filter.ts";
+import { RUNS } from "../../search/languages.ts";
 import { clausesOf, parseOrderBy } from "../../search/order-by.ts";
 import { SearchRefusal } from "../../search/refusal.ts";
-import { RUNS } from "../../search/runs-language.ts";
 import type { RunSearch } from "../../store/views/runs.ts";
 import { refusal } from "../door/query.ts";
 

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { MODEL_RUN_STATES, TRIAL_STATUSES } from "../../domain/words.ts";
-import { metricValue } from "./metric-value.ts";
+import { metricValue } from "./journal.ts";
 
 /** Last, least and greatest value by key. WITHOUT ROWID. */
 export const metricSummaries = sqliteTable(

@@ -1,6 +1,17 @@
 import { sql } from "drizzle-orm";
-import { blob, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
-import { metricValue } from "./metric-value.ts";
+import {
+  blob,
+  customType,
+  index,
+  integer,
+  primaryKey,
+  sqliteTable,
+  text,
+  uniqueIndex,
+} from "drizzle-orm/sqlite-core";
+
+/** A metric value as stored: a number, or the text NaN, Infinity or -Infinity. No column affinity. */
+export const metricValue = customType<{ data: number | string }>({ dataType: () => "blob" });
 
 /**
  * The journal: append only. Metric points live beside it, one row a point. WITHOUT ROWID, so that an event is found by
