@@ -12,6 +12,7 @@ import { flushTally } from "./relay/deps.ts";
 import { artifactRoutes } from "./routes/artifacts/handlers.ts";
 import { blockedRoutes } from "./routes/blocked/handlers.ts";
 import { conflictRoutes } from "./routes/conflicts/handlers.ts";
+import { curveRoutes } from "./routes/curves/handlers.ts";
 import { deadLetterRoutes } from "./routes/dead-letters/handlers.ts";
 import { docsRoutes } from "./routes/docs/handlers.ts";
 import type { AppEnv } from "./routes/door/context.ts";
@@ -52,6 +53,7 @@ app.use(async (c, next) => {
 
 app.route("/", eventRoutes);
 app.route("/", trialRoutes);
+app.route("/", curveRoutes);
 app.route("/", modelRunRoutes);
 app.route("/", mirrorRoutes);
 app.route("/", artifactRoutes);

@@ -2,6 +2,7 @@ import { type Context, Hono } from "hono";
 import type { Deps } from "../relay/deps.ts";
 import { ANSWER_STATUSES, type Contract, type Resource } from "./contract.ts";
 import { requireScope } from "./door/auth.ts";
+import { NotModified } from "./door/conditional.ts";
 import type { AppEnv } from "./door/context.ts";
 import { readJsonBody } from "./door/json-body.ts";
 import { readQuery } from "./door/query.ts";
@@ -28,7 +29,14 @@ export function routes(resource: Resource, handlers: Readonly<Record<string, Any
     if (!handle) throw new Error(`${contract.at} has no handler`);
     const [method = "", path = ""] = contract.at.split(" ");
     const scope = contract.scope === null ? [] : [requireScope(contract.scope)];
-    app.on(method, [path], ...scope, async (c) => answer(c, contract, handle));
+    app.on(method, [path], ...scope, async (c) => {
+      try {
+        return await answer(c, contract, handle);
+      } catch (error) {
+        if (error instanceof NotModified) return c.body(null, 304);
+        throw error;
+      }
+    });
   }
   return app;
 }

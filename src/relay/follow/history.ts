@@ -3,6 +3,7 @@ import { downsample } from "../../domain/downsample.ts";
 import { MAX_STEP, MIN_STEP } from "../../domain/limits.ts";
 import { toWire } from "../../domain/values.ts";
 import type { Result } from "../../mlflow/failure.ts";
+import { pruneOverviews } from "../../store/views/curve-overviews.ts";
 import {
   type CachedHistory,
   cachedHistory,
@@ -117,7 +118,8 @@ function within({ from, to }: StepRange): (step: number) => boolean {
   return (step) => step >= least && step <= most;
 }
 
-/** Forgets what was read of MLflow more than a day ago, a bounded part of it at once; how many pages went. */
+/** Forgets what was read of MLflow, or thinned, more than a day ago, a bounded part of it at once; how many rows went. */
 export async function pruneHistory({ db, now }: Pick<Deps, "db" | "now">): Promise<number> {
-  return prune(db, now() - KEPT_MS, MAX_PRUNED_PAGES);
+  const before = now() - KEPT_MS;
+  return (await prune(db, before, MAX_PRUNED_PAGES)) + (await pruneOverviews(db, before, MAX_PRUNED_PAGES));
 }

@@ -2,6 +2,7 @@ import { artifacts } from "../artifacts/contract.ts";
 import { blocked } from "../blocked/contract.ts";
 import { conflicts } from "../conflicts/contract.ts";
 import type { Content, Contract, RefusalStatus, Resource } from "../contract.ts";
+import { curves } from "../curves/contract.ts";
 import { deadLetters } from "../dead-letters/contract.ts";
 import { events } from "../events/contract.ts";
 import { mirror } from "../mirror/contract.ts";
@@ -20,6 +21,7 @@ import { refusalResponses } from "./refusals.ts";
 const RESOURCES: readonly Resource[] = [
   events,
   trials,
+  curves,
   modelRuns,
   mirror,
   artifacts,

@@ -86,3 +86,20 @@ export const metricPoints = sqliteTable(
     uniqueIndex("metric_points_point").on(t.streamId, t.key, t.step, t.timestamp, t.value),
   ],
 );
+
+/**
+ * Long curves thinned, as far as they were once read: a cache that grows old. What was accepted after `seq` is to be
+ * added. WITHOUT ROWID.
+ */
+export const curveOverviews = sqliteTable(
+  "curve_overviews",
+  {
+    streamId: integer("stream_id").notNull(),
+    key: text().notNull(),
+    seq: integer().notNull(),
+    /** JSON: [step, timestamp, value] each. */
+    points: text().notNull(),
+    builtAt: integer("built_at").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.streamId, t.key] }), index("curve_overviews_built").on(t.builtAt)],
+);

@@ -1,6 +1,7 @@
 import type { Series } from "../../answers/trials.ts";
 import { downsample } from "../../domain/downsample.ts";
 import { compareByRecency } from "../../domain/observations.ts";
+import { UNPLANNED_FINALS } from "./finals.ts";
 
 export type SeriesPoint = Series["points"][number];
 export type StepRange = { from: number; to: number };
@@ -59,12 +60,11 @@ async function hasPoints(db: D1Database, streamId: number, key: string): Promise
   return (await any.bind(streamId, key).first()) !== null;
 }
 
-/**
- * The metric as ends without a step gave it. It is no point until delivery gives it a step for good; until then it
- * stands at the trial's highest.
- */
+/** The metric as ends without a step gave it. */
 async function unplannedFinals(db: D1Database, streamId: number, key: string): Promise<SeriesPoint[]> {
-  return (await db.prepare(UNPLANNED_FINALS).bind(streamId, key).all<SeriesPoint>()).results;
+  const statement = db.prepare(UNPLANNED_FINALS).bind(streamId, JSON.stringify([key]));
+  const { results } = await statement.all<SeriesPoint>();
+  return results.map(({ step, timestamp, value }) => ({ step, timestamp, value }));
 }
 
 const IN_RANGE = "from metric_points where stream_id = ?1 and key = ?2 and step between ?3 and ?4";
@@ -72,22 +72,3 @@ const COUNT_POINTS = `select count(*) as total ${IN_RANGE}`;
 const IN_PAGES = `order by step, timestamp, value limit ${PAGE_POINTS}`;
 const FIRST_POINTS = `select step, timestamp, value ${IN_RANGE} ${IN_PAGES}`;
 const NEXT_POINTS = `select step, timestamp, value ${IN_RANGE} and (step, timestamp, value) > (?5, ?6, ?7) ${IN_PAGES}`;
-
-/** Between the planning of a final and the move of its watermark it is stored already: then it is not shown twice. */
-const UNPLANNED_FINALS = `
-  with highest as (
-    select coalesce(max(step), 0) as step from (
-      select t.core ->> '$.maxStep' as step from trials t where t.id = ?1
-      union all
-      select max(p.step) from streams s join metric_points p on p.stream_id = s.id and p.seq > s.folded_seq
-      where s.id = ?1))
-  select distinct highest.step, e.occurred_at as timestamp, final.value
-  from streams s
-  join events e on e.stream_id = s.id and e.seq > s.planned_seq
-  join json_each(e.facts, '$.finals') final
-  cross join highest
-  where s.id = ?1 and final.key = ?2
-    and not exists (select 1 from metric_points p
-      where p.stream_id = s.id and p.key = ?2 and p.timestamp = e.occurred_at and p.value = final.value
-        and (p.seq = e.seq or p.step = highest.step))
-  order by highest.step, e.occurred_at`;

@@ -15,15 +15,24 @@ const MAX_CONFLICTS = 100;
 
 /** Everything of one trial, by its public id; null when there is none. */
 export async function readTrial(db: D1Database, key: string): Promise<Trial | null> {
+  const read = await readTrialFacts(db, key);
+  if (!read) return null;
+  const { streamId, points, ...facts } = read;
+  return { ...facts, counts: { ...(await countsOf(db, streamId)), points } };
+}
+
+/** The same but for what takes longer the more events there are. */
+export async function readTrialFacts(db: D1Database, key: string) {
   const row = await trialRow(db, key);
   if (!row) return null;
-  const [{ state, ahead, unreadable }, counts, conflicting, verified] = await Promise.all([
+  const [{ state, ahead, unreadable }, conflicting, verified] = await Promise.all([
     readState(db, { id: row.id, kind: "trial" }),
-    countsOf(db, row.id),
     latestConflicts(db, row.id),
     latestVerdict(db, row.id),
   ]);
   return {
+    streamId: row.id,
+    points: pointsOf(state),
     ...trialView({ ...row, updatedAt: ahead ? row.acceptedAt : row.updatedAt }),
     // What the last fold made of it stands in the row as well.
     ...(unreadable?.part === "record" ? {} : foldedView(state.core)),
@@ -32,9 +41,9 @@ export async function readTrial(db: D1Database, key: string): Promise<Trial | nu
     unreadable,
     verified,
     conflicts: conflicting,
-    counts: { ...counts, points: pointsOf(state) },
   };
 }
+export type TrialFacts = NonNullable<Awaited<ReturnType<typeof readTrialFacts>>>;
 
 /** What the list shows of the fold, with the events that are not in its rows yet. */
 function foldedView(core: Core): Partial<TrialSummary> {

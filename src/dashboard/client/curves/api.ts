@@ -1,0 +1,63 @@
+import type { CurveShown, CurveSource } from "../../../answers/curves.ts";
+import type { Axis, Range } from "../lib/curves/axis.ts";
+import { toApi } from "../lib/curves/axis.ts";
+
+/** The relay's `/api/curves`, with the session's cookie. */
+
+export type Listed = { sources: CurveSource[]; metrics: { key: string; sources: number }[]; truncated: boolean };
+export type Answer = { seq: number; reset: boolean; curves: CurveShown[] };
+
+/** The API takes so many curves, and so many names of metrics, at once. */
+const MAX_CURVES = 100;
+const MAX_KEYS = 50;
+/** Of many trials in one chart each has few pixels more than one has. */
+const MAX_POINTS = 1_000;
+const POINTS_OF_MANY = 500;
+const MANY = 8;
+
+export class CurvesApi {
+  readonly #sources: URLSearchParams;
+  readonly #count: number;
+
+  constructor(trials: readonly string[], runs: readonly string[]) {
+    this.#sources = new URLSearchParams({
+      ...(trials.length > 0 ? { trials: trials.join(",") } : {}),
+      ...(runs.length > 0 ? { runs: runs.join(",") } : {}),
+    });
+    this.#count = trials.length + runs.length;
+  }
+
+  /** The address of the list, which changes whenever something came. */
+  get listAddress(): string {
+    return `/api/curves/metrics?${this.#sources}`;
+  }
+
+  /** Whole curves, or a part of them. */
+  async read(keys: readonly string[], part: { axis: Axis; zoom: Range } | null): Promise<Answer> {
+    const window = part === null ? {} : { axis: part.axis, ...toApi(part.zoom, part.axis) };
+    const max_points = this.#count > MANY ? POINTS_OF_MANY : MAX_POINTS;
+    return this.#ask(keys, { ...window, max_points });
+  }
+
+  /** What came since. */
+  async news(keys: readonly string[], after: number): Promise<Answer> {
+    return this.#ask(keys, { after });
+  }
+
+  async #ask(keys: readonly string[], more: Record<string, string | number>): Promise<Answer> {
+    const atOnce = Math.max(1, Math.min(MAX_KEYS, Math.floor(MAX_CURVES / Math.max(1, this.#count))));
+    const whole: Answer = { seq: Number.POSITIVE_INFINITY, reset: false, curves: [] };
+    for (let at = 0; at < keys.length; at += atOnce) {
+      const query = new URLSearchParams(this.#sources);
+      query.set("keys", keys.slice(at, at + atOnce).join(","));
+      for (const [name, value] of Object.entries(more)) query.set(name, String(value));
+      const response = await fetch(`/api/curves?${query}`, { headers: { accept: "application/json" } });
+      if (!response.ok) throw new Error(`The relay answers ${response.status}.`);
+      const answer: Answer = await response.json();
+      whole.seq = Math.min(whole.seq, answer.seq);
+      whole.reset ||= answer.reset;
+      whole.curves.push(...answer.curves);
+    }
+    return whole;
+  }
+}

@@ -1,0 +1,230 @@
+import uPlot from "uplot";
+import { type Axis, lengthOf, type Range } from "../lib/curves/axis.ts";
+import type { Drawn } from "../lib/curves/drawn.ts";
+import { inkOf } from "./ink.ts";
+import { drawMarks } from "./marks.ts";
+
+/** One metric's chart: a line a trial, and a faint one of what it was before smoothing. */
+
+const HEIGHT = 210;
+const LINE_PX = 1.6;
+/** Hexadecimal, behind a colour: how faint the raw line is beside the smoothed one. */
+const FAINT = "55";
+const POINT_PX = 5;
+const TIME_STEPS_SECONDS = [
+  0.001, 0.01, 0.1, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 86_400,
+  172_800, 604_800, 2_592_000,
+];
+
+export type Line = {
+  id: string;
+  name: string;
+  color: string;
+  dash: readonly number[] | undefined;
+  drawn: Drawn;
+  /** Beside it the raw line is drawn faint. */
+  smoothed: (number | null)[] | null;
+};
+export type View = { axis: Axis; logX: boolean; logY: boolean; zoom: Range | null };
+export type Readout = { x: number | null; values: { line: Line; y: number }[] };
+export type ChartEvents = { zoom: (range: Range | null) => void; cursor: (readout: Readout) => void };
+
+export class Chart {
+  readonly #host: HTMLElement;
+  readonly #events: ChartEvents;
+  readonly #resize: ResizeObserver;
+  #plot: uPlot | null = null;
+  #dragged = false;
+  #shape = "";
+  #lines: readonly Line[] = [];
+  #view: View = { axis: "step", logX: false, logY: false, zoom: null };
+
+  constructor(host: HTMLElement, events: ChartEvents) {
+    this.#host = host;
+    this.#events = events;
+    this.#resize = new ResizeObserver(() => {
+      const width = host.clientWidth;
+      if (this.#plot && width > 0) this.#plot.setSize({ width, height: HEIGHT });
+    });
+    this.#resize.observe(host);
+    host.addEventListener("mousedown", () => {
+      this.#dragged = true;
+    });
+  }
+
+  /** Draws; the zoom is where the view has it, whatever data came. */
+  draw(lines: readonly Line[], view: View): void {
+    this.#lines = lines;
+    this.#view = view;
+    const { axis, logX, logY } = view;
+    const shape = JSON.stringify([axis, logX, logY, inkOf(this.#host), lines.map(shapeOf)]);
+    const data = dataOf(lines);
+    if (this.#plot && shape === this.#shape) {
+      this.#plot.setData(data, true);
+      return;
+    }
+    this.#shape = shape;
+    this.#plot?.destroy();
+    this.#plot = new uPlot(this.#options(), data, this.#host);
+  }
+
+  get range(): Range | null {
+    const { min, max } = this.#plot?.scales.x ?? {};
+    return typeof min === "number" && typeof max === "number" ? [min, max] : null;
+  }
+
+  get canvas(): HTMLCanvasElement | null {
+    return this.#plot?.ctx.canvas ?? null;
+  }
+
+  /** Moves the cursor by so many points. */
+  step(by: number): void {
+    const plot = this.#plot;
+    const xs = plot?.data[0];
+    if (!plot || !xs || xs.length === 0) return;
+    const [from = 0, to = xs.length - 1] = plot.series[0]?.idxs ?? [];
+    const now = plot.cursor.idx ?? (by > 0 ? from - 1 : to + 1);
+    const next = Math.min(to, Math.max(from, now + by));
+    const x = xs[next];
+    if (x === undefined) return;
+    plot.setCursor({ left: plot.valToPos(x, "x"), top: plot.over.clientHeight / 2 });
+  }
+
+  close(): void {
+    this.#resize.disconnect();
+    this.#plot?.destroy();
+    this.#plot = null;
+  }
+
+  #options(): uPlot.Options {
+    const { axis, logX, logY } = this.#view;
+    const ink = inkOf(this.#host);
+    const look = {
+      stroke: ink.text,
+      grid: { stroke: ink.line, width: 1 },
+      ticks: { stroke: ink.line, width: 1, size: 4 },
+      font: ink.font,
+    };
+    const relative =
+      axis === "relative"
+        ? { values: (_: uPlot, places: number[]) => places.map(lengthOf), incrs: TIME_STEPS_SECONDS }
+        : {};
+    return {
+      width: Math.max(this.#host.clientWidth, 1),
+      height: HEIGHT,
+      legend: { show: false },
+      scales: {
+        x: {
+          time: axis === "time",
+          distr: logX ? 3 : 1,
+          range: (_, min, max) => widened(this.#view.zoom ?? [min, max], logX),
+        },
+        y: { distr: logY ? 3 : 1 },
+      },
+      axes: [
+        { ...look, ...relative },
+        { ...look, size: 56 },
+      ],
+      series: [{}, ...this.#lines.flatMap((line) => seriesOf(line))],
+      cursor: {
+        sync: { key: "curves", setSeries: false, scales: ["x", null] },
+        drag: { x: true, y: false, setScale: false },
+        points: { size: POINT_PX + 2 },
+        dataIdx: nearestValue,
+        bind: { dblclick: () => () => (this.#events.zoom(null), null) },
+      },
+      hooks: {
+        setSelect: [(plot) => this.#selected(plot)],
+        setCursor: [(plot) => this.#events.cursor(this.#readout(plot))],
+        draw: [(plot) => drawMarks(plot, this.#lines)],
+      },
+    };
+  }
+
+  #selected(plot: uPlot): void {
+    const { left, width } = plot.select;
+    if (width <= 0) return;
+    plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+    // What is dragged in one chart is seen in all; only that one tells.
+    if (!this.#dragged) return;
+    this.#dragged = false;
+    this.#events.zoom([plot.posToVal(left, "x"), plot.posToVal(left + width, "x")]);
+  }
+
+  #readout(plot: uPlot): Readout {
+    const { idx, idxs } = plot.cursor;
+    const x = idx === null || idx === undefined ? null : (plot.data[0][idx] ?? null);
+    let series = 0;
+    const values = this.#lines.flatMap((line) => {
+      series += line.smoothed ? 2 : 1;
+      const at = idxs?.[series];
+      const y = at === null || at === undefined ? null : plot.data[series]?.[at];
+      return typeof y === "number" ? [{ line, y }] : [];
+    });
+    return { x, values };
+  }
+}
+
+const shapeOf = ({ id, color, dash, smoothed }: Line) => [id, color, dash, smoothed !== null];
+
+/** Columns over the same places. What a line has not is undefined; where it is broken, null. */
+function dataOf(lines: readonly Line[]): uPlot.AlignedData {
+  const tables = lines.map(({ drawn, smoothed }): uPlot.AlignedData =>
+    smoothed ? [drawn.xs, drawn.ys, smoothed] : [drawn.xs, drawn.ys],
+  );
+  const [only, ...others] = tables;
+  if (!only) return [[]];
+  return others.length === 0 ? only : uPlot.join(tables);
+}
+
+function seriesOf({ name, color, dash, smoothed }: Line): uPlot.Series[] {
+  const own = (stroke: string, width: number): uPlot.Series => ({
+    label: name,
+    stroke,
+    width,
+    ...(dash ? { dash: [...dash] } : {}),
+    points: { size: POINT_PX, width: 1, fill: stroke, filter: lonely },
+  });
+  return smoothed
+    ? [{ ...own(`${color}${FAINT}`, 1), points: { show: false } }, own(color, LINE_PX)]
+    : [own(color, LINE_PX)];
+}
+
+/** Values without a neighbour to draw a line to; where all points are shown, these are too. */
+function lonely(plot: uPlot, series: number, show: boolean): number[] | null {
+  if (show) return null;
+  const ys = plot.data[series] ?? [];
+  const found: number[] = [];
+  let [before, last]: [boolean, number | null] = [false, null];
+  const end = (hasNext: boolean) => {
+    if (last !== null && !before && !hasNext) found.push(last);
+  };
+  for (let i = 0; i < ys.length; i++) {
+    const y = ys[i];
+    if (y === undefined) continue;
+    end(y !== null);
+    before = last !== null;
+    last = y === null ? null : i;
+  }
+  end(false);
+  return found;
+}
+
+/** The index of the value nearest to the cursor: lines have no values at each other's places. */
+function nearestValue(plot: uPlot, series: number, hovered: number, x: number): number {
+  const [xs, ys] = [plot.data[0], plot.data[series]];
+  if (series === 0 || !ys || typeof ys[hovered] === "number") return hovered;
+  let [left, right] = [hovered, hovered];
+  while (left >= 0 && typeof ys[left] !== "number") left--;
+  while (right < ys.length && typeof ys[right] !== "number") right++;
+  if (left < 0) return right < ys.length ? right : hovered;
+  if (right >= ys.length) return left;
+  return x - (xs[left] ?? 0) <= (xs[right] ?? 0) - x ? left : right;
+}
+
+/** One place alone is shown with some room on its sides. */
+function widened([min, max]: readonly [number | null, number | null], log: boolean): [number, number] {
+  if (min === null || max === null) return log ? [1, 10] : [0, 1];
+  if (min < max) return [min, max];
+  return log ? [min / 2, max * 2] : [min - 0.5, max + 0.5];
+}

@@ -1,0 +1,28 @@
+/** How a trial's lines look: each its colour, and with spectral_norm dashed. */
+
+/** Told apart on light and dark, and by most who see colours differently; after Tableau's and Okabe and Ito's. */
+const COLORS = [
+  "#4269d0",
+  "#e8871e",
+  "#3ca951",
+  "#d6404e",
+  "#a463f2",
+  "#2aa5b8",
+  "#c7549b",
+  "#9c6b4e",
+  "#8a94a3",
+  "#b59b00",
+] as const;
+
+/** Pixels of line and space. */
+export const DASH: readonly number[] = [6, 4];
+
+/** The colour of the trial at a place of the list. */
+export function colorAt(index: number): string {
+  return COLORS[index % COLORS.length] ?? COLORS[0];
+}
+
+/** The dash of its lines; none where they are whole. */
+export function dashOf(spectralNorm: boolean | null): readonly number[] | undefined {
+  return spectralNorm ? DASH : undefined;
+}

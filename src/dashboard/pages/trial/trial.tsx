@@ -1,0 +1,74 @@
+import { Hono } from "hono";
+import type { AppEnv } from "../../../routes/door/context.ts";
+import { readCursor, toPage } from "../../../routes/door/cursor.ts";
+import { found, maybe, oneOf, readQuery, someText } from "../../../routes/door/query.ts";
+import { LEDGER_STATES } from "../../../domain/words.ts";
+import { ledgerPage } from "../../../store/views/ledger.ts";
+import { readTrialFacts } from "../../../store/views/trial.ts";
+import { readTrialWay } from "../../../store/views/trial-way.ts";
+import { mlflowRunUrl } from "../../mlflow-url.ts";
+import { page } from "../../page.tsx";
+import { TrialConflicts } from "./conflicts.tsx";
+import { TrialFacts } from "./facts.tsx";
+import { TrialHead } from "./head.tsx";
+import { TrialLedger } from "./ledger.tsx";
+import { TrialMetrics } from "./metrics.tsx";
+import { TrialWay } from "./way.tsx";
+
+const LEDGER_ROWS = 25;
+
+/** What the curves of a page are shown by is their script's own. */
+const curvesQuery = Object.fromEntries(
+  ["x", "log", "smooth", "metrics", "zoom", "hidden"].map((name) => [name, maybe(someText, "")]),
+);
+const query = {
+  ...curvesQuery,
+  cursor: maybe(someText, ""),
+  ledger: maybe(oneOf(LEDGER_STATES), ""),
+};
+
+/** `/trials/:key`: all of one trial, its curves, and what became of what it said. */
+export const trialPage = new Hono<AppEnv>({ strict: false });
+
+trialPage.get("/trials/:key", page("read"), async (c) => {
+  const { relay, caller } = c.var;
+  const key = c.req.param("key");
+  const { cursor, ledger } = readQuery(c, query);
+  const trial = found(await readTrialFacts(relay.db, key), `trial ${key}`);
+  const after = Number(readCursor(c, cursor)?.id ?? 0);
+  const [way, rows] = await Promise.all([
+    readTrialWay(relay.db, trial.streamId),
+    ledgerPage(relay.db, trial.streamId, { state: ledger }, after, LEDGER_ROWS),
+  ]);
+  const events = toPage(c, rows, LEDGER_ROWS);
+  const url = new URL(c.req.url);
+  const name = trial.run_name ?? trial.trial_id;
+  return c.render(
+    <>
+      <div data-live>
+        <TrialHead trial={trial} mlflowUrl={mlflowRunUrl(relay.config, trial)} />
+        {way && <TrialWay trial={trial} way={way} mayAct={caller.scopes.includes("admin")} />}
+      </div>
+      <section aria-labelledby="curves-title">
+        <h2 id="curves-title">Curves</h2>
+        <div id="curves" class="curves" data-trials={key} />
+      </section>
+      <div data-live>
+        <div class="columns">
+          <TrialMetrics metrics={trial.metrics} />
+          <TrialFacts title="Parameters" facts={trial.parameters} />
+          <TrialFacts title="Tags" facts={trial.tags} />
+        </div>
+        <TrialConflicts conflicts={trial.conflicts} />
+      </div>
+      <section class="panel" id="files" data-trial={key} aria-labelledby="files-title">
+        <h2 id="files-title">Files</h2>
+        <p class="hint">Asked for as you come to it.</p>
+      </section>
+      <div data-live>
+        <TrialLedger events={events.rows} next={events.next_cursor} url={url} state={ledger} />
+      </div>
+    </>,
+    { title: name, place: "/", scripts: ["curves", "trial"] },
+  );
+});

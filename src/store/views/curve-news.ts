@@ -1,0 +1,71 @@
+import type { CurvePoint } from "../../domain/curve.ts";
+import { inBatches, readKeyedPoints, type Texts, type Window } from "./curve-points.ts";
+import type { TrialSource } from "./curve-sources.ts";
+import { UNPLANNED_FINALS } from "./finals.ts";
+
+/** So many rows are read of what came to a trial, of all its metrics. */
+const MAX_NEW_POINTS = 20_000;
+
+/** `window`: the part to draw, finer; null for the whole. */
+export type WantedCurve = { source: TrialSource; key: string; window: Window | null };
+
+/** What came to trials after an event each, by curve; null where that is too much. One statement a trial. */
+export async function newPoints(
+  db: D1Database,
+  wanted: readonly WantedCurve[],
+  after: (curve: WantedCurve) => number,
+): Promise<(curve: WantedCurve) => CurvePoint[] | null> {
+  const trials = byTrial(wanted).flatMap(({ streamId, lastSeq, keys, curves }) => {
+    const from = Math.min(...curves.map(after));
+    return lastSeq > from ? [{ streamId, keys, from }] : [];
+  });
+  const results = await inBatches<Texts & { scanned: number }>(
+    db,
+    trials.map(({ streamId, from, keys }) => db.prepare(NEW).bind(streamId, from, keys)),
+  );
+  const found = new Map(
+    trials.map(({ streamId }, i) => {
+      const row = results[i]?.results[0] ?? { points: "[]", scanned: 0 };
+      return [streamId, row.scanned > MAX_NEW_POINTS ? null : readKeyedPoints(row.points)];
+    }),
+  );
+  return ({ source, key }) => {
+    const ofTrial = found.get(source.streamId);
+    return ofTrial === null ? null : (ofTrial?.get(key) ?? []);
+  };
+}
+
+/** The metrics of ends that have no step yet, as far as they are in their windows, by curve. */
+export async function readFinals(
+  db: D1Database,
+  wanted: readonly WantedCurve[],
+): Promise<(curve: WantedCurve) => CurvePoint[]> {
+  type Final = { key: string; step: number; timestamp: number; value: number | string };
+  const trials = byTrial(wanted).filter(({ hasFinals }) => hasFinals);
+  const results = await inBatches<Final>(
+    db,
+    trials.map(({ streamId, keys }) => db.prepare(UNPLANNED_FINALS).bind(streamId, keys)),
+  );
+  const found = new Map(trials.map(({ streamId }, i) => [streamId, results[i]?.results ?? []]));
+  const isIn = (at: number, [from, to]: readonly [number, number]) => at >= from && at <= to;
+  return ({ source, key, window }) =>
+    (found.get(source.streamId) ?? [])
+      .filter((final) => final.key === key)
+      .filter(({ step, timestamp }) => !window || (isIn(step, window.steps) && isIn(timestamp, window.times)))
+      .map(({ step, timestamp, value }) => [step, timestamp, value]);
+}
+
+function byTrial(wanted: readonly WantedCurve[]) {
+  return [...Map.groupBy(wanted, ({ source }) => source)].map(([source, curves]) => ({
+    ...source,
+    curves,
+    keys: JSON.stringify(curves.map(({ key }) => key)),
+  }));
+}
+
+const NEW = `
+  select count(*) as scanned,
+    json_group_array(json_array(key, step, timestamp, value))
+      filter (where key in (select value from json_each(?3))) as points
+  from (select key, step, timestamp, value from metric_points where stream_id = ?1 and seq > ?2
+    limit ${MAX_NEW_POINTS + 1})`;

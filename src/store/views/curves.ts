@@ -1,0 +1,132 @@
+import { type CurvePoint, joinCurve } from "../../domain/curve.ts";
+import { MAX_STEP, MIN_STEP } from "../../domain/limits.ts";
+import { newPoints, readFinals, type WantedCurve } from "./curve-news.ts";
+import { readOverviews, storeOverviews } from "./curve-overviews.ts";
+import { bindWindow, IN_WINDOW, inBatches, readPoints, textOf, type Window } from "./curve-points.ts";
+import { THINNED_POINTS, thinnedCurve } from "./curve-thinning.ts";
+
+/** What is drawn of trials' metrics: few points, whatever the length of a history, from their acceptance on. */
+
+/** So many points are read as they are; a longer history is thinned by the database. */
+const PLAIN_POINTS = 2_000;
+/** With so many new points a thinned curve is kept anew. */
+const MANY_NEW_POINTS = 1_000;
+/** Long curves that are thinned at once, each by a few statements. */
+const THINNED_AT_ONCE = 4;
+
+/** `isWhole`: none of its points were pruned here but those that it has. */
+export type Curve = { points: CurvePoint[]; isThinned: boolean; isWhole: boolean };
+
+const EVERYTHING: Window = { steps: [MIN_STEP, MAX_STEP], times: [MIN_STEP, MAX_STEP] };
+
+/**
+ * The curves that are wanted, in that order, each of at most `maxPoints`. Of whole ones what was thinned before is not
+ * read again.
+ * @param now epoch milliseconds
+ */
+export async function readCurves(
+  db: D1Database,
+  wanted: readonly WantedCurve[],
+  maxPoints: number,
+  now: number,
+): Promise<Curve[]> {
+  const finals = await readFinals(db, wanted);
+  const [parts, wholes] = [wanted.filter(({ window }) => window), wanted.filter(({ window }) => !window)];
+  const read = new Map([...(await readParts(db, parts)), ...(await readWholes(db, wholes, finals, now))]);
+  return wanted.map((curve) => {
+    const { points = [], isThinned = false, isWhole = false } = read.get(curve) ?? {};
+    const all = joinCurve([points, finals(curve)], Number.POSITIVE_INFINITY);
+    return { points: joinCurve([all], maxPoints), isThinned: isThinned || all.length > maxPoints, isWhole };
+  });
+}
+
+/** What came to curves after an event, with what has no step yet; null where it is too much to be read like this. */
+export async function readNewPoints(
+  db: D1Database,
+  wanted: readonly WantedCurve[],
+  after: number,
+): Promise<CurvePoint[][] | null> {
+  const [news, finals] = await Promise.all([newPoints(db, wanted, () => after), readFinals(db, wanted)]);
+  const curves: CurvePoint[][] = [];
+  for (const curve of wanted) {
+    const found = news(curve);
+    if (found === null) return null;
+    curves.push(joinCurve([found, finals(curve)], Number.POSITIVE_INFINITY));
+  }
+  return curves;
+}
+
+type Read = Map<WantedCurve, Curve>;
+
+/** Whole curves: those that were thinned before with what came since, the others as they are, or thinned and kept. */
+async function readWholes(
+  db: D1Database,
+  wanted: readonly WantedCurve[],
+  finals: (curve: WantedCurve) => readonly CurvePoint[],
+  now: number,
+): Promise<Read> {
+  const overviews = new Map((await readOverviews(db, wanted.map(named))).map((one) => [idOf(one), one]));
+  const overviewOf = (curve: WantedCurve) => {
+    const overview = overviews.get(idOf(named(curve)));
+    return overview && overview.seq >= curve.source.prunedSeq ? overview : undefined;
+  };
+  const news = await newPoints(db, wanted.filter(overviewOf), (curve) => overviewOf(curve)?.seq ?? 0);
+  const read = await readParts(
+    db,
+    wanted.filter((curve) => !overviewOf(curve) || news(curve) === null),
+  );
+  const toKeep: WantedCurve[] = [...read].flatMap(([curve, { isThinned, isWhole }]) =>
+    isThinned && isWhole ? [curve] : [],
+  );
+  for (const curve of wanted) {
+    const [overview, added] = [overviewOf(curve), news(curve)];
+    if (read.has(curve) || !overview || !added) continue;
+    read.set(curve, { points: [...overview.points, ...added], isThinned: true, isWhole: true });
+    if (added.length >= MANY_NEW_POINTS) toKeep.push(curve);
+  }
+  // An end's metric becomes a point of its event once it has a step: until then it is no part of what is kept.
+  const kept = toKeep.filter((curve) => finals(curve).length === 0);
+  await storeOverviews(
+    db,
+    kept.map((curve) => ({
+      ...named(curve),
+      seq: curve.source.lastSeq,
+      prunedSeq: curve.source.prunedSeq,
+      points: joinCurve([read.get(curve)?.points ?? []], THINNED_POINTS),
+    })),
+    now,
+  );
+  return read;
+}
+
+/** Every point within the windows, or what is kept of so many. */
+async function readParts(db: D1Database, wanted: readonly WantedCurve[]): Promise<Read> {
+  const read: Read = new Map();
+  const windowOf = ({ window }: WantedCurve) => window ?? EVERYTHING;
+  const plain = await inBatches(
+    db,
+    wanted.map((curve) => bindWindow(db, PLAIN, named(curve), windowOf(curve))),
+  );
+  for (const [i, curve] of wanted.entries())
+    read.set(curve, {
+      points: readPoints(textOf(plain[i])),
+      isThinned: false,
+      isWhole: curve.source.prunedSeq === 0,
+    });
+  const long = wanted.filter((curve) => (read.get(curve)?.points.length ?? 0) > PLAIN_POINTS);
+  for (let at = 0; at < long.length; at += THINNED_AT_ONCE)
+    await Promise.all(
+      long.slice(at, at + THINNED_AT_ONCE).map(async (curve) => {
+        const points = await thinnedCurve(db, named(curve), windowOf(curve));
+        read.set(curve, { points, isThinned: true, isWhole: curve.source.prunedSeq === 0 });
+      }),
+    );
+  return read;
+}
+
+const named = ({ source, key }: WantedCurve) => ({ streamId: source.streamId, key });
+const idOf = ({ streamId, key }: { streamId: number; key: string }) => `${streamId} ${key}`;
+
+const PLAIN = `
+  select json_group_array(json_array(step, timestamp, value)) as points from (
+    select step, timestamp, value ${IN_WINDOW} order by step, timestamp, value limit ${PLAIN_POINTS + 1})`;
