@@ -9,23 +9,26 @@ import { countCosts } from "./costs.ts";
 import { delivery } from "./delivery.ts";
 import { trainingLoop, trainingLoopTable } from "./gateway.ts";
 import { kindness } from "./kindness.ts";
+import { measurePages } from "./pages.ts";
+import { pagesTable } from "./pages-table.ts";
 import { measureScale } from "./scale.ts";
 import { scaleTables } from "./scale-tables.ts";
 import { speedTables } from "./speed-tables.ts";
 import { writePart } from "./write-part.ts";
 
 /**
- * `npm run bench -- [--prices | --scale | --loop] [--write | --json]`: the figures of docs/benchmarks.md as its tables, which
+ * `npm run bench -- [--prices | --scale | --loop | --pages] [--write | --json]`: the figures of docs/benchmarks.md as its tables, which
  * `--write` puts into it, or as one JSON object. Local figures, from local workerd and SQLite; read the ratios, and what is counted.
  *
  * With `--prices` only what is counted, with its price; with `--scale` the same and the answers' times over a long past;
- * with `--loop` only what MLflow's own client adds to a training loop.
+ * with `--loop` only what MLflow's own client adds to a training loop; with `--pages` only what a browser waits for.
  */
 const { values } = parseArgs({
   options: {
     prices: { type: "boolean", default: false },
     scale: { type: "boolean", default: false },
     loop: { type: "boolean", default: false },
+    pages: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     write: { type: "boolean", default: false },
   },
@@ -45,6 +48,9 @@ try {
   } else if (values.prices) {
     const costs = await countCosts(join(dir, "costs"), mlflow.uri, say);
     print(costs, { costs: costTables(costs) });
+  } else if (values.pages) {
+    const pages = await measurePages(join(dir, "pages"), mlflow.uri, say);
+    print(pages, { pages: pagesTable(pages) });
   } else if (values.loop) {
     const loop = await trainingLoop(join(dir, "loop"), mlflow.uri, say);
     print(loop, { loop: trainingLoopTable(loop) });

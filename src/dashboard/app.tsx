@@ -3,6 +3,7 @@ import { HttpFailure } from "../errors.ts";
 import type { AppEnv } from "../routes/door/context.ts";
 import { failurePage } from "./errors.tsx";
 import { modelRunsPage } from "./pages/model-runs.tsx";
+import { trialPage } from "./pages/trial/trial.tsx";
 import { signInPages } from "./session/sign-in.tsx";
 
 /** The dashboard: pages made here, with scripts of its own and nothing from elsewhere. */
@@ -10,6 +11,7 @@ export const dashboardApp = new Hono<AppEnv>({ strict: false });
 
 dashboardApp.route("/", signInPages);
 dashboardApp.route("/", modelRunsPage);
+dashboardApp.route("/", trialPage);
 
 dashboardApp.onError((error, c) => {
   if (error instanceof HttpFailure) return failurePage(c, error.failure);

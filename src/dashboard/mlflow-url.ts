@@ -1,12 +1,10 @@
-import type { Config } from "../config.ts";
-
 /** Addresses of MLflow's own pages. */
 
 type Place = { mlflow_experiment_id: string | null; mlflow_run_id: string | null };
 
 /** Of a run; null while it has none. */
 export function mlflowRunUrl(
-  { trackingUri }: Pick<Config, "trackingUri">,
+  trackingUri: string,
   { mlflow_experiment_id: experiment, mlflow_run_id: run }: Place,
 ): string | null {
   if (experiment === null || run === null) return null;

@@ -161,7 +161,7 @@ describe("short curves", () => {
   ])("within %j", async (window, steps) => {
     // The first point that came is the origin where no start did.
     await env.DB.prepare("update trials set started_at = null").run();
-    const origin = window.axis === "relative" ? -2_000 : 0;
+    const origin = "axis" in window && window.axis === "relative" ? -2_000 : 0;
     const moved = Object.fromEntries(
       Object.entries(window).map(([name, value]) => [
         name,
@@ -228,7 +228,7 @@ describe("long curves", () => {
   beforeAll(async () => {
     await post(TRIALS.map((trial) => metric(trial, 0, { loss: 0 })));
     for (const trial of TRIALS) await lengthen(trial, "loss", LONG);
-  });
+  }, 120_000);
 
   it("are thinned with their ends, spikes and marks", async () => {
     const { curves: found } = await curves(TRIALS, { keys: "loss", max_points: 2_000 });

@@ -3,6 +3,7 @@ import { env } from "cloudflare:workers";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import * as z from "zod";
 import { app } from "../../src/app.ts";
+import { dashboardApp } from "../../src/dashboard/app.tsx";
 import { SCOPES } from "../../src/domain/words.ts";
 import { gatewayApp } from "../../src/gateway/app.ts";
 import { openApiDocument } from "../../src/routes/docs/document.ts";
@@ -82,10 +83,10 @@ describe("the document", () => {
     expect(new Set(names).size).toBe(names.length);
   });
 
-  it("describes every route of the app that is not MLflow's own, and no other", () => {
-    const mlflows = new Set(gatewayApp.routes.map(({ path }) => path));
+  it("describes every route of the app that is not MLflow's own or a page, and no other", () => {
+    const others = new Set([...gatewayApp.routes, ...dashboardApp.routes].map(({ path }) => path));
     const routes = app.routes
-      .filter(({ method, path }) => method !== "ALL" && !mlflows.has(path))
+      .filter(({ method, path }) => method !== "ALL" && !others.has(path))
       .map(({ method, path }) => `${method} ${path.replace(/:(\w+)(\{[^}]*\})?/g, "{$1}")}`);
     expect(operations.map(({ name }) => name).sort()).toEqual([...new Set(routes)].sort());
   });

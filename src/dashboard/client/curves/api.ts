@@ -4,7 +4,11 @@ import { toApi } from "../lib/curves/axis.ts";
 
 /** The relay's `/api/curves`, with the session's cookie. */
 
-export type Listed = { sources: CurveSource[]; metrics: { key: string; sources: number }[]; truncated: boolean };
+export type Listed = {
+  sources: CurveSource[];
+  metrics: { key: string; sources: number }[];
+  truncated: boolean;
+};
 export type Answer = { seq: number; reset: boolean; curves: CurveShown[] };
 
 /** The API takes so many curves, and so many names of metrics, at once. */

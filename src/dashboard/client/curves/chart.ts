@@ -27,7 +27,12 @@ export type Line = {
 };
 export type View = { axis: Axis; logX: boolean; logY: boolean; zoom: Range | null };
 export type Readout = { x: number | null; values: { line: Line; y: number }[] };
-export type ChartEvents = { zoom: (range: Range | null) => void; cursor: (readout: Readout) => void };
+export type ChartEvents = {
+  zoom: (range: Range | null) => void;
+  cursor: (readout: Readout) => void;
+  /** It stands as it was asked for: drawing is gathered. */
+  drawn: () => void;
+};
 
 export class Chart {
   readonly #host: HTMLElement;
@@ -122,24 +127,30 @@ export class Chart {
         y: { distr: logY ? 3 : 1 },
       },
       axes: [
-        { ...look, ...relative },
+        { ...look, ...relative, size: 32 },
         { ...look, size: 56 },
       ],
       series: [{}, ...this.#lines.flatMap((line) => seriesOf(line))],
       cursor: {
+        y: false,
         sync: { key: "curves", setSeries: false, scales: ["x", null] },
         drag: { x: true, y: false, setScale: false },
         points: { size: POINT_PX + 2 },
         dataIdx: nearestValue,
-        bind: { dblclick: () => () => (this.#events.zoom(null), null) },
+        bind: { dblclick: () => this.#whole },
       },
       hooks: {
         setSelect: [(plot) => this.#selected(plot)],
         setCursor: [(plot) => this.#events.cursor(this.#readout(plot))],
-        draw: [(plot) => drawMarks(plot, this.#lines)],
+        draw: [(plot) => drawMarks(plot, this.#lines), () => this.#events.drawn()],
       },
     };
   }
+
+  readonly #whole = (): null => {
+    this.#events.zoom(null);
+    return null;
+  };
 
   #selected(plot: uPlot): void {
     const { left, width } = plot.select;
@@ -169,8 +180,9 @@ const shapeOf = ({ id, color, dash, smoothed }: Line) => [id, color, dash, smoot
 
 /** Columns over the same places. What a line has not is undefined; where it is broken, null. */
 function dataOf(lines: readonly Line[]): uPlot.AlignedData {
-  const tables = lines.map(({ drawn, smoothed }): uPlot.AlignedData =>
-    smoothed ? [drawn.xs, drawn.ys, smoothed] : [drawn.xs, drawn.ys],
+  const tables = lines.map(
+    ({ drawn, smoothed }): uPlot.AlignedData =>
+      smoothed ? [drawn.xs, drawn.ys, smoothed] : [drawn.xs, drawn.ys],
   );
   const [only, ...others] = tables;
   if (!only) return [[]];

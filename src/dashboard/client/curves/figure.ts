@@ -74,7 +74,13 @@ export class CurveFigure {
     );
     this.element.dataset.key = key;
     this.#plot.addEventListener("keydown", (event) => this.#pressed(event));
-    this.#chart = new Chart(this.#plot, { zoom: onZoom, cursor: (readout) => this.#read(readout) });
+    this.#chart = new Chart(this.#plot, {
+      zoom: onZoom,
+      cursor: (readout) => this.#read(readout),
+      drawn: () => {
+        this.element.dataset.range = JSON.stringify(this.#chart.range);
+      },
+    });
   }
 
   draw(shown: { source: Source; curve: HeldCurve }[], state: CurvesState): void {
@@ -108,7 +114,6 @@ export class CurveFigure {
       .join(" · ");
     const points = this.#shown.reduce((sum, { curve }) => sum + curve.points.length, 0);
     this.element.dataset.points = String(points);
-    this.element.dataset.range = JSON.stringify(this.#chart.range);
     const lasts = lines.flatMap(({ name, drawn: { ys } }) => {
       const last = ys.findLast((y) => y !== null);
       return last === undefined || last === null ? [] : [`${name} ${number.format(last)}`];

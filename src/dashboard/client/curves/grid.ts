@@ -17,7 +17,10 @@ export class FigureGrid {
   readonly element = el("div", { className: "curve-groups" });
   readonly #events: GridEvents;
   readonly #figures = new Map<string, CurveFigure>();
-  readonly #groups = new Map<string, { details: HTMLDetailsElement; count: HTMLElement; grid: HTMLElement }>();
+  readonly #groups = new Map<
+    string,
+    { details: HTMLDetailsElement; count: HTMLElement; grid: HTMLElement }
+  >();
   readonly #byElement = new WeakMap<Element, CurveFigure>();
   readonly #inView = new Set<CurveFigure>();
   readonly #observer = new IntersectionObserver(
@@ -52,9 +55,15 @@ export class FigureGrid {
     for (const { prefix, keys } of groups) {
       const { count, grid } = this.#group(prefix);
       count.textContent = String(keys.length);
-      this.#place(grid, keys.map((key) => this.#figure(key).element));
+      this.#place(
+        grid,
+        keys.map((key) => this.#figure(key).element),
+      );
     }
-    this.#place(this.element, groups.map(({ prefix }) => this.#group(prefix).details));
+    this.#place(
+      this.element,
+      groups.map(({ prefix }) => this.#group(prefix).details),
+    );
   }
 
   /** Draws what is in view, of these metrics or of all. */

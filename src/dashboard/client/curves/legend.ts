@@ -26,7 +26,12 @@ export class Legend {
         swatch.style.setProperty("--line-color", color);
         const words = dash ? `${name} (spectral_norm)` : name;
         const label = el("label", {}, box, swatch, words);
-        return el("li", {}, label, ...(href === null ? [] : [el("a", { href, textContent: "open", ariaLabel: `Open ${name}` })]));
+        return el(
+          "li",
+          {},
+          label,
+          ...(href === null ? [] : [el("a", { href, textContent: "open", ariaLabel: `Open ${name}` })]),
+        );
       }),
     );
     if (focused) document.getElementById(focused)?.focus();

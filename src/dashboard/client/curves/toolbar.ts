@@ -11,7 +11,11 @@ export class Toolbar {
 
   /** @param change has what the reader changed */
   constructor(state: CurvesState, change: (changes: Partial<CurvesState>) => void) {
-    const axis = el("select", {}, ...AXES.map((value) => el("option", { value, textContent: AXIS_NAMES[value] })));
+    const axis = el(
+      "select",
+      {},
+      ...AXES.map((value) => el("option", { value, textContent: AXIS_NAMES[value] })),
+    );
     axis.value = state.axis;
     axis.addEventListener("change", () => {
       const chosen = AXES.find((known) => known === axis.value);

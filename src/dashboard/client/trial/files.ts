@@ -30,12 +30,16 @@ async function list(place: HTMLElement, trial: string, path: string, cursor?: st
 }
 
 function show(place: HTMLElement, trial: string, path: string, { files, mlflow, next_cursor }: Listed): void {
-  const items = files.map((file) => el("li", {}, ...(file.is_dir ? directory(trial, file) : one(trial, file))));
+  const items = files.map((file) =>
+    el("li", {}, ...(file.is_dir ? directory(trial, file) : one(trial, file))),
+  );
   if (items.length === 0 && path === "")
     place.append(el("p", { className: "hint", textContent: "No files." }));
   else place.append(el("ul", { className: "files" }, ...items));
   if (mlflow === "away")
-    place.append(el("p", { className: "hint", textContent: "MLflow is away: files that only it has are not listed." }));
+    place.append(
+      el("p", { className: "hint", textContent: "MLflow is away: files that only it has are not listed." }),
+    );
   if (next_cursor === null) return;
   const more = el("button", { type: "button", textContent: "More" });
   more.addEventListener("click", () => {

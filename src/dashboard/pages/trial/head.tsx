@@ -20,7 +20,9 @@ export function TrialHead({ trial, mlflowUrl }: { trial: TrialFacts; mlflowUrl: 
       <div class="heading">
         <h1>{name ?? id}</h1>
         <Badge word={trial.status} />
-        {spectral !== null && <span class="badge over">{spectral ? "spectral_norm" : "no spectral_norm"}</span>}
+        {spectral !== null && (
+          <span class="badge over">{spectral ? "spectral_norm" : "no spectral_norm"}</span>
+        )}
         <DeliveryBadge of={trial} />
         {mlflowUrl !== null && (
           <a class="button" href={mlflowUrl} rel="noreferrer">

@@ -30,7 +30,7 @@ export function TrialLedger({ events, next, url, state }: Props) {
       {events.length === 0 ? (
         <p class="hint">No events.</p>
       ) : (
-        <div class="scroll" tabindex={0} role="region" aria-labelledby="ledger-title">
+        <section class="scroll" tabindex={0} aria-label="Events">
           <table class="list">
             <thead>
               <tr>
@@ -48,7 +48,7 @@ export function TrialLedger({ events, next, url, state }: Props) {
               ))}
             </tbody>
           </table>
-        </div>
+        </section>
       )}
       <Pager url={url} next={next} />
     </section>

@@ -1,9 +1,8 @@
-import { bestIs } from "../../../domain/table-columns.ts";
 import type { WireNumber } from "../../../domain/values.ts";
 import type { TrialFacts } from "../../../store/views/trial.ts";
 import { shortNumber } from "../../parts/number.ts";
 
-/** Every metric's last value and its extremes; of those the better one is marked. */
+/** Every metric's last value and its extremes. */
 export function TrialMetrics({ metrics }: { metrics: TrialFacts["metrics"] }) {
   const rows = Object.entries(metrics);
   return (
@@ -12,7 +11,7 @@ export function TrialMetrics({ metrics }: { metrics: TrialFacts["metrics"] }) {
       {rows.length === 0 ? (
         <p class="hint">None yet.</p>
       ) : (
-        <div class="scroll tall" tabindex={0} role="region" aria-labelledby="metrics-title">
+        <section class="scroll tall" tabindex={0} aria-label="Values of metrics">
           <table class="list">
             <thead>
               <tr>
@@ -30,24 +29,24 @@ export function TrialMetrics({ metrics }: { metrics: TrialFacts["metrics"] }) {
                   <th scope="row">{key}</th>
                   <Value value={last} />
                   <td class="number">{step ?? <span class="none">end</span>}</td>
-                  <Value value={min} best={bestIs(key) === "min"} />
-                  <Value value={max} best={bestIs(key) === "max"} />
+                  <Value value={min} />
+                  <Value value={max} />
                   <td class="number">{count}</td>
                 </tr>
               ))}
             </tbody>
           </table>
-        </div>
+        </section>
       )}
     </section>
   );
 }
 
-function Value({ value, best = false }: { value: WireNumber | null; best?: boolean }) {
+function Value({ value }: { value: WireNumber | null }) {
   if (value === null) return <td class="number none">–</td>;
   return (
-    <td class="number" title={best ? `best: ${value}` : String(value)}>
-      {best ? <strong>{shortNumber(value)}</strong> : shortNumber(value)}
+    <td class="number" title={String(value)}>
+      {shortNumber(value)}
     </td>
   );
 }

@@ -1,8 +1,8 @@
 import { Hono } from "hono";
+import { LEDGER_STATES } from "../../../domain/words.ts";
 import type { AppEnv } from "../../../routes/door/context.ts";
 import { readCursor, toPage } from "../../../routes/door/cursor.ts";
 import { found, maybe, oneOf, readQuery, someText } from "../../../routes/door/query.ts";
-import { LEDGER_STATES } from "../../../domain/words.ts";
 import { ledgerPage } from "../../../store/views/ledger.ts";
 import { readTrialFacts } from "../../../store/views/trial.ts";
 import { readTrialWay } from "../../../store/views/trial-way.ts";
@@ -46,7 +46,7 @@ trialPage.get("/trials/:key", page("read"), async (c) => {
   return c.render(
     <>
       <div data-live>
-        <TrialHead trial={trial} mlflowUrl={mlflowRunUrl(relay.config, trial)} />
+        <TrialHead trial={trial} mlflowUrl={mlflowRunUrl(relay.config.mlflow.trackingUri, trial)} />
         {way && <TrialWay trial={trial} way={way} mayAct={caller.scopes.includes("admin")} />}
       </div>
       <section aria-labelledby="curves-title">
@@ -54,8 +54,8 @@ trialPage.get("/trials/:key", page("read"), async (c) => {
         <div id="curves" class="curves" data-trials={key} />
       </section>
       <div data-live>
+        <TrialMetrics metrics={trial.metrics} />
         <div class="columns">
-          <TrialMetrics metrics={trial.metrics} />
           <TrialFacts title="Parameters" facts={trial.parameters} />
           <TrialFacts title="Tags" facts={trial.tags} />
         </div>

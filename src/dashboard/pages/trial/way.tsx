@@ -70,6 +70,12 @@ function Trouble({ trial, way }: { trial: TrialFacts; way: Way }) {
       {advice !== null && (
         <p>
           <strong>{advice.what}</strong> {advice.todo}
+          {advice.next !== null && (
+            <>
+              {" "}
+              Next attempt: <Time at={advice.next} />
+            </>
+          )}
         </p>
       )}
       {trial.last_error !== null && !way.isDelivered && (
@@ -92,11 +98,15 @@ function Trouble({ trial, way }: { trial: TrialFacts; way: Way }) {
 function adviceOn(
   { sync_state: state, waiting_for: waiting, blocked_reason: reason }: TrialFacts,
   { blockedKind, nextAttemptAt }: Way,
-): { what: string; todo: string } | null {
-  if (state === "blocked") return { what: reason ?? "It stands still.", todo: TODO[blockedKind ?? ""] ?? "" };
+): { what: string; todo: string; next: string | null } | null {
+  if (state === "blocked")
+    return { what: reason ?? "It stands still.", todo: TODO[blockedKind ?? ""] ?? "", next: null };
   if (state !== "waiting" || waiting === null) return null;
-  const next = nextAttemptAt > 0 ? ` Next attempt: ${new Date(nextAttemptAt).toISOString()}.` : "";
-  return { what: WAITS[waiting] ?? `It waits for ${waiting}.`, todo: `Nothing has to be done.${next}` };
+  return {
+    what: WAITS[waiting] ?? `It waits for ${waiting}.`,
+    todo: "Nothing has to be done.",
+    next: nextAttemptAt > 0 ? new Date(nextAttemptAt).toISOString() : null,
+  };
 }
 
 const WAITS: Readonly<Record<string, string>> = {
@@ -110,7 +120,8 @@ const TODO: Readonly<Record<string, string>> = {
   gone_experiment:
     "Restore the experiment in MLflow, or unblock the trial under Delivery: restore, recreate or forget.",
   gone_run: "Restore the run in MLflow, or unblock the trial under Delivery: restore, recreate or forget.",
-  misconfigured: "Look at the address and the credentials of MLflow in the relay's settings; it goes on by itself then.",
+  misconfigured:
+    "Look at the address and the credentials of MLflow in the relay's settings; it goes on by itself then.",
   forgotten: "An operator gave it up; it can be unblocked under Delivery.",
   unreadable: "A newer version of the relay may read it; the log has the details.",
   invalid: "It is tried again now and then; what MLflow refuses stands above.",

@@ -1,0 +1,47 @@
+/** Trials of one model run as the fold leaves them, written by SQL: by the door they would take an hour. */
+export type Wanted = {
+  study: string;
+  trials: number;
+  /** So many of them have a long history, of a metric `loss`. */
+  long: number;
+  points: number;
+};
+
+const KEYS = ["accuracy", "loss", "train/loss"];
+const NOW_MS = "cast(unixepoch('subsec') * 1000 as integer)";
+
+/** The statements, and the public ids of those with a long history. */
+export function studyStatements({ study, trials, long, points }: Wanted) {
+  const numbers = (count: number) =>
+    `with recursive n(i) as (select 1 union all select i + 1 from n where i < ${count})`;
+  const its = `model_run_id = '${study}' and kind = 'trial'`;
+  const key = (i: number) => i.toString(16).padStart(32, "0");
+  const seqOf = (trial: string) => `${trial} * ${points + 1}`;
+  const statements = [
+    `insert into streams (key, kind, model_run_id, created_at, updated_at, last_seq, folded_seq, planned_seq, delivered_seq)
+     values ('${study}', 'model_run', '${study}', ${NOW_MS}, ${NOW_MS}, 1, 1, 1, 1)`,
+    `insert into model_runs (id, model_run_id, state, announced, started_at, created_at, updated_at)
+     select id, model_run_id, 'running', 1, created_at, created_at, created_at from streams where key = '${study}'`,
+    `${numbers(trials)} insert into streams (key, kind, model_run_id, trial_id, created_at, updated_at, last_seq, folded_seq,
+       planned_seq, delivered_seq)
+     select printf('%032x', i), 'trial', '${study}', 't' || i,
+       ${NOW_MS} + i, ${NOW_MS} + i, ${seqOf("(i + 1)")}, ${seqOf("(i + 1)")}, ${seqOf("(i + 1)")}, ${seqOf("(i + 1)")} from n`,
+    `insert into trials (id, key, model_run_id, trial_id, status, announced, spectral_norm, started_at, ended_at, created_at, updated_at)
+     select id, key, model_run_id, trial_id, 'succeeded', 1, id % 2, created_at, created_at + 60000, created_at, updated_at
+     from streams where ${its}`,
+    `insert into params (stream_id, key, value, seq)
+     select id, p.value, p.value || (id % 7), last_seq from streams, json_each('["lr","layers","units","seed"]') p where ${its}`,
+    `insert into metric_summaries (stream_id, key, last, last_step, last_timestamp, min, max, count)
+     select id, m.value, (id % 97) / 97.0, 100, created_at, 0.0, 1.0, 100
+     from streams, json_each('${JSON.stringify(KEYS)}') m where ${its}`,
+    ...Array.from(
+      { length: long },
+      (_, n) => `${numbers(points)} insert into metric_points (stream_id, seq, n, key, step, timestamp, value)
+       select s.id, ${seqOf(String(n + 1))} + i, 0, 'loss', i, s.created_at + i * 1000,
+         exp(-i / ${points / 3}.0) + abs(random() % 1000) / 5000.0
+       from n, streams s where s.key = '${key(n + 1)}'`,
+    ),
+    `update tallies set value = max(value, ${(trials + 2) * (points + 1)}) where name = 'journal.seq'`,
+  ];
+  return { statements, keys: Array.from({ length: long }, (_, n) => key(n + 1)) };
+}
