@@ -30,10 +30,10 @@ export function studyStatements({ study, trials, long, points }: Wanted) {
      select id, key, model_run_id, trial_id, 'succeeded', 1, id % 2, created_at, created_at + 60000, created_at, updated_at
      from streams where ${its}`,
     `insert into params (stream_id, key, value, seq)
-     select id, p.value, p.value || (id % 7), last_seq from streams, json_each('["lr","layers","units","seed"]') p where ${its}`,
+     select s.id, p.value, p.value || (s.id % 7), s.last_seq from streams s, json_each('["lr","layers","units","seed"]') p where ${its}`,
     `insert into metric_summaries (stream_id, key, last, last_step, last_timestamp, min, max, count)
-     select id, m.value, (id % 97) / 97.0, 100, created_at, 0.0, 1.0, 100
-     from streams, json_each('${JSON.stringify(KEYS)}') m where ${its}`,
+     select s.id, m.value, (s.id % 97) / 97.0, 100, s.created_at, 0.0, 1.0, 100
+     from streams s, json_each('${JSON.stringify(KEYS)}') m where ${its}`,
     ...Array.from(
       { length: long },
       (_, n) => `${numbers(points)} insert into metric_points (stream_id, seq, n, key, step, timestamp, value)
