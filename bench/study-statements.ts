@@ -38,7 +38,7 @@ export function studyStatements({ study, trials, long, points }: Wanted) {
       { length: long },
       (_, n) => `${numbers(points)} insert into metric_points (stream_id, seq, n, key, step, timestamp, value)
        select s.id, ${seqOf(String(n + 1))} + i, 0, 'loss', i, s.created_at + i * 1000,
-         exp(-i / ${points / 3}.0) + abs(random() % 1000) / 5000.0
+         exp(-3.0 * i / ${points}) + abs(random() % 1000) / 5000.0
        from n, streams s where s.key = '${key(n + 1)}'`,
     ),
     `update tallies set value = max(value, ${(trials + 2) * (points + 1)}) where name = 'journal.seq'`,
