@@ -47,6 +47,8 @@ export async function ensureMlflow(
         "--disable-pip-version-check",
         "--progress-bar",
         "off",
+        // Most of it is never imported; what is, Python compiles then.
+        "--no-compile",
         "-r",
         file,
       ];

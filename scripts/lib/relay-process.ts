@@ -17,11 +17,9 @@ const STATE = "v3";
 /** What starting a relay does that is the same for all of them: a build of the Worker, and a database with its schema. */
 export type Made = { build: string; state: string };
 
-/** Makes it once for many relays, in `dir`. */
-export async function makeRelay(dir: string): Promise<Made> {
-  const made = { build: join(dir, "build"), state: join(dir, "state") };
-  await Promise.all([buildWorker(made.build), migrate(made.state)]);
-  return made;
+/** Makes it once for many relays, in the given folders. */
+export async function makeRelay({ build, state }: Made): Promise<void> {
+  await Promise.all([buildWorker(build), migrate(state)]);
 }
 
 export type RelayOptions = {
@@ -30,7 +28,7 @@ export type RelayOptions = {
   stateDir: string;
   /** The Worker's environment; wins over `[vars]` of wrangler.toml. `.dev.vars` of the root is not read. */
   vars: Record<string, string>;
-  /** What of the start was done before, for relays without an entry of their own. */
+  /** What of the start was done before; a relay with an entry of its own is built all the same. */
   made?: Made;
   /** Another entry than wrangler.toml's. */
   entry?: Partial<Entry>;
@@ -65,7 +63,7 @@ export async function startRelay(options: RelayOptions): Promise<RelayProcess> {
 
   report("building the Worker and applying migrations");
   const [config] = await Promise.all([
-    prepareRelay(join(stateDir, "relay"), vars, entry, made?.build),
+    prepareRelay(join(stateDir, "relay"), vars, entry, entry ? undefined : made?.build),
     made ? copyState(made.state, stateDir) : migrate(stateDir),
   ]);
 

@@ -1,17 +1,22 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
 import { seeded } from "../../scripts/demo/random.ts";
+import type { Made } from "../../scripts/lib/relay-process.ts";
 import { openPostgresLab, type PostgresLab } from "../lib/lab.ts";
 import type { Relay } from "../lib/relay.ts";
 import { until } from "../lib/until.ts";
 import type { Chances } from "./troubles.ts";
 import { blow, CALM, type Gust, type Server } from "./weather.ts";
 
-/** The real relay with the chaos entry; several batches of the queue at once, as Cloudflare hands them out. */
-export function openChaosLab(): Promise<PostgresLab> {
+/**
+ * The real relay with the chaos entry; several batches of the queue at once, as Cloudflare hands them out.
+ * @param made what of its start was done before
+ */
+export function openChaosLab(made?: Made): Promise<PostgresLab> {
   return openPostgresLab(
     {},
     {
+      ...(made ? { made } : {}),
       entry: {
         main: "test/chaos/worker.ts",
         compatibility_flags: ["queue_consumer_no_wait_for_wait_until"],

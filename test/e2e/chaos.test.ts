@@ -2,14 +2,14 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { playRound } from "../chaos/round.ts";
 import { openChaosLab } from "../chaos/storm.ts";
 import { FROZEN_CREATES, makeStorm } from "../chaos/weather.ts";
-import type { PostgresLab } from "./lab.ts";
+import { type PostgresLab, whatIsMade } from "./lab.ts";
 
 /** The short run: `npm run chaos` plays as many rounds as there is time for. */
 const LIMIT_MS = 300_000;
 
 let lab: PostgresLab;
 beforeAll(async () => {
-  lab = await openChaosLab();
+  lab = await openChaosLab(await whatIsMade());
 });
 afterAll(() => lab?.close());
 

@@ -2,10 +2,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freePort, type MlflowServer, startMlflow } from "../../scripts/lib/mlflow-server.ts";
 import { Relay } from "../lib/relay.ts";
-import { type OwnLab, openOwnLab } from "./lab.ts";
+import { type OwnLab, openOwnLab, whatIsMade } from "./lab.ts";
 import { type Ask, shown } from "./transcript/ask.ts";
 import { BODIES, NOWHERE } from "./transcript/bodies.ts";
 import { documented, MEANT, meaningOf } from "./transcript/differences.ts";
@@ -45,9 +45,10 @@ let relays: { relay: Server; isAway: boolean }[];
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "trial-relay-"));
   const [port, nobody] = [await freePort(), await freePort()];
+  const made = await whatIsMade();
   [lab, away, server] = await Promise.all([
     openOwnLab(),
-    Relay.start(join(dir, "away"), `http://127.0.0.1:${nobody}`, {}, { made: inject("made") }),
+    Relay.start(join(dir, "away"), `http://127.0.0.1:${nobody}`, {}, { made }),
     startMlflow({ port, dataDir: join(dir, "mlflow") }),
   ]);
   mlflow = new Server((path, init) => fetch(server.uri + path, init));

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { expectArrived } from "../lib/expect-study.ts";
 import { FAULTS, type Fault } from "../lib/fault-proxy.ts";
 import type { Postgres } from "../lib/postgres.ts";
@@ -10,6 +10,8 @@ import { openPostgresLab, type PostgresLab } from "./lab.ts";
 const TIMEOUT_MS = 2_000;
 /** Within the time in which the relay expects a late effect. */
 const LATE: Fault = { kind: "stall", ms: TIMEOUT_MS + 500 };
+/** MLflow takes names of up to 500 characters, and its column there has room for so many. */
+const ROOM = 256;
 const WRITES = ["experiments/create", "runs/create", "runs/log-batch", "runs/set-tag", "runs/update"];
 
 let lab: PostgresLab;
@@ -35,6 +37,32 @@ test.each<[string, Fault]>([
   await lab.relay.send(study.events);
   await lab.relay.delivered(name);
   await expectArrived(lab, name, study);
+});
+
+async function post(path: string, body: object) {
+  const response = await lab.relay.fetch(`/api/2.0/mlflow/${path}`, {
+    method: "POST",
+    body: JSON.stringify(body),
+  });
+  // biome-ignore lint/suspicious/noExplicitAny: answers are looked into freely, as a client in another language would.
+  const answer: any = await response.json();
+  expect(response.status, JSON.stringify(answer)).toBe(200);
+  return answer;
+}
+
+const stateOf = async (run_id: string) => (await lab.relay.get(`/api/trials/${run_id}`)).body;
+
+test("an experiment's name that has no room there blocks its runs with the reason, until it has another", async () => {
+  const { experiment_id } = await post("experiments/create", { name: "n".repeat(ROOM + 1) });
+  const { run } = await post("runs/create", { experiment_id, start_time: 1 });
+  const { run_id } = run.info;
+  await post("runs/log-metric", { run_id, key: "loss", value: 1, timestamp: 1, step: 1 });
+  await lab.relay.until("it is blocked", async () => (await stateOf(run_id)).sync_state === "blocked");
+  expect(await stateOf(run_id)).toMatchObject({ blocked_reason: expect.stringContaining("invalid") });
+  await post("experiments/update", { experiment_id, new_name: "shorter" });
+  await lab.relay.until("it is delivered", async () => (await stateOf(run_id)).sync_state === "synced");
+  const [there, ...others] = await lab.mlflow.runs("shorter");
+  expect([there?.points, others]).toEqual([["loss #1 @1 = 1"], []]);
 });
 
 type During = (postgres: Postgres, work: () => Promise<void>) => Promise<void>;

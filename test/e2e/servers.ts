@@ -1,8 +1,9 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { ProvidedContext } from "vitest";
 import type { TestProject } from "vitest/node";
-import { freePort, startMlflow } from "../../scripts/lib/mlflow-server.ts";
+import { freePort, type MlflowServer, startMlflow } from "../../scripts/lib/mlflow-server.ts";
 import { type Made, makeRelay } from "../../scripts/lib/relay-process.ts";
 
 declare module "vitest" {
@@ -12,22 +13,65 @@ declare module "vitest" {
     /** Where that server keeps its database. */
     mlflowDir: string;
     made: Made;
+    /** A file that comes to be once all that is there; in it what went wrong, if anything. */
+    ready: string;
   }
 }
 
-/** Starts and makes once what every file needs. */
+type Shared = {
+  addresses: Pick<ProvidedContext, "mlflow" | "mlflowDir" | "made" | "ready">;
+  stop(): Promise<void>;
+};
+
+declare global {
+  /** Each project has this module for itself, and all are in one process. */
+  var sharedServers: Promise<Shared> | undefined;
+}
+
+/**
+ * Starts and makes once what every file needs. Nothing waits for it but who needs it, which is `lab.ts`: where MLflow
+ * is still to be installed, other projects' tests run meanwhile.
+ */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  globalThis.sharedServers ??= share();
+  const { addresses, stop } = await globalThis.sharedServers;
+  project.provide("mlflow", addresses.mlflow);
+  project.provide("mlflowDir", addresses.mlflowDir);
+  project.provide("made", addresses.made);
+  project.provide("ready", addresses.ready);
+  return stop;
+}
+
+async function share(): Promise<Shared> {
   const dir = await mkdtemp(join(tmpdir(), "trial-relay-"));
   const mlflowDir = join(dir, "mlflow");
-  const [mlflow, made] = await Promise.all([
-    startMlflow({ port: await freePort(), dataDir: mlflowDir, workers: 2, workspaces: true }),
-    makeRelay(dir),
-  ]);
-  project.provide("mlflow", mlflow.uri);
-  project.provide("mlflowDir", mlflowDir);
-  project.provide("made", made);
-  return async () => {
-    await mlflow.stop();
+  const port = await freePort();
+  const made = { build: join(dir, "build"), state: join(dir, "state") };
+  const ready = join(dir, "ready");
+  let mlflow: MlflowServer | undefined;
+  const startShared = async () => {
+    mlflow = await startMlflow({ port, dataDir: mlflowDir, workers: 2, workspaces: true });
+  };
+  const starting = Promise.all([startShared(), makeRelay(made)])
+    .then(
+      () => "",
+      (error: unknown) => (error instanceof Error ? error.message : String(error)),
+    )
+    .then(async (problem) => {
+      await writeFile(`${ready}.new`, problem);
+      await rename(`${ready}.new`, ready);
+    });
+  let stopping: Promise<void> | undefined;
+  const stop = async () => {
+    await starting;
+    await mlflow?.stop();
     await rm(dir, { recursive: true, force: true });
+  };
+  return {
+    addresses: { mlflow: `http://127.0.0.1:${port}`, mlflowDir, made, ready },
+    stop: () => {
+      stopping ??= stop();
+      return stopping;
+    },
   };
 }

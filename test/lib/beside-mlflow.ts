@@ -20,7 +20,7 @@ export async function installBeside(version: MlflowVersion, name: "postgres" | "
     `${marker}.lock`,
     async () => {
       if (await isInstalled()) return;
-      const quietly = ["--disable-pip-version-check", "--quiet"];
+      const quietly = ["--disable-pip-version-check", "--quiet", "--no-compile"];
       await promisify(execFile)(python, ["-m", "pip", "install", ...quietly, "-r", requirements]);
       await writeFile(marker, wanted);
     },
