@@ -107,5 +107,7 @@ app.onError((error, c) => {
     error: errorText(error),
     stack,
   });
-  return problemResponse({ kind: "internal" }, c.var.requestId);
+  return isPage(c)
+    ? failurePage(c, { kind: "internal" })
+    : problemResponse({ kind: "internal" }, c.var.requestId);
 });

@@ -2,8 +2,11 @@ import { Hono } from "hono";
 import { HttpFailure } from "../errors.ts";
 import type { AppEnv } from "../routes/door/context.ts";
 import { failurePage } from "./errors.tsx";
+import { experimentPage } from "./pages/experiment.tsx";
+import { experimentsPage } from "./pages/experiments.tsx";
 import { modelRunsPage } from "./pages/model-runs.tsx";
 import { trialPage } from "./pages/trial/trial.tsx";
+import { runPage } from "./pages/run.tsx";
 import { signInPages } from "./session/sign-in.tsx";
 
 /** The dashboard: pages made here, with scripts of its own and nothing from elsewhere. */
@@ -12,6 +15,9 @@ export const dashboardApp = new Hono<AppEnv>({ strict: false });
 dashboardApp.route("/", signInPages);
 dashboardApp.route("/", modelRunsPage);
 dashboardApp.route("/", trialPage);
+dashboardApp.route("/", experimentsPage);
+dashboardApp.route("/", experimentPage);
+dashboardApp.route("/", runPage);
 
 dashboardApp.onError((error, c) => {
   if (error instanceof HttpFailure) return failurePage(c, error.failure);

@@ -30,7 +30,7 @@ const ROOMS = [
   ["routes", "store", "search", "domain"],
   ["relay", "search"],
   ["relay", "mlflow", "domain"],
-  ["dashboard", "routes", "relay", "store", "answers", "domain"],
+  ["dashboard", "gateway", "routes", "relay", "store", "answers", "domain"],
   ["dashboard/pages", "dashboard/parts"],
   ["routes", "relay", "store", "gateway/requests"],
   ["routes", "relay", "store", "gateway/answers"],

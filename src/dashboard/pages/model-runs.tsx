@@ -105,6 +105,7 @@ function ModelRunTable({ rows, overview, url, sort }: TableProps) {
             </Head>
             <Head {...order}>State</Head>
             <Head {...order}>Trials</Head>
+            <Head {...order}>spectral_norm</Head>
             <Head {...order} by="best_metric" greatest number>
               Best metric
             </Head>
@@ -134,13 +135,16 @@ function ModelRunRow({ row, its }: { row: ModelRunListed; its: Overview }) {
     <tr>
       <th scope="row">
         <a href={`/model-runs/${encodeURIComponent(id)}`}>{name ?? id}</a>
-        {name !== null && <small class="mono">{id}</small>}
+        {name !== null && name !== id && <small class="mono">{id}</small>}
       </th>
       <td>
         <Badge word={row.state} />
       </td>
       <td>
         <TrialBar counts={its.trials} requested={row.requested_trials} />
+      </td>
+      <td>
+        <SpectralNorm {...its.spectralNorm} />
       </td>
       <td class="number" title={best === null ? undefined : String(best)}>
         {best === null ? <span class="none">–</span> : shortNumber(best)}
@@ -156,6 +160,16 @@ function ModelRunRow({ row, its }: { row: ModelRunListed; its: Overview }) {
         <Time at={row.started_at ?? row.created_at} />
       </td>
     </tr>
+  );
+}
+
+/** How many of its trials have it. */
+function SpectralNorm({ with: on, without: off }: Overview["spectralNorm"]) {
+  if (on + off === 0) return <span class="none">–</span>;
+  return (
+    <span title={`${on} with, ${off} without`}>
+      {on} <span class="dim">of</span> {on + off}
+    </span>
   );
 }
 

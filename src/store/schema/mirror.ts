@@ -54,7 +54,7 @@ export const mlflowRuns = sqliteTable(
     doubleOf: integer("double_of"),
   },
   (t) => [
-    index("mlflow_runs_experiment").on(t.mlflowExperimentId),
+    index("mlflow_runs_experiment").on(t.mlflowExperimentId, t.startTime, t.mlflowRunId),
     index("mlflow_runs_started").on(t.startTime, t.mlflowRunId),
     index("mlflow_runs_open").on(t.streamId).where(sql`${t.status} in ('RUNNING', 'SCHEDULED')`),
     index("mlflow_runs_tagged").on(t.taggedTrialId, t.taggedModelRunId),

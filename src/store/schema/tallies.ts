@@ -11,7 +11,7 @@ export const tallies = sqliteTable("tallies", {
   value: integer().notNull(),
 });
 
-/** The same of each model run's trials by status. */
+/** The same of each model run's trials by status, and by spectral_norm where that was said. */
 export const trialCounts = sqliteTable("trial_counts", {
   modelRunId: text("model_run_id").primaryKey(),
   running: integer().notNull().default(0),
@@ -19,6 +19,8 @@ export const trialCounts = sqliteTable("trial_counts", {
   failed: integer().notNull().default(0),
   skipped: integer().notNull().default(0),
   cancelled: integer().notNull().default(0),
+  withSpectralNorm: integer("with_spectral_norm").notNull().default(0),
+  withoutSpectralNorm: integer("without_spectral_norm").notNull().default(0),
 });
 
 /** The same of each experiment's mirrored runs by MLflow's status. */

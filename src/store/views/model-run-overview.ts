@@ -5,6 +5,8 @@ import { behind } from "../stream/warm.ts";
 
 export type Overview = {
   trials: Record<TrialStatus, number>;
+  /** Of those of which it was said. */
+  spectralNorm: { with: number; without: number };
   /** Trials of which MLflow does not have everything yet, and those among them that stand still. */
   behind: number;
   blocked: number;
@@ -12,10 +14,11 @@ export type Overview = {
   activeAt: number | null;
 };
 
-type Counts = Record<TrialStatus, number> & { id: string };
+type Counts = Record<TrialStatus, number> & { id: string; withNorm: number; withoutNorm: number };
 
 const NONE: Overview = {
   trials: { running: 0, succeeded: 0, failed: 0, skipped: 0, cancelled: 0 },
+  spectralNorm: { with: 0, without: 0 },
   behind: 0,
   blocked: 0,
   activeAt: null,
@@ -29,7 +32,8 @@ export async function overviewOf(db: D1Database, ids: readonly string[]): Promis
   );
   const byId = new Map<string, Overview>(ids.map((id) => [id, NONE]));
   const note = (id: string, part: Partial<Overview>) => byId.set(id, { ...(byId.get(id) ?? NONE), ...part });
-  for (const { id, ...trials } of rowsOf<Counts>(counts)) note(id, { trials });
+  for (const { id, withNorm, withoutNorm, ...trials } of rowsOf<Counts>(counts))
+    note(id, { trials, spectralNorm: { with: withNorm, without: withoutNorm } });
   for (const { id, ...part } of rowsOf<{ id: string; behind: number; blocked: number }>(late)) note(id, part);
   for (const { id, at } of [...rowsOf<{ id: string; at: number | null }>(newest), ...rowsOf<Active>(warm)]) {
     const known = byId.get(id)?.activeAt ?? null;
@@ -47,7 +51,9 @@ function rowsOf<T>(result: D1Result | undefined): T[] {
 const IDS = "(select value from json_each(?1))";
 
 const COUNTS = `
-  select model_run_id as id, running, succeeded, failed, skipped, cancelled from trial_counts where model_run_id in ${IDS}`;
+  select model_run_id as id, running, succeeded, failed, skipped, cancelled, with_spectral_norm as withNorm,
+    without_spectral_norm as withoutNorm
+  from trial_counts where model_run_id in ${IDS}`;
 
 const BEHIND = `
   select model_run_id as id, count(*) as behind, count(blocked_kind) as blocked from streams
