@@ -25,7 +25,7 @@ async function cookieFor(token: string, origin = ORIGIN): Promise<string> {
 }
 
 async function makeToken(scopes: string[], expires_at?: string): Promise<{ id: string; token: string }> {
-  const made = await request("/api/tokens", {
+  const made = await request("/api/ops/tokens", {
     method: "POST",
     body: JSON.stringify({ name: "of a test", scopes, expires_at }),
   });
@@ -94,7 +94,7 @@ describe("signing in", () => {
 
 describe("a session", () => {
   const api = (cookie: string, init: RequestInit = {}, bindings: object = {}) =>
-    send(`${ORIGIN}/api/tokens`, { ...init, headers: { cookie, ...init.headers } }, bindings);
+    send(`${ORIGIN}/api/ops/tokens`, { ...init, headers: { cookie, ...init.headers } }, bindings);
   const make = { method: "POST", body: JSON.stringify({ name: "made", scopes: ["read"] }) };
   const json = { "content-type": "application/json" };
 
@@ -137,14 +137,14 @@ describe("a session", () => {
     const statuses = async () =>
       Promise.all(cookies.map(async (cookie) => (await send(`${ORIGIN}/`, { headers: { cookie } })).status));
     expect(await statuses()).toEqual([200, 200]);
-    expect((await request(`/api/tokens/${revoked.id}`, { method: "DELETE" })).status).toBe(200);
+    expect((await request(`/api/ops/tokens/${revoked.id}`, { method: "DELETE" })).status).toBe(200);
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 61_000 });
     expect(await statuses()).toEqual([303, 303]);
   });
 
   it("does not stand in for a token that is wrong", async () => {
     const headers = { cookie: await cookieFor(ADMIN), authorization: "Bearer wrong" };
-    expect((await send(`${ORIGIN}/api/tokens`, { headers })).status).toBe(401);
+    expect((await send(`${ORIGIN}/api/ops/tokens`, { headers })).status).toBe(401);
   });
 
   it("ends by signing out, which a page elsewhere cannot do", async () => {

@@ -2,12 +2,14 @@ import { keepTimes } from "./lib/ago.ts";
 import { addCopyButtons } from "./lib/copy.ts";
 import { keepPageFresh } from "./lib/fresh-page.ts";
 import { followMlflowAddress } from "./lib/mlflow-address.ts";
+import { listenForPalette } from "./lib/palette.ts";
 import { listenForTheme } from "./lib/theme-toggle.ts";
 
 /** What every page has. */
 
 followMlflowAddress();
 listenForTheme();
+listenForPalette();
 addCopyButtons();
 keepTimes();
 keepPageFresh();

@@ -55,6 +55,7 @@ export const layout = jsxRenderer(
           <main id="main" tabindex={-1}>
             {children}
           </main>
+          {caller && <Palette />}
           {data !== undefined && <Data value={data} />}
         </body>
       </html>
@@ -80,6 +81,11 @@ function Bar({ place, caller }: { place: string | undefined; caller: Caller | un
         </nav>
       )}
       <span class="space" />
+      {caller && (
+        <button type="button" class="find" data-palette>
+          Find <kbd>Ctrl K</kbd>
+        </button>
+      )}
       <a class="quiet" href="/docs">
         API
       </a>
@@ -94,6 +100,25 @@ function Bar({ place, caller }: { place: string | undefined; caller: Caller | un
         </form>
       )}
     </header>
+  );
+}
+
+/** What Ctrl-K opens; a script fills it. */
+function Palette() {
+  return (
+    <dialog class="palette" aria-label="Find">
+      <input
+        type="text"
+        role="combobox"
+        aria-expanded="true"
+        aria-controls="choices"
+        aria-label="A name or an id"
+        placeholder="Model run, trial, experiment, run or page"
+        autocomplete="off"
+        spellcheck={false}
+      />
+      <div id="choices" role="listbox" aria-label="Found" />
+    </dialog>
   );
 }
 

@@ -85,7 +85,7 @@ function SignIn({ next, problem }: { next: string; problem?: string }) {
       </form>
       <p class="hint">
         The first token is <code>ADMIN_TOKEN</code>; after <code>npm start</code> it is in{" "}
-        <code>.dev.vars</code>. Others are made at <a href="/docs#createToken">/api/tokens</a>.
+        <code>.dev.vars</code>. Others are made at <a href="/docs#createToken">/api/ops/tokens</a>.
       </p>
     </div>
   );

@@ -5,6 +5,7 @@ import type { Content, Contract, RefusalStatus, Resource } from "../contract.ts"
 import { curves } from "../curves/contract.ts";
 import { deadLetters } from "../dead-letters/contract.ts";
 import { events } from "../events/contract.ts";
+import { find } from "../find/contract.ts";
 import { mirror } from "../mirror/contract.ts";
 import { modelRuns } from "../model-runs/contract.ts";
 import { observe } from "../observe/contract.ts";
@@ -24,6 +25,7 @@ const RESOURCES: readonly Resource[] = [
   curves,
   modelRuns,
   mirror,
+  find,
   artifacts,
   sync,
   watches,
