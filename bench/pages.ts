@@ -1,5 +1,5 @@
 import { chromium, type Page } from "playwright-core";
-import { chromiumArguments, chromiumPath } from "../test/browser/chromium.ts";
+import { chromiumArguments, chromiumPath } from "../scripts/lib/chromium.ts";
 import { countedRelay } from "./counted.ts";
 import { TOKEN } from "./relay.ts";
 import { studyStatements } from "./study-statements.ts";

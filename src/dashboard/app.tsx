@@ -5,8 +5,8 @@ import { failurePage } from "./errors.tsx";
 import { experimentPage } from "./pages/experiment.tsx";
 import { experimentsPage } from "./pages/experiments.tsx";
 import { modelRunsPage } from "./pages/model-runs.tsx";
-import { trialPage } from "./pages/trial/trial.tsx";
 import { runPage } from "./pages/run.tsx";
+import { trialPage } from "./pages/trial/trial.tsx";
 import { signInPages } from "./session/sign-in.tsx";
 
 /** The dashboard: pages made here, with scripts of its own and nothing from elsewhere. */
