@@ -94,6 +94,25 @@ describe("model runs", () => {
     expect(await modelRunIds(`?state=${state}`)).toEqual({ ids, next_cursor: null });
   });
 
+  it.each([
+    ["search=MARCH", [RUN]],
+    ["search=%25", ["search/1 50% ü+?"]],
+    ["search=nothing", []],
+    ["sort=created_at", [RUN, "stub", "search/1 50% ü+?", "failed one"]],
+    ["sort=model_run_id", [RUN, "failed one", "search/1 50% ü+?", "stub"]],
+    ["sort=-best_metric", ["failed one", "search/1 50% ü+?", "stub", RUN]],
+  ])("are searched and sorted by %s, over pages as on one", async (query, ids) => {
+    expect(await modelRunIds(`?${query}`)).toEqual({ ids, next_cursor: null });
+    const seen: string[] = [];
+    let cursor: string | null = "";
+    while (cursor !== null) {
+      const page = await modelRunIds(`?${query}&limit=1${cursor && `&cursor=${cursor}`}`);
+      seen.push(...page.ids);
+      cursor = page.next_cursor;
+    }
+    expect(seen).toEqual(ids);
+  });
+
   it("refuse a state and a parameter that there is none of", async () => {
     const { status, body } = await request("/api/model-runs?state=completed&page=2");
     expect(status).toBe(400);
@@ -104,7 +123,11 @@ describe("model runs", () => {
           rule: "must be one of initialized, running, succeeded, failed, cancelled",
           value: '"completed"',
         },
-        { field: "query parameter", rule: "must be one of limit, cursor, state", value: '"page"' },
+        {
+          field: "query parameter",
+          rule: "must be one of limit, cursor, state, search, sort",
+          value: '"page"',
+        },
       ]),
     });
   });
