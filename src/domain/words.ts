@@ -33,6 +33,7 @@ export const GATEWAY_EVENT_TYPES = [
   "mlflow.log",
   "mlflow.tag",
   "mlflow.run.inputs",
+  "mlflow.run.outputs",
 ] as const;
 export type GatewayEventType = (typeof GATEWAY_EVENT_TYPES)[number];
 
@@ -66,6 +67,17 @@ export const RUN_STATUSES = ["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILL
 export type RunStatus = (typeof RUN_STATUSES)[number];
 export const LIFECYCLE_STAGES = ["active", "deleted"] as const;
 export type LifecycleStage = (typeof LIFECYCLE_STAGES)[number];
+
+/** MLflow's own words for how far a logged model is, numbered from 1 in its protocol. */
+export const MODEL_STATUSES = [
+  "LOGGED_MODEL_PENDING",
+  "LOGGED_MODEL_READY",
+  "LOGGED_MODEL_UPLOAD_FAILED",
+] as const;
+export type ModelStatus = (typeof MODEL_STATUSES)[number];
+/** What a run has to do with a logged model: it was given it, or made it. */
+export const MODEL_LINKS = ["input", "output"] as const;
+export type ModelLink = (typeof MODEL_LINKS)[number];
 
 export const JOB_ACTIONS = [
   "sync_trial_to_mlflow",

@@ -8,7 +8,8 @@ import { permanentRefusal } from "../store/journal/refusal.ts";
 import { PASSED_METHODS, PASSED_PATHS } from "./passing/endpoint.ts";
 import { passOn } from "./passing/proxy.ts";
 import { type ErrorCode, invalid, Refusal, type RefusalBody } from "./refusal.ts";
-import { type GatewayRoute, ROUTES } from "./routes.ts";
+import type { GatewayRoute } from "./route.ts";
+import { ROUTES } from "./routes.ts";
 import { versionOf } from "./server.ts";
 
 /**

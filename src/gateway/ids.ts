@@ -1,7 +1,8 @@
 import type { Deps } from "../relay/deps.ts";
-import { sendExperiment, sendPokes } from "../relay/messages.ts";
-import { type Aliases, aliasesOf, type ExperimentAlias, type RunAlias } from "../store/gateway/aliases.ts";
+import { sendExperiment, sendModel, sendPokes } from "../relay/messages.ts";
+import { type Aliases, aliasesOf, type RunAlias } from "../store/gateway/aliases.ts";
 import { touchRun } from "../store/gateway/keep.ts";
+import { touchModel } from "../store/gateway/models.ts";
 import { poll } from "../waiting.ts";
 import { unavailable } from "./keep.ts";
 import { lookUpRun } from "./lookup.ts";
@@ -36,13 +37,25 @@ export async function withMlflowIds<T>(deps: Deps, through: Through<T>): Promise
   );
   for (const { mlflow } of rootless) if (mlflow !== null) await lookUpRun(deps, mlflow);
   if (rootless.length > 0) aliases = await aliasesOf(deps.db, ids, "client");
+  return through(toMlflow(aliases));
+}
+
+/** The same as far as MLflow has heard of them: nothing is brought there, and nothing waited for. */
+export async function withKnownIds<T>({ db }: Pick<Deps, "db">, through: Through<T>): Promise<T> {
+  const ids = idsIn(through);
+  return through(ids === null ? SAME : toMlflow(await aliasesOf(db, ids, "client")));
+}
+
+function toMlflow(aliases: Aliases): Swap {
   const runs = byAsked(aliases.runs);
   const experiments = byAsked(aliases.experiments);
-  return through({
+  const models = byAsked(aliases.models);
+  return {
     run: (id) => runs.get(id)?.mlflow ?? id,
     experiment: (id) => experiments.get(id)?.mlflow ?? id,
-    root: (id) => runs.get(id)?.mlflowRoot ?? null,
-  });
+    model: (id) => models.get(id)?.mlflow ?? id,
+    root: (id) => (runs.get(id) ?? models.get(id))?.mlflowRoot ?? null,
+  };
 }
 
 /** An answer with the ids that were given first. */
@@ -52,22 +65,25 @@ export async function withFirstIds<T>(deps: Deps, through: Through<T>): Promise<
   const aliases = await aliasesOf(deps.db, ids, "mlflow");
   const runs = byAsked(aliases.runs);
   const experiments = byAsked(aliases.experiments);
+  const models = byAsked(aliases.models);
   return through({
     run: (id) => runs.get(id)?.first ?? id,
     experiment: (id) => experiments.get(id)?.first ?? id,
-    root: (id) => runs.get(id)?.firstRoot ?? null,
+    model: (id) => models.get(id)?.first ?? id,
+    root: (id) => (runs.get(id) ?? models.get(id))?.firstRoot ?? null,
   });
 }
 
-const SAME: Swap = { run: (id) => id, experiment: (id) => id, root: () => null };
+const SAME: Swap = { run: (id) => id, experiment: (id) => id, model: (id) => id, root: () => null };
 
 /** `roots`: of which runs it matters where their artifacts are. */
-type Ids = { runs: string[]; experiments: string[]; roots: ReadonlySet<string> };
+type Ids = { runs: string[]; experiments: string[]; models: string[]; roots: ReadonlySet<string> };
 
 /** The ids that a swap meets; null where it meets none. */
 function idsIn(through: Through<unknown>): Ids | null {
   const runs = new Set<string>();
   const experiments = new Set<string>();
+  const models = new Set<string>();
   const roots = new Set<string>();
   through({
     run: (id) => {
@@ -78,30 +94,34 @@ function idsIn(through: Through<unknown>): Ids | null {
       experiments.add(id);
       return id;
     },
+    model: (id) => {
+      models.add(id);
+      return id;
+    },
     root: (id) => {
-      runs.add(id);
+      (id.startsWith("m-") ? models : runs).add(id);
       roots.add(id);
       return null;
     },
   });
-  if (runs.size + experiments.size === 0) return null;
-  return { runs: [...runs], experiments: [...experiments], roots };
+  if (runs.size + experiments.size + models.size === 0) return null;
+  return { runs: [...runs], experiments: [...experiments], models: [...models], roots };
 }
 
 function byAsked<A extends { asked: string }>(aliases: readonly A[]): ReadonlyMap<string, A> {
   return new Map(aliases.map((alias) => [alias.asked, alias]));
 }
 
-function isPending({ runs, experiments }: Aliases): boolean {
-  return [...runs, ...experiments].some(isUnknownThere);
+function isPending({ runs, experiments, models }: Aliases): boolean {
+  return [...runs, ...experiments, ...models].some(isUnknownThere);
 }
 
-function isUnknownThere({ mlflow }: RunAlias | ExperimentAlias): boolean {
+function isUnknownThere({ mlflow }: { mlflow: string | null }): boolean {
   return mlflow === null;
 }
 
 /** Has what MLflow does not know brought there, and waits for it. */
-async function arrived(deps: Deps, ids: Ids, { runs, experiments }: Aliases): Promise<Aliases> {
+async function arrived(deps: Deps, ids: Ids, { runs, experiments, models }: Aliases): Promise<Aliases> {
   const reason = whyNever(deps, runs);
   if (reason !== null) throw whileAway(reason);
   const waiting = runs
@@ -115,6 +135,10 @@ async function arrived(deps: Deps, ids: Ids, { runs, experiments }: Aliases): Pr
   );
   for (const { first } of experiments.filter(isUnknownThere).slice(0, MAX_BROUGHT))
     await sendExperiment(deps, first);
+  for (const { first } of models.filter(isUnknownThere).slice(0, MAX_BROUGHT)) {
+    await touchModel(deps.db, first, deps.now());
+    await sendModel(deps, first);
+  }
   const found = await poll(
     ARRIVES_MS / POLL_MS,
     () => POLL_MS,
@@ -127,7 +151,7 @@ async function arrived(deps: Deps, ids: Ids, { runs, experiments }: Aliases): Pr
   const held = await deps.guard.held();
   if (held) throw whileAway(held.message);
   throw unavailable(
-    "MLflow has not heard of this run or experiment yet. Nothing of this request was passed on.",
+    "MLflow has not heard of this run, experiment or logged model yet. Nothing of this request was passed on.",
   );
 }
 

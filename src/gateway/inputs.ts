@@ -1,7 +1,10 @@
 import type { Deps } from "../relay/deps.ts";
 import { digest } from "../relay/intake/identify.ts";
+import type { KeptLink } from "../store/gateway/model-links.ts";
 import { gatewayEvent } from "./event.ts";
 import { keepOrRefuse } from "./keep.ts";
+import { ownModel } from "./models.ts";
+import { Refusal } from "./refusal.ts";
 import type { DatasetInput, ModelInput } from "./requests/inputs.ts";
 import { toRun } from "./run-for-write.ts";
 
@@ -10,14 +13,29 @@ export async function logInputs(
   deps: Deps,
   { runId, inputs }: { runId: string; inputs: readonly (DatasetInput | ModelInput)[] },
 ): Promise<void> {
-  const kept = await Promise.all(
-    inputs.map(async (input) => {
-      const body = JSON.stringify(input);
-      return { digest: await digest(body), body };
-    }),
-  );
+  const said = await Promise.all(inputs.map(async (input) => (await linkOf(deps, input)) ?? bodyOf(input)));
   await toRun(deps, runId, async (run) => {
     const event = gatewayEvent(deps, run, "mlflow.run.inputs", null);
-    await keepOrRefuse(deps, [event], { runId: run.runId, inputs: kept });
+    await keepOrRefuse(deps, [event], {
+      runId: run.runId,
+      inputs: said.filter((one) => "digest" in one),
+      models: { links: said.filter((one) => "modelId" in one), points: [] },
+    });
   });
+}
+
+/** Null for a dataset, and for a model that nobody knows just now: MLflow takes any id. */
+async function linkOf(deps: Deps, input: DatasetInput | ModelInput): Promise<KeptLink | null> {
+  if (!("model_id" in input)) return null;
+  try {
+    return { modelId: (await ownModel(deps, input.model_id)).id, kind: "input", step: 0 };
+  } catch (error) {
+    if (error instanceof Refusal) return null;
+    throw error;
+  }
+}
+
+async function bodyOf(input: DatasetInput | ModelInput) {
+  const body = JSON.stringify(input);
+  return { digest: await digest(body), body };
 }

@@ -4,15 +4,19 @@ import type { LifecycleStage } from "../domain/words.ts";
 import { errorText } from "../log.ts";
 import type { Deps } from "../relay/deps.ts";
 import { isFull, noteSize } from "../relay/intake/ingest.ts";
-import { sendPokes } from "../relay/messages.ts";
+import { sendModel, sendPokes } from "../relay/messages.ts";
 import type { KeptInput } from "../store/gateway/inputs.ts";
 import { keep, type NewRun, whyNotKept } from "../store/gateway/keep.ts";
+import { modelsOf, type OfModels } from "../store/gateway/model-links.ts";
 import { permanentRefusal } from "../store/journal/refusal.ts";
 import { withDeadline } from "../waiting.ts";
 import { invalid, Refusal } from "./refusal.ts";
 
 /** Long enough for a busy database, short enough for a trainer. */
 const KEEP_TIMEOUT_MS = 5_000;
+
+/** Its run goes to MLflow before it, and more is said of it soon. */
+const MODEL_GATHER_MS = 3_000;
 
 export type How = {
   /** The id by which the client knows the run. */
@@ -23,6 +27,8 @@ export type How = {
   lifecycle?: LifecycleStage;
   /** Datasets that the run was given. */
   inputs?: readonly KeptInput[];
+  /** Logged models that it was given or made, and points that are theirs as well. */
+  models?: OfModels;
   /** What to say of a run that could not be made. */
   notMade?: () => Refusal;
   /** One parameter by itself is refused in other words than those of a batch. */
@@ -45,6 +51,7 @@ export async function keepOrRefuse(
   if (!kept.isKept) throw await refusalOf(deps, events, how);
   deps.tally.add('relay_events_total{outcome="accepted"}', events.length);
   await sendPokes(deps, kept.pokes);
+  for (const id of how.models ? modelsOf(how.models) : []) await sendModel(deps, id, MODEL_GATHER_MS);
 }
 
 async function taken(deps: Deps, events: readonly [JournalEvent, ...JournalEvent[]], how: How) {

@@ -1,19 +1,18 @@
 import type { Facts } from "../domain/types.ts";
-import type { WireNumber } from "../domain/values.ts";
 import { RUN_NAME_TAG } from "../mlflow/tags.ts";
 import type { Deps } from "../relay/deps.ts";
 import { gatewayEvent } from "./event.ts";
-import { keepOrRefuse } from "./keep.ts";
+import { type How, keepOrRefuse } from "./keep.ts";
+import { ownModel } from "./models.ts";
 import { inPieces, nameFacts } from "./pieces.ts";
 import { Refusal } from "./refusal.ts";
+import type { Metric } from "./requests/logging.ts";
 import { runForWrite, toRun } from "./run-for-write.ts";
 import { showRun } from "./shown-run.ts";
 
 /** What MLflow's clients log: one request, one event. Points, parameters and tags tell a repeat, as in MLflow. */
 
 type Pair = { key: string; value: string };
-/** Times in epoch milliseconds. */
-type Metric = { key: string; value: WireNumber; timestamp: number; step: number };
 
 export type Batch = {
   runId: string;
@@ -25,11 +24,27 @@ export type Batch = {
 /** @throws Refusal as MLflow would, all or nothing */
 export async function logBatch(deps: Deps, { runId, metrics, params, tags }: Batch): Promise<void> {
   const [first, ...others] = inPieces([...params.map(paramFacts), ...tags.map(tagFacts)]);
+  const points = metrics.map(({ key, value, timestamp, step }) => ({ key, value, timestamp, step }));
+  const models = await modelsOf(deps, metrics);
   await toRun(deps, runId, async (run) => {
-    const event = gatewayEvent(deps, run, "mlflow.log", first ?? null, [...metrics]);
+    const event = gatewayEvent(deps, run, "mlflow.log", first ?? null, points);
     const more = others.map((facts) => gatewayEvent(deps, run, "mlflow.log", facts));
-    await keepOrRefuse(deps, [event, ...more], { runId: run.runId });
+    await keepOrRefuse(deps, [event, ...more], { runId: run.runId, ...models });
   });
+}
+
+/** The points that are a model's as well; a dataset is kept with these only, as in MLflow. */
+async function modelsOf(deps: Deps, metrics: readonly Metric[]): Promise<Pick<How, "models">> {
+  const ids = [...new Set(metrics.flatMap(({ model }) => model?.modelId ?? []))];
+  if (ids.length === 0) return {};
+  const first = new Map(
+    await Promise.all(ids.map(async (id) => [id, (await ownModel(deps, id)).id] as const)),
+  );
+  const points = metrics.flatMap(({ model, ...point }) => {
+    const modelId = model && first.get(model.modelId);
+    return model === undefined || modelId === undefined ? [] : [{ ...point, ...model, modelId }];
+  });
+  return { models: { links: [], points } };
 }
 
 export async function logMetric(deps: Deps, { runId, ...metric }: Metric & { runId: string }): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Result } from "../mlflow/failure.ts";
-import type { Experiment, Run } from "../mlflow/types.ts";
+import type { Experiment, LoggedModel, Run, ShownModel } from "../mlflow/types.ts";
 import type { Deps } from "../relay/deps.ts";
 import { mirrorExperiment } from "../store/mirror/experiments.ts";
 import { mirrorRuns } from "../store/mirror/runs.ts";
@@ -34,6 +34,20 @@ export async function lookUpRun(deps: Deps, runId: string): Promise<Found<Run>> 
   const found = await inTime(deps.mlflow.getRun(runId));
   if (found.kind === "found") await mirrorRuns(deps.db, [found.value], seenAt, true);
   return found;
+}
+
+/** Looks a logged model up in MLflow. */
+export function lookUpModel(deps: Deps, modelId: string): Promise<Found<LoggedModel>> {
+  return inTime(deps.mlflow.getModel(modelId));
+}
+
+/** The same as MLflow shows it; by MLflow's id. */
+export function lookUpShownModel(
+  deps: Deps,
+  modelId: string,
+  allowDeleted: boolean,
+): Promise<Found<ShownModel>> {
+  return inTime(deps.mlflow.getShownModel(modelId, allowDeleted));
 }
 
 async function inTime<T>(asked: Promise<Result<T>>): Promise<Found<T>> {

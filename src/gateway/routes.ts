@@ -1,9 +1,5 @@
 import type { Context } from "hono";
-import { MAX_REQUEST_BYTES } from "../domain/limits.ts";
-import type { Scope } from "../domain/words.ts";
-import type { Deps } from "../relay/deps.ts";
 import type { AppEnv } from "../routes/door/context.ts";
-import { readBytes } from "../routes/door/request-bytes.ts";
 import { experimentAnswer } from "./answers/experiment.ts";
 import { madeRunAnswer, runAnswer, runInfoAnswer } from "./answers/run.ts";
 import { deleteArtifact, getArtifact, listArtifacts, listStore, putArtifact } from "./artifacts.ts";
@@ -20,13 +16,14 @@ import { getRun } from "./get-run.ts";
 import { getBulkHistory, getHistory, getIntervalHistory } from "./history.ts";
 import { logInputs } from "./inputs.ts";
 import { deleteTag, logBatch, logMetric, logParameter, setTag } from "./log.ts";
+import { MODEL_ROUTES } from "./model-routes.ts";
+import { logOutputs } from "./outputs.ts";
 import {
   type ArtifactPlace,
   readArtifactAddress,
   readArtifactQuery,
   readListArtifacts,
 } from "./requests/artifacts.ts";
-import { type Raw, readBody } from "./requests/body.ts";
 import {
   readCreateExperiment,
   readDeleteExperimentTag,
@@ -39,70 +36,16 @@ import {
 import { readBulkHistory, readHistory, readIntervalHistory } from "./requests/histories.ts";
 import { readLogInputs } from "./requests/inputs.ts";
 import { readDeleteTag, readLogBatch, readLogMetric, readLogParam, readSetTag } from "./requests/logging.ts";
+import { readLogOutputs } from "./requests/models.ts";
 import { readCreateRun, readGetRun, readRunId, readUpdateRun } from "./requests/runs.ts";
 import { readSearchExperiments, readSearchExperimentsQuery, readSearchRuns } from "./requests/search.ts";
+import { type GatewayRoute, get, post, search, take } from "./route.ts";
 import { makeRun, setRunLifecycle, updateRun } from "./runs.ts";
 import { searchExperiments, searchRuns } from "./search.ts";
 import { SERVER_INFO } from "./server.ts";
 
-/** An endpoint of MLflow's: what is answered is the body of a 200, or a response of its own. */
-export type GatewayRoute = {
-  methods: readonly ("GET" | "POST" | "PUT" | "DELETE")[];
-  path: string;
-  scope: Scope;
-  answer: (c: Context<AppEnv>) => Promise<object>;
-};
-
-/** A write: its body is read by MLflow's rules. */
-function post<T>(
-  path: string,
-  read: (body: Raw) => T,
-  write: (deps: Deps, asked: T) => Promise<object>,
-): GatewayRoute {
-  return {
-    methods: ["POST"],
-    path: `/2.0/mlflow/${path}`,
-    scope: "ingest",
-    answer: async (c) => write(c.var.relay, read(await bodyOf(c))),
-  };
-}
-
-/** A question in a body. */
-function search<T>(
-  path: string,
-  read: (body: Raw) => T,
-  answer: (deps: Deps, asked: T) => Promise<object>,
-): GatewayRoute {
-  return { ...post(path, read, answer), scope: "read" };
-}
-
 function toRecord(tags: readonly { key: string; value: string }[]): Record<string, string> {
   return Object.fromEntries(tags.map(({ key, value }) => [key, value]));
-}
-
-/** The same where an empty object says that it was taken. */
-function take<T>(
-  path: string,
-  read: (body: Raw) => T,
-  write: (deps: Deps, asked: T) => Promise<void>,
-): GatewayRoute {
-  return post(path, read, async (deps, asked) => {
-    await write(deps, asked);
-    return {};
-  });
-}
-
-function get<T>(
-  path: string,
-  read: (query: URLSearchParams) => T,
-  answer: (deps: Deps, asked: T) => Promise<object>,
-): GatewayRoute {
-  return {
-    methods: ["GET"],
-    path: `/2.0/mlflow/${path}`,
-    scope: "read",
-    answer: (c) => answer(c.var.relay, read(new URL(c.req.url).searchParams)),
-  };
 }
 
 const STORE = "/2.0/mlflow-artifacts/artifacts";
@@ -134,10 +77,6 @@ function directory(
   };
 }
 
-async function bodyOf(c: Context<AppEnv>): Promise<Raw> {
-  return readBody(c.req.header("content-type") ?? null, await readBytes(c, MAX_REQUEST_BYTES));
-}
-
 /** What is answered here, up or down alike. */
 export const ROUTES: readonly GatewayRoute[] = [
   post("runs/create", readCreateRun, async (deps, asked) => madeRunAnswer(await makeRun(deps, asked))),
@@ -153,6 +92,7 @@ export const ROUTES: readonly GatewayRoute[] = [
   take("runs/set-tag", readSetTag, setTag),
   take("runs/delete-tag", readDeleteTag, deleteTag),
   take("runs/log-inputs", readLogInputs, logInputs),
+  take("runs/outputs", readLogOutputs, logOutputs),
   post("experiments/create", readCreateExperiment, async (deps, { tags, ...asked }) => ({
     experiment_id: await makeExperiment(deps, { ...asked, tags: toRecord(tags) }),
   })),
@@ -183,6 +123,7 @@ export const ROUTES: readonly GatewayRoute[] = [
   get("metrics/get-history", readHistory, getHistory),
   get("metrics/get-history-bulk", readBulkHistory, getBulkHistory),
   get("metrics/get-history-bulk-interval", readIntervalHistory, getIntervalHistory),
+  ...MODEL_ROUTES,
   file("PUT", putArtifact),
   file("GET", getArtifact),
   file("DELETE", deleteArtifact),

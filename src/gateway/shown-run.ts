@@ -8,6 +8,7 @@ import { MODEL_RUN_TAG, PARENT_TAG, RUN_NAME_TAG, TRIAL_TAG } from "../mlflow/ta
 import type { Deps } from "../relay/deps.ts";
 import { ownLocation } from "../store/gateway/experiments.ts";
 import { readInputs } from "../store/gateway/inputs.ts";
+import { linksOf } from "../store/gateway/model-links.ts";
 import { firstIdOf, type KnownRun, pulledOf } from "../store/gateway/runs.ts";
 import { pulledMetrics } from "../store/mirror/mirrored.ts";
 import { readState } from "../store/views/state.ts";
@@ -18,10 +19,11 @@ const NO_EXPERIMENT = "0";
 
 /** A run with everything that was said of it, folded or not, and what MLflow was seen to have beside it. */
 export async function showRun(deps: Pick<Deps, "db">, run: KnownRun): Promise<RunShown> {
-  const [{ state }, pulled, inputs] = await Promise.all([
+  const [{ state }, pulled, inputs, models] = await Promise.all([
     readState(deps.db, { id: run.streamId, kind: run.kind }),
     run.mlflowRunId === null ? null : pulledOf(deps.db, run.mlflowRunId),
     run.isGateways ? readInputs(deps.db, run.streamId) : [],
+    run.isGateways ? linksOf(deps.db, run.streamId) : [],
   ]);
   const { core } = state;
   const experimentId = run.experimentId ?? NO_EXPERIMENT;
@@ -51,7 +53,11 @@ export async function showRun(deps: Pick<Deps, "db">, run: KnownRun): Promise<Ru
     params: [...state.params].map(([key, { value }]) => ({ key, value })),
     tags: [...tags].map(([key, value]) => ({ key, value })),
     metrics: [...latest.values()],
-    inputs: inputs.map((body) => input.parse(JSON.parse(body))),
+    inputs: [
+      ...inputs.map((body) => input.parse(JSON.parse(body))),
+      ...models.flatMap(({ kind, modelId }) => (kind === "input" ? { model_id: modelId } : [])),
+    ],
+    outputs: models.flatMap(({ kind, modelId, step }) => (kind === "output" ? { modelId, step } : [])),
   };
 }
 

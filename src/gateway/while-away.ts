@@ -4,6 +4,6 @@ import { Refusal } from "./refusal.ts";
 export function whileAway(reason: string): Refusal {
   return new Refusal(
     "NOT_IMPLEMENTED",
-    `This is MLflow's to answer, and it cannot be asked just now (${reason}). Meanwhile the relay itself answers experiments, runs, what is logged to them (metrics, parameters, tags, datasets), searches and metric histories.`,
+    `This is MLflow's to answer, and it cannot be asked just now (${reason}). Meanwhile the relay itself answers experiments, runs, what is logged to them (metrics, parameters, tags, datasets, models), searches and metric histories.`,
   );
 }

@@ -2,7 +2,7 @@ import { encodedPath, isStraight } from "../domain/artifact-path.ts";
 import { read } from "./calls.ts";
 import { classify, failed, type Result, unanswered } from "./failure.ts";
 import { type CallOutcome, describe, type MlflowDeps, observed, type Send } from "./http.ts";
-import { artifactPage } from "./schemas.ts";
+import { artifactPage, storePage } from "./schemas.ts";
 import type { Target } from "./target.ts";
 import type { Artifact, Page } from "./types.ts";
 
@@ -47,6 +47,10 @@ export function artifactCalls(send: Send, target: Result<Target>, timeoutMs: num
           ...(list.pageToken === undefined ? {} : { page_token: list.pageToken }),
         }),
       ),
+
+    /** One directory of the artifact store that the server serves, paths relative to it. One that is not there is empty. */
+    listStored: (path: string): Promise<Result<Artifact[]>> =>
+      send({ ...read(STORE, storePage, { path }), of: "api" }),
 
     /**
      * Opens a file, by the address that MLflow's own user interface uses, since it works for every artifact store.

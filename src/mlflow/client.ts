@@ -3,6 +3,7 @@ import { experimentCalls } from "./experiments.ts";
 import { historyCalls } from "./history.ts";
 import { createSend, type MlflowDeps, type MlflowSettings } from "./http.ts";
 import { loggingCalls } from "./logging.ts";
+import { modelCalls } from "./models.ts";
 import { passOnCall } from "./pass-on.ts";
 import { runCalls } from "./runs.ts";
 import { readTarget } from "./target.ts";
@@ -28,6 +29,14 @@ export type MlflowWrites = Pick<
   | "setTag"
   | "deleteTag"
   | "logInput"
+  | "logOutput"
+  | "logModelMetrics"
+  | "createModel"
+  | "finalizeModel"
+  | "deleteModel"
+  | "setModelTags"
+  | "deleteModelTag"
+  | "logModelParams"
   | "putArtifact"
   | "deleteArtifact"
 >;
@@ -44,6 +53,7 @@ export function createMlflowClient(settings: MlflowSettings, deps: MlflowDeps) {
     ...experimentCalls(send),
     ...runCalls(send),
     ...loggingCalls(send),
+    ...modelCalls(send),
     ...historyCalls(send),
     ...artifactCalls(send, target, settings.timeoutMs, deps),
     ...passOnCall(target, deps),

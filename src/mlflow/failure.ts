@@ -103,7 +103,7 @@ function ofMlflow(call: CallKind, status: number, { code, message }: MlflowError
       return "exists";
     case "RESOURCE_DOES_NOT_EXIST":
     case "NOT_FOUND":
-      return call.target === "name" || message.startsWith("No tag with name") ? "missing" : "gone";
+      return call.target === "name" || /^No tag with (name|key)/.test(message) ? "missing" : "gone";
     // The code of every error of the database but those that its driver takes for passing ones.
     case "BAD_REQUEST":
     case "INTERNAL_ERROR":

@@ -31,14 +31,19 @@ export type MlflowDeps = {
 };
 
 /**
- * A call to `/api/2.0/mlflow/<endpoint>`: GET with a query, or POST with a JSON body.
- * `isAbout` tells whether an answer of the right shape speaks of what was asked, and not of something else.
+ * A call to `/api/2.0/mlflow/<endpoint>`, or to `/api/2.0/<endpoint>` where `of` says so: GET with a query, or another with
+ * a JSON body. `as`: how it is counted, where the endpoint has an id in it. `isAbout` tells whether an answer of the right shape speaks of what was asked, and not of something else.
  */
 export type Call<T> = CallKind & {
   endpoint: string;
+  as?: string;
+  of?: "api";
   schema: z.ZodType<T>;
   isAbout?: (answer: T) => boolean;
-} & ({ method: "GET"; query: Record<string, string> } | { method: "POST"; body: object });
+} & (
+    | { method: "GET"; query: Record<string, string> }
+    | { method: "POST" | "PATCH" | "DELETE"; body: object }
+  );
 
 export type Send = <T>(call: Call<T>) => Promise<Result<T>>;
 
@@ -48,7 +53,7 @@ export type Send = <T>(call: Call<T>) => Promise<Result<T>>;
  */
 export function createSend(target: Result<Target>, timeoutMs: number, deps: MlflowDeps): Send {
   return (call) =>
-    observed(deps, call.endpoint, target, (reached) => attempt(call, reached, timeoutMs, deps));
+    observed(deps, call.as ?? call.endpoint, target, (reached) => attempt(call, reached, timeoutMs, deps));
 }
 
 /** MLflow answers every call that succeeds with exactly this. */
@@ -75,7 +80,7 @@ export async function observed<T>(
 
 async function attempt<T>(
   call: Call<T>,
-  { base, headers, clean }: Target,
+  { api, base, headers, clean }: Target,
   timeoutMs: number,
   { fetch, now }: MlflowDeps,
 ): Promise<CallOutcome<T>> {
@@ -84,7 +89,7 @@ async function attempt<T>(
   let status: number | null = null;
   try {
     const signal = AbortSignal.timeout(timeoutMs); // from here to the end of the body
-    const response = await fetch(`${base}${call.endpoint}${query}`, {
+    const response = await fetch(`${call.of === "api" ? api : base}${call.endpoint}${query}`, {
       ...request,
       redirect: "manual",
       signal,
@@ -104,7 +109,7 @@ function toRequest<T>(call: Call<T>, common: Headers): RequestInit {
   if (call.method === "GET") return { method: "GET", headers: common };
   const headers = new Headers(common);
   headers.set("content-type", "application/json");
-  return { method: "POST", headers, body: stringifyJson(call.body) };
+  return { method: call.method, headers, body: stringifyJson(call.body) };
 }
 
 function read<T>(call: Call<T>, headers: Headers, body: string): Result<T> {

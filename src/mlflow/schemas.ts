@@ -1,6 +1,16 @@
 import * as z from "zod";
-import { LIFECYCLE_STAGES, RUN_STATUSES } from "../domain/words.ts";
-import type { Artifact, Dataset, Experiment, Metric, Page, Run, RunInfo } from "./types.ts";
+import { LIFECYCLE_STAGES, MODEL_STATUSES, RUN_STATUSES } from "../domain/words.ts";
+import type {
+  Artifact,
+  Dataset,
+  Experiment,
+  LoggedModel,
+  Metric,
+  Page,
+  Run,
+  RunInfo,
+  ShownModel,
+} from "./types.ts";
 
 /** MLflow's answers -> our records. Unknown fields are ignored, and lists that are empty may be absent. */
 
@@ -132,6 +142,37 @@ const runRecord = z
     }),
   );
 
+const modelInfo = z.object({
+  model_id: z.string().min(1),
+  experiment_id: z.string(),
+  name: z.string().default(""),
+  model_type: z.string().default(""),
+  source_run_id: optionalText,
+  status: z.enum(MODEL_STATUSES).default("LOGGED_MODEL_PENDING"),
+  artifact_uri: z.string().default(""),
+  creation_timestamp_ms: time,
+  last_updated_timestamp_ms: time,
+  tags: listOf(pair),
+});
+
+const modelRecord = z
+  .object({ info: modelInfo, data: z.object({ params: listOf(pair) }).optional() })
+  .transform(
+    ({ info, data }): LoggedModel => ({
+      modelId: info.model_id,
+      experimentId: info.experiment_id,
+      name: info.name,
+      modelType: info.model_type,
+      sourceRunId: info.source_run_id || null,
+      status: info.status,
+      artifactUri: info.artifact_uri,
+      creationTime: info.creation_timestamp_ms,
+      lastUpdateTime: info.last_updated_timestamp_ms,
+      tags: info.tags,
+      params: data?.params ?? [],
+    }),
+  );
+
 const nextPageToken = z
   .string()
   .nullish()
@@ -162,6 +203,11 @@ export const metricPage = pageOf("metrics")
   .pipe(z.object({ metrics: listOf(metric), next_page_token: nextPageToken }))
   .transform((r): Page<Metric> => ({ items: r.metrics, nextPageToken: r.next_page_token }));
 
+export const oneModel = z.object({ model: modelRecord }).transform((r) => r.model);
+export const modelPage = pageOf("models")
+  .pipe(z.object({ models: listOf(modelRecord), next_page_token: nextPageToken }))
+  .transform((r): Page<LoggedModel> => ({ items: r.models, nextPageToken: r.next_page_token }));
+
 const artifactRecord = z
   .object({ path: z.string(), is_dir: z.boolean().default(false), file_size: int64.nullish() })
   .transform(
@@ -171,6 +217,35 @@ const artifactRecord = z
       bytes: a.is_dir || a.file_size == null ? null : Number(a.file_size),
     }),
   );
+const shownModel = z
+  .object({
+    info: z.looseObject({ model_id: z.string().min(1), creation_timestamp_ms: time }),
+    data: z
+      .looseObject({
+        metrics: listOf(
+          z.looseObject({
+            key: z.string(),
+            value: double,
+            timestamp: time,
+            step: int64.transform(Number).default(0),
+            run_id: z.string().optional(),
+            dataset_name: z.string().optional(),
+            dataset_digest: z.string().optional(),
+          }),
+        ),
+      })
+      .optional(),
+  })
+  .transform(({ info, data }): ShownModel => ({ info, data: data ?? { metrics: [] } }));
+export const oneShownModel = z.object({ model: shownModel }).transform((r) => r.model);
+export const shownModelPage = pageOf("models")
+  .pipe(z.object({ models: listOf(shownModel), next_page_token: nextPageToken }))
+  .transform((r): Page<ShownModel> => ({ items: r.models, nextPageToken: r.next_page_token }));
+
+/** Of a directory of the artifact store, names relative to it. */
+export const storePage = pageOf("files")
+  .pipe(z.object({ files: listOf(artifactRecord) }))
+  .transform((r) => r.files);
 export const artifactPage = z
   .object({ root_uri: z.string(), files: listOf(artifactRecord), next_page_token: nextPageToken })
   .transform((r): Page<Artifact> => ({ items: r.files, nextPageToken: r.next_page_token }));

@@ -6,6 +6,8 @@ export const MODEL_RUN_TAG = "thunderline_model_run_id";
 export const PARENT_TAG = "mlflow.parentRunId";
 /** The id by which MLflow's clients know a run that they made through the gateway. */
 export const RUN_ID_TAG = "relay.run_id";
+/** The same of a logged model, by which it is found again where nobody heard the answer to its making. */
+export const MODEL_ID_TAG = "relay.model_id";
 /** MLflow's own copy of a run's name: either changes the other. */
 export const RUN_NAME_TAG = "mlflow.runName";
 

@@ -1,4 +1,4 @@
-import type { LifecycleStage, RunStatus } from "../domain/words.ts";
+import type { LifecycleStage, ModelStatus, RunStatus } from "../domain/words.ts";
 
 /** MLflow's records as the relay uses them: camelCase, absent scalars as null, absent lists as []. */
 
@@ -47,6 +47,39 @@ export type Run = {
   info: RunInfo;
   data: { metrics: Metric[]; params: Param[]; tags: Tag[] };
   inputs: { datasets: Dataset[] };
+};
+
+/** A model that was logged to an experiment; times in ms since 1970. Its metrics are left out. */
+export type LoggedModel = {
+  modelId: string;
+  experimentId: string;
+  name: string;
+  modelType: string;
+  sourceRunId: string | null;
+  status: ModelStatus;
+  artifactUri: string;
+  creationTime: number;
+  lastUpdateTime: number;
+  tags: Tag[];
+  params: Param[];
+};
+
+/** A logged model as MLflow shows it, with the fields that are looked at. */
+export type ShownModel = {
+  info: { [field: string]: unknown; model_id: string; creation_timestamp_ms: number };
+  data: {
+    [field: string]: unknown;
+    metrics: {
+      [field: string]: unknown;
+      key: string;
+      value: number;
+      timestamp: number;
+      step: number;
+      run_id?: string | undefined;
+      dataset_name?: string | undefined;
+      dataset_digest?: string | undefined;
+    }[];
+  };
 };
 
 /** A file or directory of a run's; `path` from the run's root, `bytes` null for a directory, and where

@@ -6,6 +6,7 @@ import { bury } from "../store/delivery/dead-letters.ts";
 import { journalEach } from "../store/journal/each.ts";
 import { handOver } from "./artifacts/hand-over.ts";
 import { deliverExperiment } from "./delivery/deliver-experiment.ts";
+import { deliverModel } from "./delivery/deliver-model.ts";
 import { drive } from "./delivery/drive.ts";
 import { type Deps, flushTally, onShare } from "./deps.ts";
 import { buryEvent } from "./intake/bury-event.ts";
@@ -95,6 +96,8 @@ async function handle(deps: Deps, body: unknown, attempts: number, looks: Looks)
     case "experiment":
       await deliverExperiment(deps, message.id);
       return;
+    case "model":
+      return deliverModel(deps, message.id);
     case "probe":
       if ((await probe(deps)) === "closed") await wake(deps);
       return;

@@ -6,7 +6,7 @@ import { withDeadline } from "../waiting.ts";
 
 /**
  * What the queues carry: a reference to a stream that is behind, events on their way round a database that refuses,
- * an experiment that changed, the breaker's alarm clock; on the jobs queue what operators and the cron ask for, and on one
+ * an experiment or a logged model that changed, the breaker's alarm clock; on the jobs queue what operators and the cron ask for, and on one
  * of their own files on their way to MLflow: a large one must hold up neither a metric nor a job. `events` are journal
  * events, but another build may have sent them: `readMessage` tells.
  */
@@ -14,6 +14,7 @@ export type RelayMessage =
   | { kind: "poke"; streamId: number }
   | { kind: "journal"; events: readonly unknown[] }
   | { kind: "experiment"; id: string }
+  | { kind: "model"; id: string }
   | { kind: "probe" }
   | { kind: "artifact"; id: number }
   | { kind: "job"; jobId: string };
@@ -33,6 +34,7 @@ const message = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("poke"), streamId: z.int() }),
   journal,
   z.object({ kind: z.literal("experiment"), id: z.string() }),
+  z.object({ kind: z.literal("model"), id: z.string() }),
   z.object({ kind: z.literal("probe") }),
   z.object({ kind: z.literal("artifact"), id: z.int() }),
   z.object({ kind: z.literal("job"), jobId: z.string() }),
@@ -138,6 +140,24 @@ export async function sendExperiment(
 export async function sendExperiments({ trials }: Trials, ids: readonly string[]): Promise<void> {
   for (const chunk of chunksOf(ids))
     await trials.sendBatch(chunk.map((id) => ({ body: { kind: "experiment", id } })));
+}
+
+/** Tells the consumer that a logged model changed. If the message is lost, the cron finds it. */
+export async function sendModel({ trials, log }: Trials & { log: Log }, id: string, ms = 0): Promise<void> {
+  try {
+    await withDeadline(POKE_TIMEOUT_MS, trials.send({ kind: "model", id }, delayOf(ms)));
+  } catch (error) {
+    log.warn("a logged model's message was not sent; the cron will find it", { error: errorText(error) });
+  }
+}
+
+/**
+ * The same of many at once.
+ * @throws what the queue does
+ */
+export async function sendModels({ trials }: Trials, ids: readonly string[]): Promise<void> {
+  for (const chunk of chunksOf(ids))
+    await trials.sendBatch(chunk.map((id) => ({ body: { kind: "model", id } })));
 }
 
 /** Has a file brought to MLflow. If the message is lost, the cron finds the file. */

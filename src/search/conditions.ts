@@ -26,7 +26,8 @@ function conditionOn({ subject, comparator, value }: Clause, source: Source): SQ
   }
 }
 
-function compared(given: SQL, comparator: string, value: Clause["value"]): SQL {
+/** Whether a value that is given fits a comparison. */
+export function compared(given: SQL, comparator: string, value: Clause["value"]): SQL {
   switch (comparator) {
     case "IS NULL":
     case "IS NOT NULL":

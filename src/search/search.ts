@@ -1,7 +1,9 @@
 import { checkComparators, checkedExperimentClauses } from "./comparators.ts";
 import { type Clause, parseFilter } from "./filter.ts";
 import { EXPERIMENTS, RUNS } from "./languages.ts";
+import { comparatorsOf, MODELS } from "./models-language.ts";
 import { parseOrderBy, type Term } from "./order-by.ts";
+import { SearchRefusal } from "./refusal.ts";
 
 /** What is asked for in MLflow's language. */
 export type Search = { clauses: readonly Clause[]; terms: readonly Term[] };
@@ -27,4 +29,22 @@ export function experimentSearch(filter: string, orderBy: readonly string[]): Se
   const clauses = checkedExperimentClauses(parseFilter(filter, EXPERIMENTS));
   const terms = parseOrderBy(orderBy.length > 0 ? orderBy : LATEST_FIRST, EXPERIMENTS);
   return { clauses, terms };
+}
+
+/**
+ * The clauses of a search of logged models.
+ * @throws SearchRefusal
+ */
+export function modelFilter(filter: string): readonly Clause[] {
+  const clauses = parseFilter(filter, MODELS);
+  for (const { subject, comparator } of clauses) {
+    const isNumber =
+      subject.entity === "metric" || (subject.entity === "attribute" && subject.attribute.type === "number");
+    const taken = comparatorsOf(isNumber);
+    if (!taken.includes(comparator))
+      throw new SearchRefusal(
+        `Invalid comparison operator for ${subject.key}: '${comparator}'. Expected one of ${taken.join(", ")}.`,
+      );
+  }
+  return clauses;
 }

@@ -12,6 +12,7 @@ import { documented, MEANT, meaningOf } from "./transcript/differences.ts";
 import { EXPERIMENTS } from "./transcript/experiments.ts";
 import { HISTORIES } from "./transcript/histories.ts";
 import { LOGGING } from "./transcript/logging.ts";
+import { MODELS } from "./transcript/models.ts";
 import { RUNS } from "./transcript/runs.ts";
 import { SEARCH } from "./transcript/search.ts";
 import { type Answer, Server } from "./transcript/server.ts";
@@ -27,6 +28,7 @@ const PARTS: readonly [name: string, asks: readonly Ask[]][] = [
   ["what is logged", LOGGING],
   ["searches", SEARCH],
   ["histories", HISTORIES],
+  ["logged models", MODELS],
   ["bodies", BODIES],
   ["what is not there", NOWHERE],
 ];

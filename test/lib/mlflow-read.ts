@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+import { encodedPath } from "../../src/domain/artifact-path.ts";
 import { createMlflowClient, type MlflowClient } from "../../src/mlflow/client.ts";
 import type { Result } from "../../src/mlflow/failure.ts";
 import { storedValue } from "../../src/mlflow/json.ts";
@@ -27,9 +29,13 @@ const RUNS_PAGE = 1000;
 /** Reads MLflow by its REST API, past the relay and past any proxy. */
 export class MlflowReader {
   readonly client: MlflowClient;
+  readonly #store: string;
+  readonly #headers: Record<string, string>;
 
   /** @param token a bearer's, where the server asks for one, as the relay does */
   constructor(uri: string, token?: string) {
+    this.#store = `${uri}/api/2.0/mlflow-artifacts/artifacts`;
+    this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
     const auth = token === undefined ? ({ kind: "none" } as const) : ({ kind: "bearer", token } as const);
     this.client = createMlflowClient(
       { trackingUri: uri, auth, extraHeaders: {}, timeoutMs: 60_000 },
@@ -73,6 +79,27 @@ export class MlflowReader {
 
   async run(runId: string): Promise<Snapshot> {
     return this.#snapshot(unwrap(await this.client.getRun(runId)));
+  }
+
+  /** The files below an address of MLflow's artifact proxy: SHA-256 by path. */
+  async filesBelow(uri: string): Promise<Record<string, string>> {
+    const root = uri.replace(/^mlflow-artifacts:\/+/, "");
+    const files: Record<string, string> = {};
+    const directories = [""];
+    for (const directory of directories)
+      for (const { path, isDir } of unwrap(await this.client.listStored(root + directory))) {
+        if (isDir) directories.push(`${directory}/${path}`);
+        else files[`${directory}/${path}`.slice(1)] = await this.#digest(`${root}${directory}/${path}`);
+      }
+    return files;
+  }
+
+  async #digest(path: string): Promise<string> {
+    const answer = await fetch(`${this.#store}/${encodedPath(path)}`, { headers: this.#headers });
+    if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+    return createHash("sha256")
+      .update(Buffer.from(await answer.arrayBuffer()))
+      .digest("hex");
   }
 
   async #snapshot({ info, data }: Run): Promise<Snapshot> {

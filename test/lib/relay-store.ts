@@ -55,13 +55,16 @@ export class RelayStore {
   }
 
   /**
-   * The same of what MLflow's own clients logged: ids of runs, and names of experiments. A run that nobody used since it
-   * was made does not count: its maker may never have heard of it.
+   * The same of what MLflow's own clients logged: ids of runs, names of experiments and logged models, and files. A run or
+   * model that nobody used since it was made does not count: its maker may never have heard of it.
    */
   clientsBehind(): string[] {
     const query = `select run_id as what from streams s join gateway_runs g on g.stream_id = s.id
       where s.delivered_seq < s.last_seq and g.touched_at is not null
-      union all select name from gateway_experiments where delivered_version < version`;
+      union all select name from gateway_experiments where delivered_version < version
+      union all select name || ': ' || coalesce(last_error, 'waits') from gateway_models
+        where delivered_version < version and touched_at is not null
+      union all select path || ': ' || coalesce(last_error, 'waits') from artifacts where delivered_version < version`;
     const rows = this.#db.prepare(query).all();
     return z
       .array(z.object({ what: z.string() }))

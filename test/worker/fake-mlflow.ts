@@ -4,6 +4,7 @@ import type { Deps } from "../../src/relay/deps.ts";
 import { wire } from "../../src/wire.ts";
 import { endless } from "./endless.ts";
 import { type FakeExperiments, FakeRefusal } from "./fake-experiments.ts";
+import type { FakeModels } from "./fake-models.ts";
 import { recordingQueue } from "./job-tools.ts";
 
 /**
@@ -80,12 +81,14 @@ export class FakeMlflow {
   readonly calls: string[] = [];
   /** Null: there is one of whatever name is asked for. */
   readonly experiments: FakeExperiments | null;
+  readonly models: FakeModels | null;
   trouble: (endpoint: string) => Trouble = () => null;
   /** What is still to be done, and when: as the next call comes in, since timers may be as late as they like. */
   #late: { at: number; land: () => void }[] = [];
 
-  constructor(how: { experiments?: FakeExperiments } = {}) {
+  constructor(how: { experiments?: FakeExperiments; models?: FakeModels } = {}) {
     this.experiments = how.experiments ?? null;
+    this.models = how.models ?? null;
     if (this.experiments)
       this.experiments.onLifecycle = (id, lifecycle) => {
         for (const run of this.runs.values()) if (run.experimentId === id) run.lifecycle = lifecycle;
@@ -141,9 +144,10 @@ export class FakeMlflow {
       name: url.searchParams.get("experiment_name") ?? "e",
     };
     const answered = () =>
-      experiments && endpoint.startsWith("experiments/") && endpoint !== "experiments/search"
+      this.models?.answer(init.method ?? "GET", endpoint, text) ??
+      (experiments && endpoint.startsWith("experiments/") && endpoint !== "experiments/search"
         ? experiments.answer(endpoint, url.searchParams, text)
-        : this.#answer(endpoint, request);
+        : this.#answer(endpoint, request));
     if (trouble === "swallowed") return Response.json({});
     if (trouble === "late" || trouble === "twice")
       this.#late.push({ at: Date.now() + LATE_MS, land: () => answered() });

@@ -20,7 +20,8 @@ const AWAY = { MLFLOW_TRACKING_URI: "http://127.0.0.1:9" };
 
 type How = { authorization?: string | null; bindings?: object; prefix?: string };
 
-async function ask(
+/** Asks an endpoint in any way. */
+export async function ask(
   path: string,
   init: RequestInit,
   { authorization, bindings, prefix = "/api/2.0/mlflow" }: How,

@@ -1,10 +1,12 @@
 import { env } from "cloudflare:workers";
 import { reconcile } from "../../src/relay/cron/pass.ts";
 import { deliverExperiment } from "../../src/relay/delivery/deliver-experiment.ts";
+import { deliverModel } from "../../src/relay/delivery/deliver-model.ts";
 import { drive } from "../../src/relay/delivery/drive.ts";
 import type { Deps } from "../../src/relay/deps.ts";
 import { FakeExperiments } from "./fake-experiments.ts";
 import { FakeMlflow } from "./fake-mlflow.ts";
+import { FakeModels } from "./fake-models.ts";
 import { call } from "./gateway-api.ts";
 import { recordingQueue } from "./job-tools.ts";
 
@@ -13,7 +15,18 @@ import { recordingQueue } from "./job-tools.ts";
 const MAX_ROUNDS = 12;
 let count = 0;
 
-const TABLES = ["gateway_runs", "gateway_experiments", "events", "metric_points", "tags", "params", "agreed"];
+const TABLES = [
+  "gateway_models",
+  "gateway_model_links",
+  "gateway_model_points",
+  "gateway_runs",
+  "gateway_experiments",
+  "events",
+  "metric_points",
+  "tags",
+  "params",
+  "agreed",
+];
 
 /** Takes away what tests before have left. */
 export async function emptied(): Promise<void> {
@@ -34,19 +47,24 @@ export async function emptied(): Promise<void> {
 const STREAMS =
   "id in (select stream_id from gateway_runs where experiment_id in (select value from json_each(?1)))";
 const EXPERIMENTS = "id in (select value from json_each(?1))";
+const MODELS = "experiment_id in (select value from json_each(?1))";
 /** Whatever waits has waited. */
 const LATER = [
   `update streams set lease_until = 0, calling_until = null, next_attempt_at = 0,
      fence_until = iif(fence_until is null, null, 0) where ${STREAMS}`,
   `update gateway_experiments set lease_until = 0, next_attempt_at = 0 where ${EXPERIMENTS}`,
+  `update gateway_models set lease_until = 0, next_attempt_at = 0,
+     create_sent_at = iif(create_sent_at is null, null, 0) where ${MODELS}`,
 ];
 const BEHIND = `
   select (select count(*) from streams where delivered_seq < last_seq and blocked_kind is null and ${STREAMS})
-    + (select count(*) from gateway_experiments where delivered_version < version and ${EXPERIMENTS}) as n`;
+    + (select count(*) from gateway_experiments where delivered_version < version and ${EXPERIMENTS})
+    + (select count(*) from gateway_models where delivered_version < version and touched_at is not null and ${MODELS}) as n`;
 
 export function gatewayWorld(vars: Record<string, string> = {}) {
   const experiments = new FakeExperiments();
-  const mlflow = new FakeMlflow({ experiments });
+  const models = new FakeModels();
+  const mlflow = new FakeMlflow({ experiments, models });
   const own: string[] = ["0"];
   let aheadMs = 0;
   const { sent, queue } = recordingQueue();
@@ -63,6 +81,7 @@ export function gatewayWorld(vars: Record<string, string> = {}) {
   return {
     mlflow,
     experiments,
+    models,
     deps,
     own,
     streamOf,
@@ -98,6 +117,10 @@ export function gatewayWorld(vars: Record<string, string> = {}) {
           await by((one) => deliverExperiment(one, String(id)));
         for (const id of await idsOf(`select id from streams where ${STREAMS} order by id desc`))
           await by((one) => drive(one, Number(id)));
+        for (const id of await idsOf(
+          `select id from gateway_models where delivered_version < version and ${MODELS} order by n desc`,
+        ))
+          await by((one) => deliverModel(one, String(id)));
       }
       return !(await isBehind());
     },

@@ -119,12 +119,12 @@ describe("ids", () => {
         big: 1,
       });
     const answer = await post(
-      `/api/2.0/mlflow/logged-models?run_id=${run}&experiment_ids=${experiment}&experiment_ids=3x`,
+      `/api/2.0/mlflow/model-versions/create?run_id=${run}&experiment_ids=${experiment}&experiment_ids=3x`,
       { experiment_id: experiment, source_run_id: run, name: run },
       { headers: { "x-mlflow-experiment-id": experiment } },
     );
     expect(server.path()).toBe(
-      `/api/2.0/mlflow/logged-models?run_id=${theirs}&experiment_ids=${number}&experiment_ids=3x`,
+      `/api/2.0/mlflow/model-versions/create?run_id=${theirs}&experiment_ids=${number}&experiment_ids=3x`,
     );
     expect(JSON.parse(server.last.body)).toEqual({ experiment_id: number, source_run_id: theirs, name: run });
     expect(server.last.headers.get("x-mlflow-experiment-id")).toBe(number);
@@ -152,7 +152,7 @@ describe("ids", () => {
   it("are put in without a question where it does not matter where their files are", async () => {
     const { run, theirs } = await known();
     await env.DB.prepare("delete from mlflow_runs where mlflow_run_id = ?1").bind(theirs).run();
-    await post("/api/2.0/mlflow/logged-models", { source_run_id: run });
+    await post("/api/2.0/mlflow/model-versions/create", { source_run_id: run });
     expect(server.heard.map(({ body }) => body)).toEqual([JSON.stringify({ source_run_id: theirs })]);
   });
 
@@ -384,8 +384,8 @@ describe("while MLflow is away", () => {
   it.each([
     ["PUT", "/api/2.0/mlflow-artifacts/artifacts/0/x/artifacts/y"],
     ["GET", "/api/2.0/mlflow-artifacts/artifacts?path=0"],
-    ["POST", "/api/2.0/mlflow/runs/outputs"],
-    ["POST", "/api/2.0/mlflow/logged-models"],
+    ["POST", "/api/2.0/mlflow/model-versions/create"],
+    ["GET", "/api/2.0/mlflow/registered-models/get?name=x"],
     ["POST", "/api/3.0/mlflow/traces"],
     ["POST", "/v1/traces"],
     ["POST", "/graphql"],
@@ -400,11 +400,6 @@ describe("while MLflow is away", () => {
       message: expect.stringMatching(/no route to host.*metric/),
     });
     expect(server.heard).toEqual([]);
-  });
-
-  it("a search of logged models, which clients make by the way, finds none", async () => {
-    const answer = await post("/api/2.0/mlflow/logged-models/search", { experiment_ids: ["0"] });
-    expect([answer.status, await answer.json()]).toEqual([200, {}]);
   });
 });
 
@@ -425,6 +420,7 @@ describe("who may", () => {
     const refused = [
       () => send("/api/2.0/mlflow/registered-models/get?name=x", { token: ingest }),
       () => send("/api/2.0/mlflow/registered-models/get?name=x", { token: ingest, method: "HEAD" }),
+      () => post("/api/2.0/mlflow/registered-models/search", {}, { token: ingest }),
       () => post("/api/2.0/mlflow/logged-models/search", {}, { token: ingest }),
       () => post("/graphql", {}, { token: ingest }),
       () => post("/api/2.0/mlflow/logged-models", {}, { token: read }),
@@ -489,7 +485,7 @@ describe("the server", () => {
   });
 
   it("refuses JSON that is too much to be looked into", async () => {
-    const answer = await post("/api/2.0/mlflow/logged-models", { name: "x".repeat(5_100_000) });
+    const answer = await post("/api/2.0/mlflow/registered-models/create", { name: "x".repeat(5_100_000) });
     expect(answer.status).toBe(413);
     server.answer = () => Response.json({ text: "x".repeat(10_100_000) });
     const asked = await send("/api/2.0/mlflow/registered-models/search");

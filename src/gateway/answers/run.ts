@@ -8,6 +8,8 @@ export type RunShown = RunHead & {
   metrics: readonly Latest[];
   /** The datasets and models that it was given, as they were said. */
   inputs?: readonly object[];
+  /** The models that it made. */
+  outputs?: readonly { modelId: string; step: number }[];
 };
 
 /** The body of `runs/get`. */
@@ -42,7 +44,7 @@ export function runOf(run: RunShown) {
       ...listed("tags", run.tags),
     },
     inputs: inputsOf(run.inputs ?? []),
-    outputs: {},
+    outputs: outputsOf(run.outputs ?? []),
   };
 }
 
@@ -53,6 +55,11 @@ function inputsOf(inputs: readonly object[]) {
     ...(datasets.length === 0 ? {} : { dataset_inputs: datasets }),
     ...(models.length === 0 ? {} : { model_inputs: models }),
   };
+}
+
+function outputsOf(outputs: NonNullable<RunShown["outputs"]>) {
+  const models = outputs.map(({ modelId, step }) => ({ model_id: modelId, step }));
+  return models.length === 0 ? {} : { model_outputs: models };
 }
 
 function infoOf(run: RunShown) {

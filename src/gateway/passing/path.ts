@@ -22,12 +22,13 @@ export function segmentsIn(path: string): string[] {
 const OWNER = /^(?:m-|tr-)?[0-9a-f]{32}$/;
 
 /**
- * Where in the path of a file below MLflow's artifact proxy its run stands, such as in `<experiment>/<run>/artifacts/model`;
- * -1 where it is no run's. What is below a model's or trace's files is called as its maker likes.
+ * Where in the path of a file below MLflow's artifact proxy its run or logged model stands, such as in
+ * `<experiment>/<run>/artifacts/model` or `<experiment>/models/<model>/artifacts/MLmodel`; -1 where it is of neither. What
+ * is below a model's or trace's files is called as its maker likes.
  */
-export function runAt(segments: readonly string[]): number {
+export function ownerAt(segments: readonly string[]): number {
   const at = segments.findIndex((segment, i) => OWNER.test(segment) && segments[i + 1] === "artifacts");
-  return segments[at]?.includes("-") ? -1 : at;
+  return segments[at]?.startsWith("tr-") ? -1 : at;
 }
 
 /** An address's path of such segments. */

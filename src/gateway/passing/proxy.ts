@@ -44,13 +44,9 @@ export async function passOn(
     return await passed(c, endpoint, segments);
   } catch (error) {
     await drain(c.req.raw);
-    if (endpoint.whileAway === null || !(error instanceof Refusal) || !MEANS_AWAY.has(error.code))
-      throw error;
-    return Response.json(endpoint.whileAway);
+    throw error;
   }
 }
-
-const MEANS_AWAY = new Set(["NOT_IMPLEMENTED", "TEMPORARILY_UNAVAILABLE"]);
 
 async function passed(
   c: Context<AppEnv>,

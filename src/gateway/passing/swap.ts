@@ -1,7 +1,7 @@
 import { isStraight } from "../../domain/artifact-path.ts";
 import { scanJson } from "../../domain/json-scan.ts";
 import { parseJson, stringifyJson } from "../../mlflow/json.ts";
-import { runAt } from "./path.ts";
+import { ownerAt } from "./path.ts";
 
 /**
  * Where ids stand in what goes to MLflow and comes back, and how they are put in for each other. It is gone through twice:
@@ -10,21 +10,25 @@ import { runAt } from "./path.ts";
 export type Swap = {
   run: (id: string) => string;
   experiment: (id: string) => string;
-  /** The artifact root of a run; null where it is to stay as it is. */
-  root: (runId: string) => string | null;
+  model: (id: string) => string;
+  /** The artifact root of a run or logged model; null where it is to stay as it is. */
+  root: (id: string) => string | null;
 };
 
 type Text = (text: string, swap: Swap) => string;
 
 const run: Text = (text, swap) => swap.run(text);
 const experiment: Text = (text, swap) => swap.experiment(text);
+const model: Text = (text, swap) => (MODEL_ID.test(text) ? swap.model(text) : text);
 
 const SCHEME = "mlflow-artifacts:";
 /** An authority, which clients may put in, names no other server. */
 const ARTIFACT_URI = /mlflow-artifacts:(?:\/\/[^/\s"']*)?\/([^\s"'?#]+)/g;
 const RUN_URI = /(runs:\/)([0-9a-f]{32})\b/g;
-const QUOTED_ID = /(["'])([0-9a-f]{32}|9\d{17})\1/g;
+const MODEL_URI = /(models:\/)(m-[0-9a-f]{32})\b/g;
+const QUOTED_ID = /(["'])((?:m-)?[0-9a-f]{32}|9\d{17})\1/g;
 const RUN_ID = /^[0-9a-f]{32}$/;
+const MODEL_ID = /^m-[0-9a-f]{32}$/;
 const MINTED_EXPERIMENT = /^9\d{17}$/;
 
 /** In texts that may hold an address of artifacts. */
@@ -34,13 +38,13 @@ export const swapUris: Text = (text, swap) =>
       const swapped = swapRoot(path.split("/"), swap);
       return swapped === null ? uri : swapped;
     })
-    .replace(RUN_URI, (_, scheme: string, id: string) => `${scheme}${swap.run(id)}`);
+    .replace(RUN_URI, (_, scheme: string, id: string) => `${scheme}${swap.run(id)}`)
+    .replace(MODEL_URI, (_, scheme: string, id: string) => `${scheme}${swap.model(id)}`);
 
 /** Values in quotes that are ids. */
 const swapFilter: Text = (text, swap) =>
   text.replace(QUOTED_ID, (_, quote: string, id: string) => {
-    const swapped = RUN_ID.test(id) ? swap.run(id) : swap.experiment(id);
-    return `${quote}${swapped}${quote}`;
+    return `${quote}${swapId(id, swap)}${quote}`;
   });
 
 /** A text that is JSON itself; what nests deeper than MLflow reads stays as it is. */
@@ -53,6 +57,7 @@ const swapJsonText: Text = (text, swap) => {
 const FIELDS = new Map<string, Text>([
   ...named(run, "run_id run_uuid run_ids source_run_id parent_run_id runId runUuid runIds sourceRunId"),
   ...named(run, "mlflow.parentRunId mlflow.sourceRun"),
+  ...named(model, "model_id model_ids source_model_id modelId modelIds mlflow.modelId"),
   ...named(experiment, "experiment_id experiment_ids experimentId experimentIds"),
   ...named(swapUris, "artifact_uri artifact_location artifactUri artifactLocation root_uri rootUri"),
   ...named(swapUris, "source storage_location model_uri uri mlflow.artifactLocation"),
@@ -108,10 +113,14 @@ function swapAll(value: unknown, text: Text, swap: Swap): unknown {
 
 /** The segments of an address with other ids. */
 export function swapSegments(segments: readonly string[], swap: Swap): string[] {
-  return segments.map((segment) => {
-    if (RUN_ID.test(segment)) return swap.run(segment);
-    return MINTED_EXPERIMENT.test(segment) ? swap.experiment(segment) : segment;
-  });
+  return segments.map((segment) => swapId(segment, swap));
+}
+
+/** What is none of them stays as it is. */
+function swapId(id: string, swap: Swap): string {
+  if (RUN_ID.test(id)) return swap.run(id);
+  if (MODEL_ID.test(id)) return swap.model(id);
+  return MINTED_EXPERIMENT.test(id) ? swap.experiment(id) : id;
 }
 
 /**
@@ -133,7 +142,7 @@ export function pathBelowProxy(uri: string): string | null {
 }
 
 function swapRoot(segments: readonly string[], swap: Swap): string | null {
-  const at = runAt(segments);
+  const at = ownerAt(segments);
   const root = at < 0 ? null : swap.root(segments[at] ?? "");
   if (root !== null) return [root.replace(/\/+$/, ""), ...segments.slice(at + 2)].join("/");
   const [first = "", ...rest] = segments;

@@ -1,15 +1,16 @@
 import { artifactPathProblem } from "../../domain/artifact-path.ts";
-import { runAt, segmentsIn, segmentsOf } from "../passing/path.ts";
+import { ownerAt, segmentsIn, segmentsOf } from "../passing/path.ts";
 import { invalid } from "../refusal.ts";
 
-/** A file or directory below a run's root, by whichever of the run's ids. "" is the root itself. */
-export type ArtifactPlace = { runId: string; path: string };
+/** A file or directory below the root of a run or logged model, by whichever of its ids. "" is the root itself. */
+export type ArtifactPlace = { ownerId: string; path: string };
 
 /** Of an address below `/api/2.0/mlflow-artifacts/artifacts/`. */
 const SEGMENTS_BEFORE = 4;
 
 /**
- * What `mlflow-artifacts/artifacts/<experiment>/<run>/artifacts/<path>` names; null where that is no run's.
+ * What `mlflow-artifacts/artifacts/<experiment>/<run>/artifacts/<path>` names, or the same with `models/<model>`; null where
+ * that is of neither.
  * @throws Refusal INVALID_PARAMETER_VALUE for a path that leads elsewhere
  */
 export function readArtifactAddress(pathname: string): ArtifactPlace | null {
@@ -28,14 +29,20 @@ export function readListArtifacts(query: URLSearchParams): ArtifactPlace {
     throw invalid(
       "Missing value for required parameter 'run_id'. See the API docs for more information about request parameters.",
     );
-  return { runId, path: checked(segmentsIn(query.get("path") ?? "").join("/")) };
+  return { ownerId: runId, path: checked(segmentsIn(query.get("path") ?? "").join("/")) };
+}
+
+/** A directory of a logged model. */
+export function readModelDirectory(ownerId: string, query: URLSearchParams): ArtifactPlace {
+  const path = segmentsIn(query.get("artifact_directory_path") ?? "").join("/");
+  return { ownerId, path: checked(path) };
 }
 
 function placeOf(segments: readonly string[]): ArtifactPlace | null {
-  const at = runAt(segments);
-  const runId = segments[at];
-  if (runId === undefined) return null;
-  return { runId, path: checked(segments.slice(at + 2).join("/")) };
+  const at = ownerAt(segments);
+  const ownerId = segments[at];
+  if (ownerId === undefined) return null;
+  return { ownerId, path: checked(segments.slice(at + 2).join("/")) };
 }
 
 function checked(path: string): string {

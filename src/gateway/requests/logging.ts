@@ -10,11 +10,35 @@ import { floatRepr } from "./python.ts";
 import { tagMessage } from "./runs.ts";
 import { endpoint, isThere, missing, readJson } from "./schema.ts";
 
-/** One observation; `timestamp` in epoch milliseconds. */
-export type Metric = { key: string; value: WireNumber; timestamp: number; step: number };
+/** One observation; `timestamp` in epoch milliseconds. `model`: the one that it is of as well, where it is of any. */
+export type Metric = {
+  key: string;
+  value: WireNumber;
+  timestamp: number;
+  step: number;
+  model?: OfModel;
+};
+/** The dataset that it was observed on, where one was named. */
+export type OfModel = { modelId: string; datasetName: string | null; datasetDigest: string | null };
 
-const METRIC = { key: text, value: double, timestamp: int64, step: int64 };
-type SentMetric = { key?: string; value?: number; timestamp?: number; step?: number };
+const METRIC = {
+  key: text,
+  value: double,
+  timestamp: int64,
+  step: int64,
+  model_id: text,
+  dataset_name: text,
+  dataset_digest: text,
+};
+type SentMetric = {
+  key?: string;
+  value?: number;
+  timestamp?: number;
+  step?: number;
+  model_id?: string;
+  dataset_name?: string;
+  dataset_digest?: string;
+};
 
 const LOG_METRIC = endpoint(
   { run_id: text, run_uuid: text, ...METRIC },
@@ -25,7 +49,7 @@ const LOG_METRIC = endpoint(
   ["step", "int"],
 );
 
-/** POST runs/log-metric. `model_id` and the dataset's name are not read: what they belong to is not kept. */
+/** POST runs/log-metric */
 export function readLogMetric(body: Raw): Metric & { runId: string } {
   const { run_id, run_uuid = "", ...sent } = readJson(LOG_METRIC, body);
   return { runId: run_id || run_uuid, ...readMetric(sent, "") };
@@ -66,6 +90,9 @@ export function readDeleteTag(body: Raw): { runId: string; key: string } {
 }
 
 const MAX_METRICS = 1_000;
+/** MLflow's columns. */
+const MAX_DATASET_NAME_CHARS = 500;
+const MAX_DATASET_DIGEST_CHARS = 36;
 const MAX_PARAMS_OR_TAGS = 100;
 const MAX_ITEMS = 1_000;
 
@@ -95,7 +122,9 @@ export function readLogBatch(body: Raw): LogBatch {
   return { runId, metrics, params, tags };
 }
 
-function readMetric({ key = "", value = 0, timestamp = 0, step = 0 }: SentMetric, at: string): Metric {
+function readMetric(sent: SentMetric, at: string): Metric {
+  const { key = "", value = 0, timestamp = 0, step = 0 } = sent;
+  const { model_id: modelId = "", dataset_name: datasetName = "", dataset_digest: datasetDigest = "" } = sent;
   checkKey(key, `${at}name`);
   if (timestamp < 0)
     throw invalidValue(
@@ -104,7 +133,14 @@ function readMetric({ key = "", value = 0, timestamp = 0, step = 0 }: SentMetric
       `metric '${key}' (value=${floatRepr(value)}). Timestamp must be a nonnegative long (64-bit integer) `,
     );
   checkLength("Metric name", MAX_KEY_CHARS, key);
-  return { key, value: toWire(value), timestamp, step };
+  checkLength("dataset_name", MAX_DATASET_NAME_CHARS, datasetName);
+  checkLength("dataset_digest", MAX_DATASET_DIGEST_CHARS, datasetDigest);
+  const point = { key, value: toWire(value), timestamp, step };
+  if (modelId === "") return point;
+  return {
+    ...point,
+    model: { modelId, datasetName: datasetName || null, datasetDigest: datasetDigest || null },
+  };
 }
 
 function allHave(list: string, ...names: readonly string[]): (items: unknown) => true | string {

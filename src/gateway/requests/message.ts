@@ -48,6 +48,14 @@ export const double: Field<number> = {
   },
 };
 
+export const boolean: Field<boolean> = {
+  many: false,
+  read(value, path) {
+    if (typeof value !== "boolean") throw fault(path, value, "Please specify true or false");
+    return value;
+  },
+};
+
 /** An int64, as far as doubles tell whole numbers apart: a number or a text of one. */
 export const int64 = whole(MIN_STEP, MAX_STEP);
 

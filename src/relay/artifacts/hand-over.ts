@@ -68,9 +68,10 @@ async function note(deps: Deps, claimed: ClaimedArtifact, undone: Undone): Promi
 
 /** Null: MLflow has it. */
 async function bring(deps: Deps, claimed: ClaimedArtifact): Promise<Undone | null> {
-  const { mlflowRunId: runId, path, isRemoved } = claimed;
-  if (runId === null) return { kind: "waits", error: "its run is not in MLflow yet" };
-  const uri = await uriOf(deps, claimed, runId);
+  const { mlflowRunId: runId, modelUri, isModels, path, isRemoved } = claimed;
+  if (isModels && modelUri === null) return { kind: "waits", error: "its logged model is not in MLflow yet" };
+  if (!isModels && runId === null) return { kind: "waits", error: "its run is not in MLflow yet" };
+  const uri = modelUri ?? (await uriOf(deps, claimed, runId ?? ""));
   if (typeof uri !== "string") return uri;
   const root = servedRoot(uri);
   if (root === null) return { kind: "blocked", error: notServed(uri) };
@@ -80,7 +81,7 @@ async function bring(deps: Deps, claimed: ClaimedArtifact): Promise<Undone | nul
   }
   const put = await upload(deps, claimed, root);
   if (put !== null) return put;
-  const seen = await isThere(deps.mlflow, { runId, path, bytes: claimed.bytes });
+  const seen = await isThere(deps.mlflow, { runId, root, path, bytes: claimed.bytes });
   if (!seen.ok) return undoneBy(seen.failure);
   return seen.value ? null : { kind: "waits", error: "MLflow took it and does not show it whole" };
 }

@@ -27,13 +27,27 @@ export async function listInMlflow(
   return { ok: true, value: files };
 }
 
+/** A directory below a root of MLflow's artifact store, paths from that root. */
+export async function listStored(
+  mlflow: Deps["mlflow"],
+  root: string,
+  directory: string,
+): Promise<Result<Artifact[]>> {
+  const prefix = directory === "" ? "" : `${directory}/`;
+  const listed = await mlflow.listStored(directory === "" ? root : `${root}/${directory}`);
+  if (!listed.ok) return listed;
+  return { ok: true, value: listed.value.map((file) => ({ ...file, path: prefix + file.path })) };
+}
+
 /** Whether MLflow has a file of this size. It says nothing of the size of an empty one. */
 export async function isThere(
   mlflow: Deps["mlflow"],
-  { runId, path, bytes }: { runId: string; path: string; bytes: number },
+  { runId, root, path, bytes }: { runId: string | null; root: string; path: string; bytes: number },
 ): Promise<Result<boolean>> {
   const directory = path.split("/").slice(0, -1).join("/");
-  const listed = await listInMlflow(mlflow, runId, directory);
+  const listed = await (runId === null
+    ? listStored(mlflow, root, directory)
+    : listInMlflow(mlflow, runId, directory));
   if (!listed.ok) return listed;
   const value = listed.value.some((file) => !file.isDir && file.path === path && (file.bytes ?? 0) === bytes);
   return { ok: true, value };

@@ -1,10 +1,15 @@
+import type { Result } from "../../mlflow/failure.ts";
+import type { Artifact as InMlflow } from "../../mlflow/types.ts";
 import { type Artifact, artifactAt, listDirectory } from "../../store/artifacts/files.ts";
 import { withDeadline } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
-import { listInMlflow } from "./in-mlflow.ts";
+import { listInMlflow, listStored } from "./in-mlflow.ts";
 
-/** Whose files are meant: a stream's, a run's of MLflow's, or of both what they have together. */
-export type Files = { streamId: number | null; mlflowRunId: string | null };
+/**
+ * Whose files are meant: a stream's, a run's of MLflow's, or of both what they have together. `mlflowRoot`: in place of the
+ * run, where MLflow's artifact store has those of something else.
+ */
+export type Files = { streamId: number | null; mlflowRunId: string | null; mlflowRoot?: string | null };
 
 /** A file or directory; `own` is what the relay has of a file. */
 export type FileListed = { path: string; isDir: boolean; bytes: number | null; own: Artifact | null };
@@ -22,7 +27,7 @@ const BESIDE_MS = 2_000;
  */
 export async function listFiles(
   deps: Deps,
-  { streamId, mlflowRunId }: Files,
+  { streamId, mlflowRunId, mlflowRoot = null }: Files,
   directory: string,
 ): Promise<Listing> {
   const own =
@@ -34,8 +39,14 @@ export async function listFiles(
     ]),
   );
   const sorted = () => [...files.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
-  if (mlflowRunId === null) return { files: sorted(), mlflow: "none" };
-  const theirs = await beside(deps, mlflowRunId, directory);
+  const asked =
+    mlflowRoot !== null
+      ? listStored(deps.mlflow, mlflowRoot, directory)
+      : mlflowRunId !== null
+        ? listInMlflow(deps.mlflow, mlflowRunId, directory)
+        : null;
+  if (asked === null) return { files: sorted(), mlflow: "none" };
+  const theirs = await beside(asked);
   if (theirs === null) return { files: sorted(), mlflow: "away" };
   for (const { path, isDir, bytes } of theirs)
     if (!files.has(path) && (isDir || !own.removed?.has(path)))
@@ -44,9 +55,9 @@ export async function listFiles(
 }
 
 /** Null where MLflow does not answer with a listing. A path that it does not take has nothing in it. */
-async function beside({ mlflow }: Deps, runId: string, directory: string) {
+async function beside(asked: Promise<Result<InMlflow[]>>) {
   try {
-    const listed = await withDeadline(BESIDE_MS, listInMlflow(mlflow, runId, directory));
+    const listed = await withDeadline(BESIDE_MS, asked);
     if (listed.ok) return listed.value;
     return listed.failure.kind === "gone" || listed.failure.kind === "invalid" ? [] : null;
   } catch {

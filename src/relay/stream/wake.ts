@@ -1,13 +1,15 @@
 import { artifactsBehind } from "../../store/artifacts/hand-over.ts";
 import { behindStreams, waitingForBreaker } from "../../store/delivery/streams.ts";
 import { experimentsBehind } from "../../store/gateway/behind.ts";
+import { modelsBehind } from "../../store/gateway/models-behind.ts";
 import type { Deps } from "../deps.ts";
-import { pokeAll, sendArtifacts, sendExperiments } from "../messages.ts";
+import { pokeAll, sendArtifacts, sendExperiments, sendModels } from "../messages.ts";
 
 const MAX_WOKEN = 2_000;
 const FIRST_GROUP = 4;
 const MAX_EXPERIMENTS = 100;
 const MAX_FILES = 2_000;
+const MAX_MODELS = 100;
 
 const MAX_POKED = 5_000;
 const PAGE = 500;
@@ -15,7 +17,7 @@ const PAGE = 500;
 const HORIZON_MS = 5 * 60_000;
 
 /**
- * Slow start after an outage: experiments, and a few of the waiting trials at once, twice as many each second after; files
+ * Slow start after an outage: experiments, logged models, and a few of the waiting trials at once, twice as many each second after; files
  * go one by one by themselves. What is beyond the bounds is found by the cron.
  */
 export async function wake(deps: Pick<Deps, "db" | "trials" | "files" | "log" | "now">): Promise<number> {
@@ -23,6 +25,7 @@ export async function wake(deps: Pick<Deps, "db" | "trials" | "files" | "log" | 
   for (let second = 0, from = 0, size = FIRST_GROUP; from < ids.length; second++, from += size, size *= 2)
     await pokeAll(deps, ids.slice(from, from + size), second);
   await sendExperiments(deps, await experimentsBehind(deps.db, MAX_EXPERIMENTS));
+  await sendModels(deps, await modelsBehind(deps.db, deps.now(), MAX_MODELS));
   await sendArtifacts(deps, await artifactsBehind(deps.db, deps.now(), MAX_FILES));
   deps.log.info("waiting trials woken", { trials: ids.length });
   return ids.length;

@@ -92,6 +92,11 @@ export function familiesOf({ readings, breaker, queues, now }: Sources): Family[
         blocked: readings.artifacts.blocked ?? 0,
       }),
     ),
+    gauge(
+      "relay_logged_models_behind",
+      "Logged models of MLflow's clients that MLflow does not have as they are here.",
+      [{ value: readings.modelsBehind }],
+    ),
     gauge("relay_artifacts_behind_bytes", "The bytes of those files.", [
       { value: readings.artifacts.bytes ?? 0 },
     ]),

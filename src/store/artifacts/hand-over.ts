@@ -2,7 +2,7 @@ import { NOW_MS } from "../sql.ts";
 
 /** The files that MLflow has not heard all of, each brought there under a lease of its own. */
 
-/** A file under a lease, and the run that it goes to. */
+/** A file under a lease, and the run or logged model that it goes to. */
 export type ClaimedArtifact = {
   id: number;
   token: string;
@@ -17,9 +17,12 @@ export type ClaimedArtifact = {
   mlflowRunId: string | null;
   /** Where MLflow keeps the run's files; null while nobody has seen. */
   artifactUri: string | null;
+  isModels: boolean;
+  /** The same of the model; null while it is not in MLflow. */
+  modelUri: string | null;
 };
 
-type Row = Omit<ClaimedArtifact, "token" | "isRemoved"> & { isRemoved: 0 | 1 };
+type Row = Omit<ClaimedArtifact, "token" | "isRemoved" | "isModels"> & { isRemoved: 0 | 1; isModels: 0 | 1 };
 
 /** Takes the lease of a file that is behind and due; null where it is neither, or another has it. */
 export async function claimArtifact(
@@ -30,7 +33,7 @@ export async function claimArtifact(
 ): Promise<ClaimedArtifact | null> {
   const token = crypto.randomUUID();
   const row = await db.prepare(CLAIM).bind(id, token, ms, now).first<Row>();
-  return row && { ...row, token, isRemoved: row.isRemoved === 1 };
+  return row && { ...row, token, isRemoved: row.isRemoved === 1, isModels: row.isModels === 1 };
 }
 
 const RUN = "(select s.mlflow_run_id from streams s where s.id = artifacts.stream_id)";
@@ -39,7 +42,8 @@ const CLAIM = `
   where id = ?1 and lease_until < ${NOW_MS} and delivered_version < version and next_attempt_at <= ?4
   returning id, path, bytes, content_type as contentType, object_key as objectKey, version, attempts,
     removed_at is not null as isRemoved, ${RUN} as mlflowRunId,
-    (select r.artifact_uri from mlflow_runs r where r.mlflow_run_id = ${RUN}) as artifactUri`;
+    (select r.artifact_uri from mlflow_runs r where r.mlflow_run_id = ${RUN}) as artifactUri,
+    stream_id < 0 as isModels, (select m.mlflow_root from gateway_models m where m.n = -artifacts.stream_id) as modelUri`;
 
 type Leased = Pick<ClaimedArtifact, "id" | "token">;
 

@@ -1,7 +1,7 @@
 import { overRows } from "../sql.ts";
 import { FIRST_ID } from "./search-scope.ts";
 
-/** Ids as they are known on both sides, of many runs and experiments at once. */
+/** Ids as they are known on both sides, of many runs, experiments and logged models at once. */
 
 /** A run by the id that was asked for. The roots are where its artifacts are, null where that is not known. */
 export type RunAlias = {
@@ -19,22 +19,31 @@ export type RunAlias = {
 
 export type ExperimentAlias = { asked: string; first: string; mlflow: string | null };
 
-export type Aliases = { runs: RunAlias[]; experiments: ExperimentAlias[] };
+/** The roots as of a run. */
+export type ModelAlias = Omit<RunAlias, "streamId" | "blockedReason">;
+
+export type Aliases = { runs: RunAlias[]; experiments: ExperimentAlias[]; models: ModelAlias[] };
 
 /**
- * Those of the ids that the relay has a run or experiment of its own for; any other is the same on both sides.
+ * Those of the ids that the relay has a run, experiment or logged model of its own for; any other is the same on both sides.
  * @param side whose ids they are, where one is both the relay's id of one and MLflow's of another
  */
 export async function aliasesOf(
   db: D1Database,
-  ids: { runs: readonly string[]; experiments: readonly string[] },
+  ids: { runs: readonly string[]; experiments: readonly string[]; models: readonly string[] },
   side: "client" | "mlflow",
 ): Promise<Aliases> {
   const runs = overRows(db, RUNS, ids.runs, side);
   const experiments = overRows(db, EXPERIMENTS, ids.experiments, side);
-  const results = await db.batch<RunAlias & ExperimentAlias>([...runs, ...experiments]);
+  const models = overRows(db, MODELS, ids.models, side);
+  const results = await db.batch<RunAlias & ExperimentAlias>([...runs, ...experiments, ...models]);
   const rows = results.map((result) => result.results);
-  return { runs: rows.slice(0, runs.length).flat(), experiments: rows.slice(runs.length).flat() };
+  const beforeModels = runs.length + experiments.length;
+  return {
+    runs: rows.slice(0, runs.length).flat(),
+    experiments: rows.slice(runs.length, beforeModels).flat(),
+    models: rows.slice(beforeModels).flat(),
+  };
 }
 
 const RUNS = `
@@ -54,4 +63,11 @@ const EXPERIMENTS = `
       row_number() over (partition by a.value
         order by iif(?2 = 'client', g.id, g.mlflow_experiment_id) = a.value desc, g.created_time) as n
     from json_each(?1) a join gateway_experiments g on g.id = a.value or g.mlflow_experiment_id = a.value)
+  where n = 1`;
+
+const MODELS = `
+  select asked, first, firstRoot, mlflow, mlflowRoot from (
+    select a.value as asked, g.id as first, g.artifact_uri as firstRoot, g.mlflow_id as mlflow, g.mlflow_root as mlflowRoot,
+      row_number() over (partition by a.value order by iif(?2 = 'client', g.id, g.mlflow_id) = a.value desc) as n
+    from json_each(?1) a join gateway_models g on g.id = a.value or g.mlflow_id = a.value)
   where n = 1`;

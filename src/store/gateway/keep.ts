@@ -8,6 +8,7 @@ import { overRows } from "../sql.ts";
 import { POKE_TRUST_MS } from "../stream/leases.ts";
 import { isBuried } from "./ghosts.ts";
 import { KEEP_INPUTS, type KeptInput } from "./inputs.ts";
+import { keepingModels, type OfModels } from "./model-links.ts";
 
 /** What MLflow's clients write, kept in the journal together with the decision whether it may be. */
 
@@ -35,12 +36,18 @@ export type Kept = { isKept: boolean; pokes: Poke[]; databaseBytes: number };
  * @param how.lifecycle what the run's is by this, unless it was there before it was made; then a deleted run is written to
  *   as well
  * @param how.inputs datasets that the run was given
+ * @param how.models logged models that it has to do with
  */
 export async function keep(
   db: D1Database,
   events: readonly [JournalEvent, ...JournalEvent[]],
   now: number,
-  how: { create?: NewRun; lifecycle?: LifecycleStage; inputs?: readonly KeptInput[] } = {},
+  how: {
+    create?: NewRun;
+    lifecycle?: LifecycleStage;
+    inputs?: readonly KeptInput[];
+    models?: OfModels;
+  } = {},
 ): Promise<Kept> {
   const [{ stream, id }] = events;
   const mark = now + POKE_TRUST_MS;
@@ -64,6 +71,7 @@ export async function keep(
       (how.inputs ?? []).map(({ digest, body }) => [digest, body]),
       ...isIn,
     ),
+    ...(how.models ? keepingModels(db, how.models, { key: stream.key, eventId: id, now }) : []),
     db.prepare(TOUCH).bind(...isIn, now, isMade ? null : (how.lifecycle ?? null), Number(!isMade)),
     ...(how.lifecycle === "active" ? [db.prepare(GO_ON).bind(stream.key)] : []),
     ...(parents.length > 0 ? [touchParents] : []),

@@ -1,6 +1,7 @@
 import { and, gte, isNotNull, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { ARTIFACT_BACKLOG } from "../artifacts/hand-over.ts";
+import { MODEL_BACKLOG } from "../gateway/models-behind.ts";
 import { LAST_SEQ } from "../journal/sql.ts";
 import { syncState } from "../listing/common.ts";
 import { streams } from "../schema/index.ts";
@@ -29,6 +30,8 @@ export type Readings = {
   /** The journal's last number, and the last up to which MLflow has everything. */
   acceptedSeq: number;
   deliveredSeq: number;
+  /** Logged models that MLflow has not heard all of. */
+  modelsBehind: number;
   lastPass: { finishedAt: number; pokes: number } | null;
   databaseBytes: number;
 };
@@ -48,10 +51,11 @@ export async function readMetrics(db: D1Database): Promise<Readings> {
     db.prepare(BLOCKED),
     db.prepare(JOBS),
     db.prepare(ARTIFACT_BACKLOG),
+    db.prepare(MODEL_BACKLOG),
     db.prepare(BACKLOG),
     db.prepare(LAST_PASS),
   ]);
-  const [counters, tallies, unfinished, blocked, jobs, files, backlog, pass] = results.map(
+  const [counters, tallies, unfinished, blocked, jobs, files, models, backlog, pass] = results.map(
     (result) => result.results,
   );
   const tally = byLabel(tallies);
@@ -68,6 +72,7 @@ export async function readMetrics(db: D1Database): Promise<Readings> {
     blockedByKind: byLabel(blocked),
     jobsByState: byLabel(jobs),
     artifacts: byLabel(files),
+    modelsBehind: byLabel(models).behind ?? 0,
     backlog: events,
     oldestUndeliveredAt: oldestAt ?? null,
     acceptedSeq,

@@ -2,15 +2,16 @@ import { sql } from "drizzle-orm";
 import { index, integer, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 
 /**
- * A file of a run whose bytes came through the relay, and how far it is on its way to MLflow. A row that was removed
+ * A file of a run or logged model whose bytes came through the relay, and how far it is on its way to MLflow. A row that was removed
  * stands until MLflow has heard of it.
  */
 export const artifacts = sqliteTable(
   "artifacts",
   {
     id: integer().primaryKey({ autoIncrement: true }),
+    /** Below 0: of a logged model, by the negative of its `n`. */
     streamId: integer("stream_id").notNull(),
-    /** From the run's root. */
+    /** From the run's root, or the model's. */
     path: text().notNull(),
     bytes: integer().notNull(),
     /** In lower hex, as is `md5`, which is known where it came with the file. */

@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
-import { LIFECYCLE_STAGES, RUN_STATUSES } from "../../domain/words.ts";
+import { LIFECYCLE_STAGES, MODEL_LINKS, MODEL_STATUSES, RUN_STATUSES } from "../../domain/words.ts";
+import { metricValue } from "./journal.ts";
 
 /** What MLflow's own clients see: runs and experiments under the ids that they were given first. */
 
@@ -86,4 +87,94 @@ export const gatewayInputs = sqliteTable(
     isDelivered: integer("is_delivered").notNull().default(0),
   },
   (t) => [primaryKey({ columns: [t.streamId, t.digest] })],
+);
+
+/**
+ * A logged model that an MLflow client made, or used by its id: what it is to be, and how much of that MLflow has. `n`: its
+ * files are in `artifacts` under the negative of it.
+ */
+export const gatewayModels = sqliteTable(
+  "gateway_models",
+  {
+    n: integer().primaryKey({ autoIncrement: true }),
+    /** The id that was given first, by MLflow where it had the model first: `m-` and 32 hex digits. */
+    id: text().notNull().unique(),
+    mlflowId: text("mlflow_id"),
+    /** Where its files are for its clients, and in MLflow. */
+    artifactUri: text("artifact_uri").notNull(),
+    mlflowRoot: text("mlflow_root"),
+    /** First ids. */
+    experimentId: text("experiment_id").notNull(),
+    sourceRunId: text("source_run_id"),
+    name: text().notNull(),
+    modelType: text("model_type").notNull(),
+    status: text({ enum: MODEL_STATUSES }).notNull().default("LOGGED_MODEL_PENDING"),
+    lifecycle: text({ enum: LIFECYCLE_STAGES }).notNull().default("active"),
+    /** JSON of its tags and of its parameters, by key. */
+    tags: text().notNull().default("{}"),
+    params: text().notNull().default("{}"),
+    createdTime: integer("created_time").notNull(),
+    updatedTime: integer("updated_time").notNull(),
+    /** When its id was first used after it was made; null: its maker may never have heard of it. */
+    touchedAt: integer("touched_at"),
+    /** Of the request that made it, to tell a twin; null where it was adopted, or was found to be a ghost. */
+    createHash: text("create_hash"),
+    /** Counts its changes here, and which of them MLflow has. */
+    version: integer().notNull().default(0),
+    deliveredVersion: integer("delivered_version").notNull().default(0),
+    /** JSON of the status, lifecycle, tags and parameters that MLflow last took. */
+    sent: text(),
+    /** When MLflow was asked to make it; without `mlflowId` the answer is not known. */
+    createSentAt: integer("create_sent_at"),
+    leaseToken: text("lease_token"),
+    leaseUntil: integer("lease_until").notNull().default(0),
+    attempts: integer().notNull().default(0),
+    nextAttemptAt: integer("next_attempt_at").notNull().default(0),
+    lastError: text("last_error"),
+  },
+  (t) => [
+    index("gateway_models_mlflow").on(t.mlflowId).where(sql`${t.mlflowId} is not null`),
+    index("gateway_models_listed").on(t.experimentId, t.createdTime),
+    index("gateway_models_behind").on(t.nextAttemptAt).where(sql`${t.deliveredVersion} < ${t.version}`),
+  ],
+);
+
+/** The logged models that a run was given or made, each once a run, on their way to MLflow. */
+export const gatewayModelLinks = sqliteTable(
+  "gateway_model_links",
+  {
+    modelId: text("model_id").notNull(),
+    streamId: integer("stream_id").notNull(),
+    kind: text({ enum: MODEL_LINKS }).notNull(),
+    step: integer().notNull().default(0),
+    isDelivered: integer("is_delivered").notNull().default(0),
+  },
+  (t) => [
+    primaryKey({ columns: [t.modelId, t.streamId, t.kind] }),
+    index("gateway_model_links_run").on(t.streamId),
+  ],
+);
+
+/**
+ * A point of a run that is a model's as well. Of one model, key, time and step a run has one point, and the first stands,
+ * as in MLflow. `seq`: the event that it came with.
+ */
+export const gatewayModelPoints = sqliteTable(
+  "gateway_model_points",
+  {
+    modelId: text("model_id").notNull(),
+    key: text().notNull(),
+    timestamp: integer().notNull(),
+    step: integer().notNull(),
+    streamId: integer("stream_id").notNull(),
+    seq: integer().notNull(),
+    value: metricValue().notNull(),
+    datasetName: text("dataset_name"),
+    datasetDigest: text("dataset_digest"),
+    isDelivered: integer("is_delivered").notNull().default(0),
+  },
+  (t) => [
+    primaryKey({ columns: [t.modelId, t.key, t.timestamp, t.step, t.streamId] }),
+    index("gateway_model_points_behind").on(t.modelId, t.streamId, t.seq).where(sql`${t.isDelivered} = 0`),
+  ],
 );

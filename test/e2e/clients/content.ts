@@ -5,6 +5,7 @@ import { type MlflowReader, type Snapshot, unwrap } from "../../lib/mlflow-read.
 export type Content = {
   experiments: { name: string; lifecycle: string; tags: Record<string, string> }[];
   runs: Held[];
+  models: HeldModel[];
 };
 
 type Held = Omit<Snapshot, "runId" | "startTime" | "endTime"> & {
@@ -13,6 +14,17 @@ type Held = Omit<Snapshot, "runId" | "startTime" | "endTime"> & {
   endTime: number | string | null;
   /** The parent's name, where the tag holds the id of a run of this server. */
   parent: string | null;
+};
+
+/** A logged model; `run` by its name, `files` by their digests. */
+type HeldModel = {
+  name: string;
+  status: string;
+  run: string | null;
+  tags: Record<string, string>;
+  params: Record<string, string>;
+  points: string[];
+  files: Record<string, string>;
 };
 
 /** The trainings' own times are long past; what is later came from a clock. */
@@ -28,7 +40,9 @@ export async function contentOf(reader: MlflowReader, prefix: string): Promise<C
   const experiments = found.filter(({ name }) => name.startsWith(prefix));
   const named = (name: string) => name.replace(prefix, "…");
   const runs = await Promise.all(experiments.map((experiment) => runsOf(reader, experiment, named)));
+  const models = await Promise.all(experiments.map((experiment) => modelsOf(reader, experiment)));
   return {
+    models: sorted(models.flat()),
     experiments: sorted(
       experiments.map(({ name, lifecycleStage, tags }) => ({
         name: named(name),
@@ -55,8 +69,41 @@ async function runsOf(reader: MlflowReader, { name }: Experiment, named: (name: 
   });
 }
 
+async function modelsOf(reader: MlflowReader, { name, experimentId }: Experiment): Promise<HeldModel[]> {
+  const { runs, client } = { runs: await reader.runs(name), client: reader.client };
+  const nameOf = new Map(runs.map((run) => [run.runId, run.name]));
+  const found = unwrap(await client.searchModels({ experimentIds: [experimentId], maxResults: 50 })).items;
+  const shown = unwrap(
+    await client.searchShownModels({ experiment_ids: [experimentId], max_results: 50 }),
+  ).items;
+  const pointsOf = new Map(shown.map(({ info, data }) => [info.model_id, data.metrics]));
+  return Promise.all(
+    found.map(async (model) => ({
+      name: model.name,
+      status: model.status,
+      run:
+        model.sourceRunId === null
+          ? null
+          : (nameOf.get(model.sourceRunId) ?? `unknown: ${model.sourceRunId}`),
+      tags: toRecord(model.tags.filter(({ key }) => !key.startsWith("relay."))),
+      params: toRecord(model.params),
+      points: (pointsOf.get(model.modelId) ?? [])
+        .map(({ run_id, dataset_name = "", dataset_digest = "", ...point }) =>
+          [
+            `${point.key} #${point.step} @${point.timestamp} = ${point.value}`,
+            dataset_name,
+            dataset_digest,
+            nameOf.get(run_id ?? "") ?? run_id,
+          ].join(" "),
+        )
+        .sort(),
+      files: await reader.filesBelow(model.artifactUri),
+    })),
+  );
+}
+
 /** The same, without what comes from a clock or a machine: two trainings of the same script then have the same. */
-export function withoutClock({ experiments, runs }: Content): Content {
+export function withoutClock({ experiments, runs, models }: Content): Content {
   const held = runs.map((run) => ({
     ...run,
     name: GENERATED_NAME.test(run.name ?? "") ? "generated" : run.name,
@@ -71,7 +118,18 @@ export function withoutClock({ experiments, runs }: Content): Content {
     ),
     points: [...new Set(run.points.map(pointWithoutClock))].sort(),
   }));
-  return { experiments, runs: sorted(held) };
+  // A model's files hold its ids and when it was made.
+  const kept = models.map(({ files, run, ...model }) => ({
+    ...model,
+    run: GENERATED_NAME.test(run ?? "") ? "generated" : run,
+    points: [...new Set(model.points.map(pointWithoutClock))].sort(),
+    files: Object.fromEntries(Object.keys(files).map((path) => [path, "its bytes"])),
+  }));
+  return { experiments, runs: sorted(held), models: sorted(kept) };
+}
+
+function toRecord(pairs: readonly { key: string; value: string }[]): Record<string, string> {
+  return Object.fromEntries(pairs.map(({ key, value }) => [key, value]));
 }
 
 function time(at: number | string | null): number | string | null {

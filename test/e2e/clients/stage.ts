@@ -14,7 +14,7 @@ export const PARTS = [
   "lightning_logger",
   "host",
 ] as const;
-export type Part = (typeof PARTS)[number] | "resume";
+export type Part = (typeof PARTS)[number] | "models" | "resume";
 
 /** What a part read back, by its own words. */
 export type Noted = Record<string, unknown>;

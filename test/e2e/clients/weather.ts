@@ -12,6 +12,8 @@ type Weather = {
   begin?: () => Promise<void>;
   middle?: () => Promise<void>;
   end?: () => Promise<void>;
+  /** It lasts until all is in MLflow. */
+  untilDelivered?: boolean;
 };
 
 const SLOW_MS = 200;
@@ -33,8 +35,11 @@ const ONCE = [
 ];
 const UP = "MLflow is up";
 
-/** The trainings of one version of MLflow's client in every weather, against the same trainings without a relay. */
-export function describeClient(version: MlflowVersion): void {
+/**
+ * The trainings of one version of MLflow's client in every weather, against the same trainings without a relay.
+ * @param parts which of them
+ */
+export function describeClient(version: MlflowVersion, parts: readonly Part[] = PARTS): void {
   let lab: Lab;
   /** Between client and relay. */
   let door: FaultProxy;
@@ -47,7 +52,7 @@ export function describeClient(version: MlflowVersion): void {
     door = await FaultProxy.start(lab.relay.url);
     stage = await openStage(version, { uri: door.uri, token: lab.relay.token });
     direct = await openStage(version, { uri: lab.trackingUri });
-    for (const part of PARTS) {
+    for (const part of parts) {
       const prefix = `direct/${part}`;
       const noted = await direct.play(part, prefix);
       expected.set(part, { noted, content: withoutClock(await contentOf(lab.mlflow, prefix)) });
@@ -61,7 +66,7 @@ export function describeClient(version: MlflowVersion): void {
   });
 
   describe(`MLflow's client ${version}`, () => {
-    test.each<[string, () => Weather]>([
+    const weathers: [string, () => Weather][] = [
       [UP, () => ({})],
       ["MLflow is away from the start", () => ({ begin: () => lab.proxy.stop() })],
       [
@@ -73,25 +78,33 @@ export function describeClient(version: MlflowVersion): void {
         () => ({ begin: async () => void lab.proxy.fail({}, { kind: "stall", ms: SLOW_MS }) }),
       ],
       ["the answer to every write is lost once", () => ({ begin: async () => losing(door) })],
-    ])(
+    ];
+    if (parts.includes("models"))
+      weathers.push([
+        "every second answer to a delivery is lost",
+        () => ({ begin: async () => losingEverySecond(lab.proxy), untilDelivered: true }),
+      ]);
+
+    test.each(weathers)(
       "%s: the training neither fails nor waits, and MLflow has all of it",
       { timeout: LIMIT_MS },
       async (weather, make) => {
-        const { begin, middle, end } = make();
+        const { begin, middle, end, untilDelivered = false } = make();
         const from = door.calls.length;
         await begin?.();
         const noted = new Map<Part, Noted>();
-        for (const part of PARTS) {
+        for (const part of parts) {
           noted.set(part, await stage.play(part, `${weather}/${part}`, middle ? { middle } : {}));
           await end?.();
         }
-        await calm();
+        if (!untilDelivered) await calm();
         const calls = door.calls.slice(from).filter(({ fault }) => fault === null);
         expect(calls.filter(({ status }) => status === null || RETRIED.includes(status))).toEqual([]);
         const waited = calls.filter(({ path, ms }) => !isPassedOn(path) && (ms ?? WAIT_MS) >= WAIT_MS);
         expect(waited).toEqual([]);
         await delivered();
-        for (const part of PARTS) {
+        await calm();
+        for (const part of parts) {
           const prefix = `${weather}/${part}`;
           const content = await contentOf(lab.mlflow, prefix);
           const shown = await contentOf(new MlflowReader(lab.relay.url, lab.relay.token), prefix);
@@ -104,25 +117,27 @@ export function describeClient(version: MlflowVersion): void {
       },
     );
 
-    test("a run that ended goes on by either of its ids, also while MLflow is away", {
-      timeout: LIMIT_MS,
-    }, async () => {
-      const parent = async (experiment: string) => {
-        const runs = await lab.mlflow.runs(experiment);
-        return runs.find(({ name }) => name === "parent");
-      };
-      const [here, there] = [await parent(`${UP}/fluent`), await parent("direct/fluent")];
-      await lab.proxy.stop();
-      const ids = [here?.tags["relay.run_id"], here?.runId];
-      const noted = await stage.play("resume", `${UP}/fluent`, { given: ids });
-      const given = [there?.runId, there?.runId];
-      expect(noted).toEqual(await direct.play("resume", "direct/fluent", { given }));
-      await calm();
-      await delivered();
-      expect(withoutClock(await contentOf(lab.mlflow, `${UP}/fluent`))).toEqual(
-        withoutClock(await contentOf(lab.mlflow, "direct/fluent")),
-      );
-    });
+    test.runIf(parts.includes("fluent"))(
+      "a run that ended goes on by either of its ids, also while MLflow is away",
+      { timeout: LIMIT_MS },
+      async () => {
+        const parent = async (experiment: string) => {
+          const runs = await lab.mlflow.runs(experiment);
+          return runs.find(({ name }) => name === "parent");
+        };
+        const [here, there] = [await parent(`${UP}/fluent`), await parent("direct/fluent")];
+        await lab.proxy.stop();
+        const ids = [here?.tags["relay.run_id"], here?.runId];
+        const noted = await stage.play("resume", `${UP}/fluent`, { given: ids });
+        const given = [there?.runId, there?.runId];
+        expect(noted).toEqual(await direct.play("resume", "direct/fluent", { given }));
+        await calm();
+        await delivered();
+        expect(withoutClock(await contentOf(lab.mlflow, `${UP}/fluent`))).toEqual(
+          withoutClock(await contentOf(lab.mlflow, "direct/fluent")),
+        );
+      },
+    );
   });
 
   async function calm(): Promise<void> {
@@ -157,4 +172,15 @@ function losing(door: FaultProxy): void {
     return body !== "" && !ONCE.includes(path) && times % 2 === 1;
   };
   door.fail({ when: isLost }, FAULTS.cut);
+}
+
+/** Of the calls to one address every second gets through with its answer. */
+function losingEverySecond(proxy: FaultProxy): void {
+  const seen = new Map<string, number>();
+  const isLost = ({ path, body }: { path: string; body: string }) => {
+    const times = (seen.get(path) ?? 0) + 1;
+    seen.set(path, times);
+    return body !== "" && times % 2 === 1;
+  };
+  proxy.fail({ when: isLost }, FAULTS.cut);
 }

@@ -1,7 +1,7 @@
 /** One request of the transcript. In a body or query `@name` stands for an id that an earlier answer gave. */
 export type Ask = {
-  method: "GET" | "POST";
-  /** Without its prefix: `runs/create`. */
+  method: "GET" | "POST" | "PATCH" | "DELETE";
+  /** Without its prefix: `runs/create`. Ids may stand in it too. */
   path: string;
   query: Query;
   /** A text is sent as it is. */
@@ -28,6 +28,11 @@ export function post(path: string, body: unknown, more: More = {}): Ask {
 
 export function get(path: string, query: Query = {}, more: More = {}): Ask {
   return { method: "GET", path, query, contentType: null, prefix: PREFIX, ...more };
+}
+
+/** By any method, with a body where there is one. */
+export function send(method: Ask["method"], path: string, body?: unknown): Ask {
+  return { ...post(path, body), method, contentType: body === undefined ? null : "application/json" };
 }
 
 /** What MLflow's page in the browser asks. */

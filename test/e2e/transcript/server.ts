@@ -6,7 +6,12 @@ export type Answer = { status: number; type: string; body: unknown };
 const GENERATED_NAME = /^[a-z]+-[a-z]+-\d{1,4}$/;
 /** Beside its words an error of MLflow's newest says what class it is of, and an experiment in which workspace it is. */
 const LEFT_OUT = new Set(["sqlstate", "error_class", "workspace"]);
-const TIMES = new Set(["creation_time", "last_update_time"]);
+const TIMES = new Set([
+  "creation_time",
+  "last_update_time",
+  "creation_timestamp_ms",
+  "last_updated_timestamp_ms",
+]);
 /** An infinity is kept by MLflow's database as the greatest double. */
 const INFINITIES = new Map([
   [Number.MAX_VALUE, "Infinity"],
@@ -21,7 +26,7 @@ const DATABASE = /(?<=already exists\.) Error: .*$/s;
 const ONLY_DATABASE = /^\((?:raised as|sqlite3\.).*$/s;
 /** Where a message names an experiment. */
 const NAMED = /(?<=experiment |with id |id=|ID ')\d+(?![\w.])/g;
-const RUN_ID = /[0-9a-f]{32}/g;
+const RUN_ID = /(?:m-)?[0-9a-f]{32}/g;
 const ARTIFACTS = /^mlflow-artifacts:\/(\d+)/;
 
 type Send = (
@@ -58,7 +63,7 @@ export class Server {
     const given = new URLSearchParams();
     for (const [name, values] of Object.entries(query))
       for (const value of [values].flat()) given.append(name, this.#withIds(value));
-    return `${prefix}${path}${given.size === 0 ? "" : `?${given}`}`;
+    return `${prefix}${this.#withIds(path)}${given.size === 0 ? "" : `?${given}`}`;
   }
 
   #bodyOf(body: unknown): string {
@@ -113,9 +118,14 @@ function byKey(items: unknown[]): unknown[] {
 function idIn(body: unknown): string | null {
   if (typeof body !== "object" || body === null) return null;
   if ("experiment_id" in body && typeof body.experiment_id === "string") return body.experiment_id;
-  if (!("run" in body) || typeof body.run !== "object" || body.run === null || !("info" in body.run))
-    return null;
-  const { info } = body.run;
-  if (typeof info !== "object" || info === null || !("run_id" in info)) return null;
-  return typeof info.run_id === "string" ? info.run_id : null;
+  if ("model" in body) return infoIn(body.model, "model_id");
+  return "run" in body ? infoIn(body.run, "run_id") : null;
+}
+
+function infoIn(made: unknown, name: string): string | null {
+  if (typeof made !== "object" || made === null || !("info" in made)) return null;
+  const { info } = made;
+  if (typeof info !== "object" || info === null) return null;
+  const found = Object.entries(info).find(([field]) => field === name)?.[1];
+  return typeof found === "string" ? found : null;
 }

@@ -34,7 +34,12 @@ test.each<[Partial<Raw>, unknown]>([
   [{ value: "1e400" }, { value: "Infinity" }],
   [{ value: " 1_0.5e1 " }, { value: 105 }],
   [{ value: -0 }, { value: 0 }],
-  [{ model_id: "m-1", dataset_name: "d" }, {}],
+  [
+    { model_id: "m-1", dataset_name: "d" },
+    { model: { modelId: "m-1", datasetName: "d", datasetDigest: null } },
+  ],
+  // A dataset is of the points of models only.
+  [{ model_id: "", dataset_name: "d" }, {}],
   [{ key: "é/ a.b-c:d_1" }, { key: "é/ a.b-c:d_1" }],
   [{ key: "k\n" }, { key: "k\n" }],
   [{ run_id: undefined }, missing("run_id")],
@@ -178,7 +183,15 @@ test.each<[string, Partial<Raw>, unknown]>([
       tags: [{ key: "t", value: "v".repeat(9000) }],
     },
     {
-      metrics: [{ key: "m", value: "NaN", timestamp: 5, step: 2 }],
+      metrics: [
+        {
+          key: "m",
+          value: "NaN",
+          timestamp: 5,
+          step: 2,
+          model: { modelId: "x", datasetName: null, datasetDigest: null },
+        },
+      ],
       params: [{ key: "p", value: "" }],
       tags: [{ key: "t", value: "v".repeat(8000) }],
     },

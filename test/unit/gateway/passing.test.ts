@@ -14,12 +14,20 @@ const OWN = "a".repeat(32);
 const THEIRS = "b".repeat(32);
 const OTHER = "c".repeat(32);
 const EXPERIMENT = "912345678901234567";
+const MODEL = `m-${"d".repeat(32)}`;
+const THEIR_MODEL = `m-${"e".repeat(32)}`;
 
 /** As to MLflow: its run is where no path of ids would lead to. */
 const swap: Swap = {
   run: (id) => (id === OWN ? THEIRS : id),
   experiment: (id) => (id === EXPERIMENT ? "7" : id),
-  root: (id) => (id === OWN ? `mlflow-artifacts:/team/x/${THEIRS}/artifacts` : null),
+  model: (id) => (id === MODEL ? THEIR_MODEL : id),
+  root: (id) =>
+    id === OWN
+      ? `mlflow-artifacts:/team/x/${THEIRS}/artifacts`
+      : id === MODEL
+        ? `mlflow-artifacts:/team/x/models/${THEIR_MODEL}/artifacts`
+        : null,
 };
 
 describe("ids in JSON", () => {
@@ -65,6 +73,30 @@ describe("ids in JSON", () => {
       "addresses with a server",
       { source: `mlflow-artifacts://relay:80/${EXPERIMENT}/models/m-1/artifacts` },
       { source: "mlflow-artifacts:/7/models/m-1/artifacts" },
+    ],
+    [
+      "logged models by their fields",
+      {
+        model_id: MODEL,
+        models: [{ model_id: MODEL, step: 0 }],
+        trace_metadata: { "mlflow.modelId": MODEL },
+      },
+      {
+        model_id: THEIR_MODEL,
+        models: [{ model_id: THEIR_MODEL, step: 0 }],
+        trace_metadata: { "mlflow.modelId": THEIR_MODEL },
+      },
+    ],
+    ["addresses of logged models", { source: `models:/${MODEL}` }, { source: `models:/${THEIR_MODEL}` }],
+    [
+      "addresses of their files",
+      { artifact_uri: `mlflow-artifacts:/${EXPERIMENT}/models/${MODEL}/artifacts/MLmodel` },
+      { artifact_uri: `mlflow-artifacts:/team/x/models/${THEIR_MODEL}/artifacts/MLmodel` },
+    ],
+    [
+      "what is called as a model's id is no id",
+      { model_id: "iris", name: MODEL },
+      { model_id: "iris", name: MODEL },
     ],
     [
       "addresses in a text of JSON",

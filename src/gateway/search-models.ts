@@ -1,0 +1,89 @@
+import type { Deps } from "../relay/deps.ts";
+import { SearchRefusal } from "../search/refusal.ts";
+import { modelFilter } from "../search/search.ts";
+import { aliasesOf } from "../store/gateway/aliases.ts";
+import { pointsOf } from "../store/gateway/model-links.ts";
+import { findModels, knownModels } from "../store/gateway/search-models.ts";
+import { withDeadline } from "../waiting.ts";
+import { modelOf } from "./answers/model.ts";
+import { pageAnswer } from "./answers/page.ts";
+import { withFirstIds, withKnownIds } from "./ids.ts";
+import { checkTerms, compareModels, type Sortable } from "./model-order.ts";
+import { swapField } from "./passing/swap.ts";
+import { invalid } from "./refusal.ts";
+import type { SearchModels } from "./requests/search-models.ts";
+import { theirModels } from "./their-models.ts";
+
+/** Who asks waits so long for what only MLflow has. */
+const BESIDE_MS = 1_000;
+/** Says of an answer that MLflow may have models that fit, which could not be asked for. */
+const PARTIAL_HEADER = "x-relay-partial";
+
+/**
+ * The answer to `logged-models/search`: the relay's own, and while MLflow is there those that only it has.
+ * @throws Refusal INVALID_PARAMETER_VALUE
+ */
+export async function searchModels(deps: Deps, asked: SearchModels): Promise<object> {
+  checkTerms(asked.terms);
+  const firstFilter = await withFirstIds(deps, (swap) => swapField("filter", asked.filter, swap));
+  const clauses = read(() => modelFilter(firstFilter));
+  const { experiments } = await aliasesOf(
+    deps.db,
+    { runs: [], models: [], experiments: asked.experimentIds },
+    "client",
+  );
+  const firstIds = new Map(experiments.map(({ asked: id, first }) => [id, first]));
+  const ids = [...new Set(asked.experimentIds.map((id) => firstIds.get(id) ?? id))];
+  const [all, theirs] = await Promise.all([
+    findModels(deps.db, ids, clauses, asked.datasets),
+    beside(deps, asked),
+  ]);
+  // MLflow shows more of what it had first.
+  const shownThere = new Set(theirs?.map(({ info }) => info.model_id));
+  const own = all.filter(({ id }) => !shownThere.has(id));
+  const points = Map.groupBy(
+    await pointsOf(
+      deps.db,
+      own.map(({ id }) => id),
+    ),
+    ({ modelId }) => modelId,
+  );
+  const found: Sortable[] = [
+    ...own.map((model) => modelOf(model, points.get(model.id) ?? [])),
+    ...(theirs ?? []),
+  ];
+  found.sort(compareModels(asked.terms));
+  const end = asked.offset + asked.maxResults;
+  const answer = pageAnswer("models", found.slice(asked.offset, end), end < found.length ? end : null);
+  return theirs === null ? Response.json(answer, { headers: { [PARTIAL_HEADER]: "true" } }) : answer;
+}
+
+/** Null where MLflow does not tell in time. */
+async function beside(deps: Deps, asked: SearchModels): Promise<Sortable[] | null> {
+  if (await deps.guard.held()) return null;
+  try {
+    const request = await withKnownIds(deps, (swap) => ({
+      experimentIds: asked.experimentIds.map((id) => swap.experiment(id)),
+      filter: swapField("filter", asked.filter, swap),
+    }));
+    const wanted = asked.offset + asked.maxResults + 1;
+    const found = await withDeadline(BESIDE_MS, theirModels(deps, { ...asked, ...request }, wanted));
+    if (found === null) return null;
+    const known = await knownModels(
+      deps.db,
+      found.map(({ info }) => info.model_id),
+    );
+    return found.filter(({ info }) => !known.has(info.model_id));
+  } catch {
+    return null;
+  }
+}
+
+function read<T>(search: () => T): T {
+  try {
+    return search();
+  } catch (error) {
+    if (error instanceof SearchRefusal) throw invalid(error.message);
+    throw error;
+  }
+}

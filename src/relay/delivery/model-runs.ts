@@ -1,0 +1,122 @@
+import { fromWire } from "../../domain/values.ts";
+import type { Failure } from "../../mlflow/failure.ts";
+import { isAway } from "../../mlflow/failure.ts";
+import { bury } from "../../store/delivery/dead-letters.ts";
+import {
+  type LinkBehind,
+  linksBehind,
+  markLink,
+  markPoints,
+  type PointBehind,
+  pointsBehind,
+  runsWaitedFor,
+} from "../../store/gateway/model-links-behind.ts";
+import type { Deps } from "../deps.ts";
+import { sendPokes } from "../messages.ts";
+import type { Part } from "./bringing.ts";
+import type { PlacedModel } from "./model-place.ts";
+
+/** What one turn brings of each; a repeat of more points than a hundred takes old servers long. */
+const MAX_LINKS = 20;
+const MAX_POINTS = 100;
+const MAX_HELPINGS = 10;
+/** How soon to look again for runs that are on their way. */
+const RUNS_MS = 2_000;
+
+type Model = Pick<PlacedModel, "id" | "mlflowId">;
+
+/** Tells MLflow which runs a model was given to or made by, and which of their points are its own as well. */
+export async function bringRuns(deps: Deps, model: Model): Promise<Part> {
+  const links = await linksBehind(deps.db, model.id, MAX_LINKS);
+  for (const link of links) {
+    if (link.mlflowRunId === null) return waitFor(deps, [link.streamId]);
+    const told = await tell(deps, model, link, link.mlflowRunId);
+    if (!told.ok) return told;
+    await markLink(deps.db, model.id, link);
+  }
+  if (links.length === MAX_LINKS) return MORE;
+  for (let helping = 0; helping < MAX_HELPINGS; helping++) {
+    const points = await pointsBehind(deps.db, model.id, MAX_POINTS);
+    if (points.length === 0) return rest(deps, model);
+    const sent = await send(deps, model, points);
+    if (!sent.ok) return sent;
+    await markPoints(deps.db, points);
+  }
+  return MORE;
+}
+
+const MORE: Part = { ok: false, failure: null, ms: 0, error: "there is more to come" };
+
+async function rest(deps: Deps, { id }: Model): Promise<Part> {
+  const streams = await runsWaitedFor(deps.db, id, MAX_LINKS);
+  return streams.length === 0 ? { ok: true, value: undefined } : waitFor(deps, streams);
+}
+
+async function waitFor(deps: Deps, streams: readonly number[]): Promise<Part> {
+  await sendPokes(
+    deps,
+    streams.map((streamId) => ({ streamId, urgent: true })),
+  );
+  return { ok: false, failure: null, ms: RUNS_MS, error: "a run of it is not in MLflow yet" };
+}
+
+async function tell(
+  { writes }: Deps,
+  { mlflowId: modelId }: Model,
+  { kind, step }: LinkBehind,
+  runId: string,
+): Promise<Part> {
+  const told =
+    kind === "input"
+      ? await writes.logInput({ runId, input: { model_id: modelId } })
+      : await writes.logOutput({ runId, modelId, step });
+  return told.ok || told.failure.kind === "duplicate" ? { ok: true, value: undefined } : told;
+}
+
+/** Points all of one run. Where MLflow refuses one of them the others go on. */
+async function send(deps: Deps, model: Model, points: readonly PointBehind[]): Promise<Part> {
+  const [first] = points;
+  if (!first) return { ok: true, value: undefined };
+  const sent = await deps.writes.logModelMetrics(
+    first.mlflowRunId,
+    points.map((point) => metricOf(point, model.mlflowId)),
+  );
+  if (sent.ok) return sent;
+  const { failure } = sent;
+  if (isAway(failure) || failure.kind === "gone") return sent;
+  if (points.length === 1) return settled(deps, first, failure);
+  for (const point of points) {
+    const alone = await send(deps, model, [point]);
+    if (!alone.ok) return alone;
+  }
+  return { ok: true, value: undefined };
+}
+
+/** The model has a point there already, or MLflow will never take this one. */
+async function settled(deps: Deps, point: PointBehind, failure: Failure): Promise<Part> {
+  if (failure.kind !== "duplicate") {
+    const { streamId, mlflowRunId: _, ...item } = point;
+    await bury(deps.db, {
+      streamId,
+      kind: "metric",
+      item: JSON.stringify(item),
+      reason: `${failure.code ?? failure.status ?? "MLflow"}: ${failure.message}`,
+      mlflowStatus: failure.status,
+      mlflowCode: failure.code,
+      createdAt: deps.now(),
+    });
+  }
+  return { ok: true, value: undefined };
+}
+
+function metricOf({ key, value, timestamp, step, datasetName, datasetDigest }: PointBehind, modelId: string) {
+  return {
+    key,
+    value: fromWire(value),
+    timestamp,
+    step,
+    modelId,
+    ...(datasetName === null ? {} : { datasetName }),
+    ...(datasetDigest === null ? {} : { datasetDigest }),
+  };
+}

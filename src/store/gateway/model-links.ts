@@ -1,0 +1,99 @@
+import type { ModelLink } from "../../domain/words.ts";
+import { overRows } from "../sql.ts";
+import { CHANGED } from "./models.ts";
+
+/** What a run has to do with logged models: those that it was given or made, and its points that are theirs as well. */
+
+/** `modelId`: the first one, of a model that the relay has. */
+export type KeptLink = { modelId: string; kind: ModelLink; step: number };
+
+/** Values as stored; `timestamp` in epoch milliseconds. */
+export type ModelPoint = {
+  modelId: string;
+  key: string;
+  timestamp: number;
+  step: number;
+  value: number | string;
+  datasetName: string | null;
+  datasetDigest: string | null;
+};
+
+/** What a request says of models beside its event. */
+export type OfModels = { links: readonly KeptLink[]; points: readonly ModelPoint[] };
+
+const WITH_EVENT = "join streams s on s.key = ?2 join events e on e.stream_id = s.id and e.event_id = ?3";
+
+const KEEP_LINKS = `
+  insert into gateway_model_links (stream_id, model_id, kind, step)
+  select s.id, said.value ->> 0, said.value ->> 1, said.value ->> 2
+  from json_each(?1) said ${WITH_EVENT} where true on conflict do nothing`;
+
+const KEEP_POINTS = `
+  insert into gateway_model_points (stream_id, seq, model_id, key, timestamp, step, value, dataset_name, dataset_digest)
+  select s.id, e.seq, said.value ->> 0, said.value ->> 1, said.value ->> 2, said.value ->> 3, said.value ->> 4,
+    said.value ->> 5, said.value ->> 6
+  from json_each(?1) said ${WITH_EVENT} where true on conflict do nothing`;
+
+const KEPT = `
+  update gateway_models set ${CHANGED}
+  where id in (select value from json_each(?1))
+    and exists (select 1 from events e join streams s on s.id = e.stream_id where s.key = ?3 and e.event_id = ?4)`;
+
+/** The statements that keep it with an event of a stream, if that is kept. */
+export function keepingModels(
+  db: D1Database,
+  { links, points }: OfModels,
+  { key, eventId, now }: { key: string; eventId: string; now: number },
+): D1PreparedStatement[] {
+  const ids = modelsOf({ links, points });
+  if (ids.length === 0) return [];
+  return [
+    ...overRows(
+      db,
+      KEEP_LINKS,
+      links.map(({ modelId, kind, step }) => [modelId, kind, step]),
+      key,
+      eventId,
+    ),
+    ...overRows(db, KEEP_POINTS, points.map(pointRow), key, eventId),
+    db.prepare(KEPT).bind(JSON.stringify(ids), now, key, eventId),
+  ];
+}
+
+/** The models that it is about. */
+export function modelsOf({ links, points }: OfModels): string[] {
+  return [...new Set([...links, ...points].map(({ modelId }) => modelId))];
+}
+
+function pointRow(point: ModelPoint) {
+  const { modelId, key, timestamp, step, value, datasetName, datasetDigest } = point;
+  return [modelId, key, timestamp, step, value, datasetName, datasetDigest];
+}
+
+/** The models of a run, in the order in which they came. */
+export async function linksOf(db: D1Database, streamId: number): Promise<KeptLink[]> {
+  const query = `select model_id as modelId, kind, step from gateway_model_links where stream_id = ?1 order by rowid`;
+  return (await db.prepare(query).bind(streamId).all<KeptLink>()).results;
+}
+
+/** A model's point as it is shown; `runId`: the run's first id. */
+export type ShownPoint = ModelPoint & { runId: string };
+
+/** More points of models are not shown in one answer. */
+export const MAX_SHOWN_POINTS = 50_000;
+
+/** The points of models, by model and key, in order of time. */
+export async function pointsOf(db: D1Database, modelIds: readonly string[]): Promise<ShownPoint[]> {
+  const { results } = await db
+    .prepare(POINTS)
+    .bind(JSON.stringify(modelIds), MAX_SHOWN_POINTS)
+    .all<ShownPoint>();
+  return results;
+}
+
+const POINTS = `
+  select p.model_id as modelId, p.key, p.timestamp, p.step, p.value, p.dataset_name as datasetName,
+    p.dataset_digest as datasetDigest, g.run_id as runId
+  from gateway_model_points p join gateway_runs g on g.stream_id = p.stream_id
+  where p.model_id in (select value from json_each(?1))
+  order by p.model_id, p.key, p.timestamp, p.step limit ?2`;

@@ -1,0 +1,83 @@
+import { type SQL, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { compared } from "../../search/conditions.ts";
+import type { Clause } from "../../search/filter.ts";
+import { numberOf } from "../../search/source.ts";
+import { type GatewayModel, isGhostModel, MODEL_COLUMNS, type ModelRow, readModel } from "./models.ts";
+
+/** Only points with one of these datasets count; without a digest whichever has the name. */
+export type DatasetAsked = { name: string; digest: string | null };
+
+/** More models of its own the relay does not sort for one search. */
+const MAX_FOUND = 2_000;
+
+const ATTRIBUTES: Readonly<Record<string, SQL>> = {
+  name: sql`m.name`,
+  model_id: sql`m.id`,
+  model_type: sql`m.model_type`,
+  source_run_id: sql`m.source_run_id`,
+  experiment_id: sql`m.experiment_id`,
+  artifact_location: sql`m.artifact_uri`,
+  creation_timestamp_ms: sql`m.created_time`,
+  last_updated_timestamp_ms: sql`m.updated_time`,
+};
+
+/** The relay's models in some of its experiments that fit a filter, the latest first. */
+export async function findModels(
+  db: D1Database,
+  experimentIds: readonly string[],
+  clauses: readonly Clause[],
+  datasets: readonly DatasetAsked[],
+): Promise<GatewayModel[]> {
+  const onDatasets = datasetCondition(datasets);
+  const isMetricAsked = clauses.some(({ subject }) => subject.entity === "metric");
+  const conditions = [
+    sql`m.experiment_id in (select value from json_each(${JSON.stringify(experimentIds)}))`,
+    sql`m.lifecycle = 'active' and not ${sql.raw(isGhostModel("m"))}`,
+    ...clauses.map((clause) => conditionOn(clause, onDatasets)),
+    ...(onDatasets && !isMetricAsked ? [withPoint(onDatasets)] : []),
+  ];
+  const rows = await drizzle(db).all<ModelRow>(sql`
+    select ${sql.raw(MODEL_COLUMNS)} from gateway_models m where ${sql.join(conditions, sql` and `)}
+    order by m.created_time desc, m.id limit ${MAX_FOUND}`);
+  return rows.map(readModel);
+}
+
+function conditionOn({ subject, comparator, value }: Clause, onDatasets: SQL | null): SQL {
+  const test = (given: SQL) => compared(given, comparator, value);
+  switch (subject.entity) {
+    case "attribute":
+      return test(ATTRIBUTES[subject.attribute.name] ?? sql`null`);
+    case "metric": {
+      const point = sql`p.key = ${subject.key} and ${test(numberOf(sql`p.value`, sql`0`))}`;
+      return withPoint(onDatasets ? sql`${point} and ${onDatasets}` : point);
+    }
+    case "tag":
+      return test(sql`(select value from json_each(m.tags) where key = ${subject.key})`);
+    default:
+      return test(sql`(select value from json_each(m.params) where key = ${subject.key})`);
+  }
+}
+
+function withPoint(condition: SQL): SQL {
+  return sql`exists (select 1 from gateway_model_points p where p.model_id = m.id and ${condition})`;
+}
+
+function datasetCondition(datasets: readonly DatasetAsked[]): SQL | null {
+  if (datasets.length === 0) return null;
+  const asked = JSON.stringify(datasets.map(({ name, digest }) => [name, digest]));
+  return sql`exists (select 1 from json_each(${asked}) d where d.value ->> 0 = p.dataset_name
+    and coalesce(d.value ->> 1, p.dataset_digest) is p.dataset_digest)`;
+}
+
+/** Which of MLflow's models the relay knows more of, of those with these ids: its own, and what is still to go there. */
+export async function knownModels(db: D1Database, mlflowIds: readonly string[]): Promise<Set<string>> {
+  const { results } = await db
+    .prepare(
+      `select mlflow_id as id from gateway_models where mlflow_id in (select value from json_each(?1))
+         and (id <> mlflow_id or delivered_version < version)`,
+    )
+    .bind(JSON.stringify(mlflowIds))
+    .all<{ id: string }>();
+  return new Set(results.map(({ id }) => id));
+}
