@@ -54,19 +54,7 @@ type Query = Asked<(typeof curves)["contracts"]["readCurves"]>["query"];
 /** What an answer about them depends on. */
 function marksOf({ trials, runs }: Sources, now: number): unknown[] {
   const isOpen = (status: string) => status === "RUNNING" || status === "SCHEDULED";
-  return [
-    trials.map(({ id, lastSeq, hasFinals, prunedSeq, status }) => [
-      id,
-      lastSeq,
-      hasFinals,
-      prunedSeq,
-      status,
-    ]),
-    runs.map(({ runId, status, syncedAt }) => [
-      runId,
-      isOpen(status) ? Math.floor(now / FRESH_MS) : syncedAt,
-    ]),
-  ];
+  return [trials, runs.map((run) => [run, isOpen(run.status) ? Math.floor(now / FRESH_MS) : null])];
 }
 
 /** Whole curves, or a part of them. Those of trials that were pruned, and of runs, are read from MLflow. */

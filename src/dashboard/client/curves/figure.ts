@@ -26,7 +26,8 @@ const number = new Intl.NumberFormat("en", { maximumSignificantDigits: 6 });
 export class CurveFigure {
   readonly key: string;
   readonly element: HTMLElement;
-  readonly #chart: Chart;
+  /** Made once it is in view: of a thousand metrics few are. */
+  #chart: Chart | null = null;
   readonly #plot = el("div", { className: "plot", tabIndex: 0 });
   readonly #notes = el("small");
   readonly #readout = el("output", { className: "readout" });
@@ -74,13 +75,6 @@ export class CurveFigure {
     );
     this.element.dataset.key = key;
     this.#plot.addEventListener("keydown", (event) => this.#pressed(event));
-    this.#chart = new Chart(this.#plot, {
-      zoom: onZoom,
-      cursor: (readout) => this.#read(readout),
-      drawn: () => {
-        this.element.dataset.range = JSON.stringify(this.#chart.range);
-      },
-    });
   }
 
   draw(shown: { source: Source; curve: HeldCurve }[], state: CurvesState): void {
@@ -91,13 +85,20 @@ export class CurveFigure {
       const smoothed = state.smoothing > 0 ? smooth(line.xs, line.ys, state.smoothing) : null;
       return { ...source, drawn: line, smoothed };
     });
+    this.#chart ??= new Chart(this.#plot, {
+      zoom: this.#onZoom,
+      cursor: (readout) => this.#read(readout),
+      drawn: () => {
+        this.element.dataset.range = JSON.stringify(this.#chart?.range);
+      },
+    });
     this.#chart.draw(lines, state);
     this.#say(lines);
     if (!this.#table.hidden) this.#fillTable();
   }
 
   close(): void {
-    this.#chart.close();
+    this.#chart?.close();
     this.element.remove();
   }
 
@@ -149,7 +150,8 @@ export class CurveFigure {
   }
 
   #pressed(event: KeyboardEvent): void {
-    const range = this.#chart.range;
+    const chart = this.#chart;
+    const range = chart?.range;
     if (!range || event.ctrlKey || event.metaKey || event.altKey) return;
     const [from, to] = range;
     const width = to - from;
@@ -159,8 +161,8 @@ export class CurveFigure {
       this.#onZoom([middle - (width * by) / 2, middle + (width * by) / 2]);
     };
     const actions: Readonly<Record<string, () => void>> = {
-      ArrowLeft: () => (event.shiftKey ? moved(-PAN) : this.#chart.step(-1)),
-      ArrowRight: () => (event.shiftKey ? moved(PAN) : this.#chart.step(1)),
+      ArrowLeft: () => (event.shiftKey ? moved(-PAN) : chart.step(-1)),
+      ArrowRight: () => (event.shiftKey ? moved(PAN) : chart.step(1)),
       "+": () => scaled(ZOOM),
       "=": () => scaled(ZOOM),
       "-": () => scaled(1 / ZOOM),
@@ -182,7 +184,7 @@ export class CurveFigure {
   }
 
   #savePicture(): void {
-    const canvas = this.#chart.canvas;
+    const canvas = this.#chart?.canvas;
     if (!canvas) return;
     const sources = this.#shown.map(({ source }) => source);
     picture(this.#plot, canvas, this.key, sources).toBlob((blob) => {

@@ -4,7 +4,7 @@ import { duration, Time } from "../../parts/time.tsx";
 
 const TEXT_CHARS = 20_000;
 
-/** What a trial is, when it was, and why it ended badly if it did. */
+/** What a trial is, and where it belongs. */
 export function TrialHead({ trial, mlflowUrl }: { trial: TrialFacts; mlflowUrl: string | null }) {
   const { model_run_id: modelRun, trial_id: id, run_name: name, spectral_norm: spectral } = trial;
   return (
@@ -30,56 +30,6 @@ export function TrialHead({ trial, mlflowUrl }: { trial: TrialFacts; mlflowUrl: 
           </a>
         )}
       </div>
-      <div class="panel">
-        <dl class="facts">
-          <dt>Started</dt>
-          <dd>
-            <Time at={trial.started_at} />
-          </dd>
-          <dt>Ended</dt>
-          <dd>
-            <Time at={trial.ended_at} />
-            {trial.lost_contact_at !== null && " (its trainer was last heard then)"}
-          </dd>
-          {durationOf(trial) !== null && (
-            <>
-              <dt>Took</dt>
-              <dd>{duration(durationOf(trial) ?? 0)}</dd>
-            </>
-          )}
-          {trial.rank !== null && (
-            <>
-              <dt>Rank</dt>
-              <dd>{trial.rank}</dd>
-            </>
-          )}
-          <dt>Experiment</dt>
-          <dd>
-            {trial.mlflow_experiment_id === null ? (
-              (trial.experiment_name ?? <span class="none">–</span>)
-            ) : (
-              <a href={`/experiments/${encodeURIComponent(trial.mlflow_experiment_id)}`}>
-                {trial.experiment_name ?? trial.mlflow_experiment_id}
-              </a>
-            )}
-          </dd>
-          <dt>Run in MLflow</dt>
-          <dd>
-            {trial.mlflow_run_id === null ? (
-              <span class="none">none yet</span>
-            ) : (
-              <a class="mono" href={`/runs/${encodeURIComponent(trial.mlflow_run_id)}`}>
-                {trial.mlflow_run_id}
-              </a>
-            )}
-          </dd>
-          <dt>Id</dt>
-          <dd class="mono" data-copy={trial.id}>
-            {trial.id}{" "}
-          </dd>
-        </dl>
-      </div>
-      <WhyItFailed fields={trial.fields} />
       {trial.unreadable !== null && (
         <p class="problem" role="alert">
           Part of this trial ({trial.unreadable.part}) cannot be read here: {trial.unreadable.reason}
@@ -89,13 +39,70 @@ export function TrialHead({ trial, mlflowUrl }: { trial: TrialFacts; mlflowUrl: 
   );
 }
 
+/** When it was, and where it is. */
+export function TrialTimes({ trial }: { trial: TrialFacts }) {
+  const took = durationOf(trial);
+  return (
+    <div class="panel">
+      <dl class="facts">
+        <dt>Started</dt>
+        <dd>
+          <Time at={trial.started_at} />
+        </dd>
+        <dt>Ended</dt>
+        <dd>
+          <Time at={trial.ended_at} />
+          {trial.lost_contact_at !== null && " (its trainer was last heard then)"}
+        </dd>
+        {took !== null && (
+          <>
+            <dt>Took</dt>
+            <dd>{duration(took)}</dd>
+          </>
+        )}
+        {trial.rank !== null && (
+          <>
+            <dt>Rank</dt>
+            <dd>{trial.rank}</dd>
+          </>
+        )}
+        <dt>Experiment</dt>
+        <dd>
+          {trial.mlflow_experiment_id === null ? (
+            (trial.experiment_name ?? <span class="none">–</span>)
+          ) : (
+            <a href={`/experiments/${encodeURIComponent(trial.mlflow_experiment_id)}`}>
+              {trial.experiment_name ?? trial.mlflow_experiment_id}
+            </a>
+          )}
+        </dd>
+        <dt>Run in MLflow</dt>
+        <dd>
+          {trial.mlflow_run_id === null ? (
+            <span class="none">none yet</span>
+          ) : (
+            <a class="mono" href={`/runs/${encodeURIComponent(trial.mlflow_run_id)}`}>
+              {trial.mlflow_run_id}
+            </a>
+          )}
+        </dd>
+        <dt>Id</dt>
+        <dd class="mono" data-copy={trial.id}>
+          {trial.id}{" "}
+        </dd>
+      </dl>
+    </div>
+  );
+}
+
 function durationOf({ duration_ms: told, started_at: from, ended_at: to }: TrialFacts): number | null {
   if (told !== null) return told;
   if (from === null || to === null) return null;
   return Math.max(0, Date.parse(to) - Date.parse(from));
 }
 
-function WhyItFailed({ fields }: { fields: TrialFacts["fields"] }) {
+/** The trainer's own words. */
+export function WhyItFailed({ fields }: { fields: TrialFacts["fields"] }) {
   const text = (name: string) => {
     const value = fields[name];
     return typeof value === "string" ? value.slice(0, TEXT_CHARS) : null;

@@ -10,7 +10,7 @@ import { mlflowRunUrl } from "../../mlflow-url.ts";
 import { page } from "../../page.tsx";
 import { TrialConflicts } from "./conflicts.tsx";
 import { TrialFacts } from "./facts.tsx";
-import { TrialHead } from "./head.tsx";
+import { TrialHead, TrialTimes, WhyItFailed } from "./head.tsx";
 import { TrialLedger } from "./ledger.tsx";
 import { TrialMetrics } from "./metrics.tsx";
 import { TrialWay } from "./way.tsx";
@@ -47,7 +47,11 @@ trialPage.get("/trials/:key", page("read"), async (c) => {
     <>
       <div data-live>
         <TrialHead trial={trial} mlflowUrl={mlflowRunUrl(relay.config.mlflow.trackingUri, trial)} />
-        {way && <TrialWay trial={trial} way={way} mayAct={caller.scopes.includes("admin")} />}
+        <div class="columns">
+          <TrialTimes trial={trial} />
+          {way && <TrialWay trial={trial} way={way} mayAct={caller.scopes.includes("admin")} />}
+        </div>
+        <WhyItFailed fields={trial.fields} />
       </div>
       <section aria-labelledby="curves-title">
         <h2 id="curves-title">Curves</h2>
