@@ -31,6 +31,11 @@ export class CurvesApi {
     this.#count = trials.length + runs.length;
   }
 
+  /** Of runs that only MLflow has nothing comes by itself: they are read again. */
+  get isPushed(): boolean {
+    return !this.#sources.has("runs");
+  }
+
   /** The address of the list, which changes whenever something came. */
   get listAddress(): string {
     return `/api/curves/metrics?${this.#sources}`;

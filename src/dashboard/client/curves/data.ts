@@ -69,6 +69,10 @@ export class CurveData {
     const keys = [...this.#whole.keys()];
     if (keys.length === 0 || !Number.isFinite(this.#seq)) return;
     await this.#guarded(async () => {
+      if (!this.#api.isPushed) {
+        await this.#readWhole(keys);
+        return;
+      }
       const answer = await this.#api.news(keys, this.#seq);
       if (answer.reset) {
         await this.#readWhole(keys);

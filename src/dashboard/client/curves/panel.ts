@@ -30,6 +30,7 @@ export class CurvesPanel {
   #state: CurvesState = readState(new URLSearchParams(location.search));
   #listed: Listed = { sources: [], metrics: [], truncated: false };
   #timer = 0;
+  #frame = 0;
 
   /** Fills a section that names trials and runs. */
   static mount(section: HTMLElement): CurvesPanel {
@@ -71,6 +72,8 @@ export class CurvesPanel {
 
   close(): void {
     this.#live.stop();
+    cancelAnimationFrame(this.#frame);
+    clearTimeout(this.#timer);
     this.#over.abort();
     this.#grid.close();
     this.#section.replaceChildren();
@@ -115,8 +118,12 @@ export class CurvesPanel {
     this.#state = { ...before, ...changes };
     if (changes.zoom !== undefined && !isSame(changes.zoom, before.zoom))
       void this.#data.zoom(this.#part(this.#state));
-    this.#arrange();
-    this.#grid.drawAll();
+    if (changes.metrics !== undefined || changes.hidden !== undefined) this.#arrange();
+    this.#toolbar.show(this.#state);
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#grid.drawAll();
+    });
     clearTimeout(this.#timer);
     this.#timer = window.setTimeout(() => {
       const query = writeState(new URLSearchParams(location.search), this.#state).toString();
