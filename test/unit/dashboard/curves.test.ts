@@ -291,8 +291,8 @@ describe("the address", () => {
 });
 
 it("trials have colours that go round, and lines with spectral_norm are dashed", () => {
-  expect(new Set(Array.from({ length: 10 }, (_, i) => colorAt(i))).size).toBe(10);
-  expect(colorAt(10)).toBe(colorAt(0));
+  expect(new Set(Array.from({ length: 20 }, (_, i) => colorAt(i))).size).toBe(20);
+  expect(colorAt(20)).toBe(colorAt(0));
   expect([dashOf(true)?.length, dashOf(false), dashOf(null)]).toEqual([2, undefined, undefined]);
 });
 

@@ -8,8 +8,10 @@ import { drawMarks } from "./marks.ts";
 
 const HEIGHT = 210;
 const LINE_PX = 1.6;
-/** Hexadecimal, behind a colour: how faint the raw line is beside the smoothed one. */
+/** Hexadecimal, behind a colour: how faint the raw line is beside the smoothed one, and beside many of them. */
 const FAINT = "55";
+const FAINTER = "1c";
+const MANY_LINES = 6;
 const POINT_PX = 5;
 const TIME_STEPS_SECONDS = [
   0.001, 0.01, 0.1, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 86_400,
@@ -130,7 +132,7 @@ export class Chart {
         { ...look, ...relative, size: 32 },
         { ...look, size: 56 },
       ],
-      series: [{}, ...this.#lines.flatMap((line) => seriesOf(line))],
+      series: [{}, ...this.#lines.flatMap((line, _, { length }) => seriesOf(line, length))],
       cursor: {
         y: false,
         sync: { key: "curves", setSeries: false, scales: ["x", null] },
@@ -189,7 +191,8 @@ function dataOf(lines: readonly Line[]): uPlot.AlignedData {
   return others.length === 0 ? only : uPlot.join(tables);
 }
 
-function seriesOf({ name, color, dash, smoothed }: Line): uPlot.Series[] {
+function seriesOf({ name, color, dash, smoothed }: Line, lines: number): uPlot.Series[] {
+  const faint = lines < MANY_LINES ? FAINT : FAINTER;
   const own = (stroke: string, width: number): uPlot.Series => ({
     label: name,
     stroke,
@@ -198,7 +201,7 @@ function seriesOf({ name, color, dash, smoothed }: Line): uPlot.Series[] {
     points: { size: POINT_PX, width: 1, fill: stroke, filter: lonely },
   });
   return smoothed
-    ? [{ ...own(`${color}${FAINT}`, 1), points: { show: false } }, own(color, LINE_PX)]
+    ? [{ ...own(`${color}${faint}`, 1), points: { show: false } }, own(color, LINE_PX)]
     : [own(color, LINE_PX)];
 }
 

@@ -105,15 +105,16 @@ export class CurveFigure {
   /** What is noted beside the name: what is no number, what has no place, and what is not here. */
   #say(lines: readonly Line[]): void {
     const beyond = lines.reduce((sum, { drawn: { beyond } }) => sum + beyond, 0);
+    const points = this.#shown.reduce((sum, { curve }) => sum + curve.points.length, 0);
     const missing = this.#shown.flatMap(({ curve: { unavailable } }) => unavailable ?? []);
     this.#notes.textContent = [
       markWords(lines.flatMap(({ drawn: { marks } }) => marks)),
       beyond > 0 ? `${beyond} without a place on a logarithmic axis` : "",
+      points === 0 && missing.length === 0 ? "nothing here" : "",
       ...new Set(missing),
     ]
       .filter((words) => words !== "")
       .join(" · ");
-    const points = this.#shown.reduce((sum, { curve }) => sum + curve.points.length, 0);
     this.element.dataset.points = String(points);
     const lasts = lines.flatMap(({ name, drawn: { ys } }) => {
       const last = ys.findLast((y) => y !== null);

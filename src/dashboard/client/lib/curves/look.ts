@@ -1,6 +1,6 @@
 /** How a trial's lines look: each its colour, and with spectral_norm dashed. */
 
-/** Told apart on light and dark, and by most who see colours differently; after Tableau's and Okabe and Ito's. */
+/** Told apart on light and dark; the first ten best, also by most who see colours differently. */
 const COLORS = [
   "#4269d0",
   "#e8871e",
@@ -12,6 +12,16 @@ const COLORS = [
   "#9c6b4e",
   "#8a94a3",
   "#b59b00",
+  "#86a8ff",
+  "#ffb46b",
+  "#7fd393",
+  "#ff8f97",
+  "#cfa8ff",
+  "#7fd5e0",
+  "#eb9bd0",
+  "#c99f84",
+  "#5d6670",
+  "#dcc94a",
 ] as const;
 
 /** Pixels of line and space. */
