@@ -71,7 +71,7 @@ describe("a trial's page", () => {
     expect(await page.locator("h1").textContent()).toBe(HOSTILE);
     await page.getByText("spectral_norm", { exact: true }).first().waitFor();
     await shown(page, "train/wave");
-    await figure(page, "train/wave").getByText("1 NaN, 1 ∞").waitFor();
+    await figure(page, "train/wave").getByText("2 NaN, 2 ∞").waitFor();
     await axe(page);
     await page.getByRole("button", { name: "Light or dark" }).click();
     await axe(page);
