@@ -46,14 +46,22 @@ runPage.get("/runs/:id", page("read"), async (c) => {
             <h2>Run</h2>
             <Facts rows={factsOf(run, known)} />
           </section>
-          <Metrics run={run} known={known} />
+          <Metrics run={run} />
           <Texts title="Parameters" pairs={run.params} />
           <Inputs inputs={run.inputs ?? []} />
           <Texts title="Tags" pairs={run.tags} />
         </div>
       </div>
+      <section aria-labelledby="curves-title">
+        <h2 id="curves-title">Curves</h2>
+        <div
+          id="curves"
+          class="curves"
+          {...(known?.kind === "trial" ? { "data-trials": known.key } : { "data-runs": mlflowRunId ?? "" })}
+        />
+      </section>
     </>,
-    { title, place: "/experiments" },
+    { title, place: "/experiments", scripts: ["curves"] },
   );
 });
 
@@ -75,14 +83,13 @@ function factsOf(run: RunShown, known: KnownRun | null) {
   ] as const;
 }
 
-/** The latest value of each; their curves are with the trial. */
-function Metrics({ run, known }: { run: RunShown; known: KnownRun | null }) {
+/** The latest value of each. */
+function Metrics({ run }: { run: RunShown }) {
   if (run.metrics.length === 0) return null;
   return (
     <section class="panel">
       <h2>
         Metrics <small>{run.metrics.length}</small>
-        {known?.kind === "trial" && <a href={`/trials/${known.key}`}>Curves</a>}
       </h2>
       <dl class="facts">
         {run.metrics

@@ -1,22 +1,26 @@
 import type { TrialFacts } from "../../../store/views/trial.ts";
 import { Badge, DeliveryBadge } from "../../parts/badge.tsx";
+import { Crumbs, Facts, Id } from "../../parts/facts.tsx";
+import { MlflowLink } from "../../parts/mlflow-link.tsx";
 import { duration, Time } from "../../parts/time.tsx";
 
 const TEXT_CHARS = 20_000;
 
 /** What a trial is, and where it belongs. */
-export function TrialHead({ trial, mlflowUrl }: { trial: TrialFacts; mlflowUrl: string | null }) {
+export function TrialHead({ trial, there }: { trial: TrialFacts; there: string | null }) {
   const { model_run_id: modelRun, trial_id: id, run_name: name, spectral_norm: spectral } = trial;
   return (
     <>
-      <nav class="crumbs" aria-label="Where this is">
-        {modelRun === null ? (
-          <a href="/experiments">Runs of MLflow clients</a>
-        ) : (
-          <a href={`/model-runs/${encodeURIComponent(modelRun)}`}>{modelRun}</a>
-        )}{" "}
-        / <span class="mono">{id}</span>
-      </nav>
+      <Crumbs
+        of={
+          modelRun === null
+            ? [["Experiments", "/experiments"]]
+            : [
+                ["Model runs", "/"],
+                [modelRun, `/model-runs/${encodeURIComponent(modelRun)}`],
+              ]
+        }
+      />
       <div class="heading">
         <h1>{name ?? id}</h1>
         <Badge word={trial.status} />
@@ -24,11 +28,7 @@ export function TrialHead({ trial, mlflowUrl }: { trial: TrialFacts; mlflowUrl: 
           <span class="badge over">{spectral ? "spectral_norm" : "no spectral_norm"}</span>
         )}
         <DeliveryBadge of={trial} />
-        {mlflowUrl !== null && (
-          <a class="button" href={mlflowUrl} rel="noreferrer">
-            Open in MLflow ↗
-          </a>
-        )}
+        <MlflowLink to={there} />
       </div>
       {trial.unreadable !== null && (
         <p class="problem" role="alert">
@@ -44,54 +44,33 @@ export function TrialTimes({ trial }: { trial: TrialFacts }) {
   const took = durationOf(trial);
   return (
     <div class="panel">
-      <dl class="facts">
-        <dt>Started</dt>
-        <dd>
-          <Time at={trial.started_at} />
-        </dd>
-        <dt>Ended</dt>
-        <dd>
-          <Time at={trial.ended_at} />
-          {trial.lost_contact_at !== null && " (its trainer was last heard then)"}
-        </dd>
-        {took !== null && (
-          <>
-            <dt>Took</dt>
-            <dd>{duration(took)}</dd>
-          </>
-        )}
-        {trial.rank !== null && (
-          <>
-            <dt>Rank</dt>
-            <dd>{trial.rank}</dd>
-          </>
-        )}
-        <dt>Experiment</dt>
-        <dd>
-          {trial.mlflow_experiment_id === null ? (
-            (trial.experiment_name ?? <span class="none">–</span>)
-          ) : (
-            <a href={`/experiments/${encodeURIComponent(trial.mlflow_experiment_id)}`}>
-              {trial.experiment_name ?? trial.mlflow_experiment_id}
-            </a>
-          )}
-        </dd>
-        <dt>Run in MLflow</dt>
-        <dd>
-          {trial.mlflow_run_id === null ? (
-            <span class="none">none yet</span>
-          ) : (
-            <a class="mono" href={`/runs/${encodeURIComponent(trial.mlflow_run_id)}`}>
-              {trial.mlflow_run_id}
-            </a>
-          )}
-        </dd>
-        <dt>Id</dt>
-        <dd class="mono" data-copy={trial.id}>
-          {trial.id}{" "}
-        </dd>
-      </dl>
+      <Facts
+        rows={[
+          ["Trial", <Id text={trial.trial_id} />],
+          ["Started", <Time at={trial.started_at} />],
+          [trial.lost_contact_at === null ? "Ended" : "Last heard", <Time at={trial.ended_at} />],
+          ["Took", took === null ? null : duration(took)],
+          ["Rank", trial.rank],
+          ["Experiment", <Experiment of={trial} />],
+          ["Run in MLflow", <Run id={trial.mlflow_run_id} />],
+          ["Id", <Id text={trial.id} />],
+        ]}
+      />
     </div>
+  );
+}
+
+function Experiment({ of: { mlflow_experiment_id: id, experiment_name: name } }: { of: TrialFacts }) {
+  if (id === null) return <>{name ?? <span class="none">–</span>}</>;
+  return <a href={`/experiments/${encodeURIComponent(id)}`}>{name ?? id}</a>;
+}
+
+function Run({ id }: { id: string | null }) {
+  if (id === null) return <span class="none">none yet</span>;
+  return (
+    <a class="mono" href={`/runs/${encodeURIComponent(id)}`}>
+      {id}
+    </a>
   );
 }
 

@@ -6,10 +6,10 @@ import { found, maybe, oneOf, readQuery, someText } from "../../../routes/door/q
 import { ledgerPage } from "../../../store/views/ledger.ts";
 import { readTrialFacts } from "../../../store/views/trial.ts";
 import { readTrialWay } from "../../../store/views/trial-way.ts";
-import { mlflowRunUrl } from "../../mlflow-url.ts";
 import { page } from "../../page.tsx";
+import { Texts } from "../../parts/facts.tsx";
+import { mlflowAddress } from "../../parts/mlflow-link.tsx";
 import { TrialConflicts } from "./conflicts.tsx";
-import { TrialFacts } from "./facts.tsx";
 import { TrialHead, TrialTimes, WhyItFailed } from "./head.tsx";
 import { TrialLedger } from "./ledger.tsx";
 import { TrialMetrics } from "./metrics.tsx";
@@ -42,11 +42,13 @@ trialPage.get("/trials/:key", page("read"), async (c) => {
   ]);
   const events = toPage(c, rows, LEDGER_ROWS);
   const url = new URL(c.req.url);
+  const { mlflow_experiment_id: experiment, mlflow_run_id: run } = trial;
+  const there = run === null ? null : mlflowAddress(relay, experiment, run);
   const name = trial.run_name ?? trial.trial_id;
   return c.render(
     <>
       <div data-live>
-        <TrialHead trial={trial} mlflowUrl={mlflowRunUrl(relay.config.mlflow.trackingUri, trial)} />
+        <TrialHead trial={trial} there={there} />
         <div class="columns">
           <TrialTimes trial={trial} />
           {way && <TrialWay trial={trial} way={way} mayAct={caller.scopes.includes("admin")} />}
@@ -60,8 +62,8 @@ trialPage.get("/trials/:key", page("read"), async (c) => {
       <div data-live>
         <TrialMetrics metrics={trial.metrics} />
         <div class="columns">
-          <TrialFacts title="Parameters" facts={trial.parameters} />
-          <TrialFacts title="Tags" facts={trial.tags} />
+          <Texts title="Parameters" pairs={pairsOf(trial.parameters)} />
+          <Texts title="Tags" pairs={pairsOf(trial.tags)} />
         </div>
         <TrialConflicts conflicts={trial.conflicts} />
       </div>
@@ -76,3 +78,6 @@ trialPage.get("/trials/:key", page("read"), async (c) => {
     { title: name, place: "/", scripts: ["curves", "trial"] },
   );
 });
+
+const pairsOf = (texts: Readonly<Record<string, string>>) =>
+  Object.entries(texts).map(([key, value]) => ({ key, value }));
