@@ -27,6 +27,7 @@ import { opsRoutes } from "./routes/ops/handlers.ts";
 import { readBackRoutes } from "./routes/read-back/handlers.ts";
 import { syncRoutes } from "./routes/sync/handlers.ts";
 import { tokenRoutes } from "./routes/tokens/handlers.ts";
+import { trialTableRoutes } from "./routes/trial-table/handlers.ts";
 import { trialRoutes } from "./routes/trials/handlers.ts";
 import { watchRoutes } from "./routes/watches/handlers.ts";
 import { wire } from "./wire.ts";
@@ -55,6 +56,7 @@ app.use(async (c, next) => {
 app.route("/", eventRoutes);
 app.route("/", trialRoutes);
 app.route("/", curveRoutes);
+app.route("/", trialTableRoutes);
 app.route("/", modelRunRoutes);
 app.route("/", mirrorRoutes);
 app.route("/", findRoutes);

@@ -13,6 +13,7 @@ import { ops } from "../ops/contract.ts";
 import { readBack } from "../read-back/contract.ts";
 import { sync } from "../sync/contract.ts";
 import { tokens } from "../tokens/contract.ts";
+import { trialTables } from "../trial-table/contract.ts";
 import { trials } from "../trials/contract.ts";
 import { watches } from "../watches/contract.ts";
 import { componentSchemas, type JsonSchema, jsonSchema, reference } from "./components.ts";
@@ -23,6 +24,7 @@ const RESOURCES: readonly Resource[] = [
   events,
   trials,
   curves,
+  trialTables,
   modelRuns,
   mirror,
   find,
