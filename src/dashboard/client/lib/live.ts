@@ -22,20 +22,23 @@ export type Live = {
   stop(): void;
 };
 
+type Options = { firstMs?: number; accept?: string; tag?: string | null };
+
 /**
  * Watches an address with the session's cookie.
  * @param onChange has the first answer, and every one that differs from the one before
  * @param options.firstMs when to ask first
  * @param options.accept the media type that is wanted
+ * @param options.tag the tag of an answer that is known already: then the first one counts only if it has another
  */
 export function watch(
   url: string,
   onChange: (response: Response) => void | Promise<void>,
-  { firstMs = 0, accept = "application/json" }: { firstMs?: number; accept?: string } = {},
+  { firstMs = 0, accept = "application/json", tag: known = null }: Options = {},
 ): Live {
   let timer = 0;
   let waitMs = PACE.shortestMs;
-  let last: string | null = null;
+  let last = known;
   let isOver = false;
   let asking = false;
 

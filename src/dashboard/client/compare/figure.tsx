@@ -1,0 +1,84 @@
+import type { EChartsCoreOption } from "echarts/core";
+import { type Child, useEffect, useRef } from "hono/jsx/dom";
+import { type Chart, type Colours, chartIn } from "./echart.ts";
+
+type Props = {
+  title: string;
+  /** In words what is to be seen, for who does not see it. */
+  summary: string;
+  options: (colours: Colours) => EChartsCoreOption;
+  tall?: boolean;
+  /** What is said of presses and brushes. */
+  onReady?: (chart: Chart) => void;
+  /** Controls above the chart. */
+  controls?: Child;
+  /** The same as a table. */
+  children?: Child;
+};
+
+/** A chart with a heading, what it says in words, and its numbers as a table. */
+export function ChartFigure({ title, summary, options, tall = false, onReady, controls, children }: Props) {
+  const place = useRef<HTMLDivElement>(null);
+  const kept = useRef<ReturnType<typeof chartIn> | null>(null);
+  useEffect(() => {
+    if (!place.current) return undefined;
+    const chart = chartIn(place.current);
+    kept.current = chart;
+    onReady?.(chart.chart);
+    return chart.end;
+  }, []);
+  useEffect(() => kept.current?.draw(options), [options]);
+  return (
+    <figure class="panel chart">
+      <div class="chart-head">
+        <h2>{title}</h2>
+        {controls}
+      </div>
+      <div
+        ref={place}
+        class={tall ? "canvas tall" : "canvas"}
+        role="img"
+        aria-label={`${title}. ${summary}`}
+      />
+      <figcaption class="hint">{summary}</figcaption>
+      {children && (
+        <details>
+          <summary>As a table</summary>
+          {children}
+        </details>
+      )}
+    </figure>
+  );
+}
+
+/** Rows of text under headings. */
+export function Rows({ heads, rows }: { heads: readonly string[]; rows: readonly (readonly string[])[] }) {
+  return (
+    <div class="scroll">
+      <table class="list">
+        <thead>
+          <tr>
+            {heads.map((head) => (
+              <th scope="col">{head}</th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((cells) => (
+            <tr>
+              {cells.map((cell, i) =>
+                i === 0 ? (
+                  <th scope="row" dir="auto">
+                    {cell}
+                  </th>
+                ) : (
+                  <td dir="auto">{cell}</td>
+                ),
+              )}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

@@ -1,0 +1,72 @@
+import type { TrialColumns, TrialTable } from "../../../answers/trial-table.ts";
+import { columnOf, joinList } from "../../../domain/table-columns.ts";
+import { type Live, PACE, watch } from "./live.ts";
+import { dataOf, type TableData, withColumns } from "./table-data.ts";
+
+/** Where a table's data comes from: the API, asked again while the page is open. */
+
+/** The API takes so many columns at once. */
+const MAX_COLUMNS = 30;
+
+export type Query = {
+  /** Whose trials: `model_run_id` or `trials`. */
+  scope: Readonly<Record<string, string>>;
+  filter: string;
+  spectral: boolean | null;
+};
+
+function addressOf({ scope, filter, spectral }: Query, columns: readonly string[]): string {
+  const query = new URLSearchParams(scope);
+  if (filter.trim() !== "") query.set("filter", filter);
+  if (spectral !== null) query.set("spectral_norm", String(spectral));
+  if (columns.length > 0) query.set("columns", joinList(columns));
+  return `/api/trial-table?${query}`;
+}
+
+/** The columns of the trainer's own among some, in helpings that the API takes. */
+export function helpingsOf(columns: readonly string[]): string[][] {
+  const own = columns.filter((name) => (columnOf(name)?.kind ?? "field") !== "field");
+  return Array.from({ length: Math.ceil(own.length / MAX_COLUMNS) }, (_, i) =>
+    own.slice(i * MAX_COLUMNS, (i + 1) * MAX_COLUMNS),
+  );
+}
+
+type Answer = { table: TrialTable; tag: string | null };
+
+/** @throws Error with the server's words */
+async function ask(address: string): Promise<Answer> {
+  const response = await fetch(address, { headers: { accept: "application/json" }, cache: "no-cache" });
+  if (!response.ok) throw new Error(await refusalOf(response));
+  return { table: await response.json(), tag: response.headers.get("etag") };
+}
+
+async function refusalOf(response: Response): Promise<string> {
+  const problem: { detail?: string; errors?: { rule: string }[] } = await response.json().catch(() => ({}));
+  return problem.errors?.map(({ rule }) => rule).join("; ") ?? problem.detail ?? `status ${response.status}`;
+}
+
+/** What was read. `tag`: of the moment at which its oldest part was. */
+export type Read = { data: TableData; tag: string | null };
+
+/** The data of some columns: all of them, or those that are not in what is known. */
+export async function readAll(query: Query, columns: readonly string[], known: Read | null): Promise<Read> {
+  const missing = columns.filter((name) => !known?.data.values.has(name));
+  const [first = [], ...others] = helpingsOf(missing);
+  if (known !== null && first.length === 0) return known;
+  const answer = await ask(addressOf(query, first));
+  let data = known === null ? dataOf(answer.table) : withColumns(known.data, answer.table);
+  for (const helping of others) data = withColumns(data, (await ask(addressOf(query, helping))).table);
+  return { data, tag: known === null ? answer.tag : known.tag };
+}
+
+/** Says when something of the table is not any more as it was read. */
+export function watchTable(query: Query, { tag }: Read, onChange: () => void): Live {
+  return watch(`${addressOf(query, [])}&limit=1`, onChange, { firstMs: PACE.shortestMs, tag });
+}
+
+/** The columns that there are. */
+export async function readKnownColumns(scope: Query["scope"]): Promise<TrialColumns> {
+  const response = await fetch(`/api/trial-columns?${new URLSearchParams(scope)}`, { cache: "no-cache" });
+  if (!response.ok) throw new Error(await refusalOf(response));
+  return response.json();
+}
