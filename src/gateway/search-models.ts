@@ -1,3 +1,5 @@
+import { MODEL_ID_TAG } from "../mlflow/tags.ts";
+import type { ShownModel } from "../mlflow/types.ts";
 import type { Deps } from "../relay/deps.ts";
 import { SearchRefusal } from "../search/refusal.ts";
 import { modelFilter } from "../search/search.ts";
@@ -20,13 +22,15 @@ const BESIDE_MS = 1_000;
 const PARTIAL_HEADER = "x-relay-partial";
 
 /**
- * The answer to `logged-models/search`: the relay's own, and while MLflow is there those that only it has.
+ * The answer to `logged-models/search`: the relay's own, and while MLflow is there those that only it has. No experiment's
+ * id finds nothing.
  * @throws Refusal INVALID_PARAMETER_VALUE
  */
 export async function searchModels(deps: Deps, asked: SearchModels): Promise<object> {
   checkTerms(asked.terms);
   const firstFilter = await withFirstIds(deps, (swap) => swapField("filter", asked.filter, swap));
   const clauses = read(() => modelFilter(firstFilter));
+  if (asked.experimentIds.length === 0) return {};
   const { experiments } = await aliasesOf(
     deps.db,
     { runs: [], models: [], experiments: asked.experimentIds },
@@ -69,14 +73,19 @@ async function beside(deps: Deps, asked: SearchModels): Promise<Sortable[] | nul
     const wanted = asked.offset + asked.maxResults + 1;
     const found = await withDeadline(BESIDE_MS, theirModels(deps, { ...asked, ...request }, wanted));
     if (found === null) return null;
-    const known = await knownModels(
-      deps.db,
-      found.map(({ info }) => info.model_id),
-    );
-    return found.filter(({ info }) => !known.has(info.model_id));
+    const known = await knownModels(deps.db, found.flatMap(namesOf));
+    return found.filter((model) => !namesOf(model).some((id) => known.has(id)));
   } catch {
     return null;
   }
+}
+
+/** Its first id, and the relay's, by which one is known that was made a moment ago. */
+function namesOf({ info }: ShownModel): string[] {
+  return [
+    info.model_id,
+    ...(info.tags ?? []).flatMap(({ key, value }) => (key === MODEL_ID_TAG ? value : [])),
+  ];
 }
 
 function read<T>(search: () => T): T {

@@ -1,6 +1,6 @@
+import type { ShownModel } from "../mlflow/types.ts";
 import type { Deps } from "../relay/deps.ts";
 import { withFirstIds } from "./ids.ts";
-import type { Sortable } from "./model-order.ts";
 import { swapIn } from "./passing/swap.ts";
 import type { SearchModels } from "./requests/search-models.ts";
 
@@ -17,8 +17,8 @@ export async function theirModels(
   deps: Deps,
   { experimentIds, filter, datasets, terms }: SearchModels,
   wanted: number,
-): Promise<Sortable[] | null> {
-  const found: Sortable[] = [];
+): Promise<ShownModel[] | null> {
+  const found: ShownModel[] = [];
   let pageToken: string | null = null;
   for (let page = 0; page < MAX_PAGES && found.length < wanted; page++) {
     const answer = await deps.mlflow.searchShownModels({

@@ -219,7 +219,11 @@ const artifactRecord = z
   );
 const shownModel = z
   .object({
-    info: z.looseObject({ model_id: z.string().min(1), creation_timestamp_ms: time }),
+    info: z.looseObject({
+      model_id: z.string().min(1),
+      creation_timestamp_ms: time,
+      tags: z.array(pair).optional(),
+    }),
     data: z
       .looseObject({
         metrics: listOf(

@@ -66,7 +66,12 @@ export type LoggedModel = {
 
 /** A logged model as MLflow shows it, with the fields that are looked at. */
 export type ShownModel = {
-  info: { [field: string]: unknown; model_id: string; creation_timestamp_ms: number };
+  info: {
+    [field: string]: unknown;
+    model_id: string;
+    creation_timestamp_ms: number;
+    tags?: Tag[] | undefined;
+  };
   data: {
     [field: string]: unknown;
     metrics: {

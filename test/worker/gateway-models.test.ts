@@ -136,6 +136,49 @@ test("points that come again with a model are the model's as well, and the run's
   expect(n).toBe(1);
 });
 
+test("models are searched by what was said of them a moment ago, whatever MLflow does", async () => {
+  const { body } = await call("experiments/create", { name: `models-${crypto.randomUUID()}` });
+  const { experiment_id } = body;
+  const run_id = await newRun({ experiment_id });
+  const of = (more: object) => newModel({ experiment_id, ...more });
+  const one = await of({ name: "one", params: [pair("depth", "1")], source_run_id: run_id });
+  const two = await of({ name: "two", tags: [pair("best", "yes")] });
+  const point = (value: number, step: number) => ({ key: "loss", value, timestamp: step, step });
+  const set = { dataset_name: "iris", dataset_digest: "5f" };
+  const metrics = [
+    { ...point(0.9, 1), model_id: one },
+    { ...point(0.1, 2), model_id: one },
+    { ...point(0.5, 1), model_id: two, ...set },
+  ];
+  await call("runs/log-batch", { run_id, metrics });
+  const found = async (more: object) => {
+    const answer = await call("logged-models/search", { experiment_ids: [experiment_id], ...more });
+    expect(answer.headers.get("x-relay-partial")).toBe("true");
+    const { models = [] }: { models?: { info: { model_id: string } }[] } = answer.body;
+    return models.map(({ info }) => (info.model_id === one ? 1 : info.model_id === two ? 2 : info.model_id));
+  };
+  const byLoss = (ascending: boolean) => [{ field_name: "metrics.loss", ascending }];
+  expect(await found({ filter: "metrics.loss > 0.8" })).toEqual([1]);
+  expect(await found({ filter: "tags.best = 'yes' AND name LIKE 't%'" })).toEqual([2]);
+  expect(await found({ filter: `params.depth = '1' AND source_run_id = '${run_id}'` })).toEqual([1]);
+  expect(await found({ datasets: [{ dataset_name: "iris" }] })).toEqual([2]);
+  expect(await found({ order_by: byLoss(true) })).toEqual([1, 2]);
+  expect(await found({ order_by: byLoss(false) })).toEqual([2, 1]);
+  expect(await found({ order_by: [{ field_name: "name", ascending: false }], max_results: 1 })).toEqual([2]);
+  await send("DELETE", `logged-models/${two}`);
+  expect(await found({})).toEqual([1]);
+});
+
+test.each([
+  ["no experiment", { experiment_ids: [] }, 200],
+  ["none named", {}, 400],
+  ["an unknown field to sort by", { experiment_ids: ["0"], order_by: [{ field_name: "params.a" }] }, 400],
+  ["a filter that is none", { experiment_ids: ["0"], filter: "name OR 1" }, 400],
+  ["a dataset without a name", { experiment_ids: ["0"], datasets: [{ dataset_digest: "5" }] }, 400],
+])("a search of %s is answered as by MLflow", async (_, body, status) => {
+  expect((await call("logged-models/search", body)).status).toBe(status);
+});
+
 test("what is said of models by a deleted run is refused whole", async () => {
   const run_id = await newRun();
   const model_id = await newModel();

@@ -70,14 +70,14 @@ function datasetCondition(datasets: readonly DatasetAsked[]): SQL | null {
     and coalesce(d.value ->> 1, p.dataset_digest) is p.dataset_digest)`;
 }
 
-/** Which of MLflow's models the relay knows more of, of those with these ids: its own, and what is still to go there. */
-export async function knownModels(db: D1Database, mlflowIds: readonly string[]): Promise<Set<string>> {
+/** Which of these first ids are of models that the relay knows more of than MLflow: its own, and what is still to go there. */
+export async function knownModels(db: D1Database, ids: readonly string[]): Promise<Set<string>> {
   const { results } = await db
     .prepare(
-      `select mlflow_id as id from gateway_models where mlflow_id in (select value from json_each(?1))
-         and (id <> mlflow_id or delivered_version < version)`,
+      `select id from gateway_models where id in (select value from json_each(?1))
+         and (id is not mlflow_id or delivered_version < version)`,
     )
-    .bind(JSON.stringify(mlflowIds))
+    .bind(JSON.stringify(ids))
     .all<{ id: string }>();
   return new Set(results.map(({ id }) => id));
 }
