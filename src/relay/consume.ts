@@ -24,6 +24,7 @@ const FIRST_RETRY_SECONDS = 2;
 const RETRY_DELAY_SECONDS = 15;
 /** What each message has for certain: a turn's first steps, or a share of a job. */
 const MESSAGE_STATEMENTS = 130;
+/** What an invocation did not suffice for, though it was begun. */
 const LEFT_DELAY_SECONDS = 1;
 /** A trial whose pokes failed so often is left in peace for a while. */
 const DEAD_POKE_SECONDS = 60;
@@ -38,8 +39,13 @@ const NOT_UNDERSTOOD = "an event that this build does not understand";
 export async function consume(deps: Deps, messages: readonly Message<RelayMessage>[]): Promise<void> {
   const waiting = [...messages];
   const looks = new Looks(deps);
+  const leaveRest = async () => {
+    for (const message of waiting.splice(0)) await leave(deps, message, 0);
+  };
   const worker = async () => {
-    while (deps.budget.has(MESSAGE_STATEMENTS)) {
+    for (;;) {
+      // Another invocation may begin them while this one is still at work on what it has.
+      if (!deps.budget.has(MESSAGE_STATEMENTS)) await leaveRest();
       const message = waiting.shift();
       if (!message) return;
       const share = deps.budget.share(MESSAGE_STATEMENTS);
@@ -48,7 +54,7 @@ export async function consume(deps: Deps, messages: readonly Message<RelayMessag
         message.ack();
       } catch (error) {
         if (isOutOfStatements(error)) {
-          await leave(deps, message);
+          await leave(deps, message, LEFT_DELAY_SECONDS);
           continue;
         }
         deps.log.error("a queue message failed and will come again", {
@@ -66,14 +72,13 @@ export async function consume(deps: Deps, messages: readonly Message<RelayMessag
   await Promise.all(
     Array.from({ length: Math.min(MAX_PARALLEL, deps.config.maxConcurrentCalls, messages.length) }, worker),
   );
-  for (const message of waiting) await leave(deps, message);
-  await flushTally(deps);
+  if (deps.tally.isDue(deps.now())) await flushTally(deps);
 }
 
 /** Leaves a message to another invocation, as a new one: a retry would count towards the dead letters, and nothing failed. */
-async function leave(deps: Deps, message: Message<RelayMessage>): Promise<void> {
+async function leave(deps: Deps, message: Message<RelayMessage>, delaySeconds: number): Promise<void> {
   const { body } = message;
-  const options = { delaySeconds: LEFT_DELAY_SECONDS };
+  const options = { delaySeconds };
   const kind = readMessage(body)?.kind;
   try {
     await (kind === "job" ? deps.jobs : kind === "artifact" ? deps.files : deps.trials).send(body, options);

@@ -109,7 +109,8 @@ async function brought(death: Death | null, isLate = false) {
     points: metrics.map(({ step, value }) => `${step}: ${value}`).toSorted(),
   }));
   const left = await env.DB.prepare(
-    `select count(*) as n from batches where stream_id in (select id from streams ${own})`,
+    `select (select count(*) from batches where stream_id in (select id from streams ${own}))
+       + (select count(sending_token) from streams ${own}) as n`,
   ).first("n");
   return {
     runs: runs.toSorted((a, b) => (a.name < b.name ? -1 : 1)),

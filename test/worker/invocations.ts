@@ -53,6 +53,22 @@ export function invoked(mlflow: Pick<OddMlflow, "fetch">, { vars, db = env.DB, c
   return { taken, clock, deps, sent: trials.sent };
 }
 
+/** A message as the queue delivers it for the first time; `retried` hears of a retry, in seconds. */
+export function messageOf(
+  body: RelayMessage,
+  n: number,
+  retried: (delaySeconds: number) => void = () => {},
+): Message<RelayMessage> {
+  return {
+    id: String(n),
+    timestamp: new Date(),
+    attempts: 1,
+    body,
+    ack() {},
+    retry: ({ delaySeconds = 0 } = {}) => retried(delaySeconds),
+  };
+}
+
 /**
  * Delivers messages and what they lead to, so many at once.
  * @returns how many were retried, the most statements, the longest wait in seconds, the longest invocation, and how many there were
@@ -69,18 +85,13 @@ export async function deliverAll(
     const { taken, clock, deps, sent } = invoked(mlflow, how);
     const begunAt = clock.now();
     const bodies = waiting.splice(0, batchSize);
-    const messages = bodies.map((body, i) => ({
-      id: String(i),
-      timestamp: new Date(),
-      attempts: 1,
-      body,
-      ack() {},
-      retry({ delaySeconds = 0 }: QueueRetryOptions = {}) {
+    const messages = bodies.map((body, i) =>
+      messageOf(body, i, (delaySeconds) => {
         found.longest = Math.max(found.longest, delaySeconds);
         found.retried++;
         waiting.push(body);
-      },
-    }));
+      }),
+    );
     await consume(deps, messages);
     found.most = Math.max(found.most, taken.statements);
     found.longestMs = Math.max(found.longestMs, clock.now() - begunAt);

@@ -1,11 +1,12 @@
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
+import { consume } from "../../src/relay/consume.ts";
 import { reconcile } from "../../src/relay/cron/pass.ts";
 import { drive } from "../../src/relay/delivery/drive.ts";
 import { ENDING_STATEMENTS, isOutOfStatements } from "../../src/store/database/budget.ts";
 import { ending } from "../../src/store/database/counted.ts";
 import { invocation } from "./endless.ts";
-import { behind, deliverAll, invoked, losing, pokesOf, study } from "./invocations.ts";
+import { behind, deliverAll, invoked, losing, messageOf, pokesOf, study } from "./invocations.ts";
 import { OddMlflow } from "./odd-mlflow.ts";
 
 /** What an invocation may take is enforced here, and everything arrives all the same. */
@@ -36,6 +37,31 @@ test.each([
   },
   240_000,
 );
+
+test("what an invocation has no statements left for is given to others while the last of its own is still under way", async () => {
+  const name = "overlapping";
+  const mlflow = new OddMlflow();
+  await study(name, 60, 2);
+  const pokes = await pokesOf(name);
+  let isHeld = false;
+  let isLeft = false;
+  const { deps, sent } = invoked({
+    fetch: async (url, init) => {
+      if (!isHeld && !deps.budget.has(130)) {
+        isHeld = true;
+        const isGiven = () => sent.some(({ body }) => body === pokes.at(-1));
+        for (let n = 0; n < 500 && !isGiven(); n++) await scheduler.wait(10);
+        isLeft = isGiven();
+      }
+      return mlflow.fetch(url, init);
+    },
+  });
+  await consume(
+    deps,
+    pokes.map((body, n) => messageOf(body, n)),
+  );
+  expect({ isHeld, isLeft }).toEqual({ isHeld: true, isLeft: true });
+}, 60_000);
 
 test("a pass with everything due at once stays within an invocation, and its report is stored", async () => {
   const rows = Array.from({ length: 400 }, (_, n) => `due-${n}`);

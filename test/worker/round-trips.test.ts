@@ -132,8 +132,10 @@ test("waiting for a place among the callers writes nothing, and a place is held 
   const places = env.DB.prepare("select count(*) as n from streams where calling_until is not null");
   expect(await places.first("n")).toBe(0);
   const other = await world();
-  const take = "update streams set calling_until = 9e15 where id = ?1";
-  await env.DB.prepare(take).bind(other.id).run();
+  await env.DB.batch([
+    env.DB.prepare("update streams set calling_until = 9e15 where id = ?1").bind(other.id),
+    env.DB.prepare("insert into callers (n, stream_id) select 1 + max(n), ?1 from callers").bind(other.id),
+  ]);
   await w.metric(2);
   const turn = w.turn();
   await new Promise((resolve) => setTimeout(resolve, POLLS_MS));

@@ -131,6 +131,7 @@ it("what the relay was to send, and cannot read, blocks only its own trial", asy
   const w = await world();
   w.mlflow.trouble = (endpoint) => (endpoint === "runs/log-batch" ? "refused" : null);
   await w.drive();
+  await w.run_sql("update streams set sending_items = '{' where id = ?1 and sending_items is not null");
   await w.run_sql("update batches set items = '{' where stream_id = ?1");
   await w.run_sql("update streams set next_attempt_at = 0 where id = ?1");
   w.mlflow.trouble = () => null;

@@ -3,6 +3,7 @@ import type { MlflowWrites } from "../../mlflow/client.ts";
 import type { Result } from "../../mlflow/failure.ts";
 import { type Mark, markSent } from "../../store/delivery/batches.ts";
 import type { Bound } from "../../store/sql.ts";
+import type { Places } from "../../store/stream/callers.ts";
 import {
   isHeld,
   type Lease,
@@ -168,36 +169,39 @@ export class Turn extends HeldStream {
   /** Writes a batch down as it begins to be sent. */
   async mark(mark: Omit<Mark, "fence" | "sent">, needsPlace: boolean): Promise<boolean> {
     const { db } = this.deps;
-    return this.#placed((places) => {
+    return this.#placed(needsPlace, (places) => {
       const { fence, sent } = this;
-      return markSent(db, this.lease, { ...mark, fence, sent }, needsPlace ? places : null);
+      return markSent(db, this.lease, { ...mark, fence, sent }, places);
     });
   }
 
   async #renew(values: Partial<StreamRow> = {}): Promise<boolean> {
-    return this.#placed((places) => {
+    return this.#placed(true, (places) => {
       const { fence, sent } = this;
       return renew(this.deps.db, this.lease, { ...fence, ...values }, { places, sent });
     });
   }
 
   /** Renews the lease with a place among the callers; waits for one by asking again, which writes nothing. */
-  async #placed(take: (places: number | null) => Promise<boolean>): Promise<boolean> {
+  async #placed(needsPlace: boolean, take: (places: Places | null) => Promise<boolean>): Promise<boolean> {
     const { now, db, budget, random } = this.deps;
+    const most = needsPlace ? this.#places : null;
     let isFull = false;
     const isTaken = await poll(
       MAX_PLACE_POLLS,
       () => PLACE_POLL_MS * (1 + random()),
       async () => {
         const at = now();
-        if (await take(this.#places)) {
+        // A place that is about to end may be another's by now.
+        const isIn = this.#hasPlace && at - this.#renewedAt < this.lease.ms / 2;
+        if (await take(most === null ? null : { most, isIn })) {
           this.#renewedAt = at;
-          this.#hasPlace = this.#places !== null;
+          this.#hasPlace ||= most !== null;
           this.noted();
           this.sent = null;
           return true;
         }
-        isFull = this.#places !== null && (await isHeld(db, this.lease));
+        isFull = most !== null && (await isHeld(db, this.lease));
         return isFull && budget.has(POLL_STATEMENTS) ? null : false;
       },
     );

@@ -4,9 +4,11 @@ import type { Items } from "../../mlflow/plan.ts";
 import { repeatable } from "../database/counted.ts";
 import { batches } from "../schema/index.ts";
 import { Bound, heldBy } from "../sql.ts";
+import type { Places } from "../stream/callers.ts";
 import { readItems } from "../stream/columns.ts";
 import { forgetBatch } from "../stream/forget-batch.ts";
 import { beforeCall, type Fence, type Lease } from "../stream/leases.ts";
+import { isForRow, moveRowBatch, NO_ROW_BATCH } from "../stream/row-batch.ts";
 import { AGREE_ON_TAGS } from "./agreed.ts";
 
 /** One log-batch to be: its exact items, and how often it was begun to be sent. */
@@ -48,34 +50,38 @@ export type Mark = {
 
 /**
  * Notes that a batch is about to be sent, and stores the helping that it is the first of: all or nothing, and only with
- * a place for the call.
- * @param places how many streams may call at once; null: the call has a place, or takes one itself
+ * a place for the call. A small batch that is the whole helping is held by the stream's own row.
+ * @param places null: the call has a place, or takes one itself
  * @returns false where there is no place, or the lease was lost
  */
 export async function markSent(
   given: D1Database,
   lease: Lease,
   { batch, planned, fence, sent }: Mark,
-  places: number | null,
+  places: Places | null,
 ): Promise<boolean> {
   const db = repeatable(given);
   const orm = drizzle(db);
   // The row says what is in doubt once the first statement has applied.
   const marked = [lease.streamId, lease.token, fence.doubt];
   const attempts = batch.attempts + 1;
-  const stored = (planned?.batches ?? []).map(
-    (one) =>
-      new Bound(
-        db,
-        STORE,
-        ...marked,
-        one.token,
-        JSON.stringify(one.items),
-        one.token === batch.token ? attempts : one.attempts,
-      ),
-  );
+  const helping = (planned?.batches ?? []).map((one) => ({
+    token: one.token,
+    json: JSON.stringify(one.items),
+    attempts: one.token === batch.token ? attempts : one.attempts,
+  }));
+  const [first] = helping;
+  const isInRow = first !== undefined && helping.length === 1 && isForRow(batch.items, first.json);
+  const held = isInRow
+    ? { sendingToken: first.token, sendingItems: first.json }
+    : sent === null
+      ? {}
+      : NO_ROW_BATCH;
+  const stored = isInRow
+    ? []
+    : helping.map((one) => new Bound(db, STORE, ...marked, one.token, one.json, one.attempts));
   const [rows] = await orm.batch([
-    beforeCall(orm, lease, { ...fence, ...(planned && { plannedSeq: planned.upto }) }, places),
+    ...beforeCall(db, lease, { ...fence, ...held, ...(planned && { plannedSeq: planned.upto }) }, places),
     ...(sent === null ? [] : forgetBatch(db, lease, sent)),
     ...(planned === null ? [new Bound(db, BEGIN, ...marked, batch.token, attempts)] : stored),
   ]);
@@ -92,25 +98,22 @@ const STORE = `
   where ${IS_MARKED} and not exists (select 1 from batches where stream_id = ?1 and token = ?4)`;
 
 /** Notes that nothing of a batch that was begun can be in MLflow. */
-export async function markUntouched(db: D1Database, { streamId, token }: Lease, batch: Batch): Promise<void> {
-  await db
-    .prepare(`update batches set attempts = 0 where stream_id = ?1 and token = ?3 and ${heldBy(1, 2)}`)
-    .bind(streamId, token, batch.token)
-    .run();
+export async function markUntouched(db: D1Database, lease: Lease, batch: Batch): Promise<void> {
+  await update(db, lease, "attempts = 0", batch.token);
 }
 
 /** Keeps of a batch what is still to be sent; false when the lease was lost. */
-export async function keepLeft(
-  db: D1Database,
-  { streamId, token }: Lease,
-  batch: Batch,
-  left: Items,
-): Promise<boolean> {
-  const { meta } = await db
-    .prepare(`update batches set items = ?4 where stream_id = ?1 and token = ?3 and ${heldBy(1, 2)}`)
-    .bind(streamId, token, batch.token, JSON.stringify(left))
-    .run();
-  return meta.changes > 0;
+export async function keepLeft(db: D1Database, lease: Lease, batch: Batch, left: Items): Promise<boolean> {
+  return (await update(db, lease, "items = ?4", batch.token, JSON.stringify(left))) > 0;
+}
+
+/** Changes a batch, which is among the others from then on; how many there were. */
+async function update(db: D1Database, lease: Lease, set: string, ...values: unknown[]): Promise<number> {
+  const orm = drizzle(db);
+  const query = `update batches set ${set} where stream_id = ?1 and token = ?3 and ${heldBy(1, 2)}`;
+  const changed = new Bound(db, query, lease.streamId, lease.token, ...values);
+  const [, , { meta }] = await orm.batch([...moveRowBatch(db, lease), changed]);
+  return meta.changes;
 }
 
 /** Remembers as agreed on those tags of a batch that MLflow has of it, though not the whole batch is in. */
@@ -133,11 +136,13 @@ export async function removeBatch(db: D1Database, lease: Lease, { token }: Batch
   return meta.changes > 0;
 }
 
-/** The tokens of the batches that are still to be sent. */
+/** The tokens of the batches that are still to be sent, or are just being sent. */
 export async function pendingTokens(db: D1Database, streamId: number): Promise<Set<string>> {
-  const rows = await drizzle(db)
-    .select({ token: batches.token })
-    .from(batches)
-    .where(eq(batches.streamId, streamId));
-  return new Set(rows.map(({ token }) => token));
+  const { results } = await db.prepare(PENDING_TOKENS).bind(streamId).all<{ token: string }>();
+  return new Set(results.map(({ token }) => token));
 }
+
+const PENDING_TOKENS = `
+  select token from batches where stream_id = ?1
+  union all
+  select sending_token from streams where id = ?1 and sending_token is not null`;

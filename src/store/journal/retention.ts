@@ -45,6 +45,7 @@ export async function retirable(
           gt(streams.lastSeq, 0),
           gte(streams.deliveredSeq, streams.lastSeq),
           isNull(batches.n),
+          isNull(streams.sendingToken),
           or(
             isNotNull(trials.endedAt),
             isNotNull(modelRuns.endedAt),

@@ -14,7 +14,7 @@ type Bounds = { events: number; points: number; factsBytes: number };
 /** What the facts of one helping hold. */
 export const MAX_FACTS_BYTES = 8_000_000;
 /** One helping of a fold: enough to be worth the trip, little enough for a Worker's memory. */
-const FOLDED_AT_ONCE: Bounds = { events: 2_000, points: 20_000, factsBytes: MAX_FACTS_BYTES };
+const FOLDED_AT_ONCE: Bounds = { events: 5_000, points: 20_000, factsBytes: MAX_FACTS_BYTES };
 
 export type Unfolded = {
   /** The watermark after this helping. */

@@ -2,8 +2,8 @@ import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "driz
 import { BREAKER_STATES, LETTER_KINDS, LETTER_STATES } from "../../domain/words.ts";
 
 /**
- * Intents: the exact items of a log-batch, stored before the call and deleted when MLflow has them. `n`: their order
- * within the stream. WITHOUT ROWID.
+ * Intents: the exact items of a log-batch, stored before the call and deleted when MLflow has them; but for the first try
+ * with a small one (`streams.sendingItems`). `n`: their order within the stream. WITHOUT ROWID.
  */
 export const batches = sqliteTable(
   "batches",

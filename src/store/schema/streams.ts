@@ -3,6 +3,15 @@ import { index, integer, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqli
 import { BLOCKED_KINDS } from "../../domain/blocked.ts";
 import { STREAM_KINDS } from "../../domain/words.ts";
 
+/**
+ * The streams that called MLflow last, a few: whoever has a place among the callers (`streams.callingUntil`) is here, so
+ * that they are counted without an index that each call would write. A stream stays until another takes its number.
+ */
+export const callers = sqliteTable("callers", {
+  n: integer().primaryKey(),
+  streamId: integer("stream_id").notNull(),
+});
+
 /** One journal per trial or model run, and how far it has come on its way to MLflow. */
 export const streams = sqliteTable(
   "streams",
@@ -73,10 +82,15 @@ export const streams = sqliteTable(
     adopted: integer({ mode: "boolean" }).notNull().default(false),
     /** JSON of the run state (status, end time, name) that MLflow last took from us. */
     sentState: text("sent_state"),
+    /**
+     * A small batch of points that is just sent for the first time, its token and its items: it comes and goes with this
+     * row, which is written anyway. Whoever claims the stream next finds it among `batches`.
+     */
+    sendingToken: text("sending_token"),
+    sendingItems: text("sending_items"),
   },
   (t) => [
     index("streams_warm").on(t.id).where(sql`${t.warm} = 1`),
-    index("streams_calling").on(t.callingUntil).where(sql`${t.callingUntil} is not null`),
     index("streams_experiment").on(t.mlflowExperimentId).where(sql`${t.mlflowExperimentId} is not null`),
     index("streams_blocked").on(t.id).where(sql`${t.blockedKind} is not null`),
     index("streams_unpruned").on(t.createdAt).where(sql`${t.prunedAt} is null`),

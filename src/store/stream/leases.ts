@@ -1,10 +1,12 @@
 import { and, count, eq, gt, gte, lt, lte, ne, or, sql } from "drizzle-orm";
-import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
+import { drizzle } from "drizzle-orm/d1";
 import type { SQLiteUpdateSetSource } from "drizzle-orm/sqlite-core";
 import { ending, repeatable } from "../database/counted.ts";
 import { events, streams } from "../schema/index.ts";
 import { type Bound, NOW_MS } from "../sql.ts";
+import { CALLING, enlist, type Places } from "./callers.ts";
 import { forgetBatch } from "./forget-batch.ts";
+import { moveRowBatch, NO_ROW_BATCH } from "./row-batch.ts";
 
 export type StreamRow = typeof streams.$inferSelect;
 
@@ -81,7 +83,11 @@ export async function claimFolding(
       .where(eq(streams.id, streamId)),
     ...(folded?.queries(lease.token) ?? []),
   ]);
-  if (claimed) return { kind: "claimed", lease, stream: claimed };
+  if (claimed) {
+    // Its last holder died while it sent that.
+    if (claimed.sendingToken !== null) await orm.batch(moveRowBatch(repeatable(db), lease));
+    return { kind: "claimed", lease, stream: { ...claimed, ...NO_ROW_BATCH } };
+  }
   if (!row) return { kind: "unknown" };
   return row.ms >= 0 ? { kind: "busy", ms: row.ms } : { kind: "moved" };
 }
@@ -94,6 +100,9 @@ export type StreamValues = Partial<typeof streams.$inferInsert>;
 
 /** The same, or expressions for it. */
 export type StreamUpdate = SQLiteUpdateSetSource<typeof streams>;
+
+/** With what MLflow has, the row's own batch goes: a turn sends nothing else before it is forgotten. */
+const without = (sent: string | null) => (sent === null ? {} : NO_ROW_BATCH);
 
 /**
  * Writes to the leased stream, and keeps the lease for its full length from now; null when the lease was lost.
@@ -110,7 +119,7 @@ export async function updateHeld(
   const orm = drizzle(repeatable(db));
   const update = orm
     .update(streams)
-    .set({ ...values, leaseUntil: sql`${now} + ${lease.ms}`, callingUntil: null })
+    .set({ ...values, ...without(sent), leaseUntil: sql`${now} + ${lease.ms}`, callingUntil: null })
     .where(held(lease))
     .returning();
   const forgotten = sent === null ? [] : forgetBatch(db, lease, sent);
@@ -119,36 +128,33 @@ export async function updateHeld(
 }
 
 /**
- * The update of the leased stream before a call, which keeps the lease and a place among the callers, or takes one;
- * where all are taken it changes nothing.
- * @param places how many streams may call MLflow at once, this one included; null: it needs none
+ * What comes before a call: the update of the leased stream, which keeps the lease and a place among the callers, or
+ * takes one; where all are taken it changes nothing.
+ * @param places null: the call needs none
  */
-export function beforeCall(
-  orm: DrizzleD1Database,
-  lease: Lease,
-  values: StreamValues,
-  places: number | null,
-) {
+export function beforeCall(db: D1Database, lease: Lease, values: StreamValues, places: Places | null) {
   const until = sql`${now} + ${lease.ms}`;
-  const calling = sql`(select count(*) from streams where calling_until > ${now})`;
-  const isAdmitted = sql`(coalesce(${streams.callingUntil}, 0) > ${now} or ${calling} < ${places})`;
-  return orm
+  const isAdmitted = sql`(coalesce(${streams.callingUntil}, 0) > ${now} or ${sql.raw(CALLING)} < ${places?.most})`;
+  const update = drizzle(db)
     .update(streams)
     .set({ ...values, leaseUntil: until, ...(places === null ? {} : { callingUntil: until }) })
     .where(places === null ? held(lease) : and(held(lease), isAdmitted))
     .returning({ id: streams.id });
+  return [update, ...(places === null || places.isIn ? [] : [enlist(db, lease, places)])] as const;
 }
 
 /** Keeps the lease before a call; false when it was lost, or no place is free. */
 export async function renew(
-  db: D1Database,
+  given: D1Database,
   lease: Lease,
   values: StreamValues,
-  { places, sent }: { places: number | null; sent: string | null },
+  { places, sent }: { places: Places | null; sent: string | null },
 ): Promise<boolean> {
-  const orm = drizzle(repeatable(db));
-  const update = beforeCall(orm, lease, values, places);
-  const rows = sent === null ? await update : (await orm.batch([...forgetBatch(db, lease, sent), update]))[2];
+  const db = repeatable(given);
+  const [rows] = await drizzle(db).batch([
+    ...beforeCall(db, lease, { ...values, ...without(sent) }, places),
+    ...(sent === null ? [] : forgetBatch(db, lease, sent)),
+  ]);
   return rows.length > 0;
 }
 
@@ -187,6 +193,7 @@ export async function release(
       .update(streams)
       .set({
         ...values,
+        ...without(sent),
         leaseToken: null,
         leaseUntil: 0,
         callingUntil: null,

@@ -1,0 +1,28 @@
+import { Bound, NOW_MS } from "../sql.ts";
+
+/** How many streams may call MLflow at once, and whether this one has a place among them already. */
+export type Places = { most: number; isIn: boolean };
+
+/** So many streams are remembered for each that may call at once: while they take turns, a place costs no row. */
+const REMEMBERED = 4;
+
+/** How many streams have a place among the callers now. */
+export const CALLING = `(
+  select count(*) from callers c join streams o on o.id = c.stream_id where o.calling_until > ${NOW_MS})`;
+
+/** Puts a leased stream that has just been given a place among the callers, where it is not there yet. */
+export function enlist(db: D1Database, lease: { streamId: number; token: string }, { most }: Places): Bound {
+  return new Bound(db, ENLIST, lease.streamId, lease.token, most * REMEMBERED);
+}
+
+/** In a free number, else in that of one who has no place now; of those there are always some. */
+const ENLIST = `
+  with own(n) as (select count(*) from callers),
+    idle(n) as (
+      select min(c.n) from callers c left join streams o on o.id = c.stream_id
+      where coalesce(o.calling_until, 0) <= ${NOW_MS})
+  insert into callers (n, stream_id)
+  select iif(own.n < ?3, own.n + 1, idle.n), ?1 from own, idle
+  where exists (select 1 from streams where id = ?1 and lease_token = ?2 and calling_until > ${NOW_MS})
+    and not exists (select 1 from callers where stream_id = ?1)
+  on conflict (n) do update set stream_id = excluded.stream_id`;
