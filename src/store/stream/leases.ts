@@ -84,8 +84,9 @@ export async function claimFolding(
     ...(folded?.queries(lease.token) ?? []),
   ]);
   if (claimed) {
-    // Its last holder died while it sent that.
-    if (claimed.sendingToken !== null) await orm.batch(moveRowBatch(repeatable(db), lease));
+    // Its last holder died while it sent that. The lease is held by now, so there is room for this whatever comes.
+    const sure = ending(repeatable(db));
+    if (claimed.sendingToken !== null) await drizzle(sure).batch(moveRowBatch(sure, lease));
     return { kind: "claimed", lease, stream: { ...claimed, ...NO_ROW_BATCH } };
   }
   if (!row) return { kind: "unknown" };
