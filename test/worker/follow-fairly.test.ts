@@ -11,7 +11,6 @@ import { ENDING_STATEMENTS } from "../../src/store/database/budget.ts";
 import { NOTHING_DONE, storePass } from "../../src/store/ops/passes.ts";
 import { post } from "./api.ts";
 import { invocation } from "./endless.ts";
-import { invoked } from "./invocations.ts";
 import { metered } from "./metered.ts";
 import { TrackingServer } from "./tracking-server.ts";
 
@@ -30,12 +29,8 @@ function tagged(trialId: string, more: MlflowRun["data"] = {}): MlflowRun["data"
   return { ...more, tags };
 }
 
-const startOf = (trial_id: string) => ({
-  event: "ml.trial.start",
-  model_run_id: "fair",
-  trial_id,
-  spectral_norm: true,
-});
+const trial = (trial_id: string) =>
+  post({ event: "ml.trial.start", model_run_id: "fair", trial_id, spectral_norm: true });
 
 async function message(deps: Deps, target: string, progress: string | null): Promise<JobStep> {
   return syncExperiment(invocation(deps), {
@@ -53,13 +48,11 @@ async function syncAll(deps: Deps, target: string): Promise<JobStep> {
   return step;
 }
 
-const trial = (trial_id: string) => post(startOf(trial_id));
-
 /** Trials with their runs, all looked at once. @returns the runs, and the id before the first stream */
 async function world(server: TrackingServer, experimentId: string, trials: number) {
   server.experiment(experimentId, experimentId);
   const ids = Array.from({ length: trials }, (_, i) => `${experimentId}-${i}`);
-  await post(ids.map(startOf));
+  for (const id of ids) await trial(id);
   const runs = ids.map((id) => server.run(experimentId, tagged(id)));
   const deps = server.deps();
   expect(await syncAll(deps, experimentId)).toMatchObject({ kind: "done" });
@@ -150,31 +143,6 @@ it("merges no more in a message than an invocation has statements for", async ()
   expect(messages).toBeGreaterThan(2);
   expect(await noteOf("f3-39")).toBe("edited");
 });
-
-it("a job over 300 runs that were all edited passes no limit of an invocation, and takes every edit over once", async () => {
-  const server = new TrackingServer();
-  const { runs } = await world(server, "f300", 300);
-  for (const run of runs) edit(run, "edited");
-  let messages = 0;
-  for (let progress: string | null = null; messages < 200; messages++) {
-    const { deps, taken } = invoked(server);
-    const step: JobStep = await message(deps, "f300", progress);
-    expect(taken.statements).toBeLessThanOrEqual(1_000);
-    if (step.kind !== "continue") {
-      expect(step).toMatchObject({ kind: "done", counts: { merged: expect.any(Number) } });
-      break;
-    }
-    progress = step.progress;
-  }
-  expect(messages).toBeLessThan(200);
-  const taken = await db
-    .prepare(
-      `select count(*) as events, count(distinct stream_id) as trials from events e join streams s on s.id = e.stream_id
-       where s.trial_id like 'f300-%' and e.type = 'relay.mlflow' and e.facts -> '$.tags.note' is not null`,
-    )
-    .first();
-  expect(taken).toEqual({ events: 300, trials: 300 });
-}, 240_000);
 
 const failed = {
   ok: false as const,
