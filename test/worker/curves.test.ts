@@ -23,6 +23,7 @@ const answer = z.object({
   curves: z.array(
     z.object({
       trial: z.string().nullable(),
+      run: z.string().nullable(),
       key: z.string(),
       steps: z.array(z.number()),
       timestamps: z.array(z.number()),
@@ -129,7 +130,7 @@ describe("short curves", () => {
   it("are whole, by columns, in order of step, of every trial that has them", async () => {
     const { curves: found } = await curves(["s2", "s1"], { keys: "loss,a b/c:d,nothing" });
     const [s1, s2] = [await idOf("s1"), await idOf("s2")];
-    const rest = { thinned: false, unavailable: null };
+    const rest = { run: null, thinned: false, unavailable: null };
     expect(found).toEqual([
       { trial: s2, key: "loss", steps: [2], timestamps: [AT + 2_000], values: [0.5], ...rest },
       {
@@ -284,20 +285,28 @@ describe("long curves", () => {
 });
 
 describe("curves of what MLflow has only", () => {
+  const runs = `insert into mlflow_runs (mlflow_run_id, mlflow_experiment_id, status, lifecycle_stage, synced_at)
+    select value, '1', 'FINISHED', 'active', 1 from json_each(?1)`;
+  const pruned = async (trial: string) => {
+    await env.DB.batch([
+      env.DB.prepare(
+        `update streams set pruned_at = 1, pruned_seq = last_seq, mlflow_run_id = 'run-of-' || trial_id where trial_id = ?1`,
+      ).bind(trial),
+      env.DB.prepare(
+        "delete from metric_points where stream_id in (select id from streams where trial_id = ?1)",
+      ).bind(trial),
+    ]);
+    return idOf(trial);
+  };
+  const away = () => vi.spyOn(globalThis, "fetch").mockRejectedValue(new TypeError("no network"));
+
   it("say why they are not there while it is away, and the others are shown", async () => {
-    vi.spyOn(globalThis, "fetch").mockRejectedValue(new TypeError("no network"));
+    away();
     await post([metric("p1", 1, { loss: 1 }), metric("p2", 1, { loss: 1 })]);
-    await env.DB.prepare(
-      `update streams set pruned_at = 1, pruned_seq = last_seq, mlflow_run_id = 'gone-1' where trial_id = 'p1'`,
-    ).run();
-    await env.DB.prepare(
-      `insert into mlflow_runs (mlflow_run_id, mlflow_experiment_id, status, lifecycle_stage, synced_at)
-       values ('gone-1', '1', 'FINISHED', 'active', 1), ('only-1', '1', 'FINISHED', 'active', 1)`,
-    ).run();
-    await env.DB.prepare(
-      "delete from metric_points where stream_id in (select id from streams where trial_id = 'p1')",
-    ).run();
-    const ids = [await idOf("p1"), await idOf("p2")];
+    await env.DB.prepare(runs)
+      .bind(JSON.stringify(["run-of-p1", "only-1"]))
+      .run();
+    const ids = [await pruned("p1"), await idOf("p2")];
     const { body } = await request(`/api/curves?trials=${ids.join(",")}&runs=only-1&keys=loss`);
     const found = answer.parse(body).curves;
     expect(found.map(({ trial, steps, unavailable }) => [trial, steps, unavailable !== null])).toEqual([
@@ -305,5 +314,44 @@ describe("curves of what MLflow has only", () => {
       [ids[1], [1], false],
       [null, [], true],
     ]);
+  });
+
+  it("are there when it is, in any part, with what came here since", async () => {
+    vi.spyOn(globalThis, "fetch").mockImplementation(async () =>
+      Response.json({
+        metrics: [1, 2, 3].map((step) => ({ key: "loss", value: step, step, timestamp: AT + step * 1000 })),
+      }),
+    );
+    await post(metric("p3", 1, { loss: 1 }));
+    await env.DB.prepare(runs)
+      .bind(JSON.stringify(["run-of-p3", "only-2"]))
+      .run();
+    const id = await pruned("p3");
+    await post(metric("p3", 4, { loss: 4 }));
+    const { body } = await request(`/api/curves?trials=${id}&runs=only-2&keys=loss`);
+    expect(answer.parse(body).curves.map(({ steps, values }) => [steps, values])).toEqual([
+      [
+        [1, 2, 3, 4],
+        [1, 2, 3, 4],
+      ],
+      [
+        [1, 2, 3],
+        [1, 2, 3],
+      ],
+    ]);
+    const part = `axis=time&from=${AT + 2_000}&to=${AT + 2_500}`;
+    const { body: inPart } = await request(`/api/curves?runs=only-2&keys=loss&${part}`);
+    expect(answer.parse(inPart).curves.map(({ steps }) => steps)).toEqual([[2]]);
+  });
+
+  it("are there without it where they were drawn before their points were pruned", async () => {
+    await post(metric("p4", 0, { loss: 0 }));
+    await lengthen("p4", "loss", 5_000);
+    const before = await curves(["p4"], { keys: "loss" });
+    await pruned("p4");
+    away();
+    expect((await curves(["p4"], { keys: "loss" })).curves).toEqual(
+      before.curves.map((curve) => ({ ...curve, run: "run-of-p4" })),
+    );
   });
 });

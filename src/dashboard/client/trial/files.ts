@@ -1,5 +1,6 @@
 import type { ArtifactView } from "../../../answers/artifacts.ts";
 import { el } from "../curves/dom.ts";
+import { previewOf } from "./preview.ts";
 
 type Listed = { files: ArtifactView[]; mlflow: "listed" | "away" | "none"; next_cursor: string | null };
 
@@ -58,11 +59,12 @@ function directory(trial: string, { path }: ArtifactView): Node[] {
 
 function one(trial: string, { path, bytes, state, error }: ArtifactView): Node[] {
   const address = path.split("/").map(encodeURIComponent).join("/");
-  const href = `/api/trials/${encodeURIComponent(trial)}/artifacts/${address}`;
+  const its = `/api/trials/${encodeURIComponent(trial)}`;
   const words = [bytes === null ? "" : size(bytes), state === "delivered" ? "" : (state ?? ""), error ?? ""];
   return [
-    el("a", { href, textContent: nameOf(path), download: nameOf(path) }),
-    el("small", { textContent: ` ${words.filter((word) => word !== "").join(" · ")}` }),
+    el("a", { href: `${its}/artifacts/${address}`, textContent: nameOf(path), download: nameOf(path) }),
+    el("small", { textContent: ` ${words.filter((word) => word !== "").join(" · ")} ` }),
+    ...previewOf(`${its}/previews/${address}`, nameOf(path)),
   ];
 }
 
