@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { lengthOf, placeOf, toApi } from "../../../src/dashboard/client/lib/curves/axis.ts";
+import { lonely, nearest, widened } from "../../../src/dashboard/client/lib/curves/columns.ts";
 import { curvesCsv } from "../../../src/dashboard/client/lib/curves/csv.ts";
 import { extended, held, NOTHING } from "../../../src/dashboard/client/lib/curves/curve.ts";
 import { drawn, markWords } from "../../../src/dashboard/client/lib/curves/drawn.ts";
@@ -213,6 +214,45 @@ describe("what is drawn", () => {
     [-7_260, "-2 h 1 min"],
     [200_000, "2 d 7 h"],
   ])("says %d seconds as %s", (seconds, words) => expect(lengthOf(seconds)).toBe(words));
+});
+
+describe("columns over the same places", () => {
+  const none = undefined;
+
+  it.each([
+    [
+      [1, null, 2, null, 3, 4],
+      [0, 2],
+    ],
+    [[1, none, 2, null, none, 3], [5]],
+    [[none, 1, none], [1]],
+    [[null, null], []],
+    [[], []],
+  ])("%j: %j stand alone", (ys, expected) => expect(lonely(ys)).toEqual(expected));
+
+  it.each([
+    [0, 0, 1],
+    [2, 2.1, 1],
+    [2, 2.9, 4],
+    [4, 4, 4],
+    [5, 5, 4],
+  ])("the value nearest to place %d (%d) is at %d", (at, x, expected) =>
+    expect(nearest([0, 1, 2, 3, 4, 5], [none, 7, none, null, 8, none], at, x)).toBe(expected),
+  );
+
+  it("without a value the place itself is", () => expect(nearest([0, 1], [null, none], 1, 1)).toBe(1));
+
+  it("one place alone has room", () => {
+    expect([widened([5, 5], false), widened([4, 4], true), widened([1, 2], false)]).toEqual([
+      [4.5, 5.5],
+      [2, 8],
+      [1, 2],
+    ]);
+    expect([widened([null, null], false), widened([null, null], true)]).toEqual([
+      [0, 1],
+      [1, 10],
+    ]);
+  });
 });
 
 describe("metrics", () => {

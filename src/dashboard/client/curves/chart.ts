@@ -1,5 +1,6 @@
 import uPlot from "uplot";
 import { type Axis, lengthOf, type Range } from "../lib/curves/axis.ts";
+import { lonely, nearest, widened } from "../lib/curves/columns.ts";
 import type { Drawn } from "../lib/curves/drawn.ts";
 import { inkOf } from "./ink.ts";
 import { drawMarks } from "./marks.ts";
@@ -138,7 +139,7 @@ export class Chart {
         sync: { key: "curves", setSeries: false, scales: ["x", null] },
         drag: { x: true, y: false, setScale: false },
         points: { size: POINT_PX + 2 },
-        dataIdx: nearestValue,
+        dataIdx: (plot, series, at, x) => nearest(plot.data[0], plot.data[series] ?? [], at, x),
         bind: { dblclick: () => this.#whole },
       },
       hooks: {
@@ -198,48 +199,14 @@ function seriesOf({ name, color, dash, smoothed }: Line, lines: number): uPlot.S
     stroke,
     width,
     ...(dash ? { dash: [...dash] } : {}),
-    points: { size: POINT_PX, width: 1, fill: stroke, filter: lonely },
+    points: {
+      size: POINT_PX,
+      width: 1,
+      fill: stroke,
+      filter: (plot, series, all) => (all ? null : lonely(plot.data[series] ?? [])),
+    },
   });
   return smoothed
     ? [{ ...own(`${color}${faint}`, 1), points: { show: false } }, own(color, LINE_PX)]
     : [own(color, LINE_PX)];
-}
-
-/** Values without a neighbour to draw a line to; where all points are shown, these are too. */
-function lonely(plot: uPlot, series: number, show: boolean): number[] | null {
-  if (show) return null;
-  const ys = plot.data[series] ?? [];
-  const found: number[] = [];
-  let [before, last]: [boolean, number | null] = [false, null];
-  const end = (hasNext: boolean) => {
-    if (last !== null && !before && !hasNext) found.push(last);
-  };
-  for (let i = 0; i < ys.length; i++) {
-    const y = ys[i];
-    if (y === undefined) continue;
-    end(y !== null);
-    before = last !== null;
-    last = y === null ? null : i;
-  }
-  end(false);
-  return found;
-}
-
-/** The index of the value nearest to the cursor: lines have no values at each other's places. */
-function nearestValue(plot: uPlot, series: number, hovered: number, x: number): number {
-  const [xs, ys] = [plot.data[0], plot.data[series]];
-  if (series === 0 || !ys || typeof ys[hovered] === "number") return hovered;
-  let [left, right] = [hovered, hovered];
-  while (left >= 0 && typeof ys[left] !== "number") left--;
-  while (right < ys.length && typeof ys[right] !== "number") right++;
-  if (left < 0) return right < ys.length ? right : hovered;
-  if (right >= ys.length) return left;
-  return x - (xs[left] ?? 0) <= (xs[right] ?? 0) - x ? left : right;
-}
-
-/** One place alone is shown with some room on its sides. */
-function widened([min, max]: readonly [number | null, number | null], log: boolean): [number, number] {
-  if (min === null || max === null) return log ? [1, 10] : [0, 1];
-  if (min < max) return [min, max];
-  return log ? [min / 2, max * 2] : [min - 0.5, max + 0.5];
 }
