@@ -1,8 +1,9 @@
+import { bestIs } from "../../../domain/table-columns.ts";
 import type { WireNumber } from "../../../domain/values.ts";
 import type { TrialFacts } from "../../../store/views/trial.ts";
 import { shortNumber } from "../../parts/number.ts";
 
-/** Every metric's last value and its extremes. */
+/** Every metric's last value and its extremes, of which the better one is marked. */
 export function TrialMetrics({ metrics }: { metrics: TrialFacts["metrics"] }) {
   const rows = Object.entries(metrics);
   return (
@@ -29,8 +30,8 @@ export function TrialMetrics({ metrics }: { metrics: TrialFacts["metrics"] }) {
                   <th scope="row">{key}</th>
                   <Value value={last} />
                   <td class="number">{step ?? <span class="none">end</span>}</td>
-                  <Value value={min} />
-                  <Value value={max} />
+                  <Value value={min} best={bestIs(key) === "min"} />
+                  <Value value={max} best={bestIs(key) === "max"} />
                   <td class="number">{count}</td>
                 </tr>
               ))}
@@ -42,11 +43,11 @@ export function TrialMetrics({ metrics }: { metrics: TrialFacts["metrics"] }) {
   );
 }
 
-function Value({ value }: { value: WireNumber | null }) {
+function Value({ value, best = false }: { value: WireNumber | null; best?: boolean }) {
   if (value === null) return <td class="number none">–</td>;
   return (
-    <td class="number" title={String(value)}>
-      {shortNumber(value)}
+    <td class="number" title={best ? `best: ${value}` : String(value)}>
+      {best ? <strong>{shortNumber(value)}</strong> : shortNumber(value)}
     </td>
   );
 }
