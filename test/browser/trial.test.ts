@@ -88,7 +88,7 @@ describe("a trial's page", () => {
       new RegExp(`/#/experiments/${body.mlflow_experiment_id}/runs/${body.mlflow_run_id}$`),
     );
     await page.getByRole("button", { name: "Read back from MLflow" }).click();
-    await page.getByText("Confirmed: 7500 points").waitFor();
+    await page.getByText("Confirmed: 7500 points").waitFor({ timeout: 60_000 });
     await page.getByText("read back from MLflow", { exact: false }).first().waitFor();
   });
 

@@ -1,7 +1,7 @@
 import type { Verified } from "../../../answers/report.ts";
 import { verdictWords } from "../lib/verdict-words.ts";
 
-/** The button that has a trial read back from MLflow. What it found stands beside it. */
+/** The button that has a trial read back from MLflow. What it found stands apart from what is kept fresh. */
 export function listenForVerify(): void {
   document.addEventListener("click", (event) => {
     const button = event.target instanceof Element ? event.target.closest("button[data-verify]") : null;
@@ -10,7 +10,7 @@ export function listenForVerify(): void {
 }
 
 async function verify(button: HTMLButtonElement, trial: string): Promise<void> {
-  const output = button.parentElement?.querySelector("output");
+  const output = document.querySelector("#verdict");
   const say = (words: string) => {
     if (output) output.textContent = words;
   };

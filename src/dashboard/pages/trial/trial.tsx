@@ -55,6 +55,7 @@ trialPage.get("/trials/:key", page("read"), async (c) => {
         </div>
         <WhyItFailed fields={trial.fields} />
       </div>
+      <output id="verdict" class="hint" />
       <section aria-labelledby="curves-title">
         <h2 id="curves-title">Curves</h2>
         <div id="curves" class="curves" data-trials={key} />

@@ -41,8 +41,7 @@ export function TrialWay({ trial, way, mayAct }: { trial: TrialFacts; way: Way; 
         <p>
           <button type="button" data-verify={trial.id}>
             Read back from MLflow
-          </button>{" "}
-          <output data-verdict />
+          </button>
         </p>
       )}
     </section>
