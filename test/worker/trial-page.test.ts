@@ -82,7 +82,7 @@ describe("the page of a trial", () => {
     const second = await page(path);
     const again = await page(path, { headers: { "if-none-match": second.headers.get("etag") ?? "" } });
     expect([again.status, again.text]).toEqual([304, ""]);
-    const made = await request("/api/tokens", {
+    const made = await request("/api/ops/tokens", {
       method: "POST",
       body: JSON.stringify({ name: "reader", scopes: ["read"] }),
     });
