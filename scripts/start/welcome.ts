@@ -11,6 +11,7 @@ export function welcome({ relay, mlflow, mlflowLog, relayLog, tokenIsNew }: Fact
   return `
   Trial Relay is running.
 
+    dashboard      ${relay}
     API            ${relay}/docs
     readiness      ${relay}/ready
     MLflow         ${mlflow}

@@ -3,7 +3,7 @@ import { type Deps, flushTally } from "../../relay/deps.ts";
 import { readBreaker } from "../../relay/line/breaker.ts";
 import { readMetrics } from "../../store/ops/metrics.ts";
 import { withDeadline } from "../../waiting.ts";
-import { authorize } from "../door/auth.ts";
+import { authorize, signedIn } from "../door/auth.ts";
 import { countStranger } from "../door/rate.ts";
 import { Reply } from "../handler.ts";
 import { routes } from "../route.ts";
@@ -17,7 +17,10 @@ const QUEUE_TIMEOUT_MS = 3_000;
 export const observeRoutes = routes(observe, {
   getHealth: async () => ({ status: "ok" as const }),
   getReady: async ({ c, relay }) => {
-    const isKnown = c.req.header("authorization") !== undefined && (await authorize(c, "read")) !== null;
+    const isKnown =
+      c.req.header("authorization") === undefined
+        ? (await signedIn(c))?.scopes.includes("read") === true
+        : (await authorize(c, "read")) !== null;
     if (!isKnown) await countStranger(c);
     const all = await readinessOf(relay);
     const shown = isKnown ? all : forStrangers(all);
