@@ -93,6 +93,12 @@ const variables = z
     RELAY_BREAKER_FAILURES: whole(1, 1_000).default(5),
     RELAY_BREAKER_PROBE_SECONDS: whole(1, 3_600).default(5),
     RELAY_BREAKER_PROBE_MAX_SECONDS: whole(1, 3_600).default(60),
+    RELAY_ACCESS_TEAM: z
+      .string()
+      .regex(/^[a-z0-9-]+$/, "must be the team's name alone: <name>.cloudflareaccess.com")
+      .optional(),
+    RELAY_ACCESS_AUD: z.string().min(1, "must not be empty").optional(),
+    RELAY_ACCESS_SCOPE: z.enum(["read", "admin"], "must be read or admin").default("read"),
     ADMIN_TOKEN: z
       .string("is required: the first API token, set with `wrangler secret put ADMIN_TOKEN`")
       .min(MIN_ADMIN_TOKEN_CHARS, `must have at least ${MIN_ADMIN_TOKEN_CHARS} characters`),
@@ -100,6 +106,10 @@ const variables = z
   .refine((env) => env.MLFLOW_TRACKING_PASSWORD === undefined || env.MLFLOW_TRACKING_USERNAME !== undefined, {
     path: ["MLFLOW_TRACKING_USERNAME"],
     message: "is required with MLFLOW_TRACKING_PASSWORD",
+  })
+  .refine((env) => env.RELAY_ACCESS_TEAM === undefined || env.RELAY_ACCESS_AUD !== undefined, {
+    path: ["RELAY_ACCESS_AUD"],
+    message: "is required with RELAY_ACCESS_TEAM",
   });
 
 export type Config = ReturnType<typeof toConfig>;
@@ -155,6 +165,14 @@ function toConfig(env: z.output<typeof variables>) {
     },
     deadLetterQueues: new Set(env.RELAY_DEAD_LETTER_QUEUES),
     adminToken: env.ADMIN_TOKEN,
+    access:
+      env.RELAY_ACCESS_TEAM === undefined
+        ? null
+        : {
+            issuer: `https://${env.RELAY_ACCESS_TEAM}.cloudflareaccess.com`,
+            audience: env.RELAY_ACCESS_AUD ?? "",
+            scope: env.RELAY_ACCESS_SCOPE,
+          },
   };
 }
 

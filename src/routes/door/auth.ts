@@ -2,9 +2,11 @@ import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { SCOPES, type Scope } from "../../domain/words.ts";
 import { HttpFailure } from "../../errors.ts";
+import { errorText } from "../../log.ts";
 import type { Deps } from "../../relay/deps.ts";
 import { activeToken, activeTokenById, sha256, TOKEN_FORM } from "../../store/ops/tokens.ts";
 import { withDeadline } from "../../waiting.ts";
+import { ACCESS_HEADER, Access } from "./access.ts";
 import type { AppEnv } from "./context.ts";
 import { countStranger, refuseClosed } from "./rate.ts";
 import { refuseCrossSite, sessionOf } from "./session.ts";
@@ -16,6 +18,7 @@ const LOOK_UP_TIMEOUT_MS = 3_000;
 const RETRY_AFTER_SECONDS = 5;
 
 const cache = new TokenCache();
+const access = new Access({ fetch: (url, init) => fetch(url, init), now: () => Date.now() });
 
 /** Who has ADMIN_TOKEN. */
 const ADMIN: Caller = { tokenId: "admin", scopes: SCOPES };
@@ -74,10 +77,26 @@ export async function authorize(
   return caller;
 }
 
-/** Who signed in on the dashboard, while the token with which that was done is active; null without a session. */
+/**
+ * Who comes without a token of their own: signed in on the dashboard with one that is still active, or let through by
+ * Cloudflare Access; null for anybody else.
+ */
 export async function signedIn(c: Context<AppEnv>): Promise<Caller | null> {
   const session = await sessionOf(c);
-  return session && (await callerById(c, session.tokenId));
+  const caller = session && (await callerById(c, session.tokenId));
+  return caller ?? passedAccess(c);
+}
+
+async function passedAccess(c: Context<AppEnv>): Promise<Caller | null> {
+  const { config, log } = c.var.relay;
+  const assertion = c.req.header(ACCESS_HEADER);
+  if (config.access === null || assertion === undefined) return null;
+  try {
+    return await access.callerOf(assertion, config.access);
+  } catch (error) {
+    log.warn("Cloudflare Access did not give its keys", { error: errorText(error) });
+    return null;
+  }
 }
 
 function whyNot(header: string | undefined, token: string | undefined, scope: Scope): string {
