@@ -11,9 +11,12 @@ const LAST = "\u{10ffff}";
  * looked at, which an index has.
  */
 export async function findAnything(db: D1Database, text: string): Promise<Found[]> {
-  const results = await db.batch<Found>(
-    [MODEL_RUNS, TRIALS, EXPERIMENTS, RUNS].map((query) => db.prepare(query).bind(text, text + LAST)),
-  );
+  const results = await db.batch<Found>([
+    db.prepare(MODEL_RUNS).bind(text),
+    db.prepare(TRIALS).bind(text, text + LAST),
+    db.prepare(EXPERIMENTS).bind(text),
+    db.prepare(RUNS).bind(text, text + LAST),
+  ]);
   return results.flatMap(({ results: found }) => found);
 }
 
