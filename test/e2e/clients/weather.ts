@@ -12,8 +12,6 @@ type Weather = {
   begin?: () => Promise<void>;
   middle?: () => Promise<void>;
   end?: () => Promise<void>;
-  /** It lasts until all is in MLflow. */
-  untilDelivered?: boolean;
 };
 
 const SLOW_MS = 200;
@@ -79,17 +77,11 @@ export function describeClient(version: MlflowVersion, parts: readonly Part[] = 
       ],
       ["the answer to every write is lost once", () => ({ begin: async () => losing(door) })],
     ];
-    if (parts.includes("models"))
-      weathers.push([
-        "every second answer to a delivery is lost",
-        () => ({ begin: async () => losingEverySecond(lab.proxy), untilDelivered: true }),
-      ]);
-
     test.each(weathers)(
       "%s: the training neither fails nor waits, and MLflow has all of it",
       { timeout: LIMIT_MS },
       async (weather, make) => {
-        const { begin, middle, end, untilDelivered = false } = make();
+        const { begin, middle, end } = make();
         const from = door.calls.length;
         await begin?.();
         const noted = new Map<Part, Noted>();
@@ -97,13 +89,12 @@ export function describeClient(version: MlflowVersion, parts: readonly Part[] = 
           noted.set(part, await stage.play(part, `${weather}/${part}`, middle ? { middle } : {}));
           await end?.();
         }
-        if (!untilDelivered) await calm();
+        await calm();
         const calls = door.calls.slice(from).filter(({ fault }) => fault === null);
         expect(calls.filter(({ status }) => status === null || RETRIED.includes(status))).toEqual([]);
         const waited = calls.filter(({ path, ms }) => !isPassedOn(path) && (ms ?? WAIT_MS) >= WAIT_MS);
         expect(waited).toEqual([]);
         await delivered();
-        await calm();
         for (const part of parts) {
           const prefix = `${weather}/${part}`;
           const content = await contentOf(lab.mlflow, prefix);
@@ -172,15 +163,4 @@ function losing(door: FaultProxy): void {
     return body !== "" && !ONCE.includes(path) && times % 2 === 1;
   };
   door.fail({ when: isLost }, FAULTS.cut);
-}
-
-/** Of the calls to one address every second gets through with its answer. */
-function losingEverySecond(proxy: FaultProxy): void {
-  const seen = new Map<string, number>();
-  const isLost = ({ path, body }: { path: string; body: string }) => {
-    const times = (seen.get(path) ?? 0) + 1;
-    seen.set(path, times);
-    return body !== "" && times % 2 === 1;
-  };
-  proxy.fail({ when: isLost }, FAULTS.cut);
 }

@@ -1,3 +1,0 @@
-import { describeClient } from "./clients/weather.ts";
-
-describeClient("3", ["models"]);
