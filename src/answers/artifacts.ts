@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { MODEL_ARTIFACT_STATUSES } from "../domain/words.ts";
 import { count, maybeText, maybeTime, nextCursor } from "./parts.ts";
 
 /** What is shown of a trial's files. */
@@ -34,4 +35,29 @@ export const trialArtifacts = z
   })
   .meta({ id: "TrialArtifacts" });
 
-export const removedArtifacts = z.object({ removed: count }).meta({ id: "RemovedArtifacts" });
+export const modelArtifactView = z
+  .object({
+    id: z.string().describe("As in its tags in MLflow, `model_artifact.<id>.status` and so on."),
+    uri: maybeText.describe("Null until its creation is told."),
+    checksum: maybeText,
+    bytes: count.nullable(),
+    status: z.enum(MODEL_ARTIFACT_STATUSES),
+    semver: z.string(),
+    spec_id: maybeText,
+  })
+  .meta({ id: "ModelArtifact" });
+
+export const modelArtifacts = z
+  .object({ model_artifacts: z.array(modelArtifactView) })
+  .meta({ id: "ModelArtifacts" });
+
+export const removedArtifacts = z
+  .object({
+    removed: count.describe("How many files, those that only MLflow had too."),
+    complete: z
+      .boolean()
+      .describe(
+        "False: MLflow could not be asked just now, so that files which only it has may still be there.",
+      ),
+  })
+  .meta({ id: "RemovedArtifacts" });

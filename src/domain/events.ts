@@ -1,5 +1,6 @@
 import type * as z from "zod";
 import { inDocumentedWords, typeMeant } from "./aliases.ts";
+import { readArtifactCreated, readArtifactMoved } from "./artifact-events.ts";
 import { Findings } from "./facts.ts";
 import { isMap, valueAt } from "./flatten.ts";
 import type { NumberTexts } from "./json.ts";
@@ -81,6 +82,9 @@ const readers: Record<EventType, (body: Body, findings: Findings) => Read> = {
   "ml.trial.failed": readTrialFailed,
   "ml.trial.skipped": readTrialStopped("skipped"),
   "ml.trial.cancelled": readTrialStopped("cancelled"),
+  "ml.artifact.created": readArtifactCreated,
+  "ml.artifact.promoted": readArtifactMoved("promoted"),
+  "ml.artifact.archived": readArtifactMoved("archived"),
 };
 
 function refuse(

@@ -37,6 +37,8 @@ export const factsSchema = z.object({
   corrections: texts.optional(),
   /** Latest by event time wins, tag by tag. */
   tags: texts.optional(),
+  /** Tags until anything else is said of them. */
+  defaults: texts.optional(),
   /** Tags that were taken away; against `tags` the latest by event time wins, tag by tag. */
   untags: z.array(z.string()).optional(),
   /** Metrics of a terminal event without a step: they take the highest step at their first delivery. */

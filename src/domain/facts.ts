@@ -5,6 +5,7 @@ import type { NumberTexts } from "./json.ts";
 import type { Doubled } from "./json-names.ts";
 import { keyProblem, MAX_PARAM_VALUE_CHARS, MAX_TAG_VALUE_CHARS } from "./limits.ts";
 import { DESCRIPTION_TAG } from "./merge.ts";
+import { MODEL_ARTIFACT_PREFIX } from "./model-artifact.ts";
 import { type FieldProblem, MAX_SAID } from "./problems.ts";
 import { pythonText } from "./python.ts";
 import { readText } from "./text.ts";
@@ -140,7 +141,7 @@ export class Findings {
 }
 
 const TAG_TYPES = new Set(["string", "number", "bigint", "boolean"]);
-const OWNED = ["mlflow.", "relay.", "thunderline_"];
+const OWNED = ["mlflow.", "relay.", "thunderline_", MODEL_ARTIFACT_PREFIX];
 /** MLflow's own tags that only say where a run comes from: trainers know better than the relay. */
 const GIVEN = [DESCRIPTION_TAG, "mlflow.user", "mlflow.source.", "mlflow.project."];
 

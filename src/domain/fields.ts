@@ -9,6 +9,7 @@ import {
   MAX_STEP,
   MAX_TAG_VALUE_CHARS,
   MAX_TIME_MS,
+  MAX_URI_CHARS,
   MIN_STEP,
 } from "./limits.ts";
 import { HELD_RULE, isHeld } from "./text.ts";
@@ -74,6 +75,21 @@ export const warnings = z.custom<string[]>(
   "must be a list of strings",
 );
 export const actor = z.looseObject({ id: z.union([z.string(), z.number()]).optional() }, "must be an object");
+
+/** Where a model that a trial made can be found. */
+export const artifactUri = text(MAX_URI_CHARS);
+/** Of a model's bytes, by which it is known. */
+export const checksum = z
+  .string("must be a string")
+  .regex(/^(?:[a-z0-9-]{1,16}:)?[0-9a-f]{8,128}$/i, "must be a checksum in hex, as sha256:9f86d081…");
+/** Version 2.0.0 of semver.org. */
+export const semver = z
+  .string("must be a string")
+  .max(100, "must have at most 100 characters")
+  .regex(
+    /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9a-z-]+(\.[0-9a-z-]+)*)?(\+[0-9a-z-]+(\.[0-9a-z-]+)*)?$/i,
+    "must be a semantic version such as 1.2.0",
+  );
 
 /** A metric's value, which is judged as one of its event's leaves. */
 export const leaf = z.unknown();

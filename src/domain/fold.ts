@@ -101,6 +101,15 @@ export function fold(before: State, events: readonly StoredEvent[], points: read
     for (const [key, value] of Object.entries(event.facts?.corrections ?? {}))
       params.set(key, { value, seq: event.seq });
   };
+  const foldDefaults = (event: StoredEvent) => {
+    for (const [key, value] of Object.entries(event.facts?.defaults ?? {})) {
+      const known = tags.get(key);
+      const tag = { value, at: 0, id: event.id, seq: event.seq };
+      if (!isLater(tag, known)) continue;
+      if (known || takes(room, "tags", rowBytes(key, value))) tags.set(key, tag);
+      else notes.push(withoutRoom(event.seq, [key], value));
+    }
+  };
   const foldTags = (event: StoredEvent) => {
     for (const [key, value] of tagChanges(event)) {
       const at = isGateways(event) ? after(event.occurredAt, tags.get(key)) : event.occurredAt;
@@ -131,6 +140,7 @@ export function fold(before: State, events: readonly StoredEvent[], points: read
       core = { ...core, reasons };
     }
     foldParams(event);
+    foldDefaults(event);
     foldTags(event);
     for (const [key, value] of Object.entries(event.facts?.finals ?? {}))
       observe(event.seq, key, { value: fromWire(value), step: null, timestamp: event.occurredAt });

@@ -97,6 +97,22 @@ export const trialFailed = z.object({
 
 export const trialSkipped = z.object(trialStopped);
 
+const artifact = {
+  ...trial,
+  uri: field.artifactUri.optional(),
+  checksum: field.checksum.optional(),
+  semver: field.semver.optional(),
+};
+
+export const artifactCreated = z.object({
+  ...artifact,
+  uri: field.artifactUri,
+  bytes: field.nonNegative.optional(),
+  spec_id: field.freeText.optional(),
+});
+
+export const artifactMoved = z.object(artifact);
+
 /** The schema of each type, for its list of known fields. */
 export const schemas = {
   "ml.run.start": runStart,
@@ -107,4 +123,7 @@ export const schemas = {
   "ml.trial.failed": trialFailed,
   "ml.trial.skipped": trialSkipped,
   "ml.trial.cancelled": trialSkipped,
+  "ml.artifact.created": artifactCreated,
+  "ml.artifact.promoted": artifactMoved,
+  "ml.artifact.archived": artifactMoved,
 } satisfies Record<EventType, z.ZodObject>;

@@ -5,7 +5,15 @@ import * as field from "./fields.ts";
 import { MAX_RUN_NAME_CHARS, MAX_TAG_VALUE_CHARS } from "./limits.ts";
 
 /** Fields that give an event its meaning, though not all of them are required: a bad one refuses the event. */
-const STRICT = new Set(["event_id", "occurred_at", "step", "experiment_name", "mlflow_run_id"]);
+const STRICT = new Set([
+  "event_id",
+  "occurred_at",
+  "step",
+  "experiment_name",
+  "mlflow_run_id",
+  "uri",
+  "checksum",
+]);
 
 /** Required fields that may be sent in another form: what they mean is then as plain. */
 const FORMED = new Set<z.core.$ZodType>([field.freeText, field.runState]);

@@ -9,6 +9,9 @@ export const EVENT_TYPES = [
   "ml.trial.failed",
   "ml.trial.skipped",
   "ml.trial.cancelled",
+  "ml.artifact.created",
+  "ml.artifact.promoted",
+  "ml.artifact.archived",
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 
@@ -36,6 +39,10 @@ export const GATEWAY_EVENT_TYPES = [
   "mlflow.run.outputs",
 ] as const;
 export type GatewayEventType = (typeof GATEWAY_EVENT_TYPES)[number];
+
+/** What became of a model that a trial made. */
+export const MODEL_ARTIFACT_STATUSES = ["created", "promoted", "archived"] as const;
+export type ModelArtifactStatus = (typeof MODEL_ARTIFACT_STATUSES)[number];
 
 export const STREAM_KINDS = ["trial", "model_run"] as const;
 

@@ -1,13 +1,12 @@
 import type { Context } from "hono";
 import { servedRoot } from "../mlflow/artifacts.ts";
 import { type Files, findFile, listFiles } from "../relay/artifacts/list.ts";
+import { removeFiles } from "../relay/artifacts/remove.ts";
 import type { Deps } from "../relay/deps.ts";
-import { sendArtifacts } from "../relay/messages.ts";
 import { ownFile } from "../routes/artifacts/file.ts";
 import { keepBody } from "../routes/artifacts/upload.ts";
 import type { AppEnv } from "../routes/door/context.ts";
 import { drain } from "../routes/door/drain.ts";
-import { removeArtifacts } from "../store/artifacts/keep.ts";
 import { filesOf, modelById } from "../store/gateway/models.ts";
 import { runById } from "../store/gateway/runs.ts";
 import { touch } from "./get-run.ts";
@@ -52,13 +51,14 @@ export async function deleteArtifact({ c, place }: Asked): Promise<object> {
   const owner = await ownerOf(c, place);
   if (place === null || owner === null) return passedOn(c);
   if (place.path === "") throw invalid("Invalid path");
-  const removed = await removeArtifacts(relay.db, owner.streamId, place.path, relay.now());
-  if (removed.length === 0 && isInMlflow(owner)) {
+  const { removed, complete } = await removeFiles(relay, owner, place.path);
+  if (complete) return {};
+  if (removed === 0) {
     // Asked for once more, since the answer was lost: it is on its way to MLflow.
     const { kind } = await findFile(relay, owner.streamId, place.path);
     return kind === "removed" ? {} : passedOn(c);
   }
-  await sendArtifacts(relay, removed);
+  c.header("x-relay-partial", "true");
   return {};
 }
 

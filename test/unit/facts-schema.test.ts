@@ -14,6 +14,7 @@ const everything: { [Name in keyof Required<Facts>]: NonNullable<Facts[Name]> } 
   params: { lr: "0.1" },
   corrections: { lr: "0.2" },
   tags: { host: "n1" },
+  defaults: { host: "none" },
   untags: ["old"],
   finals: { loss: "NaN", accuracy: 0.9 },
   quiet: { heardAt: 1, as: "left" },

@@ -94,6 +94,7 @@ const facts: fc.Arbitrary<Facts> = fc.record(
       .map((keys) => Object.fromEntries(keys.map((key) => [key, `${key}-value`]))),
     endedAt: time,
     tags: fc.dictionary(fc.constantFrom("a", "b"), fc.constantFrom("x", "y")),
+    defaults: fc.dictionary(fc.constantFrom("a", "c"), fc.constantFrom("x", "z")),
     untags: fc.subarray(["a", "b"]),
     finals: fc.dictionary(fc.constantFrom("loss", "acc"), wireValue),
   },

@@ -118,7 +118,7 @@ describe("a file", () => {
 
   test("is removed, alone or with its directory, and comes again", async () => {
     for (const path of ["gone/a", "gone/b/c", "gone.txt"]) await put(path, path);
-    expect(await (await ask("/gone", { method: "DELETE" })).json()).toEqual({ removed: 2 });
+    expect(await (await ask("/gone", { method: "DELETE" })).json()).toEqual({ removed: 2, complete: true });
     expect((await ask("/gone/a")).status).toBe(404);
     expect((await ask("/gone", { method: "DELETE" })).status).toBe(404);
     expect(await pathsIn("gone")).toEqual([]);

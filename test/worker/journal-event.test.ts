@@ -10,7 +10,7 @@ import { identify } from "../../src/relay/intake/identify.ts";
 
 const NOW = Date.UTC(2026, 5, 1);
 const REQUIRED =
-  '"model_run_id":"m","trial_id":"t","spectral_norm":true,"error_message":"e","state":"failed","completed_trials":1,"requested_trials":1,"search_space_version":1,"metric_name":"x","metric_value":1';
+  '"model_run_id":"m","trial_id":"t","spectral_norm":true,"error_message":"e","state":"failed","completed_trials":1,"requested_trials":1,"search_space_version":1,"metric_name":"x","metric_value":1,"uri":"s3://b/m"';
 
 /** What a number may be in a body, and what else stands where one does. */
 const leaf = fc.oneof(

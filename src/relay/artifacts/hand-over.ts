@@ -18,6 +18,8 @@ const BLOCKED_MS = 600_000;
 /** A slower way to MLflow's artifact store than a megabyte a second is taken for none. */
 const BYTES_A_MS = 1_000;
 
+const RUN_DELETED = "its run is deleted in MLflow: restore it there, or have its trial sent to a new one";
+
 /** Why a file is not in MLflow: it waits, or stands still until somebody acts. */
 type Undone =
   | { kind: "waits"; error: string }
@@ -68,9 +70,10 @@ async function note(deps: Deps, claimed: ClaimedArtifact, undone: Undone): Promi
 
 /** Null: MLflow has it. */
 async function bring(deps: Deps, claimed: ClaimedArtifact): Promise<Undone | null> {
-  const { mlflowRunId: runId, modelUri, isModels, path, isRemoved } = claimed;
+  const { mlflowRunId: runId, modelUri, isModels, path, isRemoved, isRunDeleted } = claimed;
   if (isModels && modelUri === null) return { kind: "waits", error: "its logged model is not in MLflow yet" };
   if (!isModels && runId === null) return { kind: "waits", error: "its run is not in MLflow yet" };
+  if (isRunDeleted && !isRemoved) return { kind: "blocked", error: RUN_DELETED };
   const uri = modelUri ?? (await uriOf(deps, claimed, runId ?? ""));
   if (typeof uri !== "string") return uri;
   const root = servedRoot(uri);
@@ -81,9 +84,10 @@ async function bring(deps: Deps, claimed: ClaimedArtifact): Promise<Undone | nul
   }
   const put = await upload(deps, claimed, root);
   if (put !== null) return put;
-  const seen = await isThere(deps.mlflow, { runId, root, path, bytes: claimed.bytes });
+  const { bytes, sha256 } = claimed;
+  const seen = await isThere(deps, { runId, root, path, bytes, sha256 });
   if (!seen.ok) return undoneBy(seen.failure);
-  return seen.value ? null : { kind: "waits", error: "MLflow took it and does not show it whole" };
+  return seen.value ? null : { kind: "waits", error: "MLflow took it and does not have it as it was sent" };
 }
 
 async function upload(

@@ -1,9 +1,15 @@
-import type { Result } from "../../mlflow/failure.ts";
+import { type Result, unanswered } from "../../mlflow/failure.ts";
 import type { Artifact, Page } from "../../mlflow/types.ts";
+import { withDeadline } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
 
 /** A server that has no last page is not believed. */
 const MAX_PAGES = 20;
+const READ = { access: "read", target: "id" } as const;
+/** What is larger is looked up in a listing of its directory, which costs less than it did to send, however many are in it. */
+const READ_BACK_BYTES = 1_000_000;
+/** So many directories are looked into for what is in one. */
+const MAX_DIRECTORIES = 100;
 
 /** A directory of a run in MLflow, all of its pages. */
 export async function listInMlflow(
@@ -39,16 +45,89 @@ export async function listStored(
   return { ok: true, value: listed.value.map((file) => ({ ...file, path: prefix + file.path })) };
 }
 
-/** Whether MLflow has a file of this size. It says nothing of the size of an empty one. */
-export async function isThere(
-  mlflow: Deps["mlflow"],
-  { runId, root, path, bytes }: { runId: string | null; root: string; path: string; bytes: number },
+/**
+ * All files that a path stands for, itself or within it; null where there are more than anybody looks for.
+ * @param list lists a directory
+ */
+export async function filesWithin(
+  list: (directory: string) => Promise<Result<Artifact[]>>,
+  path: string,
+): Promise<Result<string[] | null>> {
+  const beside = await list(directoryOf(path));
+  if (!beside.ok) return beside;
+  const found = beside.value.find((entry) => entry.path === path);
+  if (!found?.isDir) return { ok: true, value: found ? [path] : [] };
+  const files: string[] = [];
+  const directories = [path];
+  for (const directory of directories) {
+    if (directories.length > MAX_DIRECTORIES) return { ok: true, value: null };
+    const listed = await list(directory);
+    if (!listed.ok) return listed;
+    for (const entry of listed.value) (entry.isDir ? directories : files).push(entry.path);
+  }
+  return { ok: true, value: files };
+}
+
+type Sent = { path: string; bytes: number; sha256: string };
+
+/**
+ * Whether MLflow has a file as it was sent: small ones of runs are read back, of others the size is looked at.
+ * @param runId null: it is something else's, below a root of the artifact store
+ */
+export function isThere(
+  deps: Pick<Deps, "mlflow" | "config">,
+  { runId, root, ...file }: Sent & { runId: string | null; root: string },
 ): Promise<Result<boolean>> {
-  const directory = path.split("/").slice(0, -1).join("/");
-  const listed = await (runId === null
-    ? listStored(mlflow, root, directory)
-    : listInMlflow(mlflow, runId, directory));
+  const directory = directoryOf(file.path);
+  if (runId === null) return isListed(listStored(deps.mlflow, root, directory), file);
+  return file.bytes > READ_BACK_BYTES
+    ? isListed(listInMlflow(deps.mlflow, runId, directory), file)
+    : isReadBack(deps, { runId, ...file });
+}
+
+/** MLflow says nothing of the size of an empty file. */
+async function isListed(listing: Promise<Result<Artifact[]>>, { path, bytes }: Sent): Promise<Result<boolean>> {
+  const listed = await listing;
   if (!listed.ok) return listed;
-  const value = listed.value.some((file) => !file.isDir && file.path === path && (file.bytes ?? 0) === bytes);
-  return { ok: true, value };
+  const isSame = (file: Artifact) => !file.isDir && file.path === path && (file.bytes ?? 0) === bytes;
+  return { ok: true, value: listed.value.some(isSame) };
+}
+
+async function isReadBack(
+  { mlflow, config }: Pick<Deps, "mlflow" | "config">,
+  { runId, path, bytes, sha256 }: Sent & { runId: string },
+): Promise<Result<boolean>> {
+  const opened = await mlflow.openArtifact({ runId, path });
+  if (!opened.ok) {
+    if (opened.failure.kind !== "gone") return opened;
+    // The file, or the whole run.
+    const run = await mlflow.getRun(runId);
+    return run.ok ? { ok: true, value: false } : run;
+  }
+  try {
+    const read = await withDeadline(config.mlflow.timeoutMs, firstBytes(opened.value.body, bytes + 1));
+    const digest = await crypto.subtle.digest("SHA-256", read);
+    return { ok: true, value: new Uint8Array(digest).toHex() === sha256 };
+  } catch {
+    return { ok: false, failure: unanswered(READ, "a file that was sent could not be read back whole") };
+  }
+}
+
+async function firstBytes(
+  body: ReadableStream<Uint8Array> | null,
+  most: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(most);
+  let length = 0;
+  for await (const chunk of body ?? []) {
+    const some = chunk.subarray(0, most - length);
+    bytes.set(some, length);
+    length += some.length;
+    if (length === most) break;
+  }
+  return bytes.subarray(0, length);
+}
+
+function directoryOf(path: string): string {
+  return path.split("/").slice(0, -1).join("/");
 }

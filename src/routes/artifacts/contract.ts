@@ -1,6 +1,7 @@
 import * as z from "zod";
-import { artifactView, removedArtifacts, trialArtifacts } from "../../answers/artifacts.ts";
+import { artifactView, modelArtifacts, removedArtifacts, trialArtifacts } from "../../answers/artifacts.ts";
 import { count, nextCursor } from "../../answers/parts.ts";
+import { semver } from "../../domain/fields.ts";
 import { ok, resource } from "../contract.ts";
 import { maybe, paging, someText } from "../door/query.ts";
 import { ARTIFACT, MLFLOW_RUN, runId, trialId } from "../examples.ts";
@@ -51,6 +52,16 @@ const KEPT = {
   delivered_at: null,
 };
 
+const MODEL = {
+  id: "9f86d081884c7d65",
+  uri: "s3://models/study-1/t1/weights.bin",
+  checksum: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+  bytes: 4096,
+  status: "promoted",
+  semver: "1.0.0",
+  spec_id: null,
+};
+
 /** `/api/trials/:id/artifacts` and `/api/runs/:id/artifacts`: the files of a trial or a run. */
 export const artifacts = resource(
   "Artifacts",
@@ -93,6 +104,18 @@ export const artifacts = resource(
       }),
       refusals: [404],
     },
+    listModelArtifacts: {
+      at: "GET /api/trials/:id/model-artifacts",
+      summary: "List a trial's models",
+      description:
+        "What the `ml.artifact.*` events tell of: models, where they are, and whether they were promoted or archived. In MLflow these are tags of the run.",
+      scope: "read",
+      path: trialId,
+      answers: ok("Its models.", modelArtifacts, {
+        promoted: { summary: "A promoted model", value: { model_artifacts: [MODEL] } },
+      }),
+      refusals: [404],
+    },
     putTrialArtifact: {
       at: "PUT /api/trials/:id/artifacts/:path{.+}",
       summary: "Upload a file",
@@ -100,7 +123,12 @@ export const artifacts = resource(
         "Keeps the body as a file of the trial and hands it over to MLflow, whenever that is there. The same bytes again change nothing, others are the next version. `Content-MD5`, `Digest`, `Content-Digest`, `Repr-Digest` and `X-Checksum-SHA256` are checked.",
       scope: "ingest",
       path: trialFile,
-      query: {},
+      query: {
+        semver: maybe(
+          semver,
+          "The file is a model of this version: it is listed as one, as by `ml.artifact.created`.",
+        ),
+      },
       sent: { description: "The file as it is.", contents: [{ type: "*/*", schema: file }] },
       answers: ok("The file as it is kept.", artifactView, {
         weights: { summary: "A file", value: KEPT },
@@ -128,12 +156,13 @@ export const artifacts = resource(
     deleteTrialArtifact: {
       at: "DELETE /api/trials/:id/artifacts/:path{.+}",
       summary: "Delete a file",
-      description: "Or everything in a directory; here at once, in MLflow by hand-over.",
+      description:
+        "Or everything in a directory, what only MLflow has too while that is there; here at once, in MLflow by hand-over.",
       scope: "ingest",
       path: trialFile,
       query: {},
       answers: ok("How many files were removed.", removedArtifacts, {
-        one: { summary: "One file", value: { removed: 1 } },
+        one: { summary: "One file", value: { removed: 1, complete: true } },
       }),
       refusals: [404],
     },

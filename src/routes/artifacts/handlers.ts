@@ -1,17 +1,22 @@
+import { modelArtifactsIn } from "../../domain/model-artifact.ts";
+import { invalid } from "../../domain/problems.ts";
+import { HttpFailure } from "../../errors.ts";
 import { listFiles } from "../../relay/artifacts/list.ts";
-import { sendArtifacts } from "../../relay/messages.ts";
-import { removeArtifacts } from "../../store/artifacts/keep.ts";
+import { removeFiles } from "../../relay/artifacts/remove.ts";
+import { tellModel } from "../../relay/artifacts/tell-model.ts";
 import { runById } from "../../store/gateway/runs.ts";
 import { readRun } from "../../store/views/runs.ts";
-import { trialStream } from "../../store/views/state.ts";
+import { readState, trialStream } from "../../store/views/state.ts";
 import { readCursor, toPage } from "../door/cursor.ts";
 import { drain } from "../door/drain.ts";
-import { found, noSuch } from "../door/query.ts";
+import { found, noSuch, refusal } from "../door/query.ts";
 import { routes } from "../route.ts";
 import { artifacts } from "./contract.ts";
 import { fileOf, refusedBy } from "./file.ts";
 import { checkPath, keepBody } from "./upload.ts";
 import { ownView, viewOf } from "./view.ts";
+
+const RETRY_AFTER_SECONDS = 5;
 
 export const artifactRoutes = routes(artifacts, {
   listArtifacts: async ({ c, relay, path: { id: runId }, query: { path, cursor } }) => {
@@ -52,10 +57,28 @@ export const artifactRoutes = routes(artifacts, {
     const page = toPage(c, rows, limit);
     return { files: page.rows, mlflow, next_cursor: page.next_cursor };
   },
-  putTrialArtifact: async ({ c, relay, path: { id, path } }) => {
+  listModelArtifacts: async ({ relay: { db }, path: { id } }) => {
+    const stream = found(await trialStream(db, id), `trial ${id}`);
+    const { state } = await readState(db, { id: stream.id, kind: "trial" });
+    const tags = [...state.tags].map(([key, { value }]): [string, string | null] => [key, value]);
+    return { model_artifacts: modelArtifactsIn(tags) };
+  },
+  putTrialArtifact: async ({ c, relay, path: { id, path }, query: { semver } }) => {
     try {
-      const stream = found(await trialStream(relay.db, id), `trial ${id}`);
-      return ownView(await keepBody(c, stream, path));
+      const { modelRunId, ...stream } = found(await trialStream(relay.db, id), `trial ${id}`);
+      if (semver !== undefined && modelRunId === null)
+        throw refusal([invalid(["semver"], "must not be there for a run of an MLflow client", semver)]);
+      const artifact = await keepBody(c, stream, path);
+      if (semver !== undefined && modelRunId !== null) {
+        const isTold = await tellModel(relay, { ...stream, modelRunId }, artifact, semver);
+        if (!isTold)
+          throw new HttpFailure({
+            kind: "unavailable",
+            detail: "The file is kept. That it is a model could not be kept just now: send it again.",
+            retryAfterSeconds: RETRY_AFTER_SECONDS,
+          });
+      }
+      return ownView(artifact);
     } catch (error) {
       await drain(c.req.raw);
       throw error;
@@ -67,11 +90,15 @@ export const artifactRoutes = routes(artifacts, {
     return fileOf(relay, c.req.raw, { streamId, mlflowRunId }, path, `artifact ${path} of trial ${id}`);
   },
   deleteTrialArtifact: async ({ c, relay, path: { id, path } }) => {
-    const stream = found(await trialStream(relay.db, id), `trial ${id}`);
+    const { id: streamId, mlflowRunId } = found(await trialStream(relay.db, id), `trial ${id}`);
     checkPath(path, c.req.url);
-    const removed = await removeArtifacts(relay.db, stream.id, path, relay.now());
-    if (removed.length === 0) throw noSuch(`artifact ${path} of trial ${id}`);
-    await sendArtifacts(relay, removed);
-    return { removed: removed.length };
+    const removed = await removeFiles(relay, { streamId, mlflowRunId }, path);
+    if (removed.removed > 0) return removed;
+    if (removed.complete) throw noSuch(`artifact ${path} of trial ${id}`);
+    throw new HttpFailure({
+      kind: "unavailable",
+      detail: "MLflow, which may have it, cannot be asked just now. Nothing was removed.",
+      retryAfterSeconds: RETRY_AFTER_SECONDS,
+    });
   },
 });

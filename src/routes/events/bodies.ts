@@ -14,6 +14,9 @@ const NAMES: Record<EventType, string> = {
   "ml.trial.failed": "TrialFailed",
   "ml.trial.skipped": "TrialSkipped",
   "ml.trial.cancelled": "TrialCancelled",
+  "ml.artifact.created": "ArtifactCreated",
+  "ml.artifact.promoted": "ArtifactPromoted",
+  "ml.artifact.archived": "ArtifactArchived",
 };
 
 const SAYS: Record<EventType, string> = {
@@ -26,6 +29,10 @@ const SAYS: Record<EventType, string> = {
   "ml.trial.failed": "A trial has failed.",
   "ml.trial.skipped": "A trial was skipped.",
   "ml.trial.cancelled": "A trial was cancelled.",
+  "ml.artifact.created": "A trial has made a model.",
+  "ml.artifact.promoted":
+    "A trial's model was promoted. It is named by its `checksum`, or by its `uri` if it was made without one.",
+  "ml.artifact.archived": "A trial's model was archived. It is named as for promoting it.",
 };
 
 /** Every field of an event. */
@@ -69,6 +76,11 @@ const FIELDS: Record<string, string> = {
   bridge_payload: "Kept in the journal, sent nowhere.",
   error_type: "The class of the error.",
   stacktrace: "Where it went wrong.",
+  uri: "Where the model is.",
+  checksum: "Of the model's bytes, in hex, by which it is known; without it, by its `uri`.",
+  semver: "The model's version; 0.1.0 where nobody says.",
+  bytes: "How large the model is.",
+  spec_id: "The specification that the model was made by.",
 };
 
 /** A metric event names its points in one of two ways, or in both. */

@@ -37,7 +37,7 @@ export async function retireObjects(
   most: number,
 ): Promise<number> {
   const which = `object_key is not null and delivered_version = version and delivered_at < ?1
-    order by delivered_at limit ?2`;
+    order by delivered_at, id limit ?2`;
   const [, retired] = await db.batch([
     db
       .prepare(

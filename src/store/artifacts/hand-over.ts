@@ -8,6 +8,7 @@ export type ClaimedArtifact = {
   token: string;
   path: string;
   bytes: number;
+  sha256: string;
   contentType: string;
   objectKey: string | null;
   version: number;
@@ -15,6 +16,7 @@ export type ClaimedArtifact = {
   isRemoved: boolean;
   /** Null while its run is not in MLflow. */
   mlflowRunId: string | null;
+  isRunDeleted: boolean;
   /** Where MLflow keeps the run's files; null while nobody has seen. */
   artifactUri: string | null;
   isModels: boolean;
@@ -22,7 +24,8 @@ export type ClaimedArtifact = {
   modelUri: string | null;
 };
 
-type Row = Omit<ClaimedArtifact, "token" | "isRemoved" | "isModels"> & { isRemoved: 0 | 1; isModels: 0 | 1 };
+type Flag = "isRemoved" | "isModels" | "isRunDeleted";
+type Row = Omit<ClaimedArtifact, "token" | Flag> & Record<Flag, 0 | 1>;
 
 /** Takes the lease of a file that is behind and due; null where it is neither, or another has it. */
 export async function claimArtifact(
@@ -33,15 +36,24 @@ export async function claimArtifact(
 ): Promise<ClaimedArtifact | null> {
   const token = crypto.randomUUID();
   const row = await db.prepare(CLAIM).bind(id, token, ms, now).first<Row>();
-  return row && { ...row, token, isRemoved: row.isRemoved === 1, isModels: row.isModels === 1 };
+  if (row === null) return null;
+  const { isRemoved, isModels, isRunDeleted } = row;
+  return {
+    ...row,
+    token,
+    isRemoved: isRemoved === 1,
+    isModels: isModels === 1,
+    isRunDeleted: isRunDeleted === 1,
+  };
 }
 
 const RUN = "(select s.mlflow_run_id from streams s where s.id = artifacts.stream_id)";
 const CLAIM = `
   update artifacts set lease_token = ?2, lease_until = ${NOW_MS} + ?3
   where id = ?1 and lease_until < ${NOW_MS} and delivered_version < version and next_attempt_at <= ?4
-  returning id, path, bytes, content_type as contentType, object_key as objectKey, version, attempts,
+  returning id, path, bytes, sha256, content_type as contentType, object_key as objectKey, version, attempts,
     removed_at is not null as isRemoved, ${RUN} as mlflowRunId,
+    exists (select 1 from mlflow_runs r where r.mlflow_run_id = ${RUN} and r.lifecycle_stage = 'deleted') as isRunDeleted,
     (select r.artifact_uri from mlflow_runs r where r.mlflow_run_id = ${RUN}) as artifactUri,
     stream_id < 0 as isModels, (select m.mlflow_root from gateway_models m where m.n = -artifacts.stream_id) as modelUri`;
 

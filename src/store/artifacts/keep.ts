@@ -88,32 +88,3 @@ const UPSERT = `
     blocked_reason = iif(sha256 <> excluded.sha256 or removed_at is not null, null, blocked_reason),
     bytes = excluded.bytes, sha256 = excluded.sha256, md5 = coalesce(excluded.md5, iif(sha256 = excluded.sha256, md5, null)),
     content_type = excluded.content_type, removed_at = null`;
-
-/**
- * Removes a file, or everything in a directory.
- * @returns the ids of what was removed, of which MLflow is to hear
- */
-export async function removeArtifacts(
-  db: D1Database,
-  streamId: number,
-  path: string,
-  now: number,
-): Promise<number[]> {
-  const [, removed] = await db.batch<{ id: number }>([
-    db
-      .prepare(
-        `insert or replace into loose_objects (key, upload_id, expires_at, taken)
-         select object_key, null, ?3, false from artifacts where ${WITHIN} and object_key is not null`,
-      )
-      .bind(streamId, path, now + READ_MS),
-    db
-      .prepare(
-        `update artifacts set removed_at = ?3, updated_at = ?3, object_key = null, version = version + 1, attempts = 0,
-           next_attempt_at = 0, blocked_reason = null where ${WITHIN} returning id`,
-      )
-      .bind(streamId, path, now),
-  ]);
-  return (removed?.results ?? []).map(({ id }) => id);
-}
-
-const WITHIN = `stream_id = ?1 and removed_at is null and (path = ?2 or (path > ?2 || '/' and path < ?2 || '0'))`;

@@ -88,7 +88,12 @@ export function unfoldedQueries(orm: DrizzleD1Database, id: number, from: number
     orm
       .select()
       .from(tags)
-      .where(ofStream(tags, sql`${keysOf("$.tags")} union ${keysOf("$.untags", "atom")} union ${reasons}`)),
+      .where(
+        ofStream(
+          tags,
+          sql`${keysOf("$.tags")} union ${keysOf("$.defaults")} union ${keysOf("$.untags", "atom")} union ${reasons}`,
+        ),
+      ),
     orm
       .select()
       .from(metricSummaries)
