@@ -42,7 +42,7 @@ export type Answers = Readonly<Partial<Record<AnswerStatus, Answer>>>;
 
 export const ANSWER_STATUSES = [200, 201, 202, 206, 400, 409, 413, 422, 503] as const;
 export type AnswerStatus = (typeof ANSWER_STATUSES)[number];
-export type RefusalStatus = 401 | 403 | 404 | 409 | 416 | 422 | 429 | 501 | 503;
+export type RefusalStatus = 401 | 403 | 404 | 409 | 415 | 416 | 422 | 429 | 501 | 503;
 
 type Contracts = Readonly<Record<string, Contract>>;
 

@@ -10,6 +10,7 @@ import { mirror } from "../mirror/contract.ts";
 import { modelRuns } from "../model-runs/contract.ts";
 import { observe } from "../observe/contract.ts";
 import { ops } from "../ops/contract.ts";
+import { previews } from "../previews/contract.ts";
 import { readBack } from "../read-back/contract.ts";
 import { sync } from "../sync/contract.ts";
 import { tokens } from "../tokens/contract.ts";
@@ -29,6 +30,7 @@ const RESOURCES: readonly Resource[] = [
   mirror,
   find,
   artifacts,
+  previews,
   sync,
   watches,
   deadLetters,

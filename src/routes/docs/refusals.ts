@@ -38,7 +38,8 @@ const SAMPLES: Record<RefusalStatus | 400 | 413 | 415 | 500, { description: stri
     failure: { kind: "payload_too_large", detail: "A request may hold at most 1000000 bytes." },
   },
   415: {
-    description: "The body is of a type, a charset or a content coding that is not taken.",
+    description:
+      "The body is of a type, a charset or a content coding that is not taken, or the file of one that is not shown.",
     failure: {
       kind: "unsupported_media_type",
       detail: "Content-Type must be application/json or application/x-ndjson, got text/plain.",
