@@ -9,7 +9,7 @@ import { PASSED_METHODS, PASSED_PATHS } from "./passing/endpoint.ts";
 import { passOn } from "./passing/proxy.ts";
 import { type ErrorCode, invalid, Refusal, type RefusalBody } from "./refusal.ts";
 import type { GatewayRoute } from "./route.ts";
-import { ROUTES } from "./routes.ts";
+import { ROUTES, RUN_FILE } from "./routes.ts";
 import { versionOf } from "./server.ts";
 
 /**
@@ -27,9 +27,10 @@ const TOO_LARGE = invalid(
   "The request holds a text or a list that is larger than the relay's database takes.",
 );
 
-const OWN = ROUTES.flatMap((route) =>
-  PREFIXES.map((prefix) => ({ ...route, path: `${prefix}${route.path}` })),
-);
+const OWN = [
+  ...ROUTES.flatMap((route) => PREFIXES.map((prefix) => ({ ...route, path: `${prefix}${route.path}` }))),
+  RUN_FILE,
+];
 for (const route of OWN) gatewayApp.on([...route.methods], [route.path], (c) => handled(c, route));
 
 gatewayApp.get("/version", async (c) => {

@@ -23,6 +23,7 @@ import {
   readArtifactAddress,
   readArtifactQuery,
   readListArtifacts,
+  readRunFile,
 } from "./requests/artifacts.ts";
 import {
   readCreateExperiment,
@@ -77,6 +78,14 @@ function directory(
   };
 }
 
+/** A file by its run, as MLflow's own pages ask for it. */
+export const RUN_FILE: GatewayRoute = {
+  methods: ["GET"],
+  path: "/get-artifact",
+  scope: "read",
+  answer: async (c) => getArtifact({ c, place: readRunFile(new URL(c.req.url).searchParams) }),
+};
+
 /** What is answered here, up or down alike. */
 export const ROUTES: readonly GatewayRoute[] = [
   post("runs/create", readCreateRun, async (deps, asked) => madeRunAnswer(await makeRun(deps, asked))),
@@ -129,5 +138,11 @@ export const ROUTES: readonly GatewayRoute[] = [
   file("DELETE", deleteArtifact),
   directory(STORE, readArtifactQuery, listStore),
   directory("/2.0/mlflow/artifacts/list", readListArtifacts, listArtifacts),
+  {
+    methods: ["POST"],
+    path: "/2.0/mlflow/upload-artifact",
+    scope: "ingest",
+    answer: async (c) => putArtifact({ c, place: readRunFile(new URL(c.req.url).searchParams) }),
+  },
   { methods: ["GET"], path: "/3.0/mlflow/server-info", scope: "read", answer: async () => SERVER_INFO },
 ];

@@ -1,6 +1,6 @@
 import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { app } from "../../src/app.ts";
 import { consume } from "../../src/relay/consume.ts";
 import { wire } from "../../src/wire.ts";
@@ -34,15 +34,20 @@ beforeEach(async () => {
   ]);
 });
 
-async function ask(method: string, path: string, body?: string) {
-  const headers = new Headers({ authorization: `Bearer ${ADMIN}` });
+async function ask(
+  method: string,
+  path: string,
+  body?: string,
+  { bindings = {}, ...sent }: { bindings?: object; headers?: Record<string, string> } = {},
+) {
+  const headers = new Headers({ ...sent.headers, authorization: `Bearer ${ADMIN}` });
   if (body !== undefined) headers.set("content-length", String(body.length));
   const restore = mlflow.standIn();
   try {
     const answer = await app.request(
       `/api/trials/${trial}/artifacts${path}`,
       { method, headers, ...(body === undefined ? {} : { body }) },
-      { ...env, ...BINDINGS },
+      { ...env, ...BINDINGS, ...bindings },
       createExecutionContext(),
     );
     return { status: answer.status, body: await answer.json() };
@@ -169,4 +174,33 @@ test("while MLflow is away what it alone has stays, and the answer says so", asy
   mlflow.isAway = true;
   expect(await ask("DELETE", "/dir")).toEqual({ status: 200, body: { removed: 1, complete: false } });
   expect(await ask("DELETE", "/dir")).toMatchObject({ status: 503 });
+});
+
+describe("where no bucket is bound", () => {
+  const bindings = { ARTIFACTS: undefined };
+
+  test("a file goes straight to MLflow, and says what it is", async () => {
+    expect(await ask("PUT", "/dir/a.csv", "a,b", { bindings })).toMatchObject({
+      status: 200,
+      body: { path: "dir/a.csv", bytes: 3, content_type: "text/csv", state: "mlflow", version: null },
+    });
+    expect(mlflow.texts()).toEqual({ "dir/a.csv": "a,b" });
+  });
+
+  test("one that arrives otherwise than it says does not stay there", async () => {
+    const headers = { "x-checksum-sha256": "0".repeat(64) };
+    expect(await ask("PUT", "/a", "a", { bindings, headers })).toMatchObject({
+      status: 400,
+      body: { errors: [{ field: "X-Checksum-SHA256" }] },
+    });
+    expect(mlflow.texts()).toEqual({});
+  });
+
+  test("while MLflow is away it is refused at once, with what to do", async () => {
+    mlflow.isAway = true;
+    expect(await ask("PUT", "/a", "a", { bindings })).toMatchObject({
+      status: 501,
+      body: { detail: expect.stringMatching(/no bucket.*bind one/) },
+    });
+  });
 });

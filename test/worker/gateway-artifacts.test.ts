@@ -147,3 +147,19 @@ test("without a bucket nothing is kept: it is passed on", async () => {
   expect([501, 503]).toContain(answer.status);
   expect((await get("passed")).status).toBe(404);
 });
+
+test("MLflow's own pages find a file by its run, and write one, while MLflow is away", async () => {
+  const query = (path: string) => new URLSearchParams({ run_uuid: run, path });
+  const at = `/ajax-api/2.0/mlflow/upload-artifact?${query("notes/a b.txt")}`;
+  expect(await ask("POST", at, "written")).toMatchObject({ status: 200, body: {} });
+  expect(await ask("GET", `/get-artifact?${query("notes/a b.txt")}`)).toMatchObject({
+    status: 200,
+    body: "written",
+  });
+  expect(await ask("GET", `/get-artifact?${query("nothing")}`)).toMatchObject({
+    status: 404,
+    body: { error_code: "RESOURCE_DOES_NOT_EXIST" },
+  });
+  for (const path of ["../up", "a/%2e%2e/up", "a//b"])
+    expect(await ask("GET", `/get-artifact?${query(path)}`)).toMatchObject({ status: 400 });
+});

@@ -38,6 +38,13 @@ export function readModelDirectory(ownerId: string, query: URLSearchParams): Art
   return { ownerId, path: checked(path) };
 }
 
+/** A file by a run's id, as MLflow's own pages name it; null where it is not named, which MLflow answers. */
+export function readRunFile(query: URLSearchParams): ArtifactPlace | null {
+  const runId = query.get("run_id") || query.get("run_uuid");
+  const path = query.get("path");
+  return runId && path ? { ownerId: runId, path: checked(segmentsIn(path).join("/")) } : null;
+}
+
 function placeOf(segments: readonly string[]): ArtifactPlace | null {
   const at = ownerAt(segments);
   const ownerId = segments[at];

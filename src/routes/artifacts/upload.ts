@@ -4,6 +4,7 @@ import { readChecksums } from "../../domain/checksums.ts";
 import { invalid } from "../../domain/problems.ts";
 import { HttpFailure } from "../../errors.ts";
 import { type Kept, keepFile } from "../../relay/artifacts/keep.ts";
+import { passFile } from "../../relay/artifacts/pass.ts";
 import type { Artifact } from "../../store/artifacts/files.ts";
 import type { AppEnv } from "../door/context.ts";
 import { refusal } from "../door/query.ts";
@@ -31,12 +32,44 @@ export async function keepBody(
   path: string,
 ): Promise<Artifact> {
   const { relay } = c.var;
-  checkPath(path, c.req.url);
+  const body = readUpload(c, path);
   if (relay.bucket === null)
     throw new HttpFailure({
       kind: "not_implemented",
-      detail: 'This relay has no bucket for files: bind one as ARTIFACTS (docs/operators.md, "Artifacts").',
+      detail: `This relay has no bucket for files: ${BIND_ONE}`,
     });
+  const kept = await keepFile(relay, relay.bucket, { stream, ...body });
+  if (kept.kind === "kept") return kept.artifact;
+  throw refusedAs(kept, path);
+}
+
+/**
+ * Has a request's body go straight to a run in MLflow, where no bucket is bound.
+ * @throws HttpFailure as `keepBody` does; 501 while MLflow does not take it
+ */
+export async function passBody(c: Context<AppEnv>, mlflowRunId: string | null, path: string) {
+  const { length, ...body } = readUpload(c, path);
+  if (length === null)
+    throw refusal([
+      { field: "Content-Length", rule: "must be there where the relay has no bucket", value: "" },
+    ]);
+  const passed =
+    mlflowRunId === null
+      ? { kind: "refused" as const, reason: "its run is not there yet" }
+      : await passFile(c.var.relay, mlflowRunId, { ...body, length });
+  if (passed.kind === "passed") return passed;
+  if (passed.kind === "wrong_checksum") throw refusedAs(passed, path);
+  throw new HttpFailure({
+    kind: "not_implemented",
+    detail: `This relay has no bucket for files, and MLflow does not take it just now (${passed.reason}): ${BIND_ONE}`,
+  });
+}
+
+const BIND_ONE = 'bind one as ARTIFACTS (docs/operators.md, "Artifacts").';
+
+/** A body as it is to be kept, and what is said of it. */
+function readUpload(c: Context<AppEnv>, path: string) {
+  checkPath(path, c.req.url);
   const { headers, body } = c.req.raw;
   const coding = headers.get("content-encoding") ?? "identity";
   if (coding.toLowerCase() !== "identity")
@@ -48,16 +81,8 @@ export async function keepBody(
   const checksums = readChecksums(headers);
   if ("rule" in checksums) throw refusal([invalid([checksums.header], checksums.rule, checksums.value)]);
   const announced = headers.get("content-length");
-  const kept = await keepFile(relay, relay.bucket, {
-    stream,
-    path,
-    body,
-    length: announced === null ? (body === null ? 0 : null) : Number(announced),
-    contentType: headers.get("content-type"),
-    checksums,
-  });
-  if (kept.kind === "kept") return kept.artifact;
-  throw refusedAs(kept, path);
+  const length = announced === null ? (body === null ? 0 : null) : Number(announced);
+  return { path, body, length, contentType: headers.get("content-type"), checksums };
 }
 
 function refusedAs(kept: Exclude<Kept, { kind: "kept" }>, path: string): HttpFailure {

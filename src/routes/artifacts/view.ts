@@ -20,6 +20,20 @@ export function viewOf({ path, isDir, bytes, own }: FileListed): ArtifactView {
   };
 }
 
+/** The same of a file that went straight to MLflow. */
+export function passedView(file: {
+  path: string;
+  bytes: number;
+  sha256: string;
+  contentType: string;
+}): ArtifactView {
+  return {
+    ...viewOf({ path: file.path, isDir: false, bytes: file.bytes, own: null }),
+    sha256: file.sha256,
+    content_type: file.contentType,
+  };
+}
+
 /** The same of a file that the relay has. */
 export function ownView(file: Artifact): ArtifactView {
   const isDelivered = file.deliveredVersion >= file.version;

@@ -1,0 +1,60 @@
+import { mediaTypeOf } from "../../domain/media-type.ts";
+import { servedRoot } from "../../mlflow/artifacts.ts";
+import type { Deps } from "../deps.ts";
+import type { Upload } from "./keep.ts";
+
+/** A slower way to MLflow's artifact store than a megabyte a second is taken for none. */
+const BYTES_A_MS = 1_000;
+
+type File = Pick<Upload, "path" | "body" | "contentType" | "checksums"> & { length: number };
+
+/** What became of a file that only MLflow could keep. */
+export type Passed =
+  | { kind: "passed"; path: string; bytes: number; sha256: string; contentType: string }
+  | { kind: "wrong_checksum"; header: string; hex: string }
+  | { kind: "refused"; reason: string };
+
+/** Streams a file through to a run in MLflow, where there is no bucket to keep it in; its digests are taken on the way. */
+export async function passFile(deps: Deps, runId: string, file: File): Promise<Passed> {
+  const { path, body, length, checksums } = file;
+  const run = await deps.mlflow.getRun(runId);
+  if (!run.ok) return { kind: "refused", reason: run.failure.message };
+  const root = servedRoot(run.value.info.artifactUri ?? "");
+  if (root === null) return { kind: "refused", reason: "MLflow does not serve this run's files itself" };
+  const digests = { sha256: new crypto.DigestStream("SHA-256"), md5: new crypto.DigestStream("MD5") };
+  const writers = Object.values(digests).map((digest) => digest.getWriter());
+  for (const digest of Object.values(digests)) digest.digest.catch(() => undefined);
+  for (const writer of writers) writer.closed.catch(() => undefined);
+  const digested = new TransformStream<Uint8Array, Uint8Array>({
+    transform: async (chunk, controller) => {
+      for (const writer of writers) await writer.write(chunk);
+      controller.enqueue(chunk);
+    },
+    flush: async () => {
+      for (const writer of writers) await writer.close();
+    },
+  });
+  const { readable, writable } = new FixedLengthStream(length);
+  const source = body ?? new Blob([]).stream();
+  const piped = source
+    .pipeThrough(digested)
+    .pipeTo(writable)
+    .catch(() => undefined);
+  const contentType = mediaTypeOf(file.contentType, path);
+  const timeoutMs = deps.config.mlflow.timeoutMs + Math.ceil(length / BYTES_A_MS);
+  const put = await deps.writes.putArtifact({ root, path, body: readable, contentType, timeoutMs });
+  if (!put.ok) {
+    await readable.cancel().catch(() => undefined);
+    await piped;
+    return { kind: "refused", reason: put.failure.message };
+  }
+  await piped;
+  const hex = {
+    sha256: new Uint8Array(await digests.sha256.digest).toHex(),
+    md5: new Uint8Array(await digests.md5.digest).toHex(),
+  };
+  const wrong = checksums.find((checksum) => hex[checksum.algorithm] !== checksum.hex);
+  if (!wrong) return { kind: "passed", path, bytes: length, sha256: hex.sha256, contentType };
+  await deps.writes.deleteArtifact({ root, path });
+  return { kind: "wrong_checksum", header: wrong.header, hex: hex[wrong.algorithm] };
+}
