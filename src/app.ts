@@ -30,6 +30,7 @@ import { syncRoutes } from "./routes/sync/handlers.ts";
 import { tokenRoutes } from "./routes/tokens/handlers.ts";
 import { trialTableRoutes } from "./routes/trial-table/handlers.ts";
 import { trialRoutes } from "./routes/trials/handlers.ts";
+import { uploadRoutes } from "./routes/uploads/handlers.ts";
 import { watchRoutes } from "./routes/watches/handlers.ts";
 import { wire } from "./wire.ts";
 
@@ -63,6 +64,7 @@ app.route("/", mirrorRoutes);
 app.route("/", findRoutes);
 app.route("/", artifactRoutes);
 app.route("/", previewRoutes);
+app.route("/", uploadRoutes);
 app.route("/", syncRoutes);
 app.route("/", watchRoutes);
 app.route("/", deadLetterRoutes);

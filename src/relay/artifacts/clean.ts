@@ -4,6 +4,7 @@ import {
   retireObjects,
   takeGarbage,
 } from "../../store/artifacts/garbage.ts";
+import { forgetUploads } from "../../store/artifacts/uploads.ts";
 import type { Deps } from "../deps.ts";
 
 /** What one pass deletes; R2 takes so many keys in one call. */
@@ -16,6 +17,7 @@ const MAX_OBJECTS = 1_000;
  */
 export async function cleanBucket({ db, bucket, config, now }: Deps): Promise<number> {
   if (bucket === null) return 0;
+  await forgetUploads(db, null, now());
   const { retentionMs } = config.artifacts;
   if (retentionMs !== null) await retireObjects(db, now() - retentionMs, now(), MAX_OBJECTS);
   const garbage = await takeGarbage(db, now(), MAX_OBJECTS);

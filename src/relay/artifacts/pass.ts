@@ -1,6 +1,7 @@
 import { mediaTypeOf } from "../../domain/media-type.ts";
 import { servedRoot } from "../../mlflow/artifacts.ts";
 import type { Deps } from "../deps.ts";
+import { Digests } from "./digests.ts";
 import type { Upload } from "./keep.ts";
 
 /** A slower way to MLflow's artifact store than a megabyte a second is taken for none. */
@@ -21,23 +22,11 @@ export async function passFile(deps: Deps, runId: string, file: File): Promise<P
   if (!run.ok) return { kind: "refused", reason: run.failure.message };
   const root = servedRoot(run.value.info.artifactUri ?? "");
   if (root === null) return { kind: "refused", reason: "MLflow does not serve this run's files itself" };
-  const digests = { sha256: new crypto.DigestStream("SHA-256"), md5: new crypto.DigestStream("MD5") };
-  const writers = Object.values(digests).map((digest) => digest.getWriter());
-  for (const digest of Object.values(digests)) digest.digest.catch(() => undefined);
-  for (const writer of writers) writer.closed.catch(() => undefined);
-  const digested = new TransformStream<Uint8Array, Uint8Array>({
-    transform: async (chunk, controller) => {
-      for (const writer of writers) await writer.write(chunk);
-      controller.enqueue(chunk);
-    },
-    flush: async () => {
-      for (const writer of writers) await writer.close();
-    },
-  });
+  const digests = new Digests();
   const { readable, writable } = new FixedLengthStream(length);
   const source = body ?? new Blob([]).stream();
   const piped = source
-    .pipeThrough(digested)
+    .pipeThrough(digests.through())
     .pipeTo(writable)
     .catch(() => undefined);
   const contentType = mediaTypeOf(file.contentType, path);
@@ -49,10 +38,7 @@ export async function passFile(deps: Deps, runId: string, file: File): Promise<P
     return { kind: "refused", reason: put.failure.message };
   }
   await piped;
-  const hex = {
-    sha256: new Uint8Array(await digests.sha256.digest).toHex(),
-    md5: new Uint8Array(await digests.md5.digest).toHex(),
-  };
+  const hex = await digests.hex();
   const wrong = checksums.find((checksum) => hex[checksum.algorithm] !== checksum.hex);
   if (!wrong) return { kind: "passed", path, bytes: length, sha256: hex.sha256, contentType };
   await deps.writes.deleteArtifact({ root, path });

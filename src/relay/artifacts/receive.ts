@@ -1,3 +1,5 @@
+import { Digests } from "./digests.ts";
+
 /** From this size on a file goes to the bucket in parts, as does one of which nobody says how large it is. */
 const MULTIPART_FROM_BYTES = 50_000_000;
 /** R2 takes parts from 5 MiB on, all but the last of one size; one at a time is in memory. */
@@ -39,29 +41,24 @@ export async function receive(
     length !== null && length < MULTIPART_FROM_BYTES
       ? new WholeSink(bucket, key, length)
       : await PartSink.begin(bucket, key, begun);
-  const sha256 = new crypto.DigestStream("SHA-256");
-  const md5 = new crypto.DigestStream("MD5");
-  // Of a body that breaks nobody asks for them.
-  for (const stream of [sha256, md5]) stream.digest.catch(() => undefined);
-  const digests = [sha256.getWriter(), md5.getWriter()];
-  for (const digest of digests) digest.closed.catch(() => undefined);
+  const digests = new Digests();
   let bytes = 0;
   try {
     for await (const chunk of chunksOf(body)) {
       bytes += chunk.length;
       if (bytes > maxBytes) throw new BodyTooLarge();
-      for (const digest of digests) await digest.write(chunk);
+      await digests.write(chunk);
       await sink.write(chunk);
     }
     if (length !== null && bytes !== length) throw new BodyCut();
-    for (const digest of digests) await digest.close();
+    await digests.close();
     await sink.close();
   } catch (error) {
-    for (const digest of digests) await digest.abort().catch(() => undefined);
+    await digests.abort();
     await sink.abort();
     throw error;
   }
-  return { bytes, sha256: hexOf(await sha256.digest), md5: hexOf(await md5.digest) };
+  return { bytes, ...(await digests.hex()) };
 }
 
 async function* chunksOf(body: ReadableStream<Uint8Array> | null): AsyncGenerator<Uint8Array> {
@@ -170,8 +167,4 @@ class PartSink {
     );
     this.#filled = 0;
   }
-}
-
-function hexOf(digest: ArrayBuffer): string {
-  return new Uint8Array(digest).toHex();
 }

@@ -65,10 +65,10 @@ export async function passBody(c: Context<AppEnv>, mlflowRunId: string | null, p
   });
 }
 
-const BIND_ONE = 'bind one as ARTIFACTS (docs/operators.md, "Artifacts").';
+export const BIND_ONE = 'bind one as ARTIFACTS (docs/operators.md, "Artifacts").';
 
 /** A body as it is to be kept, and what is said of it. */
-function readUpload(c: Context<AppEnv>, path: string) {
+export function readUpload(c: Context<AppEnv>, path: string) {
   checkPath(path, c.req.url);
   const { headers, body } = c.req.raw;
   const coding = headers.get("content-encoding") ?? "identity";
@@ -85,12 +85,13 @@ function readUpload(c: Context<AppEnv>, path: string) {
   return { path, body, length, contentType: headers.get("content-type"), checksums };
 }
 
-function refusedAs(kept: Exclude<Kept, { kind: "kept" }>, path: string): HttpFailure {
+/** What is answered where a file is not kept. */
+export function refusedAs(kept: Exclude<Kept, { kind: "kept" }>, path: string): HttpFailure {
   switch (kept.kind) {
     case "too_large":
       return new HttpFailure({
         kind: "payload_too_large",
-        detail: `A file may have at most ${kept.maxBytes} bytes here (RELAY_MAX_ARTIFACT_MB, and what the platform's plan takes of one request). Send it in pieces, or write it to MLflow's artifact store directly and log where it is.`,
+        detail: `A file may have at most ${kept.maxBytes} bytes here (RELAY_MAX_ARTIFACT_MB, and what the platform's plan takes of one request). Send a larger one in parts (POST /api/trials/:id/uploads), or write it to MLflow's artifact store directly and log where it is.`,
       });
     case "cut":
       return refusal([

@@ -16,6 +16,7 @@ import { sync } from "../sync/contract.ts";
 import { tokens } from "../tokens/contract.ts";
 import { trialTables } from "../trial-table/contract.ts";
 import { trials } from "../trials/contract.ts";
+import { uploads } from "../uploads/contract.ts";
 import { watches } from "../watches/contract.ts";
 import { componentSchemas, type JsonSchema, jsonSchema, reference } from "./components.ts";
 import { docs } from "./contract.ts";
@@ -30,6 +31,7 @@ const RESOURCES: readonly Resource[] = [
   mirror,
   find,
   artifacts,
+  uploads,
   previews,
   sync,
   watches,

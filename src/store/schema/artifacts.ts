@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { index, integer, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 
 /**
  * A file of a run or logged model whose bytes came through the relay, and how far it is on its way to MLflow. A row that was removed
@@ -58,4 +58,35 @@ export const looseObjects = sqliteTable(
     taken: integer({ mode: "boolean" }).notNull().default(false),
   },
   (t) => [index("loose_objects_expired").on(t.expiresAt)],
+);
+
+/** A file that comes in parts, so that its trainer can go on where a connection broke. */
+export const uploads = sqliteTable(
+  "uploads",
+  {
+    id: text().primaryKey(),
+    streamId: integer("stream_id").notNull(),
+    path: text().notNull(),
+    contentType: text("content_type"),
+    /** Where it is in the bucket, and by which name the bucket knows its parts as one. */
+    objectKey: text("object_key").notNull(),
+    multipartId: text("multipart_id").notNull(),
+    /** It is listed. */
+    done: integer({ mode: "boolean" }).notNull().default(false),
+    /** Nobody goes on with it after this. */
+    expiresAt: integer("expires_at").notNull(),
+  },
+  (t) => [index("uploads_expired").on(t.expiresAt)],
+);
+
+/** What of it is in the bucket. */
+export const uploadParts = sqliteTable(
+  "upload_parts",
+  {
+    uploadId: text("upload_id").notNull(),
+    number: integer().notNull(),
+    bytes: integer().notNull(),
+    etag: text().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.uploadId, t.number] })],
 );

@@ -1,0 +1,171 @@
+import type { Checksum } from "../../domain/checksums.ts";
+import { mediaTypeOf } from "../../domain/media-type.ts";
+import { errorText } from "../../log.ts";
+import { type Artifact, artifactAt } from "../../store/artifacts/files.ts";
+import { forgetObjects } from "../../store/artifacts/garbage.ts";
+import { keepArtifact, noteObject } from "../../store/artifacts/keep.ts";
+import {
+  beginUpload,
+  forgetUploads,
+  notePart,
+  noteUploadDone,
+  type readUpload,
+  type UploadPart,
+} from "../../store/artifacts/uploads.ts";
+import type { Deps } from "../deps.ts";
+import { sendArtifact } from "../messages.ts";
+import { Digests } from "./digests.ts";
+import type { Kept } from "./keep.ts";
+
+/** All parts of a file but its last have this size: less is lost where a connection breaks, and a Worker takes it. */
+export const PART_BYTES = 16 * 1024 * 1024;
+/** 5 GB, which is what the stores behind MLflow take in one piece. */
+export const MAX_PARTS = 298;
+/** Whoever does not go on for so long does not come back. */
+const IDLE_MS = 86_400_000;
+
+/** An upload, and the parts of it that are there. */
+export type Parted = NonNullable<Awaited<ReturnType<typeof readUpload>>>;
+
+/** Begins a file that comes in parts. Nothing of it is listed before it is whole. */
+export async function beginParts(
+  { db, now }: Deps,
+  bucket: R2Bucket,
+  stream: { id: number; key: string },
+  { path, contentType }: { path: string; contentType: string | null },
+): Promise<Parted> {
+  const id = crypto.randomUUID();
+  const objectKey = `${stream.key}/${id}`;
+  const expiresAt = now() + IDLE_MS;
+  await noteObject(db, objectKey, null, expiresAt);
+  const { uploadId: multipartId } = await bucket.createMultipartUpload(objectKey);
+  await noteObject(db, objectKey, multipartId, expiresAt);
+  const upload = { id, path, contentType, objectKey, multipartId, isDone: false, expiresAt };
+  await beginUpload(db, stream.id, upload);
+  return { ...upload, parts: [] };
+}
+
+type PartBody = {
+  number: number;
+  body: ReadableStream<Uint8Array>;
+  length: number;
+  checksums: readonly Checksum[];
+};
+
+/** Takes a part, in place of whatever came under its number before. What does not arrive as it should is not taken. */
+export async function takePart(
+  { db, now, log }: Deps,
+  bucket: R2Bucket,
+  upload: Parted,
+  { number, body, length, checksums }: PartBody,
+): Promise<UploadPart | Exclude<Kept, { kind: "kept" }>> {
+  const digests = new Digests();
+  const { readable, writable } = new FixedLengthStream(length);
+  let isCut = false;
+  const piped = body
+    .pipeThrough(digests.through())
+    .pipeTo(writable)
+    .catch(() => {
+      isCut = true;
+    });
+  try {
+    const multipart = bucket.resumeMultipartUpload(upload.objectKey, upload.multipartId);
+    const { etag } = await multipart.uploadPart(number, readable);
+    await piped;
+    const hex = await digests.hex();
+    const wrong = checksums.find((checksum) => hex[checksum.algorithm] !== checksum.hex);
+    if (wrong) return { kind: "wrong_checksum", header: wrong.header, hex: hex[wrong.algorithm] };
+    const part = { number, bytes: length, etag };
+    await notePart(db, upload, part, now() + IDLE_MS);
+    return part;
+  } catch (error) {
+    if (isCut) return { kind: "cut" };
+    await readable.cancel().catch(() => undefined);
+    log.error("a part of a file could not be kept", { path: upload.path, error: errorText(error) });
+    return { kind: "unavailable" };
+  }
+}
+
+/** The number of the first part that is missing or not as large as it must be; null where the file is whole. */
+export function missingPart({ parts }: Parted): number | null {
+  const wrong = parts.findIndex(
+    ({ number, bytes }, i) => number !== i + 1 || (i < parts.length - 1 && bytes !== PART_BYTES),
+  );
+  if (wrong !== -1) return wrong + 1;
+  return parts.length === 0 ? 1 : null;
+}
+
+/** Lists a file whose parts are all there. May be asked for again, also where an answer was lost half-way. */
+export async function completeParts(
+  deps: Deps,
+  bucket: R2Bucket,
+  streamId: number,
+  upload: Parted,
+  checksums: readonly Checksum[],
+): Promise<Kept | { kind: "over" }> {
+  const { db, log } = deps;
+  const { id, path, objectKey, multipartId } = upload;
+  try {
+    if (upload.isDone) {
+      const artifact = await artifactAt(db, streamId, path);
+      return artifact?.removedAt === null ? { kind: "kept", artifact } : { kind: "over" };
+    }
+    if ((await bucket.head(objectKey)) === null)
+      await bucket
+        .resumeMultipartUpload(objectKey, multipartId)
+        .complete(upload.parts.map(({ number, etag }) => ({ partNumber: number, etag })));
+    const whole = await digestsOf(bucket, objectKey);
+    const wrong = checksums.find((checksum) => whole[checksum.algorithm] !== checksum.hex);
+    if (wrong) {
+      await dropParts(deps, bucket, upload);
+      return { kind: "wrong_checksum", header: wrong.header, hex: whole[wrong.algorithm] };
+    }
+    const contentType = mediaTypeOf(upload.contentType, path);
+    const { bytes, sha256, md5 } = whole;
+    const kept = await keepArtifact(
+      db,
+      { streamId, path, objectKey, bytes, sha256, md5, contentType },
+      deps.now(),
+    );
+    if (kept.kind === "lost") return { kind: "unavailable" };
+    if (kept.kind === "kept") await listed(deps, kept.artifact, id);
+    return kept;
+  } catch (error) {
+    log.error("a file in parts could not be completed", { path, error: errorText(error) });
+    return { kind: "unavailable" };
+  }
+}
+
+async function listed(
+  deps: Deps,
+  { id, version, deliveredVersion }: Artifact,
+  uploadId: string,
+): Promise<void> {
+  await noteUploadDone(deps.db, uploadId);
+  deps.tally.add('relay_artifacts_total{outcome="kept"}');
+  if (deliveredVersion < version) await sendArtifact(deps, id);
+}
+
+/** Drops an upload and all of its parts. */
+export async function dropParts(deps: Deps, bucket: R2Bucket, upload: Parted): Promise<void> {
+  const { id, objectKey, multipartId, isDone } = upload;
+  if (!isDone) {
+    await bucket
+      .resumeMultipartUpload(objectKey, multipartId)
+      .abort()
+      .catch(() => undefined);
+    await bucket.delete(objectKey);
+    await forgetObjects(deps.db, [objectKey]);
+  }
+  await forgetUploads(deps.db, id, deps.now());
+}
+
+/** The parts were digested one by one: the whole is read once more, as it is in the bucket. */
+async function digestsOf(bucket: R2Bucket, key: string) {
+  const object = await bucket.get(key);
+  if (!object) throw new Error("the bucket does not have what it completed");
+  const digests = new Digests();
+  for await (const chunk of object.body) await digests.write(chunk);
+  await digests.close();
+  return { bytes: object.size, ...(await digests.hex()) };
+}

@@ -1,0 +1,119 @@
+import type { Context } from "hono";
+import { readChecksums } from "../../domain/checksums.ts";
+import { invalid } from "../../domain/problems.ts";
+import { HttpFailure } from "../../errors.ts";
+import {
+  beginParts,
+  completeParts,
+  dropParts,
+  MAX_PARTS,
+  missingPart,
+  PART_BYTES,
+  type Parted,
+  takePart,
+} from "../../relay/artifacts/parts.ts";
+import type { Deps } from "../../relay/deps.ts";
+import { readUpload as uploadOf } from "../../store/artifacts/uploads.ts";
+import { iso } from "../../store/listing/common.ts";
+import { trialStream } from "../../store/views/state.ts";
+import { BIND_ONE, checkPath, refusedAs } from "../artifacts/upload.ts";
+import { ownView } from "../artifacts/view.ts";
+import type { AppEnv } from "../door/context.ts";
+import { drain } from "../door/drain.ts";
+import { found, noSuch, refusal } from "../door/query.ts";
+import { routes } from "../route.ts";
+import { uploads } from "./contract.ts";
+
+export const uploadRoutes = routes(uploads, {
+  beginUpload: async ({ relay, path: { id }, readBody }) => {
+    const stream = found(await trialStream(relay.db, id), `trial ${id}`);
+    const { path, content_type: contentType = null } = await readBody();
+    checkPath(path);
+    return view(await beginParts(relay, bucketOf(relay), stream, { path, contentType }));
+  },
+  getUpload: async ({ relay, path: { id, upload } }) => view((await ofTrial(relay, id, upload)).upload),
+  putUploadPart: async ({ c, relay, path: { id, upload: uploadId, number: text } }) => {
+    try {
+      const { bucket, upload } = await ofTrial(relay, id, uploadId);
+      if (upload.isDone) throw over();
+      const number = Number(text);
+      if (!/^\d{1,3}$/.test(text) || number < 1 || number > MAX_PARTS)
+        throw refusal([invalid(["number"], `must be a whole number from 1 to ${MAX_PARTS}`, text)]);
+      const part = await takePart(relay, bucket, upload, { number, ...partOf(c) });
+      if ("kind" in part) throw refusedAs(part, upload.path);
+      return { number, bytes: part.bytes };
+    } catch (error) {
+      await drain(c.req.raw);
+      throw error;
+    }
+  },
+  completeUpload: async ({ c, relay, path: { id, upload: uploadId } }) => {
+    const { bucket, streamId, upload } = await ofTrial(relay, id, uploadId);
+    const checksums = checksumsOf(c.req.raw.headers);
+    const missing = upload.isDone ? null : missingPart(upload);
+    if (missing !== null)
+      throw new HttpFailure({
+        kind: "conflict",
+        detail: `Part ${missing} is missing, or has not ${PART_BYTES} bytes as every part but the last must.`,
+      });
+    const kept = await completeParts(relay, bucket, streamId, upload, checksums);
+    if (kept.kind === "kept") return ownView(kept.artifact);
+    throw kept.kind === "over" ? over() : refusedAs(kept, upload.path);
+  },
+  dropUpload: async ({ relay, path: { id, upload: uploadId } }) => {
+    const { bucket, upload } = await ofTrial(relay, id, uploadId);
+    await dropParts(relay, bucket, upload);
+    return { dropped: true as const };
+  },
+});
+
+function bucketOf({ bucket }: Pick<Deps, "bucket">): R2Bucket {
+  if (bucket !== null) return bucket;
+  throw new HttpFailure({
+    kind: "not_implemented",
+    detail: `This relay has no bucket for files: ${BIND_ONE}`,
+  });
+}
+
+async function ofTrial(relay: Deps, id: string, uploadId: string) {
+  const bucket = bucketOf(relay);
+  const { id: streamId } = found(await trialStream(relay.db, id), `trial ${id}`);
+  const upload = await uploadOf(relay.db, streamId, uploadId, relay.now());
+  if (upload === null) throw noSuch(`upload ${uploadId} of trial ${id}`);
+  return { bucket, streamId, upload };
+}
+
+function checksumsOf(headers: Headers) {
+  const checksums = readChecksums(headers);
+  if ("rule" in checksums) throw refusal([invalid([checksums.header], checksums.rule, checksums.value)]);
+  return checksums;
+}
+
+function partOf(c: Context<AppEnv>) {
+  const { headers, body } = c.req.raw;
+  const length = Number(headers.get("content-length") ?? Number.NaN);
+  if (!(length > 0) || body === null)
+    throw refusal([
+      invalid(["Content-Length"], "must say how long the part is", headers.get("content-length")),
+    ]);
+  if (length > PART_BYTES)
+    throw new HttpFailure({
+      kind: "payload_too_large",
+      detail: `A part has at most ${PART_BYTES} bytes, got ${length}.`,
+    });
+  return { body, length, checksums: checksumsOf(headers) };
+}
+
+function over(): HttpFailure {
+  return new HttpFailure({ kind: "conflict", detail: "This upload is over: begin another." });
+}
+
+function view({ id, path, parts, expiresAt }: Parted) {
+  return {
+    id,
+    path,
+    part_bytes: PART_BYTES,
+    parts: parts.map(({ number, bytes }) => ({ number, bytes })),
+    expires_at: iso(expiresAt),
+  };
+}
