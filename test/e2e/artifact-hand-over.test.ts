@@ -158,7 +158,7 @@ describe("while MLflow is there", () => {
         { kind: path === "put.txt" ? "cut" : "refuse" },
       ),
     );
-    cuts.push(lab.proxy.fail({ path: "artifacts/list", times: 1 }, { kind: "cut" }));
+    cuts.push(lab.proxy.fail({ path: "/get-artifact", times: 1 }, { kind: "cut" }));
     await trial.put("put.txt", "put");
     await trial.put("put2.txt", "put2");
     await lab.relay.until("both are handed over", async () => {
