@@ -16,6 +16,7 @@ import type { Deps } from "../deps.ts";
 import { sendArtifact } from "../messages.ts";
 import { Digests } from "./digests.ts";
 import type { Kept } from "./keep.ts";
+import { BodyCut, receivePart } from "./receive.ts";
 
 /** All parts of a file but its last have this size: less is lost where a connection breaks, and a Worker takes it. */
 export const PART_BYTES = 16 * 1024 * 1024;
@@ -59,28 +60,16 @@ export async function takePart(
   upload: Parted,
   { number, body, length, checksums }: PartBody,
 ): Promise<UploadPart | Exclude<Kept, { kind: "kept" }>> {
-  const digests = new Digests();
-  const { readable, writable } = new FixedLengthStream(length);
-  let isCut = false;
-  const piped = body
-    .pipeThrough(digests.through())
-    .pipeTo(writable)
-    .catch(() => {
-      isCut = true;
-    });
   try {
     const multipart = bucket.resumeMultipartUpload(upload.objectKey, upload.multipartId);
-    const { etag } = await multipart.uploadPart(number, readable);
-    await piped;
-    const hex = await digests.hex();
-    const wrong = checksums.find((checksum) => hex[checksum.algorithm] !== checksum.hex);
-    if (wrong) return { kind: "wrong_checksum", header: wrong.header, hex: hex[wrong.algorithm] };
-    const part = { number, bytes: length, etag };
+    const received = await receivePart(multipart, number, { body, length, maxBytes: PART_BYTES });
+    const wrong = checksums.find(({ algorithm, hex }) => received[algorithm] !== hex);
+    if (wrong) return { kind: "wrong_checksum", header: wrong.header, hex: received[wrong.algorithm] };
+    const part = { number, bytes: received.bytes, etag: received.etag };
     await notePart(db, upload, part, now() + IDLE_MS);
     return part;
   } catch (error) {
-    if (isCut) return { kind: "cut" };
-    await readable.cancel().catch(() => undefined);
+    if (error instanceof BodyCut) return { kind: "cut" };
     log.error("a part of a file could not be kept", { path: upload.path, error: errorText(error) });
     return { kind: "unavailable" };
   }

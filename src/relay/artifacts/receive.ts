@@ -34,13 +34,31 @@ type Source = {
 export async function receive(
   bucket: R2Bucket,
   key: string,
-  { body, length, maxBytes }: Source,
+  source: Source,
   begun: (uploadId: string) => Promise<void>,
 ): Promise<Received> {
-  const sink =
-    length !== null && length < MULTIPART_FROM_BYTES
-      ? new WholeSink(bucket, key, length)
-      : await PartSink.begin(bucket, key, begun);
+  const { length } = source;
+  return length !== null && length < MULTIPART_FROM_BYTES
+    ? pour(source, new WholeSink(length, (body) => bucket.put(key, body)))
+    : pour(source, await PartSink.begin(bucket, key, begun));
+}
+
+/**
+ * The same of one part of a larger file.
+ * @throws BodyCut, BodyTooLarge, and what the bucket does
+ */
+export async function receivePart(
+  upload: R2MultipartUpload,
+  number: number,
+  source: Source & { length: number },
+): Promise<Received & { etag: string }> {
+  const sink = new WholeSink(source.length, (body) => upload.uploadPart(number, body));
+  return { ...(await pour(source, sink)), etag: (await sink.put).etag };
+}
+
+type Sink = Pick<WholeSink<unknown>, "write" | "close" | "abort">;
+
+async function pour({ body, length, maxBytes }: Source, sink: Sink): Promise<Received> {
   const digests = new Digests();
   let bytes = 0;
   try {
@@ -78,18 +96,18 @@ async function* chunksOf(body: ReadableStream<Uint8Array> | null): AsyncGenerato
 }
 
 /** A body of a known length, in one piece. */
-class WholeSink {
+class WholeSink<Put> {
+  readonly put: Promise<Put>;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
-  readonly #put: Promise<unknown>;
   /** What went wrong with the bucket, which a write that waits for it would never hear of. */
   readonly #failed: Promise<never>;
 
-  constructor(bucket: R2Bucket, key: string, length: number) {
+  constructor(length: number, put: (body: ReadableStream) => Promise<Put>) {
     const { readable, writable } = new FixedLengthStream(length);
     this.#writer = writable.getWriter();
     this.#writer.closed.catch(() => undefined);
-    this.#put = bucket.put(key, readable);
-    this.#failed = this.#put.then(() => new Promise<never>(() => undefined));
+    this.put = put(readable);
+    this.#failed = this.put.then(() => new Promise<never>(() => undefined));
     this.#failed.catch(() => undefined);
   }
 
@@ -99,12 +117,12 @@ class WholeSink {
 
   async close(): Promise<void> {
     await Promise.race([this.#writer.close().catch(cut), this.#failed]);
-    await this.#put;
+    await this.put;
   }
 
   async abort(): Promise<void> {
     await this.#writer.abort().catch(() => undefined);
-    await this.#put.catch(() => undefined);
+    await this.put.catch(() => undefined);
   }
 }
 
