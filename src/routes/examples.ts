@@ -9,6 +9,7 @@ export const MLFLOW_RUN = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
 export const MLFLOW_EXPERIMENT = "1";
 export const JOB = "019a4a5e-9d11-7b02-8e44-6b1c2d3e4f50";
 export const ARTIFACT = "model/weights.bin";
+export const UPLOAD = "019a4a5e-7a10-7c3e-9b51-2f6d0a3e4b11";
 export const TOKEN = "019a4a5e-6f0e-7d3c-9c55-0d2f1f6f3a11";
 
 const trial = { model_run_id: STUDY, trial_id: TRIAL };

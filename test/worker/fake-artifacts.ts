@@ -57,7 +57,13 @@ export class FakeArtifacts {
     if (call === "GET artifacts/list") return Response.json({ root_uri: this.uri, files: this.#list(asked) });
     return Response.json({
       run: {
-        info: { run_id: this.runId, experiment_id: "1", status: "RUNNING", artifact_uri: this.uri },
+        info: {
+          run_id: this.runId,
+          experiment_id: "1",
+          status: "RUNNING",
+          lifecycle_stage: "active",
+          artifact_uri: this.uri,
+        },
         data: {},
       },
     });

@@ -200,7 +200,27 @@ describe("what the app does", () => {
     vi.unstubAllGlobals();
   });
 
+  /** An upload of which one part is there. */
+  const beginUpload = async () => {
+    const key = `${example.UPLOAD}/${crypto.randomUUID()}`;
+    const parts = await env.ARTIFACTS.createMultipartUpload(key);
+    const { etag } = await parts.uploadPart(1, "first");
+    await env.DB.batch([
+      env.DB.prepare("insert into loose_objects (key, expires_at) values (?1, 9e15)").bind(key),
+      env.DB.prepare(
+        `insert or replace into uploads (id, stream_id, path, object_key, multipart_id, expires_at)
+         values (?1, (select id from streams where key = ?2), 'by/parts.bin', ?3, ?4, 9e12)`,
+      ).bind(example.UPLOAD, example.TRIAL_KEY, key, parts.uploadId),
+      env.DB.prepare(
+        "insert or replace into upload_parts (upload_id, number, bytes, etag) values (?1, 1, 5, ?2)",
+      ).bind(example.UPLOAD, etag),
+    ]);
+  };
   const before: Record<string, () => Promise<unknown>> = {
+    "GET /api/trials/{id}/uploads/{upload}": beginUpload,
+    "DELETE /api/trials/{id}/uploads/{upload}": beginUpload,
+    "PUT /api/trials/{id}/uploads/{upload}/parts/{number}": beginUpload,
+    "POST /api/trials/{id}/uploads/{upload}/complete": beginUpload,
     "POST /api/ops/trials/{id}/unblock": block,
     "POST /api/ops/model-runs/{id}/unblock": block,
     // The first answer that is documented is to an experiment that is followed already.
@@ -226,7 +246,9 @@ describe("what the app does", () => {
       })),
     );
     for (const { type, body } of bodies.length > 0 ? bodies : [{ type: undefined, body: undefined }]) {
-      const headers = { authorization: `Bearer ${ADMIN}`, ...(type ? { "content-type": type } : {}) };
+      const length = body ? { "content-length": String(new TextEncoder().encode(body).length) } : {};
+      const sent = type ? { "content-type": type, ...length } : {};
+      const headers = { authorization: `Bearer ${ADMIN}`, ...sent };
       const response = await ask(addressOf(documented), { method, headers, ...(body ? { body } : {}) });
       const [status, answer] = answers[0] ?? [];
       const text = await response.text();

@@ -86,7 +86,10 @@ export function isThere(
 }
 
 /** MLflow says nothing of the size of an empty file. */
-async function isListed(listing: Promise<Result<Artifact[]>>, { path, bytes }: Sent): Promise<Result<boolean>> {
+async function isListed(
+  listing: Promise<Result<Artifact[]>>,
+  { path, bytes }: Sent,
+): Promise<Result<boolean>> {
   const listed = await listing;
   if (!listed.ok) return listed;
   const isSame = (file: Artifact) => !file.isDir && file.path === path && (file.bytes ?? 0) === bytes;

@@ -1,8 +1,8 @@
 import * as z from "zod";
 import { resource } from "../contract.ts";
-import { ARTIFACT, runId, trialId } from "../examples.ts";
+import { runId, trialId } from "../examples.ts";
 
-const path = { description: "The file's path from the run's root.", example: ARTIFACT };
+const path = { description: "The file's path from the run's root.", example: "notes.md" };
 
 const preview = z
   .string()

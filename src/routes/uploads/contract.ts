@@ -3,7 +3,7 @@ import { artifactView } from "../../answers/artifacts.ts";
 import { count, maybeTime } from "../../answers/parts.ts";
 import { MAX_PARTS, PART_BYTES } from "../../relay/artifacts/parts.ts";
 import { ok, resource } from "../contract.ts";
-import { ARTIFACT, trialId } from "../examples.ts";
+import { ARTIFACT, trialId, UPLOAD } from "../examples.ts";
 
 const part = z.object({ number: count, bytes: count }).meta({ id: "UploadPart" });
 
@@ -26,9 +26,8 @@ const whole = z
 
 const bytes = z.string().meta({ id: "UploadPartBytes", format: "binary", description: "The part as it is." });
 
-const ID = "019a4a5e-6f0e-7d3c-9c55-0d2f1f6f3a11";
 const BEGUN = {
-  id: ID,
+  id: UPLOAD,
   path: ARTIFACT,
   part_bytes: PART_BYTES,
   parts: [{ number: 1, bytes: PART_BYTES }],
@@ -47,7 +46,7 @@ const KEPT = {
   delivered_at: null,
 };
 
-const one = { ...trialId, upload: { description: "The upload's id.", example: ID } };
+const one = { ...trialId, upload: { description: "The upload's id.", example: UPLOAD } };
 
 /** `/api/trials/:id/uploads`: files that are larger than a request may be, or that take long. */
 export const uploads = resource(
@@ -92,7 +91,12 @@ export const uploads = resource(
       scope: "ingest",
       path: { ...one, number: { description: "Which part, from 1.", example: "1" } },
       query: {},
-      sent: { description: "The part as it is.", contents: [{ type: "*/*", schema: bytes }] },
+      sent: {
+        description: "The part as it is.",
+        contents: [
+          { type: "*/*", schema: bytes, examples: { some: { summary: "Some bytes", value: "the rest" } } },
+        ],
+      },
       answers: ok("The part is kept.", part, {
         first: { summary: "A part", value: { number: 1, bytes: PART_BYTES } },
       }),
