@@ -197,7 +197,7 @@ test("while the breaker is open a model waits for it", async () => {
   await send("GET", `logged-models/${id}`);
   await w.deliver();
   await env.DB.prepare(
-    `insert into breakers (server, state, failures, probe_at, last_error, updated_at)
+    `insert or replace into breakers (server, state, failures, probe_at, last_error, updated_at)
      values ('http://mlflow.test', 'open', 5, 0, 'no route to host', 0)`,
   ).run();
   const before = w.mlflow.calls.length;

@@ -339,7 +339,7 @@ describe("a run that MLflow has not heard of", () => {
       },
     };
     const answer = await post(
-      "/api/2.0/mlflow/runs/outputs",
+      "/api/2.0/mlflow/model-versions/create",
       { run_id: run },
       { bindings: { TRIALS: arriving } },
     );
@@ -366,7 +366,7 @@ it("a run that waits for an operator is not waited for", async () => {
   )
     .bind(run)
     .run();
-  const answer = await post("/api/2.0/mlflow/runs/outputs", { run_id: run });
+  const answer = await post("/api/2.0/mlflow/model-versions/create", { run_id: run });
   expect([answer.status, await answer.json()]).toMatchObject([
     501,
     { message: expect.stringContaining("no such run") },
