@@ -121,7 +121,7 @@ describe("refused as by MLflow:", () => {
     const answer = await ask("PUT", `${STORE}/${root}/large`, "x".repeat(1_000_001), {
       RELAY_MAX_ARTIFACT_MB: "1",
     });
-    expect(answer).toMatchObject({ status: 413, body: { message: expect.stringContaining("in pieces") } });
+    expect(answer).toMatchObject({ status: 413, body: { message: expect.stringContaining("in parts") } });
     expect((await get("large")).status).toBe(404);
   });
 });
