@@ -69,6 +69,7 @@ export function Grid({ table, data, sort, place, setPlace, actions, label }: Pro
       return column ? [{ column, at: pinned.length + index, left: null }] : [];
     }),
   ];
+  const isGrouped = rows.some((row) => row.getIsGrouped());
   const size = { rows: rows.length, columns: pinned.length + center.length };
 
   const isFirst = useRef(true);
@@ -124,9 +125,9 @@ export function Grid({ table, data, sort, place, setPlace, actions, label }: Pro
 
   return (
     <div class="grid" ref={scroller}>
+      {/* biome-ignore lint/a11y/useAriaPropsSupportedByRole: both roles have it */}
       <table
-        // biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: what ARIA's own pattern of a grid is made of
-        role="grid"
+        role={isGrouped ? "treegrid" : "grid"}
         aria-label={label}
         aria-rowcount={size.rows + 1}
         aria-colcount={size.columns + 1}
@@ -175,6 +176,7 @@ export function Grid({ table, data, sort, place, setPlace, actions, label }: Pro
                 class={isGroup ? "group" : isSelected ? "selected" : ""}
                 aria-rowindex={index + 2}
                 aria-selected={isGroup ? undefined : String(isSelected)}
+                aria-level={isGrouped ? row.depth + 1 : undefined}
                 aria-expanded={isGroup ? String(row.getIsExpanded()) : undefined}
                 style={{ transform: `translateY(${start - HEAD_PX}px)` }}
               >
@@ -253,7 +255,7 @@ function Head({ name, at, left, gapPx, sizePx, sort, isActive, actions }: HeadPr
       data-column={at}
       aria-colindex={at + 2}
       aria-sort={direction}
-      draggable={true}
+      draggable="true"
       class={classOf(name, left, isActive)}
       style={styleOf(sizePx, left, gapPx)}
       title={`${text.slice(0, 500)} ${kind}`}

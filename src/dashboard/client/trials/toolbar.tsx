@@ -52,7 +52,7 @@ export function Toolbar({ state, change, known, problem, count, more, chosen, mo
         <button type="submit">Filter</button>
       </form>
       <select
-        aria-label="Spectral norm"
+        aria-label="With or without spectral norm"
         onInput={(event: InputEvent) => {
           if (event.target instanceof HTMLSelectElement)
             change({ spectral: SPECTRAL[event.target.value] ?? null });
