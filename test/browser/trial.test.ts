@@ -181,3 +181,32 @@ describe("a curve", () => {
     expect((await saved("PNG")).subarray(1, 4).toString()).toBe("PNG");
   });
 });
+
+describe("several trials", () => {
+  it("are in one chart, those with spectral_norm dashed, and each can be left out", async () => {
+    const trials = ["c1", "c2", "c3"];
+    await lab.relay.send(
+      trials.flatMap((trial_id, k) => [
+        { event: "ml.trial.start", model_run_id: "compared", trial_id, spectral_norm: k === 1 },
+        ...[1, 2, 3, 4].map((step) => ({
+          event: "ml.run.metric",
+          model_run_id: "compared",
+          trial_id,
+          step,
+          metrics: { loss: step * (k + 1) },
+        })),
+      ]),
+    );
+    const { body } = await lab.relay.get("/api/trials?model_run_id=compared");
+    const keys = [...JSON.stringify(body).matchAll(/"id":"([0-9a-f]{32})"/g)].map(([, id]) => id);
+    const page = await signedIn(lab.relay, `/compare?trials=${keys.join(",")}`);
+    await expect.poll(async () => (await shown(page, "loss")).points).toBe(12);
+    await page.getByLabel("c2 (spectral_norm)").uncheck();
+    await expect.poll(async () => (await shown(page, "loss")).points).toBe(8);
+    await page.waitForURL(/hidden=/);
+    await page.reload();
+    await expect.poll(async () => (await shown(page, "loss")).points).toBe(8);
+    expect(await page.getByLabel("c2 (spectral_norm)").isChecked()).toBe(false);
+    expect(page.troubles).toEqual([]);
+  });
+});
