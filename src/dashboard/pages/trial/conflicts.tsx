@@ -2,8 +2,8 @@ import type { TrialConflict } from "../../../answers/trials.ts";
 import { Badge } from "../../parts/badge.tsx";
 import { Time } from "../../parts/time.tsx";
 
-/** What was said of this trial twice and differently. */
-export function TrialConflicts({ conflicts }: { conflicts: readonly TrialConflict[] }) {
+/** What was said of this trial twice and differently. `its`: the parameters by which lists have this trial alone. */
+export function TrialConflicts({ conflicts, its }: { conflicts: readonly TrialConflict[]; its: string }) {
   if (conflicts.length === 0) return null;
   return (
     <section class="panel" aria-labelledby="conflicts-title">
@@ -31,7 +31,7 @@ export function TrialConflicts({ conflicts }: { conflicts: readonly TrialConflic
                   <Time at={at} />
                 </td>
                 <td>
-                  <a href={`/delivery/conflicts#conflict-${id}`}>
+                  <a href={`/delivery/conflicts?${its}#conflict-${id}`}>
                     <Badge word={state} />
                   </a>
                 </td>

@@ -44,6 +44,10 @@ trialPage.get("/trials/:key", page("read"), async (c) => {
   const url = new URL(c.req.url);
   const { mlflow_experiment_id: experiment, mlflow_run_id: run } = trial;
   const there = run === null ? null : mlflowAddress(relay, experiment, run);
+  const its = new URLSearchParams({
+    ...(trial.model_run_id === null ? {} : { model_run_id: trial.model_run_id }),
+    trial_id: trial.trial_id,
+  }).toString();
   const name = trial.run_name ?? trial.trial_id;
   return c.render(
     <>
@@ -51,7 +55,7 @@ trialPage.get("/trials/:key", page("read"), async (c) => {
         <TrialHead trial={trial} there={there} />
         <div class="columns">
           <TrialTimes trial={trial} />
-          {way && <TrialWay trial={trial} way={way} mayAct={caller.scopes.includes("admin")} />}
+          {way && <TrialWay trial={trial} way={way} its={its} mayAct={caller.scopes.includes("admin")} />}
         </div>
         <WhyItFailed fields={trial.fields} />
       </div>
@@ -66,7 +70,7 @@ trialPage.get("/trials/:key", page("read"), async (c) => {
           <Texts title="Parameters" pairs={pairsOf(trial.parameters)} />
           <Texts title="Tags" pairs={pairsOf(trial.tags)} />
         </div>
-        <TrialConflicts conflicts={trial.conflicts} />
+        <TrialConflicts conflicts={trial.conflicts} its={its} />
       </div>
       <section class="panel" id="files" data-trial={key} aria-labelledby="files-title">
         <h2 id="files-title">Files</h2>

@@ -2,8 +2,11 @@ import type { TrialFacts } from "../../../store/views/trial.ts";
 import { MANY_WAITING, type TrialWay as Way } from "../../../store/views/trial-way.ts";
 import { Time } from "../../parts/time.tsx";
 
+/** `its`: the parameters by which lists have this trial alone. */
+type Props = { trial: TrialFacts; way: Way; its: string; mayAct: boolean };
+
 /** How far a trial is on its way to MLflow, and what to do where it does not go on. */
-export function TrialWay({ trial, way, mayAct }: { trial: TrialFacts; way: Way; mayAct: boolean }) {
+export function TrialWay({ trial, way, its, mayAct }: Props) {
   const { verified } = trial;
   const isConfirmed = verified?.verdict === "confirmed" && verified.up_to_date;
   return (
@@ -36,7 +39,7 @@ export function TrialWay({ trial, way, mayAct }: { trial: TrialFacts; way: Way; 
           )}
         </Stage>
       </ol>
-      <Trouble trial={trial} way={way} />
+      <Trouble trial={trial} way={way} its={its} />
       {mayAct && trial.mlflow_run_id !== null && (
         <p>
           <button type="button" data-verify={trial.id}>
@@ -61,7 +64,7 @@ function Stage({ name, is, children }: { name: string; is: boolean; children?: u
 }
 
 /** What stands in its way, and whose turn it is. */
-function Trouble({ trial, way }: { trial: TrialFacts; way: Way }) {
+function Trouble({ trial, way, its }: Omit<Props, "mayAct">) {
   const advice = adviceOn(trial, way);
   if (advice === null && trial.last_error === null && way.deadLetters === 0) return null;
   return (
@@ -85,7 +88,7 @@ function Trouble({ trial, way }: { trial: TrialFacts; way: Way }) {
       )}
       {way.deadLetters > 0 && (
         <p>
-          <a href={`/delivery/dead-letters?trial=${trial.id}`}>
+          <a href={`/delivery/dead-letters?${its}`}>
             {way.deadLetters === 1 ? "One item" : `${way.deadLetters} items`} that MLflow refused for good
           </a>
         </p>
