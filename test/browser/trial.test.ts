@@ -92,6 +92,33 @@ describe("a trial's page", () => {
     await page.getByText("read back from MLflow", { exact: false }).first().waitFor();
   });
 
+  it("shows its files in frames that may do nothing, or says why it cannot", async () => {
+    const put = (name: string, body: string, type: string) =>
+      lab.relay.fetch(`/api/trials/${key}/artifacts/${name}`, {
+        method: "PUT",
+        body,
+        headers: { "content-type": type },
+      });
+    const hurt = "window.hurt=1;parent.hurt=1";
+    await put("notes.md", `# Read me\n<script>${hurt}</script>`, "text/markdown");
+    await put(
+      "bad.svg",
+      `<svg xmlns="http://www.w3.org/2000/svg"><script>${hurt}</script></svg>`,
+      "image/svg+xml",
+    );
+    await put("weights.bin", "0101", "application/octet-stream");
+    const page = await signedIn(lab.relay, `/trials/${key}`);
+    await page.locator("#files").scrollIntoViewIfNeeded();
+    await page.getByRole("button", { name: "Preview notes.md" }).click();
+    await page.frameLocator("iframe").getByRole("heading", { name: "Read me" }).waitFor();
+    await page.getByRole("button", { name: "Preview bad.svg" }).click();
+    await page.locator("iframe").nth(1).waitFor();
+    await page.getByRole("button", { name: "Preview weights.bin" }).click();
+    await page.getByText("There is no preview of such a file").waitFor();
+    await axe(page);
+    expect(await page.evaluate("window.hurt")).toBeUndefined();
+  });
+
   it("is not found where there is none, and refuses what it does not know", async () => {
     const page = await signedIn(lab.relay, "/");
     expect((await page.goto("/trials/nobody"))?.status()).toBe(404);
