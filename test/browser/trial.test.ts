@@ -88,7 +88,10 @@ describe("a trial's page", () => {
       new RegExp(`/#/experiments/${body.mlflow_experiment_id}/runs/${body.mlflow_run_id}$`),
     );
     await page.getByRole("button", { name: "Read back from MLflow" }).click();
-    await page.getByText("Confirmed: 7500 points").waitFor({ timeout: 60_000 });
+    await expect
+      .poll(() => page.locator("#verdict").textContent(), { timeout: 60_000 })
+      .toMatch(/^(?!Reading)./);
+    expect(await page.locator("#verdict").textContent()).toMatch(/^Confirmed: 7500 points/);
     await page.getByText("read back from MLflow", { exact: false }).first().waitFor();
   });
 
