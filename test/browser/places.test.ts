@@ -68,7 +68,7 @@ describe("whatever a trainer calls things", () => {
     await page.keyboard.press("Control+k");
     await page.getByRole("option", { name: "Experiments" }).waitFor();
     await page.keyboard.type('"><IMG');
-    await page.getByRole("option", { name: /experiment .*onerror/ }).waitFor();
+    await page.getByRole("option", { name: /experiment.*onerror/ }).waitFor();
     await axe(page);
     while (!(await page.locator("[aria-selected=true]").textContent())?.startsWith("experiment"))
       await page.keyboard.press("ArrowDown");
@@ -111,9 +111,10 @@ describe("a run", () => {
     await page.goto(`/#/experiments/${experiment_id}/runs/${run_id}`);
     await page.waitForURL(`/runs/${run_id}`);
     await page.getByRole("heading", { name: "brisk-owl" }).waitFor();
-    for (const text of ["optimizer", "adam", "vision", "moons", "0.25"])
+    for (const text of ["optimizer", "adam", "vision", "moons"])
       await page.getByText(text, { exact: true }).first().waitFor();
     await axe(page);
+    await page.getByTitle("0.25").first().waitFor();
     // Live: nobody asks for the page again.
     const link = page.getByRole("link", { name: "Open in MLflow" });
     await link.waitFor({ timeout: 60_000 });
@@ -135,7 +136,7 @@ describe("a run", () => {
     const { run_id } = (made.run as { info: { run_id: string } }).info;
     const page = await signedIn(lab.relay, `/runs/${run_id}`);
     await page.getByRole("heading", { name: "made in MLflow" }).waitFor();
-    await page.getByText("MLflow only").waitFor();
+    await page.getByText("MLflow only").first().waitFor();
     expect(await page.getByRole("link", { name: "Open in MLflow" }).getAttribute("href")).toContain(run_id);
     const answer = await page.goto(`/runs/${"0".repeat(32)}`);
     expect(answer?.status()).toBe(404);
