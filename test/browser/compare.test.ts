@@ -22,7 +22,7 @@ it("three trials are compared by what differs, by charts, and by their numbers a
   expect(await differences.getByRole("row", { name: /^lr/ }).textContent()).toMatch(/lr.*3/);
   expect(await differences.getByRole("row", { name: /^same/ }).count()).toBe(0);
   expect(await page.locator("figure canvas").count()).toBe(4);
-  await page.getByText("67 % of the trials that say so have it on", { exact: false }).waitFor();
+  await page.getByText("33 % of the trials that say so have it on", { exact: false }).waitFor();
   await axe(page);
   await page.getByRole("button", { name: "Light or dark" }).click();
   await axe(page);
@@ -36,7 +36,7 @@ it("a whole model run is compared by a chosen metric, kept in the address, hosti
   await history.getByText("As a table").click();
   // Every loss is less than the one before.
   expect(await history.getByRole("row").count()).toBe(1 + 8);
-  const importance = page.locator("section", {
+  const importance = page.locator("section.panel", {
     has: page.getByRole("heading", { name: "Which parameters matter" }),
   });
   expect(await importance.getByRole("row", { name: /^units/ }).textContent()).toContain("−1.000");

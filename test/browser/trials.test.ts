@@ -5,6 +5,8 @@ import { axe, browserForTests, type Tab } from "./browser.ts";
 import { HOSTILE, hostileTrial, STUDY, studyOf } from "./study.ts";
 
 const TRIALS = 8;
+/** A busy machine takes its time. */
+const SOON = { timeout: 20_000 };
 
 const { signedIn } = browserForTests();
 let lab: SharedLab;
@@ -45,7 +47,7 @@ describe("the table of trials", () => {
     const filter = page.getByRole("searchbox", { name: "Filter" });
     await filter.fill("params.optimizer = 'sgd' AND metrics.loss < 0.6");
     await filter.press("Enter");
-    await expect.poll(() => shown(page)).toEqual(["trial-6", "trial-3"]);
+    await expect.poll(() => shown(page), SOON).toEqual(["trial-6", "trial-3"]);
     await filter.fill("metrics.loss <");
     await filter.press("Enter");
     await page.getByRole("alert").getByText("is not a search of MLflow's").waitFor();
@@ -53,7 +55,7 @@ describe("the table of trials", () => {
     await filter.fill("");
     await filter.press("Enter");
     await page.getByLabel("With or without spectral norm").selectOption("off");
-    await expect.poll(() => shown(page)).toEqual(["trial-7", "trial-5", "trial-3", "trial-1"]);
+    await expect.poll(() => shown(page), SOON).toEqual(["trial-7", "trial-5", "trial-3", "trial-1"]);
     // Who opens the same address sees the same.
     const other = await open(new URL(page.url()).search);
     expect(await shown(other)).toEqual(["trial-7", "trial-5", "trial-3", "trial-1"]);
@@ -65,10 +67,10 @@ describe("the table of trials", () => {
     const loss = grid(page).getByRole("columnheader", { name: "loss" });
     await loss.click();
     await expect
-      .poll(() => shown(page))
+      .poll(() => shown(page), SOON)
       .toEqual(Array.from({ length: TRIALS }, (_, i) => `trial-${TRIALS - 1 - i}`));
     await loss.click();
-    await expect.poll(async () => (await shown(page))[0]).toBe("trial-0");
+    await expect.poll(async () => (await shown(page))[0], SOON).toBe("trial-0");
     expect(await loss.getAttribute("aria-sort")).toBe("descending");
     await page.locator(".picker summary").click();
     await page.getByRole("checkbox", { name: "min", exact: false }).first().check();
@@ -89,7 +91,7 @@ describe("the table of trials", () => {
     await grid(page)
       .getByRole("columnheader", { name: "lr" })
       .dragTo(grid(page).getByRole("columnheader", { name: "Status" }));
-    await expect.poll(async () => (await headings(page)).indexOf("lr")).toBe(before.indexOf("Status"));
+    await expect.poll(async () => (await headings(page)).indexOf("lr"), SOON).toBe(before.indexOf("Status"));
   });
 
   it("is grouped by a parameter, with what each group comes to", async () => {
@@ -100,7 +102,7 @@ describe("the table of trials", () => {
     expect(await sgd.textContent()).toMatch(/sgd 3 trials.*0\.9286 ± 0\.93/);
     await sgd.getByRole("button", { name: "Open or close" }).click();
     await expect
-      .poll(async () => (await shown(page)).filter(Boolean))
+      .poll(async () => (await shown(page)).filter(Boolean), SOON)
       .toEqual(["trial-6", "trial-3", "trial-0"]);
     await axe(page);
   });
@@ -155,7 +157,7 @@ describe("the table of trials", () => {
       trial_id: "trial-late",
       spectral_norm: true,
     });
-    await expect.poll(() => shown(page), { timeout: 30_000 }).toEqual(["trial-0", "trial-1", "trial-late"]);
+    await expect.poll(() => shown(page), { timeout: 40_000 }).toEqual(["trial-0", "trial-1", "trial-late"]);
     expect(await page.getByRole("checkbox", { name: "Select trial-1" }).isChecked()).toBe(true);
     expect(page.troubles).toEqual([]);
   });
@@ -237,7 +239,7 @@ describe("2,000 trials with 500 columns", () => {
     await page.locator(".picker summary").click();
     await page.getByRole("button", { name: /Show all/ }).click();
     const columns = async () => Number(await grid(page).getAttribute("aria-colcount"));
-    await expect.poll(columns).toBeGreaterThan(COLUMNS);
+    await expect.poll(columns, SOON).toBeGreaterThan(COLUMNS);
     const elements = () => grid(page).locator("*").count();
     expect(await elements()).toBeLessThan(3_000);
     await grid(page).focus();
@@ -252,7 +254,7 @@ describe("2,000 trials with 500 columns", () => {
     expect(await elements()).toBeLessThan(3_000);
     await grid(page).getByRole("columnheader", { name: "p499" }).click();
     await page.keyboard.press("Control+Home");
-    await expect.poll(async () => (await shown(page))[0]).toBe("t0");
+    await expect.poll(async () => (await shown(page)).slice(0, 2), SOON).toEqual(["t0", "t1679"]);
     expect(page.troubles).toEqual([]);
   });
 });
