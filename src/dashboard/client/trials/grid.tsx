@@ -1,9 +1,10 @@
 import { useEffect, useLayoutEffect, useRef } from "hono/jsx/dom";
 import { type Place, placeAfter } from "../lib/grid-keys.ts";
-import { labelOf } from "../lib/shown-columns.ts";
 import type { TableData } from "../lib/table-data.ts";
-import { CellContent, isNumeric } from "./cell.tsx";
-import type { TrialRow, trialTable } from "./model.ts";
+import type { GridActions } from "./actions.ts";
+import { CellContent } from "./cell.tsx";
+import { classOf, Head, styleOf } from "./head.tsx";
+import type { trialTable } from "./model.ts";
 import { valueIn } from "./model.ts";
 import { useVirtual } from "./virtual.ts";
 
@@ -14,19 +15,6 @@ const HEAD_PX = 46;
 const CHECK_PX = 40;
 const OVERSCAN_ROWS = 10;
 const OVERSCAN_COLUMNS = 2;
-/** What a heading that is dragged carries. */
-const DRAGGED = "text/x-column";
-
-export type GridActions = {
-  sort(column: string): void;
-  pin(column: string): void;
-  /** @param by one to the left (-1) or right (1) */
-  shift(column: string, by: -1 | 1): void;
-  drop(column: string, onto: string): void;
-  select(row: TrialRow): void;
-  selectAll(): void;
-  toggle(row: TrialRow): void;
-};
 
 type Props = {
   table: ReturnType<typeof trialTable>["table"];
@@ -220,62 +208,5 @@ export function Grid({ table, data, sort, place, setPlace, actions, label }: Pro
         </tbody>
       </table>
     </div>
-  );
-}
-
-function classOf(name: string, left: number | null, isActive: boolean): string {
-  return `${left === null ? "" : "pinned "}${isNumeric(name) ? "number " : ""}${isActive ? "active" : ""}`;
-}
-
-/** @param left where a pinned column stays @param gapPx the columns before it that are not in the page */
-function styleOf(sizePx: number, left: number | null, gapPx: number): Record<string, string> {
-  if (left !== null) return { width: `${sizePx}px`, left: `${left}px` };
-  return { width: `${sizePx}px`, "margin-left": `${gapPx}px` };
-}
-
-type HeadProps = {
-  name: string;
-  at: number;
-  left: number | null;
-  gapPx: number;
-  sizePx: number;
-  sort: string | null;
-  isActive: boolean;
-  actions: GridActions;
-};
-
-function Head({ name, at, left, gapPx, sizePx, sort, isActive, actions }: HeadProps) {
-  const { text, kind } = labelOf(name);
-  const direction = sort === name ? "ascending" : sort === `-${name}` ? "descending" : "none";
-  return (
-    <th
-      scope="col"
-      id={`cell--1-${at}`}
-      data-row={-1}
-      data-column={at}
-      aria-colindex={at + 2}
-      aria-sort={direction}
-      draggable="true"
-      class={classOf(name, left, isActive)}
-      style={styleOf(sizePx, left, gapPx)}
-      title={`${text.slice(0, 500)} ${kind}`}
-      onDragStart={(event: DragEvent) => event.dataTransfer?.setData(DRAGGED, name)}
-      onDragOver={(event: DragEvent) => {
-        if (event.dataTransfer?.types.includes(DRAGGED)) event.preventDefault();
-      }}
-      onDrop={(event: DragEvent) => {
-        const dragged = event.dataTransfer?.getData(DRAGGED);
-        event.preventDefault();
-        if (dragged) actions.drop(dragged, name);
-      }}
-    >
-      <span class="name" dir="auto">
-        {text}
-      </span>
-      <small>
-        {kind}
-        {direction === "none" ? "" : direction === "ascending" ? " ↑" : " ↓"}
-      </small>
-    </th>
   );
 }
