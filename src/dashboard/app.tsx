@@ -4,6 +4,7 @@ import { NotModified } from "../routes/door/conditional.ts";
 import type { AppEnv } from "../routes/door/context.ts";
 import { failurePage } from "./errors.tsx";
 import { comparePage } from "./pages/compare.tsx";
+import { deliveryPages } from "./pages/delivery/app.tsx";
 import { experimentPage } from "./pages/experiment.tsx";
 import { experimentsPage } from "./pages/experiments.tsx";
 import { modelRunPage } from "./pages/model-run.tsx";
@@ -23,6 +24,7 @@ dashboardApp.route("/", experimentPage);
 dashboardApp.route("/", runPage);
 dashboardApp.route("/", modelRunPage);
 dashboardApp.route("/", comparePage);
+dashboardApp.route("/delivery", deliveryPages);
 
 dashboardApp.onError((error, c) => {
   if (error instanceof NotModified) return c.body(null, 304);

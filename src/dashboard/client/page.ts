@@ -3,6 +3,7 @@ import { addCopyButtons } from "./lib/copy.ts";
 import { keepPageFresh } from "./lib/fresh-page.ts";
 import { followMlflowAddress } from "./lib/mlflow-address.ts";
 import { listenForPalette } from "./lib/palette.ts";
+import { keepStatus } from "./lib/status.ts";
 import { listenForTheme } from "./lib/theme-toggle.ts";
 
 /** What every page has. */
@@ -13,6 +14,7 @@ listenForPalette();
 addCopyButtons();
 keepTimes();
 keepPageFresh();
+keepStatus();
 
 for (const select of document.querySelectorAll<HTMLSelectElement>("select[data-submit]"))
   select.addEventListener("change", () => select.form?.requestSubmit());

@@ -16,6 +16,10 @@ const KIND: Readonly<Record<string, string>> = {
   waiting: "waiting",
   pending: "waiting",
   deleted: "bad",
+  open: "waiting",
+  queued: "waiting",
+  closed: "good",
+  active: "good",
 };
 
 /** A status of a trial, a model run, a run, a job, or of delivery. */

@@ -86,6 +86,11 @@ function Bar({ place, caller }: { place: string | undefined; caller: Caller | un
           Find <kbd>Ctrl K</kbd>
         </button>
       )}
+      {caller?.scopes.includes("read") && (
+        <a href="/delivery" class="badge over" data-status title="How far MLflow has what was reported">
+          Delivery
+        </a>
+      )}
       <a class="quiet" href="/docs">
         API
       </a>

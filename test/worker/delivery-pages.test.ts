@@ -1,0 +1,66 @@
+import { createExecutionContext } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { expect, test } from "vitest";
+import { app } from "../../src/app.ts";
+import { readStanding } from "../../src/store/views/standing.ts";
+import { ADMIN, post } from "./api.ts";
+import { metered } from "./metered.ts";
+
+/** The pages of delivery: that each is there, and that none reads more the more is finished. */
+
+const PAGES = [
+  "/delivery",
+  "/delivery/standing",
+  "/delivery/blocked",
+  "/delivery/dead-letters",
+  "/delivery/refusals",
+  "/delivery/conflicts",
+  "/delivery/jobs",
+  "/delivery/passes",
+  "/delivery/tokens",
+];
+const FINISHED = 20_000;
+/** What a page may read where nothing waits. */
+const MOST_ROWS = 200;
+
+async function cookieOf(token: string): Promise<string> {
+  const signedIn = await app.request(
+    "http://relay.test/sign-in",
+    { method: "POST", body: new URLSearchParams({ token }), headers: { "sec-fetch-site": "same-origin" } },
+    env,
+    createExecutionContext(),
+  );
+  return (signedIn.headers.get("set-cookie") ?? "").split(";")[0] ?? "";
+}
+
+async function visit(path: string, bindings: object = {}, headers: Record<string, string> = {}) {
+  const init = { headers: { cookie: await cookieOf(ADMIN), accept: "text/html", ...headers } };
+  return app.request(`http://relay.test${path}`, init, { ...env, ...bindings }, createExecutionContext());
+}
+
+test.each(PAGES)("%s reads no more when much is finished", async (path) => {
+  await env.DB.prepare(
+    `with recursive n(i) as (select 1 union all select i + 1 from n where i < ${FINISHED})
+     insert or ignore into streams (key, kind, model_run_id, trial_id, last_seq, delivered_seq, warm, created_at, updated_at)
+     select printf('%032d', i), 'trial', 'past', 't' || i, 1, 1, 0, 1, 1 from n`,
+  ).run();
+  const { db, meter } = metered(env.DB);
+  const answer = await visit(path, { DB: db });
+  expect(answer.status).toBe(200);
+  expect(meter.rowsRead).toBeLessThan(MOST_ROWS);
+});
+
+test("what waits is counted, and since when", async () => {
+  const accepted = Date.now();
+  await post([{ event: "ml.run.start", model_run_id: "m", requested_trials: 1, search_space_version: 1 }]);
+  const standing = await readStanding(env.DB);
+  expect(standing).toMatchObject({ behind: 1, blocked: 0, deadLetters: 0, conflicts: 0 });
+  expect(Math.abs((standing.oldestAt ?? 0) - accepted)).toBeLessThan(60_000);
+});
+
+test("the line at the top of every page costs nothing to be asked for again", async () => {
+  const first = await visit("/delivery/standing");
+  expect(await first.json()).toMatchObject({ mlflow: "well", troubles: 0 });
+  const again = await visit("/delivery/standing", {}, { "if-none-match": first.headers.get("etag") ?? "" });
+  expect(again.status).toBe(304);
+});
