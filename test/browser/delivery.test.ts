@@ -55,7 +55,7 @@ test("a dead letter is edited and replayed, by keyboard alone, and arrives", asy
   await lab.relay.delivered("letters");
   const run = await lab.mlflow.trial("letters", "t");
   expect(run.points).toEqual([point("cured", 8, AT, 14), point("loss", 1, AT, 2)].sort());
-  expect(page.troubles.filter((text) => !text.includes("400"))).toEqual([]);
+  expect(page.troubles.filter((text) => !text.includes("422"))).toEqual([]);
 });
 
 test("a conflict is shown with both values, and taken one way it is that way in MLflow", async () => {
