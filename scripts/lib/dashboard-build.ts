@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { build } from "esbuild";
@@ -34,10 +35,13 @@ export async function buildDashboard(): Promise<void> {
   await Promise.all(old.map((name) => rm(join(DASHBOARD_ASSETS, "assets", name), { force: true })));
 }
 
-/** Whole or not at all, and not when nothing changed: others may be reading, or building the same. */
+/**
+ * Whole or not at all, and not when nothing changed: others may be reading, or building the same, this process too. What is being
+ * written lies beside the assets, under a name of its own: what clears them of old files does not meet it.
+ */
 async function put(path: string, text: string): Promise<void> {
   if ((await readIfThere(path)) === text) return;
-  const own = `${path}.${process.pid}`;
+  const own = `${DASHBOARD_ASSETS}.${randomUUID()}`;
   await writeFile(own, text);
   await rename(own, path);
 }
