@@ -81,8 +81,6 @@ export default defineConfig({
           setupFiles: ["test/worker/setup.ts"],
           // For what hangs; a busy machine is no failure.
           testTimeout: 180_000,
-          // The start of workerd takes longer than most files; `setup.ts` gives each file a new world in it.
-          isolate: false,
           maxWorkers: TWO,
           sequence: { groupOrder: 1 },
         },
