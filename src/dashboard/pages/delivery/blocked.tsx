@@ -12,7 +12,7 @@ import { Action, Sent } from "../../parts/action.tsx";
 import { Empty } from "../../parts/empty.tsx";
 import { OwnerLink } from "../../parts/owner.tsx";
 import { Pager } from "../../parts/table.tsx";
-import { anyOf, Choice, Delivery, frameOf } from "./frame.tsx";
+import { anyOf, Choice, Delivery, Filters, frameOf, Search } from "./frame.tsx";
 
 /** `/delivery/blocked`: what stands still, why, and how it goes on. */
 export const blockedPage = new Hono<AppEnv>({ strict: false });
@@ -27,14 +27,8 @@ blockedPage.get("/blocked", page("admin"), async (c) => {
       at="/delivery/blocked"
       title={title}
       aside={
-        <form class="filter">
-          <input
-            type="search"
-            name="model_run_id"
-            value={filter.model_run_id}
-            placeholder="Model run"
-            aria-label="Model run"
-          />
+        <Filters>
+          <Search name="model_run_id" label="Model run" value={filter.model_run_id} />
           <Choice
             name="kind"
             label="Kind"
@@ -50,8 +44,7 @@ blockedPage.get("/blocked", page("admin"), async (c) => {
             ]}
             chosen={filter.forgotten ? "true" : ""}
           />
-          <button type="submit">Show</button>
-        </form>
+        </Filters>
       }
     >
       <div data-live>

@@ -12,7 +12,7 @@ import { Empty } from "../../parts/empty.tsx";
 import { OwnerLink } from "../../parts/owner.tsx";
 import { Pager } from "../../parts/table.tsx";
 import { Time } from "../../parts/time.tsx";
-import { anyOf, Choice, Delivery, frameOf } from "./frame.tsx";
+import { anyOf, Choice, Delivery, Filters, frameOf, Search } from "./frame.tsx";
 
 /** `/delivery/conflicts`: what both sides said differently, side by side. */
 export const conflictsPage = new Hono<AppEnv>({ strict: false });
@@ -28,14 +28,8 @@ conflictsPage.get("/conflicts", page("read"), async (c) => {
       at="/delivery/conflicts"
       title={title}
       aside={
-        <form class="filter">
-          <input
-            type="search"
-            name="model_run_id"
-            value={filter.model_run_id}
-            placeholder="Model run"
-            aria-label="Model run"
-          />
+        <Filters>
+          <Search name="model_run_id" label="Model run" value={filter.model_run_id} />
           <Choice
             name="kind"
             label="About"
@@ -48,8 +42,7 @@ conflictsPage.get("/conflicts", page("read"), async (c) => {
             options={anyOf("Open and resolved", CONFLICT_STATES)}
             chosen={filter.state ?? ""}
           />
-          <button type="submit">Show</button>
-        </form>
+        </Filters>
       }
     >
       <div data-live>

@@ -14,7 +14,7 @@ import { Empty } from "../../parts/empty.tsx";
 import { OwnerLink } from "../../parts/owner.tsx";
 import { Pager } from "../../parts/table.tsx";
 import { Time } from "../../parts/time.tsx";
-import { anyOf, Choice, Delivery, frameOf, Json } from "./frame.tsx";
+import { anyOf, Choice, Delivery, Filters, frameOf, Json, List, Search } from "./frame.tsx";
 
 /** `/delivery/dead-letters`: what MLflow refused for good, to be edited and sent again, or dropped. */
 export const deadLettersPage = new Hono<AppEnv>({ strict: false });
@@ -32,21 +32,9 @@ deadLettersPage.get("/dead-letters", page("admin"), async (c) => {
       at={AT}
       title={title}
       aside={
-        <form class="filter">
-          <input
-            type="search"
-            name="model_run_id"
-            value={filter.model_run_id}
-            placeholder="Model run"
-            aria-label="Model run"
-          />
-          <input
-            type="search"
-            name="reason"
-            value={filter.reason}
-            placeholder="Part of the reason"
-            aria-label="Part of the reason"
-          />
+        <Filters>
+          <Search name="model_run_id" label="Model run" value={filter.model_run_id} />
+          <Search name="reason" label="Part of the reason" value={filter.reason} />
           <Choice
             name="kind"
             label="Kind"
@@ -59,8 +47,7 @@ deadLettersPage.get("/dead-letters", page("admin"), async (c) => {
             options={LETTER_STATES.map((word) => ({ value: word, says: word }))}
             chosen={state}
           />
-          <button type="submit">Show</button>
-        </form>
+        </Filters>
       }
     >
       <div data-live>
@@ -90,24 +77,11 @@ deadLettersPage.get("/dead-letters", page("admin"), async (c) => {
                 ))}
               </div>
             )}
-            <div class="scroll">
-              <table class="list">
-                <thead>
-                  <tr>
-                    <th scope="col">Letter</th>
-                    <th scope="col">Item</th>
-                    <th scope="col">Reason</th>
-                    <th scope="col">Of</th>
-                    <th scope="col">Since</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {rows.map((row) => (
-                    <LetterRow row={row} />
-                  ))}
-                </tbody>
-              </table>
-            </div>
+            <List columns={["Letter", "Item", "Reason", "Of", "Since"]}>
+              {rows.map((row) => (
+                <LetterRow row={row} />
+              ))}
+            </List>
           </>
         )}
         <Pager url={new URL(c.req.url)} next={next_cursor} />

@@ -50,6 +50,39 @@ export function Delivery({
 /** What every such page is rendered with. */
 export const frameOf = (title: string) => ({ title, place: "/delivery" as const, scripts: ["actions"] });
 
+/** A list's filters, all in the address. */
+export function Filters({ children }: { children: Child }) {
+  return (
+    <form class="filter">
+      {children}
+      <button type="submit">Show</button>
+    </form>
+  );
+}
+
+/** A filter of free text. */
+export function Search({ name, label, value }: { name: string; label: string; value: string | undefined }) {
+  return <input type="search" name={name} value={value} placeholder={label} aria-label={label} />;
+}
+
+/** A list as a table; the rows are its children. A column without a name holds what can be done. */
+export function List({ columns, children }: { columns: readonly string[]; children: Child }) {
+  return (
+    <div class="scroll">
+      <table class="list">
+        <thead>
+          <tr>
+            {columns.map((name) => (
+              <th scope="col">{name === "" ? <span class="unseen">Actions</span> : name}</th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>{children}</tbody>
+      </table>
+    </div>
+  );
+}
+
 type Option = { value: string; says: string };
 
 /** A filter of one of a few words; an empty word stands for any. */

@@ -13,7 +13,7 @@ import { Badge } from "../../parts/badge.tsx";
 import { Empty } from "../../parts/empty.tsx";
 import { Pager } from "../../parts/table.tsx";
 import { Time } from "../../parts/time.tsx";
-import { anyOf, Choice, Delivery, frameOf } from "./frame.tsx";
+import { anyOf, Choice, Delivery, Filters, frameOf, List } from "./frame.tsx";
 
 /** `/delivery/jobs`: work on demand in either direction, what became of it, and the experiments that are followed. */
 export const jobsPage = new Hono<AppEnv>({ strict: false });
@@ -32,7 +32,7 @@ jobsPage.get("/jobs", page("read"), async (c) => {
       at="/delivery/jobs"
       title={title}
       aside={
-        <form class="filter">
+        <Filters>
           <Choice
             name="action"
             label="Action"
@@ -45,8 +45,7 @@ jobsPage.get("/jobs", page("read"), async (c) => {
             options={anyOf("In any state", JOB_STATES)}
             chosen={filter.state ?? ""}
           />
-          <button type="submit">Show</button>
-        </form>
+        </Filters>
       }
     >
       <Asking />
@@ -113,66 +112,42 @@ function Asking() {
 
 function JobTable({ rows }: { rows: readonly JobView[] }) {
   return (
-    <div class="scroll">
-      <table class="list">
-        <thead>
-          <tr>
-            <th scope="col">Job</th>
-            <th scope="col">State</th>
-            <th scope="col">About</th>
-            <th scope="col">So far</th>
-            <th scope="col">Asked for</th>
-            <th scope="col">Over</th>
-            <th scope="col">
-              <span class="unseen">Actions</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row) => (
-            <tr>
-              <th scope="row" title={row.id}>
-                {row.action.replaceAll("_", " ")}
-              </th>
-              <td>
-                <Badge word={row.state} title={row.errors.at(-1)?.error} />
-              </td>
-              <td class="wrap">
-                <Target of={row} />
-              </td>
-              <td class="wrap">
-                {Object.entries(row.counts)
-                  .map(([what, count]) => `${count} ${what.replaceAll("_", " ")}`)
-                  .join(", ") || "–"}
-                {row.errors.length > 0 && row.finished_at === null && (
-                  <small> {row.errors.at(-1)?.error}</small>
-                )}
-              </td>
-              <td>
-                <Time at={row.created_at} />
-              </td>
-              <td>
-                <Time at={row.finished_at} />
-              </td>
-              <td>
-                {row.finished_at === null ? (
-                  <Action
-                    to={`POST /api/sync/jobs/${row.id}/cancel`}
-                    label="Cancel"
-                    danger
-                    about={row.target}
-                  />
-                ) : (
-                  (row.state === "failed" || row.state === "cancelled") && (
-                    <Action to={`POST /api/sync/jobs/${row.id}/retry`} label="Retry" about={row.target} />
-                  )
-                )}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <List columns={["Job", "State", "About", "So far", "Asked for", "Over", ""]}>
+      {rows.map((row) => (
+        <tr>
+          <th scope="row" title={row.id}>
+            {row.action.replaceAll("_", " ")}
+          </th>
+          <td>
+            <Badge word={row.state} title={row.errors.at(-1)?.error} />
+          </td>
+          <td class="wrap">
+            <Target of={row} />
+          </td>
+          <td class="wrap">
+            {Object.entries(row.counts)
+              .map(([what, count]) => `${count} ${what.replaceAll("_", " ")}`)
+              .join(", ") || "–"}
+            {row.errors.length > 0 && row.finished_at === null && <small> {row.errors.at(-1)?.error}</small>}
+          </td>
+          <td>
+            <Time at={row.created_at} />
+          </td>
+          <td>
+            <Time at={row.finished_at} />
+          </td>
+          <td>
+            {row.finished_at === null ? (
+              <Action to={`POST /api/sync/jobs/${row.id}/cancel`} label="Cancel" danger about={row.target} />
+            ) : (
+              (row.state === "failed" || row.state === "cancelled") && (
+                <Action to={`POST /api/sync/jobs/${row.id}/retry`} label="Retry" about={row.target} />
+              )
+            )}
+          </td>
+        </tr>
+      ))}
+    </List>
   );
 }
 

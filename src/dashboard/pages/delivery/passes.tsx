@@ -7,7 +7,7 @@ import { listPasses } from "../../../store/ops/passes.ts";
 import { page } from "../../page.tsx";
 import { Empty } from "../../parts/empty.tsx";
 import { duration, Time } from "../../parts/time.tsx";
-import { Delivery, frameOf } from "./frame.tsx";
+import { Delivery, frameOf, List } from "./frame.tsx";
 
 /** `/delivery/passes`: what the cron found and did. */
 export const passesPage = new Hono<AppEnv>({ strict: false });
@@ -27,33 +27,21 @@ passesPage.get("/passes", page("admin"), async (c) => {
             </p>
           </Empty>
         ) : (
-          <div class="scroll">
-            <table class="list">
-              <thead>
-                <tr>
-                  <th scope="col">Began</th>
-                  <th scope="col">Took</th>
-                  <th scope="col">Probe</th>
-                  <th scope="col">Did</th>
-                </tr>
-              </thead>
-              <tbody>
-                {passes.map((pass) => (
-                  <tr>
-                    <th scope="row">
-                      <Time at={pass.started_at} />
-                    </th>
-                    <td>{duration(Date.parse(pass.finished_at) - Date.parse(pass.started_at))}</td>
-                    <td>{pass.probe}</td>
-                    <td class="wrap">
-                      {pass.error !== null && <span class="bad">{pass.error} </span>}
-                      {whatItDid(pass)}
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <List columns={["Began", "Took", "Probe", "Did"]}>
+            {passes.map((pass) => (
+              <tr>
+                <th scope="row">
+                  <Time at={pass.started_at} />
+                </th>
+                <td>{duration(Date.parse(pass.finished_at) - Date.parse(pass.started_at))}</td>
+                <td>{pass.probe}</td>
+                <td class="wrap">
+                  {pass.error !== null && <span class="bad">{pass.error} </span>}
+                  {whatItDid(pass)}
+                </td>
+              </tr>
+            ))}
+          </List>
         )}
       </div>
     </Delivery>,

@@ -9,7 +9,7 @@ import { page } from "../../page.tsx";
 import { Empty } from "../../parts/empty.tsx";
 import { Pager } from "../../parts/table.tsx";
 import { Time } from "../../parts/time.tsx";
-import { Delivery, frameOf } from "./frame.tsx";
+import { Delivery, Filters, frameOf, List, Search } from "./frame.tsx";
 
 /** `/delivery/refusals`: what was refused at the door, so that a trainer's owner can be told. */
 export const refusalsPage = new Hono<AppEnv>({ strict: false });
@@ -26,23 +26,10 @@ refusalsPage.get("/refusals", page("admin"), async (c) => {
       at="/delivery/refusals"
       title={title}
       aside={
-        <form class="filter">
-          <input
-            type="search"
-            name="model_run_id"
-            value={filter.model_run_id}
-            placeholder="Model run"
-            aria-label="Model run"
-          />
-          <input
-            type="search"
-            name="trial_id"
-            value={filter.trial_id}
-            placeholder="Trial"
-            aria-label="Trial"
-          />
-          <button type="submit">Show</button>
-        </form>
+        <Filters>
+          <Search name="model_run_id" label="Model run" value={filter.model_run_id} />
+          <Search name="trial_id" label="Trial" value={filter.trial_id} />
+        </Filters>
       }
     >
       <div data-live>
@@ -54,46 +41,29 @@ refusalsPage.get("/refusals", page("admin"), async (c) => {
             </p>
           </Empty>
         ) : (
-          <div class="scroll">
-            <table class="list">
-              <thead>
-                <tr>
-                  <th scope="col">Field</th>
-                  <th scope="col">Rule</th>
-                  <th scope="col">It held</th>
-                  <th scope="col">Of</th>
-                  <th scope="col" class="number">
-                    Times
-                  </th>
-                  <th scope="col">Last</th>
-                  <th scope="col">Token</th>
-                </tr>
-              </thead>
-              <tbody>
-                {rows.map((row) => (
-                  <tr>
-                    <th scope="row">
-                      <code>{row.field ?? row.error}</code>
-                    </th>
-                    <td class="wrap">{row.rule}</td>
-                    <td class="wrap">
-                      <code>{row.value}</code>
-                    </td>
-                    <td class="wrap">
-                      {[row.model_run_id, row.trial_id].filter((id) => id !== null).join(" / ") || "–"}
-                    </td>
-                    <td class="number">{row.count}</td>
-                    <td>
-                      <Time at={row.last_at} />
-                    </td>
-                    <td>
-                      <code>{row.token_id}</code>
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <List columns={["Field", "Rule", "It held", "Of", "Times", "Last", "Token"]}>
+            {rows.map((row) => (
+              <tr>
+                <th scope="row">
+                  <code>{row.field ?? row.error}</code>
+                </th>
+                <td class="wrap">{row.rule}</td>
+                <td class="wrap">
+                  <code>{row.value}</code>
+                </td>
+                <td class="wrap">
+                  {[row.model_run_id, row.trial_id].filter((id) => id !== null).join(" / ") || "–"}
+                </td>
+                <td class="number">{row.count}</td>
+                <td>
+                  <Time at={row.last_at} />
+                </td>
+                <td>
+                  <code>{row.token_id}</code>
+                </td>
+              </tr>
+            ))}
+          </List>
         )}
         <Pager url={new URL(c.req.url)} next={next_cursor} />
       </div>

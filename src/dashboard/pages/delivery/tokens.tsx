@@ -8,7 +8,7 @@ import { Action } from "../../parts/action.tsx";
 import { Badge } from "../../parts/badge.tsx";
 import { Empty } from "../../parts/empty.tsx";
 import { Time } from "../../parts/time.tsx";
-import { Delivery, frameOf } from "./frame.tsx";
+import { Delivery, frameOf, List } from "./frame.tsx";
 
 /** `/delivery/tokens`: who may do what. A token's text is shown once, to who makes it. */
 export const tokensPage = new Hono<AppEnv>({ strict: false });
@@ -51,27 +51,11 @@ tokensPage.get("/tokens", page("admin"), async (c) => {
             </p>
           </Empty>
         ) : (
-          <div class="scroll">
-            <table class="list">
-              <thead>
-                <tr>
-                  <th scope="col">Name</th>
-                  <th scope="col">May</th>
-                  <th scope="col">State</th>
-                  <th scope="col">Made</th>
-                  <th scope="col">Expires</th>
-                  <th scope="col">
-                    <span class="unseen">Actions</span>
-                  </th>
-                </tr>
-              </thead>
-              <tbody>
-                {tokens.map((token) => (
-                  <TokenRow token={token} now={now()} />
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <List columns={["Name", "May", "State", "Made", "Expires", ""]}>
+            {tokens.map((token) => (
+              <TokenRow token={token} now={now()} />
+            ))}
+          </List>
         )}
       </div>
     </Delivery>,
