@@ -128,11 +128,12 @@ describe("a run", () => {
   });
 
   it("that only MLflow has is shown as well, and one that nobody has is a page that says so", async () => {
-    const made = await mlflow(
-      "runs/create",
-      { experiment_id: "0", run_name: "made in MLflow" },
+    const { experiment_id } = await mlflow(
+      "experiments/create",
+      { name: "that only MLflow has" },
       lab.trackingUri,
     );
+    const made = await mlflow("runs/create", { experiment_id, run_name: "made in MLflow" }, lab.trackingUri);
     const { run_id } = (made.run as { info: { run_id: string } }).info;
     const page = await signedIn(lab.relay, `/runs/${run_id}`);
     await page.getByRole("heading", { name: "made in MLflow" }).waitFor();

@@ -26,8 +26,6 @@ const seen = z.object({
 
 const WEIGHTS = "model/weights (ü) 100%.bin";
 const FILES = ["config.json", "empty.txt", WEIGHTS, "notes/a b.txt", "plots/loss.png", "table.json"];
-/** After these a client does not try again. */
-const AT_ONCE = /501|NOT_IMPLEMENTED/;
 
 let lab: OwnLab;
 let dir: string;
@@ -80,16 +78,14 @@ test("files, figures, tables, datasets and a model of a run that was made a mome
   await arrived(String(mlflow_run_id), said.downloaded);
 });
 
-test("while MLflow is away files are taken and given back, what needs it fails at once, and logging goes on", async () => {
+test("while MLflow is away files and a model are taken and given back, and logging goes on", async () => {
   await lab.stopMlflow();
   const said = await train({ LARGE_BYTES: "80000000", EXPERIMENT: "away" });
-  expect(Object.keys(said.failures)).toEqual(["log_model"]);
-  expect(said.listed).toEqual(FILES);
+  expect(said.failures).toEqual({});
+  expect(said.listed).toEqual(expect.arrayContaining(FILES));
   expect(said.downloaded).toMatchObject({ [WEIGHTS]: said.weights });
   expect(said.by_uri).toBe("über alles\n");
   expect(said.missing).toContain("nothing.txt");
-  for (const [step, failure] of Object.entries(said.failures))
-    expect([step, failure]).toEqual([step, expect.stringMatching(AT_ONCE)]);
   expect(said.status).toBe("FINISHED");
   await lab.startMlflow();
   await until("the run is in MLflow", async () => {

@@ -12,8 +12,16 @@ export function pageFor(hash: string): string | null {
   return experiment === undefined ? null : `/experiments/${experiment}`;
 }
 
-/** Opens it, or keeps it for after signing in: a browser takes what is behind the `#` along when it is sent there. */
+/**
+ * Opens it, or keeps it for after signing in: a browser takes what is behind the `#` along when it is sent there. Who is
+ * at `/` already and gives such an address stays on the page, for all that the browser does.
+ */
 export function followMlflowAddress(): void {
+  follow();
+  addEventListener("hashchange", follow);
+}
+
+function follow(): void {
   const target = pageFor(location.hash);
   if (target === null) return;
   if (location.pathname === "/") location.replace(target);
