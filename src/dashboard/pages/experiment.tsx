@@ -14,7 +14,7 @@ import { Badge } from "../parts/badge.tsx";
 import { Empty } from "../parts/empty.tsx";
 import { Crumbs, Facts, Id, Texts } from "../parts/facts.tsx";
 import { MlflowLink, mlflowAddress } from "../parts/mlflow-link.tsx";
-import { OwnerLink } from "../parts/owner-link.tsx";
+import { RunOwner } from "../parts/run-owner.tsx";
 import { Head, Pager } from "../parts/table.tsx";
 import { duration, Time } from "../parts/time.tsx";
 import { lookedUp } from "../refused.ts";
@@ -148,7 +148,7 @@ function RunTable({ rows, url }: { rows: readonly RunListed[]; url: URL }) {
                 <Badge word={row.lifecycle_stage === "deleted" ? "deleted" : row.status} />
               </td>
               <td>
-                <OwnerLink trial={row.trial} modelRun={row.model_run?.model_run_id ?? null} />
+                <RunOwner trial={row.trial} modelRun={row.model_run?.model_run_id ?? null} />
               </td>
               <td>
                 <Time at={row.start_time} />

@@ -11,7 +11,7 @@ import { Badge } from "../parts/badge.tsx";
 import { Crumbs, Facts, Id, Texts } from "../parts/facts.tsx";
 import { MlflowLink, mlflowAddress } from "../parts/mlflow-link.tsx";
 import { shortNumber } from "../parts/number.ts";
-import { OwnerLink } from "../parts/owner-link.tsx";
+import { RunOwner } from "../parts/run-owner.tsx";
 import { duration, Time } from "../parts/time.tsx";
 import { lookedUp } from "../refused.ts";
 
@@ -25,8 +25,9 @@ runPage.get("/runs/:id", page("read"), async (c) => {
   const experiment = await experimentById(relay.db, run.experimentId);
   const title = run.runName || run.runId;
   const mlflowRunId = known ? known.mlflowRunId : run.runId;
-  const there =
-    mlflowRunId === null ? null : mlflowAddress(relay, experiment?.mlflowExperimentId ?? null, mlflowRunId);
+  // One that the relay has never seen is MLflow's, by MLflow's id.
+  const mlflowExperimentId = experiment ? experiment.mlflowExperimentId : run.experimentId;
+  const there = mlflowRunId === null ? null : mlflowAddress(relay, mlflowExperimentId, mlflowRunId);
   return c.render(
     <>
       <Crumbs
@@ -74,7 +75,7 @@ function factsOf(run: RunShown, known: KnownRun | null) {
   return [
     ["Id", <Id text={run.runId} />],
     ["In MLflow", <Id text={known ? known.mlflowRunId : run.runId} />],
-    ["Belongs to", <OwnerLink trial={trial} modelRun={modelRunId ?? null} />],
+    ["Belongs to", <RunOwner trial={trial} modelRun={modelRunId ?? null} />],
     ["By", run.userId || null],
     ["Started", <Time at={run.startTime > 0 ? iso(run.startTime) : null} />],
     ["Ended", <Time at={run.endTime ? iso(run.endTime) : null} />],

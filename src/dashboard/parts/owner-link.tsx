@@ -1,18 +1,17 @@
-type Trial = { id: string; model_run_id: string | null; trial_id: string | null };
+import type { Owner } from "../../answers/parts.ts";
 
-/** Whose run it is: a trial's, a model run's, an MLflow client's own, or nobody's that the relay knows. */
-export function OwnerLink({ trial, modelRun }: { trial: Trial | null; modelRun: string | null }) {
-  if (trial !== null)
-    return trial.model_run_id === null ? (
-      <a href={`/trials/${trial.id}`}>an MLflow client</a>
-    ) : (
-      <>
-        <a href={`/trials/${trial.id}`}>{trial.trial_id}</a>
-        <small>
-          of <a href={`/model-runs/${encodeURIComponent(trial.model_run_id)}`}>{trial.model_run_id}</a>
-        </small>
-      </>
-    );
-  if (modelRun !== null) return <a href={`/model-runs/${encodeURIComponent(modelRun)}`}>{modelRun}</a>;
-  return <span class="none">MLflow only</span>;
+/** Whose something is, with the way there. */
+export function OwnerLink({ of }: { of: Owner }) {
+  const modelRun = of.model_run_id === null ? null : `/model-runs/${encodeURIComponent(of.model_run_id)}`;
+  return (
+    <span class="owner">
+      {modelRun !== null && <a href={modelRun}>{of.model_run_id}</a>}
+      {of.trial !== null && (
+        <>
+          {modelRun !== null && " / "}
+          <a href={`/trials/${of.trial}`}>{of.trial_id ?? of.trial}</a>
+        </>
+      )}
+    </span>
+  );
 }

@@ -10,7 +10,7 @@ import { listBlocked } from "../../../store/delivery/blocked.ts";
 import { page } from "../../page.tsx";
 import { Action, Sent } from "../../parts/action.tsx";
 import { Empty } from "../../parts/empty.tsx";
-import { OwnerLink } from "../../parts/owner.tsx";
+import { OwnerLink } from "../../parts/owner-link.tsx";
 import { Pager } from "../../parts/table.tsx";
 import { anyOf, Choice, Delivery, Filters, frameOf, Search } from "./frame.tsx";
 

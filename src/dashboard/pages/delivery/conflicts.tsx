@@ -9,7 +9,7 @@ import { listConflicts } from "../../../store/views/conflicts.ts";
 import { page } from "../../page.tsx";
 import { Action, Sent } from "../../parts/action.tsx";
 import { Empty } from "../../parts/empty.tsx";
-import { OwnerLink } from "../../parts/owner.tsx";
+import { OwnerLink } from "../../parts/owner-link.tsx";
 import { Pager } from "../../parts/table.tsx";
 import { Time } from "../../parts/time.tsx";
 import { anyOf, Choice, Delivery, Filters, frameOf, Search } from "./frame.tsx";

@@ -11,7 +11,7 @@ import { page } from "../../page.tsx";
 import { Action, Sent } from "../../parts/action.tsx";
 import { Badge, DeliveryBadge } from "../../parts/badge.tsx";
 import { Empty } from "../../parts/empty.tsx";
-import { OwnerLink } from "../../parts/owner.tsx";
+import { OwnerLink } from "../../parts/owner-link.tsx";
 import { Pager } from "../../parts/table.tsx";
 import { Time } from "../../parts/time.tsx";
 import { anyOf, Choice, Delivery, Filters, frameOf, Json, List, Search } from "./frame.tsx";
