@@ -118,6 +118,7 @@ describe("a run", () => {
     // Live: nobody asks for the page again.
     const link = page.getByRole("link", { name: "Open in MLflow" });
     await link.waitFor({ timeout: 60_000 });
+    await page.getByRole("button", { name: "Copy" }).first().waitFor();
     const href = (await link.getAttribute("href")) ?? "";
     const [, there = ""] = /\/runs\/(\w+)$/.exec(href) ?? [];
     const response = await fetch(`${lab.trackingUri}/api/2.0/mlflow/runs/get?run_id=${there}`);

@@ -1,8 +1,13 @@
 const SAID_MS = 1_500;
 
-/** Gives each `[data-copy]` a button that copies its text, or the text of its attribute. */
+/** Gives each `[data-copy]` a button that copies its text, or the text of its attribute; also what comes with a refresh. */
 export function addCopyButtons(): void {
-  for (const element of document.querySelectorAll<HTMLElement>("[data-copy]")) {
+  add();
+  document.addEventListener("relay:fresh", add);
+}
+
+function add(): void {
+  for (const element of document.querySelectorAll<HTMLElement>("[data-copy]:not(:has(> button.copy))")) {
     const text = element.dataset.copy || element.textContent || "";
     const button = document.createElement("button");
     button.type = "button";
