@@ -45,3 +45,12 @@ function hexOf(text: string, bytes: number): string | null {
     return null;
   }
 }
+
+/** The first checksum that a body does not have; null where it has them all. `digests` in lower hex. */
+export function wrongChecksum(
+  checksums: readonly Checksum[],
+  digests: Readonly<Record<Checksum["algorithm"], string>>,
+): { kind: "wrong_checksum"; header: string; hex: string } | null {
+  const wrong = checksums.find(({ algorithm, hex }) => digests[algorithm] !== hex);
+  return wrong ? { kind: "wrong_checksum", header: wrong.header, hex: digests[wrong.algorithm] } : null;
+}

@@ -12,11 +12,10 @@ import type { Deps } from "../deps.ts";
 import { sendArtifact } from "../messages.ts";
 import { landingMs, leaseMs } from "../stream/held-stream.ts";
 import { isThere } from "./in-mlflow.ts";
+import { putInMlflow } from "./put.ts";
 
 /** What MLflow will not take as things stand is tried again after this, by the cron. */
 const BLOCKED_MS = 600_000;
-/** A slower way to MLflow's artifact store than a megabyte a second is taken for none. */
-const BYTES_A_MS = 1_000;
 
 const RUN_DELETED = "its run is deleted in MLflow: restore it there, or have its trial sent to a new one";
 
@@ -91,24 +90,17 @@ async function bring(deps: Deps, claimed: ClaimedArtifact): Promise<Undone | nul
 }
 
 async function upload(
-  { bucket, writes, config }: Deps,
+  deps: Deps,
   { objectKey, path, bytes, contentType }: ClaimedArtifact,
   root: string,
 ): Promise<Undone | null> {
-  const object = objectKey === null ? null : await bucket?.get(objectKey);
+  const object = objectKey === null ? null : await deps.bucket?.get(objectKey);
   if (!object)
     return {
       kind: "blocked",
       error: "the bucket does not have its bytes: bind it again, or send the file again",
     };
-  // A length lets MLflow, and what stands before it, tell a whole body from a broken one.
-  const { readable, writable } = new FixedLengthStream(bytes);
-  const piped = object.body.pipeTo(writable).catch(() => undefined);
-  const timeoutMs = config.mlflow.timeoutMs + Math.ceil(bytes / BYTES_A_MS);
-  const put = await writes.putArtifact({ root, path, body: readable, contentType, timeoutMs });
-  // What was not sent has no reader.
-  if (!put.ok) await readable.cancel().catch(() => undefined);
-  await piped;
+  const put = await putInMlflow(deps, { root, path, body: object.body, bytes, contentType });
   return put.ok ? null : undoneBy(put.failure);
 }
 

@@ -1,4 +1,4 @@
-import type { Checksum } from "../../domain/checksums.ts";
+import { type Checksum, wrongChecksum } from "../../domain/checksums.ts";
 import { mediaTypeOf } from "../../domain/media-type.ts";
 import { errorText } from "../../log.ts";
 import type { Artifact } from "../../store/artifacts/files.ts";
@@ -40,17 +40,20 @@ export async function keepFile(deps: Deps, bucket: R2Bucket, upload: Upload): Pr
   const key = `${stream.key}/${crypto.randomUUID()}`;
   const received = await arrived(deps, bucket, key, upload);
   if ("kind" in received) return received;
-  const wrong = checksums.find(({ algorithm, hex }) => received[algorithm] !== hex);
+  const wrong = wrongChecksum(checksums, received);
   if (wrong) {
     await discard(deps, bucket, key);
-    return { kind: "wrong_checksum", header: wrong.header, hex: received[wrong.algorithm] };
+    return wrong;
   }
   const kept = await listed(deps, bucket, upload, key, received);
-  if (kept.kind === "kept") {
-    deps.tally.add('relay_artifacts_total{outcome="kept"}');
-    if (kept.artifact.deliveredVersion < kept.artifact.version) await sendArtifact(deps, kept.artifact.id);
-  }
+  if (kept.kind === "kept") await announceKept(deps, kept.artifact);
   return kept;
+}
+
+/** Counts a file that was kept, and has it brought to MLflow where that does not have it. */
+export async function announceKept(deps: Deps, { id, version, deliveredVersion }: Artifact): Promise<void> {
+  deps.tally.add('relay_artifacts_total{outcome="kept"}');
+  if (deliveredVersion < version) await sendArtifact(deps, id);
 }
 
 /** The whole body in the bucket, or nothing of it. */

@@ -1,7 +1,7 @@
-import type { Checksum } from "../../domain/checksums.ts";
+import { type Checksum, wrongChecksum } from "../../domain/checksums.ts";
 import { mediaTypeOf } from "../../domain/media-type.ts";
 import { errorText } from "../../log.ts";
-import { type Artifact, artifactAt } from "../../store/artifacts/files.ts";
+import { artifactAt } from "../../store/artifacts/files.ts";
 import { forgetObjects } from "../../store/artifacts/garbage.ts";
 import { keepArtifact, noteObject } from "../../store/artifacts/keep.ts";
 import {
@@ -13,9 +13,8 @@ import {
   type UploadPart,
 } from "../../store/artifacts/uploads.ts";
 import type { Deps } from "../deps.ts";
-import { sendArtifact } from "../messages.ts";
 import { Digests } from "./digests.ts";
-import type { Kept } from "./keep.ts";
+import { announceKept, type Kept } from "./keep.ts";
 import { BodyCut, receivePart } from "./receive.ts";
 
 /** All parts of a file but its last have this size: less is lost where a connection breaks, and a Worker takes it. */
@@ -63,8 +62,8 @@ export async function takePart(
   try {
     const multipart = bucket.resumeMultipartUpload(upload.objectKey, upload.multipartId);
     const received = await receivePart(multipart, number, { body, length, maxBytes: PART_BYTES });
-    const wrong = checksums.find(({ algorithm, hex }) => received[algorithm] !== hex);
-    if (wrong) return { kind: "wrong_checksum", header: wrong.header, hex: received[wrong.algorithm] };
+    const wrong = wrongChecksum(checksums, received);
+    if (wrong) return wrong;
     const part = { number, bytes: received.bytes, etag: received.etag };
     await notePart(db, upload, part, now() + IDLE_MS);
     return part;
@@ -104,10 +103,10 @@ export async function completeParts(
         .resumeMultipartUpload(objectKey, multipartId)
         .complete(upload.parts.map(({ number, etag }) => ({ partNumber: number, etag })));
     const whole = await digestsOf(bucket, objectKey);
-    const wrong = checksums.find((checksum) => whole[checksum.algorithm] !== checksum.hex);
+    const wrong = wrongChecksum(checksums, whole);
     if (wrong) {
       await dropParts(deps, bucket, upload);
-      return { kind: "wrong_checksum", header: wrong.header, hex: whole[wrong.algorithm] };
+      return wrong;
     }
     const contentType = mediaTypeOf(upload.contentType, path);
     const { bytes, sha256, md5 } = whole;
@@ -117,22 +116,15 @@ export async function completeParts(
       deps.now(),
     );
     if (kept.kind === "lost") return { kind: "unavailable" };
-    if (kept.kind === "kept") await listed(deps, kept.artifact, id);
+    if (kept.kind === "kept") {
+      await noteUploadDone(db, id);
+      await announceKept(deps, kept.artifact);
+    }
     return kept;
   } catch (error) {
     log.error("a file in parts could not be completed", { path, error: errorText(error) });
     return { kind: "unavailable" };
   }
-}
-
-async function listed(
-  deps: Deps,
-  { id, version, deliveredVersion }: Artifact,
-  uploadId: string,
-): Promise<void> {
-  await noteUploadDone(deps.db, uploadId);
-  deps.tally.add('relay_artifacts_total{outcome="kept"}');
-  if (deliveredVersion < version) await sendArtifact(deps, id);
 }
 
 /** Drops an upload and all of its parts. */

@@ -1,11 +1,10 @@
+import { wrongChecksum } from "../../domain/checksums.ts";
 import { mediaTypeOf } from "../../domain/media-type.ts";
 import { servedRoot } from "../../mlflow/artifacts.ts";
 import type { Deps } from "../deps.ts";
 import { Digests } from "./digests.ts";
 import type { Upload } from "./keep.ts";
-
-/** A slower way to MLflow's artifact store than a megabyte a second is taken for none. */
-const BYTES_A_MS = 1_000;
+import { putInMlflow } from "./put.ts";
 
 type File = Pick<Upload, "path" | "body" | "contentType" | "checksums"> & { length: number };
 
@@ -23,24 +22,13 @@ export async function passFile(deps: Deps, runId: string, file: File): Promise<P
   const root = servedRoot(run.value.info.artifactUri ?? "");
   if (root === null) return { kind: "refused", reason: "MLflow does not serve this run's files itself" };
   const digests = new Digests();
-  const { readable, writable } = new FixedLengthStream(length);
-  const source = body ?? new Blob([]).stream();
-  const piped = source
-    .pipeThrough(digests.through())
-    .pipeTo(writable)
-    .catch(() => undefined);
+  const digested = (body ?? new Blob([]).stream()).pipeThrough(digests.through());
   const contentType = mediaTypeOf(file.contentType, path);
-  const timeoutMs = deps.config.mlflow.timeoutMs + Math.ceil(length / BYTES_A_MS);
-  const put = await deps.writes.putArtifact({ root, path, body: readable, contentType, timeoutMs });
-  if (!put.ok) {
-    await readable.cancel().catch(() => undefined);
-    await piped;
-    return { kind: "refused", reason: put.failure.message };
-  }
-  await piped;
+  const put = await putInMlflow(deps, { root, path, body: digested, bytes: length, contentType });
+  if (!put.ok) return { kind: "refused", reason: put.failure.message };
   const hex = await digests.hex();
-  const wrong = checksums.find((checksum) => hex[checksum.algorithm] !== checksum.hex);
+  const wrong = wrongChecksum(checksums, hex);
   if (!wrong) return { kind: "passed", path, bytes: length, sha256: hex.sha256, contentType };
   await deps.writes.deleteArtifact({ root, path });
-  return { kind: "wrong_checksum", header: wrong.header, hex: hex[wrong.algorithm] };
+  return wrong;
 }
