@@ -1,3 +1,5 @@
+import { SearchRefusal } from "../search/refusal.ts";
+
 /** MLflow's error codes that the gateway uses, each with MLflow's own status for it (mlflow/exceptions.py). */
 const STATUS = {
   INVALID_PARAMETER_VALUE: 400,
@@ -41,4 +43,17 @@ export class Refusal extends Error {
 /** The most frequent refusal: something is wrong with what was sent. */
 export function invalid(message: string): Refusal {
   return new Refusal("INVALID_PARAMETER_VALUE", message);
+}
+
+/**
+ * What a search in MLflow's language comes to.
+ * @throws Refusal INVALID_PARAMETER_VALUE in the words that the language refuses it with
+ */
+export function inItsWords<T>(search: () => T): T {
+  try {
+    return search();
+  } catch (error) {
+    if (error instanceof SearchRefusal) throw invalid(error.message);
+    throw error;
+  }
 }

@@ -1,7 +1,6 @@
 import { MODEL_ID_TAG } from "../mlflow/tags.ts";
 import type { ShownModel } from "../mlflow/types.ts";
 import type { Deps } from "../relay/deps.ts";
-import { SearchRefusal } from "../search/refusal.ts";
 import { modelFilter } from "../search/search.ts";
 import { aliasesOf } from "../store/gateway/aliases.ts";
 import { pointsOf } from "../store/gateway/model-links.ts";
@@ -12,7 +11,7 @@ import { pageAnswer } from "./answers/page.ts";
 import { withFirstIds, withKnownIds } from "./ids.ts";
 import { checkTerms, compareModels, type Sortable } from "./model-order.ts";
 import { swapField } from "./passing/swap.ts";
-import { invalid } from "./refusal.ts";
+import { inItsWords } from "./refusal.ts";
 import type { SearchModels } from "./requests/search-models.ts";
 import { theirModels } from "./their-models.ts";
 
@@ -29,7 +28,7 @@ const PARTIAL_HEADER = "x-relay-partial";
 export async function searchModels(deps: Deps, asked: SearchModels): Promise<object> {
   checkTerms(asked.terms);
   const firstFilter = await withFirstIds(deps, (swap) => swapField("filter", asked.filter, swap));
-  const clauses = read(() => modelFilter(firstFilter));
+  const clauses = inItsWords(() => modelFilter(firstFilter));
   if (asked.experimentIds.length === 0) return {};
   const { experiments } = await aliasesOf(
     deps.db,
@@ -86,13 +85,4 @@ function namesOf({ info }: ShownModel): string[] {
     info.model_id,
     ...(info.tags ?? []).flatMap(({ key, value }) => (key === MODEL_ID_TAG ? value : [])),
   ];
-}
-
-function read<T>(search: () => T): T {
-  try {
-    return search();
-  } catch (error) {
-    if (error instanceof SearchRefusal) throw invalid(error.message);
-    throw error;
-  }
 }

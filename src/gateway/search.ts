@@ -2,7 +2,6 @@ import type { LifecycleStage } from "../domain/words.ts";
 import { errorText } from "../log.ts";
 import type { Deps } from "../relay/deps.ts";
 import { foldStream } from "../relay/stream/fold.ts";
-import { SearchRefusal } from "../search/refusal.ts";
 import * as language from "../search/search.ts";
 import { readData } from "../store/gateway/search-data.ts";
 import { findExperiments } from "../store/gateway/search-experiments.ts";
@@ -12,7 +11,7 @@ import { experimentOf } from "./answers/experiment.ts";
 import { pageAnswer } from "./answers/page.ts";
 import { runOf } from "./answers/run.ts";
 import { seeDefault } from "./experiments.ts";
-import { invalid } from "./refusal.ts";
+import { inItsWords } from "./refusal.ts";
 import type { Search, ViewType } from "./requests/search.ts";
 
 /** Searches of MLflow's clients: over what the relay has and what it has seen of MLflow, whether MLflow is there or not. */
@@ -45,7 +44,7 @@ export async function searchRuns(
   deps: Deps,
   asked: Search & { experimentIds: readonly string[] },
 ): Promise<object> {
-  const search = read(() => language.runSearch(asked.filter, asked.orderBy));
+  const search = inItsWords(() => language.runSearch(asked.filter, asked.orderBy));
   if (asked.experimentIds.length === 0) return {};
   const scope = await scopeOf(deps.db, asked.experimentIds, search.clauses, MAX_FOLDED);
   await foldAll(deps, scope.unfolded);
@@ -63,21 +62,12 @@ export async function searchRuns(
  * @throws Refusal INVALID_PARAMETER_VALUE
  */
 export async function searchExperiments(deps: Deps, asked: Search): Promise<object> {
-  const search = read(() => language.experimentSearch(asked.filter, asked.orderBy));
+  const search = inItsWords(() => language.experimentSearch(asked.filter, asked.orderBy));
   await seeDefault(deps);
   const window = { offset: asked.offset, limit: asked.maxResults + 1 };
   const found = await findExperiments(deps.db, search, STAGES[asked.viewType], window);
   const next = found.length > asked.maxResults ? asked.offset + asked.maxResults : null;
   return pageAnswer("experiments", found.slice(0, asked.maxResults).map(experimentOf), next);
-}
-
-function read<T>(search: () => T): T {
-  try {
-    return search();
-  } catch (error) {
-    if (error instanceof SearchRefusal) throw invalid(error.message);
-    throw error;
-  }
 }
 
 /** Brings the rows up to date that are searched. What cannot be folded now is found as it was. */

@@ -5,8 +5,8 @@ import {
   claimArtifact,
   noteDelivered,
   noteUndelivered,
-  renewArtifact,
 } from "../../store/artifacts/hand-over.ts";
+import { renewRow } from "../../store/database/leased-row.ts";
 import { backoffMs, whileRenewed } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
 import { sendArtifact } from "../messages.ts";
@@ -36,7 +36,7 @@ export async function handOver(deps: Deps, id: number): Promise<void> {
   if (!claimed) return;
   const undone = await whileRenewed(
     forMs / 3,
-    () => renewArtifact(db, claimed, forMs),
+    () => renewRow(db, "artifacts", claimed, forMs),
     () => bring(deps, claimed),
   );
   if (undone === null) {

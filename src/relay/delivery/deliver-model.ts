@@ -1,23 +1,21 @@
 import { type Failure, isAway } from "../../mlflow/failure.ts";
+import { renewRow } from "../../store/database/leased-row.ts";
 import {
   type ClaimedModel,
   claimModel,
   releaseModel,
   releaseModelBehind,
-  renewModel,
 } from "../../store/gateway/models-behind.ts";
 import { backoffMs, whileRenewed } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
-import { recordFailure } from "../line/breaker.ts";
 import { sendModel } from "../messages.ts";
-import { landingMs, leaseMs } from "../stream/held-stream.ts";
+import { leaseMs } from "../stream/held-stream.ts";
 import type { Part } from "./bringing.ts";
 import { ensureModel } from "./model-place.ts";
 import { bringRuns } from "./model-runs.ts";
 import { bringTexts, end } from "./model-state.ts";
+import { notYet } from "./not-yet.ts";
 
-/** What MLflow will not take as it is, or not yet, is asked again after this. */
-const REFUSED_MS = 600_000;
 /** What a server says that knows no logged models: one before 3. */
 const NOT_FOUND = 404;
 
@@ -34,7 +32,7 @@ export async function deliverModel(deps: Deps, id: string): Promise<void> {
   if (!claimed) return;
   const brought = await whileRenewed(
     ms / 3,
-    () => renewModel(db, claimed, ms),
+    () => renewRow(db, "gateway_models", claimed, ms),
     () => bring(deps, claimed),
   );
   if (!brought.ok) return behind(deps, claimed, brought);
@@ -57,22 +55,12 @@ async function behind(
   claimed: ClaimedModel,
   stopped: Extract<Part, { ok: false }>,
 ): Promise<void> {
-  const { config, now, random } = deps;
-  const { failure } = stopped;
-  const isHeld =
-    failure?.kind === "held" ||
-    (failure !== null && isOfTheServer(failure) && (await recordFailure(deps, failure)));
-  const own =
-    failure === null
-      ? stopped.ms
-      : isOfTheServer(failure)
-        ? Math.max(backoffMs(claimed.attempts, config.retry, random), failure.retryAfterMs ?? 0)
-        : REFUSED_MS;
-  const landsForMs = failure?.kind === "ambiguous" ? landingMs(config.mlflow.timeoutMs) : 0;
-  const ms = Math.max(own, landsForMs);
-  const error =
-    stopped.failure === null ? stopped.error : `${stopped.failure.kind}: ${stopped.failure.message}`;
-  await releaseModelBehind(deps.db, claimed, { error, nextAttemptAt: isHeld ? 0 : now() + ms, landsForMs });
+  const { config, random } = deps;
+  const waitMs = ({ retryAfterMs }: Failure) =>
+    Math.max(backoffMs(claimed.attempts, config.retry, random), retryAfterMs ?? 0);
+  const left = await notYet(deps, stopped, { waitMs, isServers: isOfTheServer });
+  const { failure, error, isHeld, ms } = left;
+  await releaseModelBehind(deps.db, claimed, left);
   deps.log[failure === null ? "info" : "warn"]("a logged model is not in MLflow yet", {
     model_id: claimed.id,
     error,

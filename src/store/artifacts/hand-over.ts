@@ -1,3 +1,4 @@
+import { giveBack, takeLease } from "../database/leased-row.ts";
 import { NOW_MS } from "../sql.ts";
 
 /** The files that MLflow has not heard all of, each brought there under a lease of its own. */
@@ -48,9 +49,7 @@ export async function claimArtifact(
 }
 
 const RUN = "(select s.mlflow_run_id from streams s where s.id = artifacts.stream_id)";
-const CLAIM = `
-  update artifacts set lease_token = ?2, lease_until = ${NOW_MS} + ?3
-  where id = ?1 and lease_until < ${NOW_MS} and delivered_version < version and next_attempt_at <= ?4
+const CLAIM = `${takeLease("artifacts")}
   returning id, path, bytes, sha256, content_type as contentType, object_key as objectKey, version, attempts,
     removed_at is not null as isRemoved, ${RUN} as mlflowRunId,
     exists (select 1 from mlflow_runs r where r.mlflow_run_id = ${RUN} and r.lifecycle_stage = 'deleted') as isRunDeleted,
@@ -58,14 +57,6 @@ const CLAIM = `
     stream_id < 0 as isModels, (select m.mlflow_root from gateway_models m where m.n = -artifacts.stream_id) as modelUri`;
 
 type Leased = Pick<ClaimedArtifact, "id" | "token">;
-
-/** Has a lease that is still ours end so long from now. */
-export async function renewArtifact(db: D1Database, { id, token }: Leased, ms: number): Promise<void> {
-  await db
-    .prepare(`update artifacts set lease_until = ${NOW_MS} + ?3 where id = ?1 and lease_token = ?2`)
-    .bind(id, token, ms)
-    .run();
-}
 
 /**
  * Gives the lease back of what MLflow has now; a file that was removed there is forgotten, unless it came again.
@@ -102,8 +93,7 @@ export async function noteUndelivered(
 ): Promise<void> {
   await db
     .prepare(
-      `update artifacts set lease_token = null, lease_until = iif(?6 > 0, ${NOW_MS} + ?6, 0), attempts = attempts + 1,
-         last_error = ?3, blocked_reason = ?4, next_attempt_at = ?5 where id = ?1 and lease_token = ?2`,
+      `update artifacts set ${giveBack("?6")}, last_error = ?3, blocked_reason = ?4, next_attempt_at = ?5 where id = ?1 and lease_token = ?2`,
     )
     .bind(id, token, end.error, end.blockedReason, end.nextAttemptAt, end.landsForMs)
     .run();

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { LIFECYCLE_STAGES } from "../../domain/words.ts";
+import { giveBack, takeLease } from "../database/leased-row.ts";
 import { IS_GONE, UNBLOCK } from "../delivery/blocked.ts";
 import { NOW_MS } from "../sql.ts";
 import { type GatewayExperiment, type Row, readExperiment } from "./experiments.ts";
@@ -51,9 +52,7 @@ export async function claimExperiment(
   };
 }
 
-const CLAIM = `
-  update gateway_experiments set lease_token = ?2, lease_until = ${NOW_MS} + ?3
-  where id = ?1 and lease_until < ${NOW_MS} and delivered_version < version and next_attempt_at <= ?4
+const CLAIM = `${takeLease("gateway_experiments")}
   returning id, mlflow_experiment_id as mlflowExperimentId, name, artifact_location as artifactLocation, lifecycle, tags,
     created_time as createdTime, updated_time as updatedTime, 1 as isOurs, version, attempts, sent,
     exists (select 1 from gateway_runs g join streams s on s.id = g.stream_id
@@ -136,8 +135,7 @@ export async function releaseBehind(
 ): Promise<void> {
   await db
     .prepare(
-      `update gateway_experiments set lease_token = null, lease_until = iif(?5 > 0, ${NOW_MS} + ?5, 0),
-         attempts = attempts + 1, last_error = ?3, next_attempt_at = ?4 where id = ?1 and lease_token = ?2`,
+      `update gateway_experiments set ${giveBack("?5")}, last_error = ?3, next_attempt_at = ?4 where id = ?1 and lease_token = ?2`,
     )
     .bind(id, token, error, nextAttemptAt, landsForMs)
     .run();

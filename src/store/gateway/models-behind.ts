@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { LIFECYCLE_STAGES, MODEL_STATUSES } from "../../domain/words.ts";
+import { giveBack, takeLease } from "../database/leased-row.ts";
 import { NOW_MS } from "../sql.ts";
 import { type GatewayModel, isGhostModel, MODEL_COLUMNS, type ModelRow, readModel } from "./models.ts";
 
@@ -60,9 +61,7 @@ export async function claimModel(
 const SOON_MS = 60_000;
 
 /** Of an experiment or run that only MLflow has, its id is the same there. */
-const CLAIM = `
-  update gateway_models set lease_token = ?2, lease_until = ${NOW_MS} + ?3
-  where id = ?1 and lease_until < ${NOW_MS} and delivered_version < version and next_attempt_at <= ?4
+const CLAIM = `${takeLease("gateway_models")}
   returning ${MODEL_COLUMNS}, version, attempts, sent, create_sent_at as createSentAt,
     (select x.mlflow_experiment_id from gateway_experiments x where x.id = experiment_id) as mlflowExperimentId,
     (select s.id from streams s where s.key = source_run_id) as sourceStreamId,
@@ -76,14 +75,6 @@ const CLAIM = `
       and before.next_attempt_at <= ?4 + ${SOON_MS}) as isLater`;
 
 type Leased = Pick<ClaimedModel, "id" | "token">;
-
-/** Keeps the lease for its full length from now. */
-export async function renewModel(db: D1Database, { id, token }: Leased, ms: number): Promise<void> {
-  await db
-    .prepare(`update gateway_models set lease_until = ${NOW_MS} + ?3 where id = ?1 and lease_token = ?2`)
-    .bind(id, token, ms)
-    .run();
-}
 
 /**
  * Writes down that MLflow is about to be asked to make it, or is not any more, and keeps the lease.
@@ -162,8 +153,7 @@ export async function releaseModelBehind(
 ): Promise<void> {
   await db
     .prepare(
-      `update gateway_models set lease_token = null, lease_until = iif(?5 > 0, ${NOW_MS} + ?5, 0), attempts = attempts + 1,
-         last_error = ?3, next_attempt_at = iif(version = ?6, ?4, 0) where id = ?1 and lease_token = ?2`,
+      `update gateway_models set ${giveBack("?5")}, last_error = ?3, next_attempt_at = iif(version = ?6, ?4, 0) where id = ?1 and lease_token = ?2`,
     )
     .bind(id, token, end.error, end.nextAttemptAt, end.landsForMs, version)
     .run();
