@@ -1,3 +1,4 @@
+import { toRecord } from "../domain/pairs.ts";
 import { canonicalJson } from "../domain/values.ts";
 import type { ModelStatus } from "../domain/words.ts";
 import type { LoggedModel } from "../mlflow/types.ts";
@@ -172,8 +173,4 @@ export async function setModel(deps: Deps, asked: string, change: ModelChange): 
 
 export function noSuchModel(id: string): Refusal {
   return new Refusal("RESOURCE_DOES_NOT_EXIST", `Logged model with ID '${id}' not found.`);
-}
-
-function toRecord(pairs: readonly { key: string; value: string }[]): Record<string, string> {
-  return Object.fromEntries(pairs.map(({ key, value }) => [key, value]));
 }

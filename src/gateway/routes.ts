@@ -1,4 +1,5 @@
 import type { Context } from "hono";
+import { toRecord } from "../domain/pairs.ts";
 import type { AppEnv } from "../routes/door/context.ts";
 import { experimentAnswer } from "./answers/experiment.ts";
 import { madeRunAnswer, runAnswer, runInfoAnswer } from "./answers/run.ts";
@@ -44,10 +45,6 @@ import { type GatewayRoute, get, post, search, take } from "./route.ts";
 import { makeRun, setRunLifecycle, updateRun } from "./runs.ts";
 import { searchExperiments, searchRuns } from "./search.ts";
 import { SERVER_INFO } from "./server.ts";
-
-function toRecord(tags: readonly { key: string; value: string }[]): Record<string, string> {
-  return Object.fromEntries(tags.map(({ key, value }) => [key, value]));
-}
 
 const STORE = "/2.0/mlflow-artifacts/artifacts";
 

@@ -1,3 +1,4 @@
+import { toRecord } from "../domain/pairs.ts";
 import { TRIAL_STATUS } from "../domain/run-register.ts";
 import type { Facts } from "../domain/types.ts";
 import type { Run } from "../mlflow/types.ts";
@@ -89,8 +90,8 @@ async function takeUp(deps: Deps, run: KnownRun): Promise<KnownRun> {
 async function adopt(deps: Deps, { info, data }: Run): Promise<KnownRun> {
   const experiment = await ownExperiment(deps, info.experimentId);
   const ends = TRIAL_STATUS[info.status];
-  const tags = Object.fromEntries(data.tags.map(({ key, value }) => [key, value]));
-  const params = Object.fromEntries(data.params.map(({ key, value }) => [key, value]));
+  const tags = toRecord(data.tags);
+  const params = toRecord(data.params);
   const [first, ...others] = inPieces([
     ...data.tags.map(({ key, value }) => ({ tags: { [key]: value } })),
     ...data.params.map(({ key, value }) => ({ params: { [key]: value } })),

@@ -1,3 +1,4 @@
+import { toPairs, toRecord } from "../domain/pairs.ts";
 import { TRIAL_STATUS } from "../domain/run-register.ts";
 import type { Facts } from "../domain/types.ts";
 import { canonicalJson } from "../domain/values.ts";
@@ -35,7 +36,7 @@ export async function makeRun(deps: Deps, wanted: RunToMake): Promise<RunShown> 
   const experiment = await ownExperiment(deps, wanted.experimentId);
   if (experiment.lifecycle === "deleted") throw notActive(experiment.id);
   const runId = crypto.randomUUID().replaceAll("-", "");
-  const given = Object.fromEntries(wanted.tags.map(({ key, value }) => [key, value]));
+  const given = toRecord(wanted.tags);
   const runName = wanted.runName || given[RUN_NAME_TAG] || generatedName(deps.random);
   const tags = { ...given, [RUN_NAME_TAG]: runName };
   const { userId, startTime } = wanted;
@@ -77,7 +78,7 @@ export async function makeRun(deps: Deps, wanted: RunToMake): Promise<RunShown> 
     artifactUri,
     lifecycleStage: "active",
     params: [],
-    tags: Object.entries(tags).map(([key, value]) => ({ key, value })),
+    tags: toPairs(tags),
     metrics: [],
   };
 }

@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import type { RunListed } from "../../answers/mirror.ts";
+import { toPairs } from "../../domain/pairs.ts";
 import { RUN_STATUSES } from "../../domain/words.ts";
 import { experimentOf } from "../../gateway/experiments.ts";
 import type { AppEnv } from "../../routes/door/context.ts";
@@ -65,7 +66,7 @@ experimentPage.get("/experiments/:id", page("read"), async (c) => {
             ]}
           />
         </section>
-        <Texts title="Tags" pairs={Object.entries(experiment.tags).map(([key, value]) => ({ key, value }))} />
+        <Texts title="Tags" pairs={toPairs(experiment.tags)} />
       </div>
       <Search filter={filter} orderBy={order_by} status={status} />
       <div data-live>

@@ -1,4 +1,5 @@
 import { MAX_KEY_CHARS } from "../../domain/limits.ts";
+import { toRecord } from "../../domain/pairs.ts";
 import { quoted } from "../../domain/python.ts";
 import { MODEL_STATUSES, type ModelStatus } from "../../domain/words.ts";
 import { invalid } from "../refusal.ts";
@@ -84,7 +85,7 @@ const TAGS = endpoint({ tags: listOf(tagMessage) }, ["tags", "list"]);
 export function readModelTags(body: Raw): Record<string, string> {
   const last = new Map((readJson(TAGS, body).tags ?? []).map(({ key = "", value = "" }) => [key, value]));
   const pairs = Array.from(last, ([key, value]) => ({ key, value }));
-  return Object.fromEntries(readPairs(pairs, "tags").map(({ key, value }) => [key, value]));
+  return toRecord(readPairs(pairs, "tags"));
 }
 
 const PARAMS = endpoint(
@@ -96,7 +97,7 @@ const PARAMS = endpoint(
 /** POST logged-models/{id}/params */
 export function readModelParams(body: Raw): Record<string, string> {
   const pairs = readPairs(readJson(PARAMS, body).params ?? [], "params");
-  return Object.fromEntries(pairs.map(({ key, value }) => [key, value]));
+  return toRecord(pairs);
 }
 
 function readPairs(sent: readonly Partial<Pair>[], list: string): Pair[] {

@@ -1,3 +1,4 @@
+import { toRecord } from "../../domain/pairs.ts";
 import { type Failure, isAway } from "../../mlflow/failure.ts";
 import type { Experiment } from "../../mlflow/types.ts";
 import {
@@ -11,15 +12,13 @@ import {
 import { mirrorExperiment } from "../../store/mirror/experiments.ts";
 import { backoffMs } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
-import { recordFailure } from "../line/breaker.ts";
 import { sendExperiment, sendPokes } from "../messages.ts";
-import { landingMs, leaseMs } from "../stream/held-stream.ts";
+import { leaseMs } from "../stream/held-stream.ts";
 import { Bringing, type Part } from "./bringing.ts";
 import { type Change, changesTo } from "./experiment-changes.ts";
 import { placeOf } from "./experiment-place.ts";
+import { notYet } from "./not-yet.ts";
 
-/** What MLflow will not take as it is, or not yet, is asked again after this. */
-const REFUSED_MS = 600_000;
 /** Runs in it are still on their way. */
 const BUSY_MS = 2_000;
 
@@ -57,21 +56,11 @@ async function behind(
   claimed: ClaimedExperiment,
   stopped: Extract<Part, { ok: false }>,
 ): Promise<Brought> {
-  const { config, now, random } = deps;
-  const { failure } = stopped;
-  const isHeld =
-    failure?.kind === "held" || (failure !== null && isAway(failure) && (await recordFailure(deps, failure)));
-  const own =
-    failure === null
-      ? stopped.ms
-      : isAway(failure)
-        ? backoffMs(claimed.attempts, config.retry, random)
-        : REFUSED_MS;
-  const landsForMs = failure?.kind === "ambiguous" ? landingMs(config.mlflow.timeoutMs) : 0;
-  const ms = Math.max(own, landsForMs);
-  const error =
-    stopped.failure === null ? stopped.error : `${stopped.failure.kind}: ${stopped.failure.message}`;
-  await releaseBehind(deps.db, claimed, { error, nextAttemptAt: isHeld ? 0 : now() + ms, landsForMs });
+  const { config, random } = deps;
+  const waitMs = () => backoffMs(claimed.attempts, config.retry, random);
+  const left = await notYet(deps, stopped, { waitMs });
+  const { failure, error, isHeld, ms } = left;
+  await releaseBehind(deps.db, claimed, left);
   deps.log.warn("an experiment is not in MLflow yet", { experiment_id: claimed.id, error });
   // Once the breaker closes it is woken.
   if (!isHeld) await sendExperiment(deps, claimed.id, ms);
@@ -137,6 +126,6 @@ function seenAs({ name, lifecycleStage, tags }: Experiment): SeenExperiment {
   return {
     name,
     lifecycle: lifecycleStage,
-    tags: Object.fromEntries(tags.map(({ key, value }) => [key, value])),
+    tags: toRecord(tags),
   };
 }

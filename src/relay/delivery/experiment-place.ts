@@ -1,3 +1,4 @@
+import { toPairs, toRecord } from "../../domain/pairs.ts";
 import type { Result } from "../../mlflow/failure.ts";
 import type { Experiment } from "../../mlflow/types.ts";
 import { type GatewayExperiment, ownLocation } from "../../store/gateway/experiments.ts";
@@ -27,7 +28,7 @@ export async function placeOf(bringing: Bringing): Promise<Part<string>> {
   await mirrorExperiment(deps.db, there.value, deps.now());
   // What MLflow had of that name before keeps the tags that nobody spoke of here.
   const spokenOf = tags.filter(({ key }) => Object.hasOwn(claimed.tags, key));
-  const known = Object.fromEntries(spokenOf.map(({ key, value }) => [key, value]));
+  const known = toRecord(spokenOf);
   const noted = await bringing.note({ name, lifecycle, tags: known, doubt: [] }, experimentId);
   return noted.ok ? { ok: true, value: experimentId } : noted;
 }
@@ -63,7 +64,7 @@ function madeWith(
   config: { artifactLocation: string | null },
 ) {
   const location = artifactLocation === ownLocation(id) ? config.artifactLocation : artifactLocation;
-  const pairs = Object.entries(tags).map(([key, value]) => ({ key, value }));
+  const pairs = toPairs(tags);
   return {
     ...(location === null ? {} : { artifactLocation: location }),
     ...(pairs.length === 0 ? {} : { tags: pairs }),

@@ -1,3 +1,4 @@
+import { toPairs, toRecord } from "../../domain/pairs.ts";
 import type { Result } from "../../mlflow/failure.ts";
 import { tagEquals } from "../../mlflow/filter.ts";
 import { MODEL_ID_TAG } from "../../mlflow/tags.ts";
@@ -120,8 +121,8 @@ async function create(
     name,
     modelType,
     sourceRunId: runId,
-    params: pairsOf(params),
-    tags: pairsOf({ ...tags, [MODEL_ID_TAG]: claimed.id }),
+    params: toPairs(params),
+    tags: toPairs({ ...tags, [MODEL_ID_TAG]: claimed.id }),
   });
   if (created.ok) return created;
   // Only where none can have been made, the intent is over; else it is looked for next time.
@@ -132,15 +133,11 @@ async function create(
 
 async function link(deps: Deps, claimed: ClaimedModel, model: LoggedModel): Promise<Part<PlacedModel>> {
   const { modelId: mlflowId, artifactUri: root, status } = model;
-  const { [MODEL_ID_TAG]: _, ...tags } = Object.fromEntries(model.tags.map(({ key, value }) => [key, value]));
-  const params = Object.fromEntries(model.params.map(({ key, value }) => [key, value]));
+  const { [MODEL_ID_TAG]: _, ...tags } = toRecord(model.tags);
+  const params = toRecord(model.params);
   const sent: SentModel = { status, lifecycle: "active", tags, params };
   const files = await linkModel(deps.db, claimed, { mlflowId, root, sent });
   if (files === null) return LOST;
   await sendArtifacts(deps, files);
   return { ok: true, value: { ...claimed, mlflowId, mlflowRoot: root, sent } };
-}
-
-export function pairsOf(texts: Readonly<Record<string, string>>): { key: string; value: string }[] {
-  return Object.entries(texts).map(([key, value]) => ({ key, value }));
 }

@@ -1,9 +1,10 @@
+import { toPairs } from "../../domain/pairs.ts";
 import type { Result } from "../../mlflow/failure.ts";
 import { hasFilesBehind } from "../../store/gateway/model-links-behind.ts";
 import { noteSentModel, type SentModel } from "../../store/gateway/models-behind.ts";
 import type { Deps } from "../deps.ts";
 import type { Part } from "./bringing.ts";
-import { type PlacedModel, pairsOf } from "./model-place.ts";
+import type { PlacedModel } from "./model-place.ts";
 
 /** How soon to look again for files that are on their way. */
 const FILES_MS = 2_000;
@@ -15,7 +16,7 @@ export async function bringTexts(deps: Deps, model: PlacedModel): Promise<Part> 
   const { mlflowId, tags, params, sent } = model;
   const changed = Object.entries(tags).filter(([key, value]) => sent.tags[key] !== value);
   if (changed.length > 0) {
-    const set = await deps.writes.setModelTags(mlflowId, pairsOf(Object.fromEntries(changed)));
+    const set = await deps.writes.setModelTags(mlflowId, toPairs(Object.fromEntries(changed)));
     if (!set.ok) return set;
     await note(deps, model, { tags: { ...model.sent.tags, ...Object.fromEntries(changed) } });
   }
@@ -38,12 +39,12 @@ async function logParams(
   mlflowId: string,
   params: Readonly<Record<string, string>>,
 ): Promise<Result<void>> {
-  const logged = await writes.logModelParams(mlflowId, pairsOf(params));
+  const logged = await writes.logModelParams(mlflowId, toPairs(params));
   if (logged.ok || logged.failure.kind !== "duplicate") return logged;
   const there = await mlflow.getModel(mlflowId);
   if (!there.ok) return there;
   const known = new Set(there.value.params.map(({ key }) => key));
-  const left = pairsOf(params).filter(({ key }) => !known.has(key));
+  const left = toPairs(params).filter(({ key }) => !known.has(key));
   return left.length === 0 ? { ok: true, value: undefined } : writes.logModelParams(mlflowId, left);
 }
 

@@ -1,5 +1,6 @@
 import type { PlanView } from "../../answers/report.ts";
 import type { KeptPoint, KeptText } from "../../domain/compare.ts";
+import { toRecord } from "../../domain/pairs.ts";
 import { type PointView, pointView, type Sampled, sampled } from "../../domain/report.ts";
 import { readSentState } from "../../store/stream/columns.ts";
 import { readCore } from "../../store/stream/core-column.ts";
@@ -132,13 +133,11 @@ function upToRoom(points: KeptPoint[], room: number): KeptPoint[] {
 export function planView({ points, params, tags, state, undelivered }: Plan): PlanView {
   const keys: Record<string, Sampled<PointView>> = {};
   for (const [key, list] of points) keys[key] = sampled(list, pointView);
-  const pairs = (texts: readonly KeptText[]) =>
-    Object.fromEntries(texts.map(({ key, value }) => [key, value]));
   return {
     points: [...points.values()].reduce((sum, list) => sum + list.length, 0),
     keys,
-    params: pairs(params),
-    tags: pairs(tags),
+    params: toRecord(params),
+    tags: toRecord(tags),
     state: state?.different ?? [],
     undelivered_events: undelivered,
   };

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { toRecord } from "../../domain/pairs.ts";
 import type { LifecycleStage } from "../../domain/words.ts";
 import type { Experiment } from "../../mlflow/types.ts";
 import { LAST_SEQ } from "../journal/sql.ts";
@@ -137,7 +138,7 @@ export function seenInMlflow(experiment: Experiment): GatewayExperiment {
     name,
     artifactLocation: artifactLocation ?? ownLocation(id),
     lifecycle: lifecycleStage,
-    tags: Object.fromEntries(experiment.tags.map(({ key, value }) => [key, value])),
+    tags: toRecord(experiment.tags),
     createdTime: creationTime ?? 0,
     updatedTime: lastUpdateTime ?? 0,
     isOurs: false,

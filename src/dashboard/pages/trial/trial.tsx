@@ -1,4 +1,5 @@
 import { Hono } from "hono";
+import { toPairs } from "../../../domain/pairs.ts";
 import { LEDGER_STATES } from "../../../domain/words.ts";
 import type { AppEnv } from "../../../routes/door/context.ts";
 import { readCursor, toPage } from "../../../routes/door/cursor.ts";
@@ -67,8 +68,8 @@ trialPage.get("/trials/:key", page("read"), async (c) => {
       <div data-live>
         <TrialMetrics metrics={trial.metrics} />
         <div class="columns">
-          <Texts title="Parameters" pairs={pairsOf(trial.parameters)} />
-          <Texts title="Tags" pairs={pairsOf(trial.tags)} />
+          <Texts title="Parameters" pairs={toPairs(trial.parameters)} />
+          <Texts title="Tags" pairs={toPairs(trial.tags)} />
         </div>
         <TrialConflicts conflicts={trial.conflicts} its={its} />
       </div>
@@ -83,6 +84,3 @@ trialPage.get("/trials/:key", page("read"), async (c) => {
     { title: name, place: "/", scripts: ["curves", "trial"] },
   );
 });
-
-const pairsOf = (texts: Readonly<Record<string, string>>) =>
-  Object.entries(texts).map(([key, value]) => ({ key, value }));
