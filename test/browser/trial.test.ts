@@ -208,6 +208,21 @@ describe("a curve", () => {
     expect(page.troubles).toEqual([]);
   });
 
+  it("is asked for again where it could not be read", async () => {
+    const page = await signedIn(lab.relay, "/trials");
+    let refused = 0;
+    await page.route(/\/api\/curves\?/, async (route) => {
+      if (++refused === 1) return route.fulfill({ status: 503, body: "{}" });
+      return route.fallback();
+    });
+    await page.goto(`/trials/${key}`);
+    await page.getByRole("alert").getByText("Curves could not be read").waitFor();
+    expect((await shown(page, "train/wave")).points).toBeGreaterThan(0);
+    await expect
+      .poll(() => page.getByRole("alert").getByText("Curves could not").isVisible(), SOON)
+      .toBe(false);
+  });
+
   it("is kept as a table and as a picture", async () => {
     const page = await signedIn(lab.relay, `/trials/${key}`);
     await shown(page, "train/wave");

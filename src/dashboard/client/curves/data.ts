@@ -5,6 +5,8 @@ import type { Answer, CurvesApi } from "./api.ts";
 
 /** How long wishes for curves are gathered: what comes into view together is one request. */
 const GATHER_MS = 30;
+/** When what could not be read is asked for again. */
+const AGAIN_MS = 3_000;
 
 type Part = { axis: Axis; zoom: Range };
 type BySource = ReadonlyMap<string, HeldCurve>;
@@ -18,9 +20,11 @@ export class CurveData {
   #parts = new Map<string, BySource>();
   #part: Part | null = null;
   #origins: ReadonlyMap<string, number> = new Map();
-  #seq = Number.POSITIVE_INFINITY;
+  /** Up to which event each whole curve is known. */
+  readonly #seqs = new Map<string, number>();
   #wished = new Set<string>();
   #timer = 0;
+  #again = 0;
 
   constructor(
     api: CurvesApi,
@@ -51,10 +55,16 @@ export class CurveData {
     this.#timer ||= window.setTimeout(() => {
       this.#timer = 0;
       const keys = [...this.#wished];
-      void this.#guarded(() => this.#readWhole(keys)).finally(() => {
+      void this.#guarded(() => this.#readWhole(keys)).then((isHere) => {
         for (const key of keys) this.#wished.delete(key);
+        if (!isHere) this.#again = window.setTimeout(() => this.#onChange(keys), AGAIN_MS);
       });
     }, GATHER_MS);
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    clearTimeout(this.#again);
   }
 
   /** Has a part read in more detail, of those metrics that are here and thinned; null: only the whole is drawn. */
@@ -67,27 +77,30 @@ export class CurveData {
   /** Adds what came since. */
   async refresh(): Promise<void> {
     const keys = [...this.#whole.keys()];
-    if (keys.length === 0 || !Number.isFinite(this.#seq)) return;
+    if (keys.length === 0) return;
     await this.#guarded(async () => {
       if (!this.#api.isPushed) {
         await this.#readWhole(keys);
         return;
       }
-      const answer = await this.#api.news(keys, this.#seq);
+      const answer = await this.#api.news(keys, Math.min(...keys.map((key) => this.#seqs.get(key) ?? 0)));
       if (answer.reset) {
         await this.#readWhole(keys);
         return;
       }
-      this.#seq = answer.seq;
+      // What was read whole meanwhile may be ahead.
+      for (const key of keys) this.#seqs.set(key, Math.max(answer.seq, this.#seqs.get(key) ?? 0));
       this.#add(answer);
     });
   }
 
   async #readWhole(keys: readonly string[]): Promise<void> {
     const answer = await this.#api.read(keys, null);
-    this.#seq = Math.min(this.#seq, answer.seq);
     const found = bySource(answer);
-    for (const key of keys) this.#whole.set(key, found.get(key) ?? new Map());
+    for (const key of keys) {
+      this.#whole.set(key, found.get(key) ?? new Map());
+      this.#seqs.set(key, answer.seq);
+    }
     this.#onChange(keys);
     await this.#readParts(keys);
   }
@@ -126,12 +139,15 @@ export class CurveData {
     this.#onChange([...new Set(answer.curves.map(({ key }) => key))]);
   }
 
-  async #guarded(work: () => Promise<void>): Promise<void> {
+  /** Whether it went well. */
+  async #guarded(work: () => Promise<void>): Promise<boolean> {
     try {
       await work();
       this.#onTrouble(null);
+      return true;
     } catch (error) {
       this.#onTrouble(error instanceof Error ? error.message : String(error));
+      return false;
     }
   }
 }

@@ -72,6 +72,7 @@ export class CurvesPanel {
 
   close(): void {
     this.#live.stop();
+    this.#data.close();
     cancelAnimationFrame(this.#frame);
     clearTimeout(this.#timer);
     this.#over.abort();

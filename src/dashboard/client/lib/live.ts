@@ -58,8 +58,8 @@ export function watch(
       const tag = response.headers.get("etag");
       changed = response.ok && (tag === null || tag !== last);
       if (changed) {
-        last = tag;
         await onChange(response);
+        last = tag;
       }
     } catch {
       // Away for a moment: the next time will do.
