@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import * as z from "zod";
 import { ensureMlflow } from "../scripts/lib/mlflow-install.ts";
+import { pythonEnv } from "../scripts/lib/python-env.ts";
 import { table } from "../test/chaos/table.ts";
 import { FaultProxy } from "../test/lib/fault-proxy.ts";
 import { benchRelay, TOKEN } from "./relay.ts";
@@ -68,12 +69,10 @@ async function train(
   const vars = {
     MLFLOW_TRACKING_URI: uri,
     MLFLOW_TRACKING_TOKEN: TOKEN,
-    MLFLOW_DISABLE_TELEMETRY: "true",
-    GIT_PYTHON_REFRESH: "quiet",
   };
   const child = spawn(python, [script, experiment], {
     stdio: ["pipe", "pipe", "ignore"],
-    env: Object.assign({ ...process.env }, vars),
+    env: pythonEnv(vars),
   });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const ready = await lines.next();

@@ -4,6 +4,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
 import { ensureMlflow } from "../lib/mlflow-install.ts";
+import { pythonEnv } from "../lib/python-env.ts";
 import { ownMlflow } from "../start/mlflow-pid.ts";
 import { type Confirmation, confirmRun } from "./confirm.ts";
 import type { RelayClient } from "./relay-client.ts";
@@ -62,15 +63,13 @@ async function* train(relay: RelayClient, experiment: string, trials: Trial[]): 
   const vars = {
     MLFLOW_TRACKING_URI: relay.url,
     MLFLOW_TRACKING_TOKEN: relay.token,
-    MLFLOW_DISABLE_TELEMETRY: "true",
     MLFLOW_LOGGING_LEVEL: "WARNING",
-    GIT_PYTHON_REFRESH: "quiet",
     // The last trial's weights are to grow out of bounds.
     PYTHONWARNINGS: "ignore",
   };
   const child = spawn(python, [`${import.meta.dirname}/search.py`], {
     stdio: ["pipe", "pipe", "inherit"],
-    env: Object.assign({ ...process.env }, vars),
+    env: pythonEnv(vars),
   });
   const ended = once(child, "close");
   child.stdin.end(`${JSON.stringify({ experiment, trials })}\n`);

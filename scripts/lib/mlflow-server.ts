@@ -6,6 +6,7 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { hasCode, isAlive } from "./lock.ts";
 import { ensureMlflow, type MlflowVersion } from "./mlflow-install.ts";
+import { pythonEnv } from "./python-env.ts";
 
 export { ensureMlflow, type MlflowVersion } from "./mlflow-install.ts";
 
@@ -18,11 +19,8 @@ const TAIL_CHARS = 3000;
 /** The database unless told: a file in the working directory, which is a server's `dataDir`. */
 export const SQLITE_STORE = "sqlite:///mlflow.db";
 
-/** No telemetry, no git, no background jobs: a server for local use and tests. */
+/** No background jobs: a server for local use and tests. */
 const QUIET_ENV = {
-  MLFLOW_DISABLE_TELEMETRY: "true",
-  DO_NOT_TRACK: "true",
-  GIT_PYTHON_REFRESH: "quiet",
   MLFLOW_SERVER_ENABLE_JOB_EXECUTION: "false",
   PYTHONUNBUFFERED: "1",
 };
@@ -87,7 +85,7 @@ export async function startMlflow(options: {
     cwd: dataDir,
     detached: true,
     stdio: ["ignore", log.fd, log.fd],
-    env: { ...process.env, ...QUIET_ENV },
+    env: pythonEnv(QUIET_ENV),
   });
   const failed = new Promise<never>((_, fail) => child.once("error", fail));
   failed.catch(() => {}); // observed below, while waiting for health

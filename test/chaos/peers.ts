@@ -4,6 +4,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
 import { ensureMlflow } from "../../scripts/lib/mlflow-install.ts";
+import { pythonEnv } from "../../scripts/lib/python-env.ts";
 import type { PostgresLab } from "../lib/lab.ts";
 import type { Event } from "../lib/relay.ts";
 import { drain } from "./round.ts";
@@ -122,7 +123,7 @@ async function throughClient(
   const python = await ensureMlflow("3");
   const script = `${import.meta.dirname}/peer.py`;
   const child = spawn(python, [script, lab.proxy.uri, mode, experiment], {
-    env: { ...process.env, ...PEER_ENV, MLFLOW_DISABLE_TELEMETRY: "true", GIT_PYTHON_REFRESH: "quiet" },
+    env: pythonEnv(PEER_ENV),
     stdio: ["pipe", "pipe", "inherit"],
     signal: AbortSignal.timeout(LIMIT_MS),
   });

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { createInterface } from "node:readline";
 import * as z from "zod";
 import { ensureMlflow } from "../../scripts/lib/mlflow-install.ts";
+import { pythonEnv } from "../../scripts/lib/python-env.ts";
 
 const SCRIPT = resolve(import.meta.dirname, "mlflow-judge.py");
 
@@ -25,7 +26,7 @@ export type Judge = { ask(questions: readonly Question[]): Promise<Verdict[]>; s
 
 export async function mlflowJudge(): Promise<Judge> {
   const python = await ensureMlflow("3");
-  const child = spawn(python, [SCRIPT], { stdio: ["pipe", "pipe", "inherit"] });
+  const child = spawn(python, [SCRIPT], { stdio: ["pipe", "pipe", "inherit"], env: pythonEnv() });
   const ended = once(child, "close");
   const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {

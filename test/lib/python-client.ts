@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { ensureMlflow } from "../../scripts/lib/mlflow-install.ts";
 import { SQLITE_STORE } from "../../scripts/lib/mlflow-server.ts";
+import { pythonEnv } from "../../scripts/lib/python-env.ts";
 
 const SCRIPT = resolve(import.meta.dirname, "python-client.py");
 
@@ -38,13 +39,7 @@ async function start(uri: string, cwd: string, env: Record<string, string>): Pro
   const child = spawn(python, [SCRIPT, uri], {
     cwd,
     stdio: ["pipe", "pipe", "inherit"],
-    env: {
-      ...process.env,
-      ...env,
-      MLFLOW_DISABLE_TELEMETRY: "true",
-      DO_NOT_TRACK: "true",
-      GIT_PYTHON_REFRESH: "quiet",
-    },
+    env: pythonEnv(env),
   });
   const ended = new Promise<void>((done) => child.once("close", () => done()));
   const waiting: ((line: string | null) => void)[] = [];

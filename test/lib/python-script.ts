@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { resolve } from "node:path";
 import { ensureMlflow } from "../../scripts/lib/mlflow-install.ts";
 import type { MlflowVersion } from "../../scripts/lib/mlflow-server.ts";
+import { pythonEnv } from "../../scripts/lib/python-env.ts";
 
 /**
  * Runs a script of this directory with an unmodified MLflow client, to its end.
@@ -17,13 +18,7 @@ export async function runPython(
   const python = await ensureMlflow(version);
   const child = spawn(python, [resolve(import.meta.dirname, script), ...args], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: {
-      ...process.env,
-      MLFLOW_DISABLE_TELEMETRY: "true",
-      DO_NOT_TRACK: "true",
-      GIT_PYTHON_REFRESH: "quiet",
-      ...env,
-    },
+    env: pythonEnv(env),
   });
   let [said, errors] = ["", ""];
   child.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import * as z from "zod";
 import type { MlflowVersion } from "../../../scripts/lib/mlflow-install.ts";
+import { pythonEnv } from "../../../scripts/lib/python-env.ts";
 import { installBeside } from "../../lib/beside-mlflow.ts";
 
 /** The parts of a training, each a module in this folder. */
@@ -45,17 +46,11 @@ export async function openStage(
   server: { uri: string; token?: string },
 ): Promise<Stage> {
   const python = await installBeside(version, "clients");
-  const env = Object.assign(
-    { ...process.env },
-    {
-      MLFLOW_TRACKING_URI: server.uri,
-      ...(server.token ? { MLFLOW_TRACKING_TOKEN: server.token } : {}),
-      MLFLOW_DISABLE_TELEMETRY: "true",
-      GIT_PYTHON_REFRESH: "quiet",
-      PYTHONDONTWRITEBYTECODE: "1",
-      PYTHONWARNINGS: "ignore",
-    },
-  );
+  const env = pythonEnv({
+    MLFLOW_TRACKING_URI: server.uri,
+    ...(server.token ? { MLFLOW_TRACKING_TOKEN: server.token } : {}),
+    PYTHONWARNINGS: "ignore",
+  });
   const script = `${import.meta.dirname}/stage.py`;
   const child = spawn(python, [script], { stdio: ["pipe", "pipe", "ignore"], env });
   const ended = new Promise<void>((done) => child.once("close", () => done()));
