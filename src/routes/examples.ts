@@ -80,3 +80,17 @@ export const runId = { id: { description: "MLflow's id of the run.", example: ML
 export const metricKey = {
   key: { description: "The metric's name; slashes in it need no escape.", example: METRIC },
 };
+
+/** A file that was kept a moment ago. */
+export const KEPT_FILE = {
+  path: ARTIFACT,
+  is_dir: false,
+  bytes: 4096,
+  sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+  content_type: "application/octet-stream",
+  version: 1,
+  state: "waiting",
+  error: null,
+  updated_at: "2026-11-03T09:30:00.000Z",
+  delivered_at: null,
+};

@@ -4,7 +4,6 @@ Arguments: where files may be written. The tracking server is in the environment
 was seen: files by path with their SHA-256, and what failed.
 """
 
-import hashlib
 import json
 import os
 import sys
@@ -13,6 +12,7 @@ import matplotlib
 import mlflow
 import mlflow.sklearn
 import numpy as np
+from digests import files_in, sha256
 from matplotlib import pyplot
 from mlflow import MlflowClient
 from sklearn.linear_model import LinearRegression
@@ -28,20 +28,6 @@ def attempt(step, *args, **kwargs):
         return step(*args, **kwargs)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
-
-
-def sha256(data):
-    return hashlib.sha256(data).hexdigest()
-
-
-def files_in(root):
-    found = {}
-    for base, _, names in os.walk(root):
-        for name in names:
-            path = os.path.join(base, name)
-            with open(path, "rb") as file:
-                found[os.path.relpath(path, root)] = sha256(file.read())
-    return found
 
 
 def listed(client, run_id, path=None):

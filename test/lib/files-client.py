@@ -4,7 +4,6 @@ Arguments: a directory that may be written to. The tracking server is in the env
 object: the run's id, what failed, and the SHA-256 of each file by its path, as it was made and as it was downloaded.
 """
 
-import hashlib
 import json
 import os
 import sys
@@ -12,27 +11,13 @@ import sys
 import matplotlib
 import mlflow
 import numpy as np
+from digests import files_in
 from matplotlib import pyplot
 
 matplotlib.use("Agg")
 directory = sys.argv[1]
 answers = sys.stdout
 sys.stdout = sys.stderr
-
-
-def sha256(data):
-    return hashlib.sha256(data).hexdigest()
-
-
-def files_in(root):
-    found = {}
-    for base, _, names in os.walk(root):
-        for name in names:
-            path = os.path.join(base, name)
-            with open(path, "rb") as file:
-                found[os.path.relpath(path, root)] = sha256(file.read())
-    return found
-
 
 made = os.path.join(directory, "made")
 for path, size in {"a.bin": 3_000_000, "deep/er/b.bin": 10, "deep/empty": 0, "ü ü/100%.txt": 5}.items():

@@ -1,10 +1,8 @@
-import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
-import { app } from "../../src/app.ts";
 import { readStanding } from "../../src/store/views/standing.ts";
-import { ADMIN, post } from "./api.ts";
-import { metered } from "./metered.ts";
+import { post } from "./api.ts";
+import { page } from "./page.ts";
 
 /** The pages of delivery: that each is there, and that none reads more the more is finished. */
 
@@ -23,31 +21,15 @@ const FINISHED = 20_000;
 /** What a page may read where nothing waits. */
 const MOST_ROWS = 200;
 
-async function cookieOf(token: string): Promise<string> {
-  const signedIn = await app.request(
-    "http://relay.test/sign-in",
-    { method: "POST", body: new URLSearchParams({ token }), headers: { "sec-fetch-site": "same-origin" } },
-    env,
-    createExecutionContext(),
-  );
-  return (signedIn.headers.get("set-cookie") ?? "").split(";")[0] ?? "";
-}
-
-async function visit(path: string, bindings: object = {}, headers: Record<string, string> = {}) {
-  const init = { headers: { cookie: await cookieOf(ADMIN), accept: "text/html", ...headers } };
-  return app.request(`http://relay.test${path}`, init, { ...env, ...bindings }, createExecutionContext());
-}
-
 test.each(PAGES)("%s reads no more when much is finished", async (path) => {
   await env.DB.prepare(
     `with recursive n(i) as (select 1 union all select i + 1 from n where i < ${FINISHED})
      insert or ignore into streams (key, kind, model_run_id, trial_id, last_seq, delivered_seq, warm, created_at, updated_at)
      select printf('%032d', i), 'trial', 'past', 't' || i, 1, 1, 0, 1, 1 from n`,
   ).run();
-  const { db, meter } = metered(env.DB);
-  const answer = await visit(path, { DB: db });
-  expect(answer.status).toBe(200);
-  expect(meter.rowsRead).toBeLessThan(MOST_ROWS);
+  const { status, rowsRead } = await page(path);
+  expect(status).toBe(200);
+  expect(rowsRead).toBeLessThan(MOST_ROWS);
 });
 
 test("what waits is counted, and since when", async () => {
@@ -59,8 +41,10 @@ test("what waits is counted, and since when", async () => {
 });
 
 test("the line at the top of every page costs nothing to be asked for again", async () => {
-  const first = await visit("/delivery/standing");
-  expect(await first.json()).toMatchObject({ mlflow: "well", troubles: 0 });
-  const again = await visit("/delivery/standing", {}, { "if-none-match": first.headers.get("etag") ?? "" });
+  const first = await page("/delivery/standing");
+  expect(JSON.parse(first.text)).toMatchObject({ mlflow: "well", troubles: 0 });
+  const again = await page("/delivery/standing", {
+    headers: { "if-none-match": first.headers.get("etag") ?? "" },
+  });
   expect(again.status).toBe(304);
 });

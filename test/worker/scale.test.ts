@@ -9,6 +9,7 @@ import { wire } from "../../src/wire.ts";
 import { ADMIN } from "./api.ts";
 import { emptyMlflow } from "./empty-mlflow.ts";
 import { metered } from "./metered.ts";
+import { page } from "./page.ts";
 
 /** Cost that does not grow with the past: what is read, once so many trials are over. */
 const FINISHED_TRIALS = 200_000;
@@ -91,20 +92,9 @@ it.each([
   `/runs/${(1_001).toString(16).padStart(32, "0")}`,
   "/api/find?text=t1500",
 ])("the page %s reads few rows, however much is finished", async (path) => {
-  const { db, meter } = metered(env.DB);
-  const body = new URLSearchParams({ token: ADMIN });
-  const own = { "sec-fetch-site": "same-origin", "content-type": "application/x-www-form-urlencoded" };
-  const signedIn = await call("/sign-in", env.DB, { method: "POST", body, headers: own });
-  const cookie = signedIn.headers.get("set-cookie")?.split(";")[0] ?? "";
-  const response = await app.request(
-    path,
-    { headers: { cookie } },
-    { ...env, DB: db },
-    createExecutionContext(),
-  );
-  expect(response.status).toBe(200);
-  await response.text();
-  expect(meter.rowsRead, meter.worst()).toBeLessThanOrEqual(MOST_ROWS_OF_A_PAGE);
+  const { status, rowsRead, meter } = await page(path);
+  expect(status).toBe(200);
+  expect(rowsRead, meter.worst()).toBeLessThanOrEqual(MOST_ROWS_OF_A_PAGE);
 });
 
 it.each([

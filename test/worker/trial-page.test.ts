@@ -1,37 +1,10 @@
-import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
-import { app } from "../../src/app.ts";
-import { ADMIN, foldAll, idOf, post, request } from "./api.ts";
-import { metered } from "./metered.ts";
+import { foldAll, idOf, post, request } from "./api.ts";
+import { page } from "./page.ts";
 
-const ORIGIN = "http://relay.test";
 const HOSTILE = `"><script>alert(1)</script>`;
 const of = (trial_id: string) => ({ model_run_id: "study", trial_id });
-
-/** A page as a browser has it that signed in with a token, and what the database read for it. */
-async function page(path: string, { token = ADMIN, headers = {} as Record<string, string>, vars = {} } = {}) {
-  const { db, meter } = metered(env.DB);
-  const ask = (to: string, init: RequestInit) =>
-    app.request(`${ORIGIN}${to}`, init, { ...env, ...vars, DB: db }, createExecutionContext());
-  const body = new URLSearchParams({ token, next: "/" });
-  const signed = await ask("/sign-in", {
-    method: "POST",
-    body,
-    headers: { "sec-fetch-site": "same-origin" },
-  });
-  const cookie = signed.headers.get("set-cookie")?.split(";")[0] ?? "";
-  const before = meter.rowsRead;
-  const response = await ask(path, { headers: { cookie, ...headers } });
-  const text = await response.text();
-  return {
-    status: response.status,
-    headers: response.headers,
-    text,
-    rowsRead: meter.rowsRead - before,
-    meter,
-  };
-}
 
 async function set(trial: string, columns: string): Promise<void> {
   await env.DB.prepare(`update streams set ${columns} where trial_id = ?1`).bind(trial).run();

@@ -4,7 +4,7 @@ import { count, nextCursor } from "../../answers/parts.ts";
 import { semver } from "../../domain/fields.ts";
 import { ok, resource } from "../contract.ts";
 import { maybe, paging, someText } from "../door/query.ts";
-import { ARTIFACT, MLFLOW_RUN, runId, trialId } from "../examples.ts";
+import { ARTIFACT, KEPT_FILE, MLFLOW_RUN, runId, trialId } from "../examples.ts";
 
 const artifactList = z
   .object({
@@ -37,19 +37,6 @@ const trialFile = {
       "The file's path from the run's root: at most 1,000 characters, no `.` or `..` between slashes, no `#`, backslash, control character or escape in the name itself.",
     example: ARTIFACT,
   },
-};
-
-const KEPT = {
-  path: ARTIFACT,
-  is_dir: false,
-  bytes: 4096,
-  sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-  content_type: "application/octet-stream",
-  version: 1,
-  state: "waiting",
-  error: null,
-  updated_at: "2026-11-03T09:30:00.000Z",
-  delivered_at: null,
 };
 
 const MODEL = {
@@ -100,7 +87,7 @@ export const artifacts = resource(
       path: trialId,
       query: { path: maybe(someText, "The directory; without it the run's root."), ...paging },
       answers: ok("Its files and directories, by path.", trialArtifacts, {
-        weights: { summary: "A file", value: { files: [KEPT], mlflow: "none", next_cursor: null } },
+        weights: { summary: "A file", value: { files: [KEPT_FILE], mlflow: "none", next_cursor: null } },
       }),
       refusals: [404],
     },
@@ -131,7 +118,7 @@ export const artifacts = resource(
       },
       sent: { description: "The file as it is.", contents: [{ type: "*/*", schema: file }] },
       answers: ok("The file as it is kept.", artifactView, {
-        weights: { summary: "A file", value: KEPT },
+        weights: { summary: "A file", value: KEPT_FILE },
       }),
       refusals: [404, 409, 501],
     },

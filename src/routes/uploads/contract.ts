@@ -3,7 +3,7 @@ import { artifactView } from "../../answers/artifacts.ts";
 import { count, maybeTime } from "../../answers/parts.ts";
 import { MAX_PARTS, PART_BYTES } from "../../relay/artifacts/parts.ts";
 import { ok, resource } from "../contract.ts";
-import { ARTIFACT, trialId, UPLOAD } from "../examples.ts";
+import { ARTIFACT, KEPT_FILE, trialId, UPLOAD } from "../examples.ts";
 
 const part = z.object({ number: count, bytes: count }).meta({ id: "UploadPart" });
 
@@ -32,18 +32,6 @@ const BEGUN = {
   part_bytes: PART_BYTES,
   parts: [{ number: 1, bytes: PART_BYTES }],
   expires_at: "2026-11-04T09:30:00.000Z",
-};
-const KEPT = {
-  path: ARTIFACT,
-  is_dir: false,
-  bytes: 4096,
-  sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-  content_type: "application/octet-stream",
-  version: 1,
-  state: "waiting",
-  error: null,
-  updated_at: "2026-11-03T09:30:00.000Z",
-  delivered_at: null,
 };
 
 const one = { ...trialId, upload: { description: "The upload's id.", example: UPLOAD } };
@@ -111,7 +99,7 @@ export const uploads = resource(
       path: one,
       query: {},
       answers: ok("The file as it is kept.", artifactView, {
-        weights: { summary: "A file", value: KEPT },
+        weights: { summary: "A file", value: KEPT_FILE },
       }),
       refusals: [404, 409, 501, 503],
     },

@@ -8,6 +8,7 @@ import { labelOf } from "../lib/shown-columns.ts";
 import { cellsOf, type TableData } from "../lib/table-data.ts";
 import type { Colours } from "./echart.ts";
 import { ChartFigure, Rows } from "./figure.tsx";
+import { oneMetric } from "./one-metric.ts";
 import { nameOfTrial, short } from "./words.ts";
 
 /** The best trial so far, as the search went on. */
@@ -51,22 +52,14 @@ function optionsOf(
   label: string,
   colours: Colours,
 ): EChartsCoreOption {
-  const axis = { axisLine: { lineStyle: { color: colours.dim } }, axisLabel: { color: colours.dim } };
+  const { axis, ...rest } = oneMetric(data, label, colours);
   return {
-    grid: { left: 64, right: 20, top: 30, bottom: 30 },
+    ...rest,
     xAxis: {
       ...axis,
       type: "time",
       splitLine: { show: false },
       axisLabel: { color: colours.dim, hideOverlap: true },
-    },
-    yAxis: {
-      ...axis,
-      type: "value",
-      scale: true,
-      name: label,
-      nameTextStyle: { color: colours.text },
-      splitLine: { lineStyle: { color: colours.line } },
     },
     series: [
       {
@@ -87,11 +80,5 @@ function optionsOf(
         })),
       },
     ],
-    tooltip: {
-      formatter: ({ data: point, value }: { data: { place?: number }; value: readonly number[] }) =>
-        point.place === undefined
-          ? ""
-          : `${nameOfTrial(data, point.place)}\n${label}: ${shortNumber(value[1] ?? Number.NaN)}`,
-    },
   };
 }

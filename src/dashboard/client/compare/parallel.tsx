@@ -7,6 +7,7 @@ import { labelOf } from "../lib/shown-columns.ts";
 import { cellsOf, type TableData } from "../lib/table-data.ts";
 import type { Chart, Colours } from "./echart.ts";
 import { ChartFigure, Rows } from "./figure.tsx";
+import { LogSwitch } from "./log-switch.tsx";
 import { nameOfTrial, short } from "./words.ts";
 
 /** More axes cannot be told apart. */
@@ -95,15 +96,11 @@ export function Parallel({ data, columns, metric, toggled, onToggle }: Props) {
               {axes.map(({ name, axis }) =>
                 axis.kind === "category" ? null : (
                   <li key={name}>
-                    <label>
-                      <input
-                        type="checkbox"
-                        checked={axis.kind === "log"}
-                        disabled={axis.kind === "value" && axis.min <= 0}
-                        onInput={() => onToggle(name)}
-                      />
-                      {`log ${short(labelOf(name).text)}`}
-                    </label>
+                    <LogSwitch
+                      axis={axis}
+                      label={`log ${short(labelOf(name).text)}`}
+                      onToggle={() => onToggle(name)}
+                    />
                   </li>
                 ),
               )}

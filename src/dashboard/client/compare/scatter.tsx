@@ -9,6 +9,7 @@ import { cellsOf, type TableData } from "../lib/table-data.ts";
 import { Choice } from "./choice.tsx";
 import type { Chart, Colours } from "./echart.ts";
 import { ChartFigure, Rows } from "./figure.tsx";
+import { LogSwitch } from "./log-switch.tsx";
 import { nameOfTrial, short } from "./words.ts";
 
 const MAX_ROWS = 200;
@@ -81,17 +82,7 @@ export function Scatter({ data, columns, x, y, toggled, onChange, onToggle }: Pr
     });
   };
   const scale = (name: string, axis: ReturnType<typeof axisOf>) =>
-    axis && axis.kind !== "category" ? (
-      <label>
-        <input
-          type="checkbox"
-          checked={axis.kind === "log"}
-          disabled={axis.kind === "value" && axis.min <= 0}
-          onInput={() => onToggle(name)}
-        />
-        log
-      </label>
-    ) : null;
+    axis && <LogSwitch axis={axis} label="log" onToggle={() => onToggle(name)} />;
   return (
     <ChartFigure
       title="One against another"

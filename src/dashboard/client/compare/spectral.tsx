@@ -6,7 +6,8 @@ import { adoption, type Side, spectralSides } from "../lib/spectral.ts";
 import { cellsOf, type TableData } from "../lib/table-data.ts";
 import type { Colours } from "./echart.ts";
 import { ChartFigure, Rows } from "./figure.tsx";
-import { nameOfTrial, short } from "./words.ts";
+import { oneMetric } from "./one-metric.ts";
+import { short } from "./words.ts";
 
 const PERCENT = 100;
 /** Marks are spread beside each other, always in the same way. */
@@ -66,23 +67,15 @@ function optionsOf(
   label: string,
   colours: Colours,
 ): EChartsCoreOption {
-  const axis = { axisLine: { lineStyle: { color: colours.dim } }, axisLabel: { color: colours.dim } };
+  const { axis, yAxis, ...rest } = oneMetric(data, label, colours);
   return {
-    grid: { left: 64, right: 20, top: 30, bottom: 30 },
+    ...rest,
     xAxis: [
       { ...axis, type: "category", data: sides.map(({ name, trials }) => `${name} (${trials})`) },
       // The same places as numbers, so that marks may stand beside each other.
       { type: "value", show: false, min: -0.5, max: sides.length - 0.5 },
     ],
-    yAxis: {
-      ...axis,
-      axisLine: { onZero: false, lineStyle: { color: colours.dim } },
-      type: "value",
-      scale: true,
-      name: label,
-      nameTextStyle: { color: colours.text },
-      splitLine: { lineStyle: { color: colours.line } },
-    },
+    yAxis: { ...yAxis, axisLine: { onZero: false, ...axis.axisLine } },
     series: [
       {
         type: "boxplot",
@@ -106,11 +99,5 @@ function optionsOf(
         ),
       },
     ],
-    tooltip: {
-      formatter: ({ data: point, value }: { data: { place?: number }; value: readonly number[] }) =>
-        point.place === undefined
-          ? ""
-          : `${nameOfTrial(data, point.place)}\n${label}: ${shortNumber(value[1] ?? Number.NaN)}`,
-    },
   };
 }
