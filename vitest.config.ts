@@ -40,6 +40,9 @@ const TWO = 2;
 /** End to end most of the time something is waited for, a lease or a pause say: so many keep both at work. */
 const SIX = 6;
 
+/** For what hangs; a busy machine is no failure. */
+const HANGS_MS = 600_000;
+
 /**
  * No test cuts the power, and a disk takes milliseconds for each commit: what the servers under test write stays in
  * memory, where the system has a place for it with room.
@@ -79,8 +82,7 @@ export default defineConfig({
           name: "worker",
           include: ["test/worker/**/*.test.ts"],
           setupFiles: ["test/worker/setup.ts"],
-          // For what hangs; a busy machine is no failure.
-          testTimeout: 180_000,
+          testTimeout: HANGS_MS,
           maxWorkers: TWO,
           sequence: { groupOrder: 1 },
         },
@@ -95,9 +97,9 @@ export default defineConfig({
           isolate: false,
           maxWorkers: SIX,
           sequence: { groupOrder: 2 },
-          testTimeout: 120_000,
+          testTimeout: HANGS_MS,
           // The first of them waits until MLflow is installed.
-          hookTimeout: 600_000,
+          hookTimeout: HANGS_MS,
         },
       },
       {
@@ -108,8 +110,8 @@ export default defineConfig({
           globalSetup: ["test/e2e/servers.ts"],
           maxWorkers: TWO,
           sequence: { groupOrder: 3 },
-          testTimeout: 120_000,
-          hookTimeout: 600_000,
+          testTimeout: HANGS_MS,
+          hookTimeout: HANGS_MS,
         },
       },
     ],

@@ -6,7 +6,7 @@ import { chromiumArguments, chromiumPath } from "../../scripts/lib/chromium.ts";
 import type { Relay } from "../lib/relay.ts";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const WAIT_MS = 20_000;
+const WAIT_MS = 60_000;
 
 export type Tab = Page & {
   /** What went wrong in the page: errors of its scripts, and what its policy refused. */

@@ -8,7 +8,7 @@ let key = "";
 
 const HOSTILE = "<img src=x onerror=window.hurt=1>";
 const LONG = 5_000;
-const SOON = { timeout: 20_000 };
+const SOON = { timeout: 60_000 };
 const of = (trial_id: string) => ({ model_run_id: "study", trial_id });
 const at = (step: number) => Date.UTC(2026, 0, 1) + step * 1_000;
 const point = (step: number, metrics: object) => ({

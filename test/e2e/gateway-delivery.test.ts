@@ -410,8 +410,10 @@ describe("what is done in MLflow to a run of the gateway's", () => {
     const id = await delivered(run_id);
     await mlflow.made("runs/update", { run_id: id, run_name: "theirs", status: "FINISHED", end_time: 5 });
     await mlflow.made("runs/set-tag", { run_id: id, key: "k", value: "theirs" });
-    await lab.relay.cron();
-    await lab.relay.until("the edits are here", async () => (await relay.run(run_id)).tags.k === "theirs");
+    await lab.relay.until("the edits are here", async () => {
+      await lab.relay.cron();
+      return (await relay.run(run_id)).tags.k === "theirs";
+    });
     expect((await relay.run(run_id)).info).toMatchObject({
       run_name: "theirs",
       status: "FINISHED",

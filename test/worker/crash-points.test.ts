@@ -18,7 +18,6 @@ const BEGUN_MS = Date.UTC(2026, 0, 1);
 /** As many as may call MLflow at once. */
 const AT_ONCE = 5;
 const MAX_TURNS = 12;
-const ALL_POINTS_MS = 300_000;
 let count = 0;
 
 function point(step: number): Point {
@@ -151,7 +150,6 @@ test.each(MOMENTS)(
     });
     await atEachTrip(untroubled, (trip) => brought({ trip, moment }));
   },
-  ALL_POINTS_MS,
 );
 
 test.each(MOMENTS)(
@@ -161,7 +159,6 @@ test.each(MOMENTS)(
     const isMeant = (trip: number) => trip % 2 === (moment === "before" ? 0 : 1);
     await atEachTrip(await brought(null), (trip) => brought({ trip, moment, sleeps: true }), isMeant);
   },
-  ALL_POINTS_MS,
 );
 
 test.each(MOMENTS)(
@@ -171,5 +168,4 @@ test.each(MOMENTS)(
     expect(untroubled).toMatchObject({ isSettled: true, left: 0, isNested: true });
     await atEachTrip(untroubled, (trip) => brought({ trip, moment }, true));
   },
-  ALL_POINTS_MS,
 );

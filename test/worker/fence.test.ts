@@ -16,8 +16,6 @@ import { FakeMlflow, type Trouble } from "./fake-mlflow.ts";
 
 const BEGUN_MS = Date.UTC(2026, 0, 1);
 const MAX_ROUNDS = 300;
-/** Every call of one kind in turn, and each with a wait for what may still land. */
-const TABLE_MS = 120_000;
 let count = 0;
 
 type Word = { facts: Facts | null; points?: Point[]; type?: JournalEvent["type"] };
@@ -135,58 +133,44 @@ const WRITES = ["runs/create", "runs/log-batch", "runs/update", "runs/set-tag", 
 const TROUBLES: Trouble[] = ["unanswered", "late", "errs"];
 
 describe.each(TROUBLES)("where one write is %s", (trouble) => {
-  test.each(WRITES)(
-    "and that is a %s, nothing of it shows in the end",
-    async (endpoint) => {
-      const calls = untroubled.calls.filter((call) => call === endpoint).length;
-      expect(calls).toBeGreaterThan(0);
-      const outcomes = await Promise.all(
-        Array.from({ length: calls }, (_, nth) => {
-          let seen = 0;
-          return brought(COURSE, (call) => (call === endpoint && seen++ === nth ? trouble : null));
-        }),
-      );
-      for (const outcome of outcomes)
-        expect({ ...outcome, calls: null }).toEqual({ ...untroubled, calls: null });
-    },
-    TABLE_MS,
-  );
-});
-
-test(
-  "a batch that something between swallowed with MLflow's own words is found missing, and sent again",
-  async () => {
-    const batches = untroubled.calls.filter((call) => call === "runs/log-batch").length;
-    const looks = { pull: undefined, cron: confirmDelivered };
+  test.each(WRITES)("and that is a %s, nothing of it shows in the end", async (endpoint) => {
+    const calls = untroubled.calls.filter((call) => call === endpoint).length;
+    expect(calls).toBeGreaterThan(0);
     const outcomes = await Promise.all(
-      Object.values(looks).flatMap((look) =>
-        Array.from({ length: batches }, (_, nth) => {
-          let seen = 0;
-          const trouble = (call: string) =>
-            call === "runs/log-batch" && seen++ === nth ? "swallowed" : null;
-          return brought(COURSE, trouble, look);
-        }),
-      ),
+      Array.from({ length: calls }, (_, nth) => {
+        let seen = 0;
+        return brought(COURSE, (call) => (call === endpoint && seen++ === nth ? trouble : null));
+      }),
     );
     for (const outcome of outcomes)
       expect({ ...outcome, calls: null }).toEqual({ ...untroubled, calls: null });
-  },
-  TABLE_MS,
-);
+  });
+});
 
-test(
-  "more batches than there are tags for them are each confirmed, also where several were swallowed",
-  async () => {
-    const points = Array.from({ length: 12_000 }, (_, n) => metric(n + 1));
-    const course = [
-      { facts: { announces: true, starts: true }, points },
-      { facts: { ends: "succeeded" } },
-    ] as const;
-    let seen = 0;
-    const { runs, settled } = await brought(course, (call) =>
-      call === "runs/log-batch" && [2, 7, 8].includes(seen++) ? "swallowed" : null,
-    );
-    expect([settled, runs[0]?.points.length]).toEqual([1, 12_000]);
-  },
-  TABLE_MS,
-);
+test("a batch that something between swallowed with MLflow's own words is found missing, and sent again", async () => {
+  const batches = untroubled.calls.filter((call) => call === "runs/log-batch").length;
+  const looks = { pull: undefined, cron: confirmDelivered };
+  const outcomes = await Promise.all(
+    Object.values(looks).flatMap((look) =>
+      Array.from({ length: batches }, (_, nth) => {
+        let seen = 0;
+        const trouble = (call: string) => (call === "runs/log-batch" && seen++ === nth ? "swallowed" : null);
+        return brought(COURSE, trouble, look);
+      }),
+    ),
+  );
+  for (const outcome of outcomes) expect({ ...outcome, calls: null }).toEqual({ ...untroubled, calls: null });
+});
+
+test("more batches than there are tags for them are each confirmed, also where several were swallowed", async () => {
+  const points = Array.from({ length: 12_000 }, (_, n) => metric(n + 1));
+  const course = [
+    { facts: { announces: true, starts: true }, points },
+    { facts: { ends: "succeeded" } },
+  ] as const;
+  let seen = 0;
+  const { runs, settled } = await brought(course, (call) =>
+    call === "runs/log-batch" && [2, 7, 8].includes(seen++) ? "swallowed" : null,
+  );
+  expect([settled, runs[0]?.points.length]).toEqual([1, 12_000]);
+});

@@ -19,8 +19,6 @@ const SLOW_MS = 200;
 const RETRIED = [408, 429, 500, 502, 503, 504];
 /** However busy the machine is, nobody waits so long but for MLflow, whose client's request takes 120 s to give up. */
 const WAIT_MS = 60_000;
-/** For what hangs: a busy machine takes minutes to play all parts. */
-const LIMIT_MS = 600_000;
 const DELIVERED_LIMIT_MS = 300_000;
 
 /** What MLflow refuses when it comes again: its own clients see that error, too. */
@@ -79,7 +77,6 @@ export function describeClient(version: MlflowVersion, parts: readonly Part[] = 
     ];
     test.each(weathers)(
       "%s: the training neither fails nor waits, and MLflow has all of it",
-      { timeout: LIMIT_MS },
       async (weather, make) => {
         const { begin, middle, end } = make();
         const from = door.calls.length;
@@ -110,7 +107,6 @@ export function describeClient(version: MlflowVersion, parts: readonly Part[] = 
 
     test.runIf(parts.includes("fluent"))(
       "a run that ended goes on by either of its ids, also while MLflow is away",
-      { timeout: LIMIT_MS },
       async () => {
         const parent = async (experiment: string) => {
           const runs = await lab.mlflow.runs(experiment);
