@@ -1,9 +1,7 @@
+import { boundedReason, type Core, coreWith } from "./core.ts";
 import { tagValue } from "./facts.ts";
-import { fieldPath, type Note, olderThan, outweighed, tagPath, tooLarge, withoutRoom } from "./notes.ts";
+import { type Note, olderThan, tagPath, withoutRoom } from "./notes.ts";
 import {
-  noReasons,
-  type Reason,
-  type Reasons,
   reasonIn,
   reasonsApart,
   reasonsWith,
@@ -11,20 +9,11 @@ import {
   standingReason,
   withoutReason,
 } from "./reasons.ts";
-import { after, type Fields, isLater, type Register } from "./registers.ts";
-import { allRoom, bounded, type Room, rowBytes, takes } from "./room.ts";
-import { type RunRegister, registerWith } from "./run-register.ts";
-import {
-  endedAt,
-  isGateways,
-  isRelays,
-  type Lifecycle,
-  lifecycleWith,
-  noLifecycle,
-  whyOutweighed,
-} from "./status.ts";
+import { after, isLater, type Register } from "./registers.ts";
+import { rowBytes, takes } from "./room.ts";
+import { isGateways } from "./status.ts";
 import { type Summary, summaryWith } from "./summary.ts";
-import type { Json, StoredEvent } from "./types.ts";
+import type { StoredEvent } from "./types.ts";
 import { fromWire, sameMeaning, type WireNumber } from "./values.ts";
 
 /**
@@ -37,21 +26,6 @@ export type Param = { value: string; seq: number };
 /** A value of null: it was taken away. */
 export type Tag = Register<string | null> & { seq: number };
 export type ParamConflict = { key: string; kept: string; refused: string; eventId: string };
-
-/** The part of the state that is loaded and stored whole. */
-export type Core = {
-  announced: boolean;
-  /** The start itself has come. */
-  started: boolean;
-  startedAt: number | null;
-  maxStep: number | null;
-  lifecycle: Lifecycle;
-  /** As MLflow's own client left it; null where none did. */
-  run: RunRegister | null;
-  fields: Fields;
-  reasons: Reasons;
-  room: Room;
-};
 
 /** A stream's state. The maps hold at least the keys that the events to come touch. */
 export type State = {
@@ -66,18 +40,6 @@ export type StoredPoint = { seq: number; key: string; value: WireNumber; step: n
 
 /** The state after some events, the conflicts that were met, and what of the events did not come into it. */
 export type Folded = { state: State; conflicts: ParamConflict[]; notes: Note[] };
-
-export const emptyCore: Core = {
-  announced: false,
-  started: false,
-  startedAt: null,
-  maxStep: null,
-  lifecycle: noLifecycle,
-  run: null,
-  fields: {},
-  reasons: noReasons,
-  room: allRoom,
-};
 
 /** The state after `events` (in order of `seq`) and their `points`. */
 export function fold(before: State, events: readonly StoredEvent[], points: readonly StoredPoint[]): Folded {
@@ -181,83 +143,4 @@ function reasonTags(core: Core, tags: ReadonlyMap<string, Tag>, seq: number): [s
     }
     return known && known.value !== null ? [[key, { ...known, value: null, seq }]] : [];
   });
-}
-
-function boundedReason(reason: Reason, event: StoredEvent, notes: Note[]): Reason {
-  const texts = Object.entries(reason.texts).map(([name, value]) => [
-    name,
-    boundedField(event, name, value, notes),
-  ]);
-  return { ...reason, texts: Object.fromEntries(texts) };
-}
-
-function boundedField(event: StoredEvent, name: string, sent: Json, notes: Note[]): Json {
-  const { value, action } = bounded(sent);
-  if (action) notes.push(tooLarge(event, name, sent, action));
-  return value;
-}
-
-function coreWith(core: Core, event: StoredEvent, notes: Note[]): Core {
-  const facts = event.facts ?? {};
-  const lifecycle = lifecycleWith(core.lifecycle, core.run === null ? event : leftRunning(event));
-  // The relay's own findings are no news of the trainer's.
-  if (facts.quiet) return { ...core, lifecycle };
-  const run = registerWith(core.run, event, core.lifecycle, lifecycle);
-  const why = whyOutweighed(lifecycle, event);
-  if (why !== null) notes.push(outweighed(event, ["event"], event.type, why));
-  const fields = { ...core.fields };
-  for (const [name, value] of Object.entries(facts.fields ?? {})) {
-    const known = fields[name];
-    const at = isGateways(event) ? after(event.occurredAt, known) : event.occurredAt;
-    const register = { value, at, id: event.id };
-    if (isLater(register, known))
-      fields[name] = { ...register, value: boundedField(event, name, value, notes) };
-    else if (known && JSON.stringify(known.value) !== JSON.stringify(bounded(value).value))
-      notes.push(olderThan(event, fieldPath(name), value, known.at));
-  }
-  return {
-    ...core,
-    announced: core.announced || facts.announces === true,
-    started: core.started || facts.starts === true,
-    startedAt: startWith(core.startedAt, event),
-    lifecycle,
-    run,
-    fields,
-  };
-}
-
-/** Only a client of MLflow closes its own run: silence says no more than that it is silent. */
-function leftRunning(event: StoredEvent): StoredEvent {
-  const { facts } = event;
-  return facts?.quiet ? { ...event, facts: { ...facts, quiet: { ...facts.quiet, as: "left" } } } : event;
-}
-
-/** What the relay itself writes says nothing of when the trainer began; a client of MLflow says it in so many words. */
-function startWith(startedAt: number | null, event: StoredEvent): number | null {
-  const said = event.facts?.run?.startTime;
-  if (said !== undefined) return said;
-  if (isRelays(event) || isGateways(event)) return startedAt;
-  return Math.min(startedAt ?? event.occurredAt, event.occurredAt);
-}
-
-/** The value of a field, or null. */
-export function fieldOf(core: Core, name: string): Json {
-  return core.fields[name]?.value ?? null;
-}
-
-/** A text field of the fold, or null. */
-export function textOf(core: Core, name: string): string | null {
-  const value = fieldOf(core, name);
-  return typeof value === "string" ? value : null;
-}
-
-/** Every field, with the reason of the end that stands. */
-export function fieldsOf(core: Core): Record<string, Json> {
-  const fields = Object.entries(core.fields).map(([name, { value }]) => [name, value]);
-  return { ...Object.fromEntries(fields), ...standingReason(core)?.texts };
-}
-
-/** When the stream ended, or null while it runs. */
-export function endOf(core: Core): number | null {
-  return endedAt(core.lifecycle);
 }

@@ -1,4 +1,4 @@
-import { type Core, endOf, textOf } from "./fold.ts";
+import { type Core, endOf, textOf } from "./core.ts";
 import { MLFLOW_STATUS } from "./run-register.ts";
 import { lostContactAt, statusOf } from "./status.ts";
 import type { TrialStatus } from "./types.ts";

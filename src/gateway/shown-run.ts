@@ -1,6 +1,6 @@
 import * as z from "zod";
 import type { Latest } from "../domain/client-run.ts";
-import { endOf, textOf } from "../domain/fold.ts";
+import { endOf, textOf } from "../domain/core.ts";
 import { observe } from "../domain/observations.ts";
 import { MLFLOW_STATUS } from "../domain/run-register.ts";
 import { statusOf } from "../domain/status.ts";

@@ -1,14 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import {
-  emptyCore,
-  endOf,
-  fieldOf,
-  fieldsOf,
-  fold,
-  type State,
-  type StoredPoint,
-} from "../../src/domain/fold.ts";
+import { emptyCore, endOf, fieldOf, fieldsOf } from "../../src/domain/core.ts";
+import { fold, type State, type StoredPoint } from "../../src/domain/fold.ts";
 import { REASON_KEYS } from "../../src/domain/reasons.ts";
 import { MAX_FIELD_BYTES, MAX_ROOM_BYTES } from "../../src/domain/room.ts";
 import { schemas } from "../../src/domain/schemas.ts";

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { emptyCore, endOf, fieldOf, fold, type State } from "../../src/domain/fold.ts";
+import { emptyCore, endOf, fieldOf } from "../../src/domain/core.ts";
+import { fold, type State } from "../../src/domain/fold.ts";
 import { TRIAL_STATUS } from "../../src/domain/run-register.ts";
 import { runStateOf } from "../../src/domain/run-state.ts";
 import { statusOf } from "../../src/domain/status.ts";

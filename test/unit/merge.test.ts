@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { emptyCore, fold, type State } from "../../src/domain/fold.ts";
+import { emptyCore } from "../../src/domain/core.ts";
+import { fold, type State } from "../../src/domain/fold.ts";
 import {
   DESCRIPTION_TAG,
   MERGE_POLICIES,

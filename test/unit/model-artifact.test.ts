@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { emptyCore } from "../../src/domain/core.ts";
 import { checkEvent } from "../../src/domain/events.ts";
-import { emptyCore, fold } from "../../src/domain/fold.ts";
+import { fold } from "../../src/domain/fold.ts";
 import { modelArtifactsIn } from "../../src/domain/model-artifact.ts";
 import type { Facts } from "../../src/domain/types.ts";
 

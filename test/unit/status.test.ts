@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { emptyCore, endOf, fold } from "../../src/domain/fold.ts";
+import { emptyCore, endOf } from "../../src/domain/core.ts";
+import { fold } from "../../src/domain/fold.ts";
 import { lostContactAt, statusOf } from "../../src/domain/status.ts";
 import type { Facts, StoredEvent, TerminalStatus } from "../../src/domain/types.ts";
 

@@ -1,4 +1,4 @@
-import { type Core, textOf } from "../../domain/fold.ts";
+import { type Core, textOf } from "../../domain/core.ts";
 import { RUN_ID_TAG } from "../../mlflow/tags.ts";
 import { mirrorLifecycle } from "../../store/delivery/own-runs.ts";
 import { type ClientsRun, clientsRun, hurryParent } from "../../store/gateway/delivery.ts";

@@ -1,4 +1,4 @@
-import { type Core, textOf } from "../../domain/fold.ts";
+import { type Core, textOf } from "../../domain/core.ts";
 import { coreOf } from "../../store/delivery/parents.ts";
 import { recordConflicts } from "../../store/mirror/conflicts.ts";
 import { readCore } from "../../store/stream/core-column.ts";

@@ -1,4 +1,4 @@
-import type { Core } from "../../domain/fold.ts";
+import type { Core } from "../../domain/core.ts";
 import { isNewsTo, runStateOf } from "../../domain/run-state.ts";
 import { CONTACT_TAG, contactOf, STATUS_TAG } from "../../mlflow/tags.ts";
 import { agree, readTagsToDelete } from "../../store/delivery/agreed.ts";

@@ -1,4 +1,4 @@
-import { type Core, textOf } from "../../domain/fold.ts";
+import { type Core, textOf } from "../../domain/core.ts";
 import { MODEL_RUN_TAG, PARENT_TAG } from "../../mlflow/tags.ts";
 import { trialsInExperiment } from "../../store/delivery/parents.ts";
 import { readHome } from "../../store/turn/places.ts";

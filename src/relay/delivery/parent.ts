@@ -1,5 +1,5 @@
 import { isRetried } from "../../domain/blocked.ts";
-import { type Core, textOf } from "../../domain/fold.ts";
+import { type Core, textOf } from "../../domain/core.ts";
 import { isForgotten, NOT_BLOCKED } from "../../store/delivery/blocked.ts";
 import { coreOf, modelRunStream, type ParentRow } from "../../store/delivery/parents.ts";
 import { readCore } from "../../store/stream/core-column.ts";

@@ -1,4 +1,4 @@
-import { type Core, textOf } from "../../domain/fold.ts";
+import { type Core, textOf } from "../../domain/core.ts";
 import { MODEL_RUN_TAG, PARENT_TAG, TRIAL_TAG } from "../../mlflow/tags.ts";
 import { isForgotten } from "../../store/delivery/blocked.ts";
 import { type Above, readAbove } from "../../store/turn/places.ts";

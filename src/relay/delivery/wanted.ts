@@ -1,4 +1,4 @@
-import { type Core, textOf } from "../../domain/fold.ts";
+import { type Core, textOf } from "../../domain/core.ts";
 import { RUN_NAME_TAG } from "../../mlflow/tags.ts";
 import type { Tag } from "../../mlflow/types.ts";
 import type { End, Step, Turn } from "../stream/turn.ts";

@@ -1,4 +1,4 @@
-import type { Core } from "../../domain/fold.ts";
+import type { Core } from "../../domain/core.ts";
 import { isMerged } from "../../domain/merge.ts";
 import { isNewsTo } from "../../domain/run-state.ts";
 import { readSentState } from "../../store/stream/columns.ts";

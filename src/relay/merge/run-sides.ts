@@ -1,4 +1,4 @@
-import type { Core } from "../../domain/fold.ts";
+import type { Core } from "../../domain/core.ts";
 import {
   DESCRIPTION_TAG,
   isMerged,

@@ -1,4 +1,4 @@
-import { textOf } from "../../domain/fold.ts";
+import { textOf } from "../../domain/core.ts";
 import type { Result } from "../../mlflow/failure.ts";
 import type { Experiment, Run } from "../../mlflow/types.ts";
 import { countHeldUp, isForgotten } from "../../store/delivery/blocked.ts";

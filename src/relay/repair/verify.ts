@@ -1,5 +1,5 @@
 import { compareState, compareTexts, type ExpectedState, type KeptText } from "../../domain/compare.ts";
-import type { Core } from "../../domain/fold.ts";
+import type { Core } from "../../domain/core.ts";
 import { isConfirmed, noPoints, type Report, textReport, withKey } from "../../domain/report.ts";
 import { runStateOf } from "../../domain/run-state.ts";
 import { sameMeaning } from "../../domain/values.ts";

@@ -1,4 +1,5 @@
-import { type Core, fold } from "../../domain/fold.ts";
+import type { Core } from "../../domain/core.ts";
+import { fold } from "../../domain/fold.ts";
 import { isOutOfStatements } from "../../store/database/budget.ts";
 import { foldQueries } from "../../store/journal/fold.ts";
 import type { Breaker } from "../../store/ops/breakers.ts";

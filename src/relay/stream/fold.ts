@@ -1,4 +1,5 @@
-import { type Core, fold } from "../../domain/fold.ts";
+import type { Core } from "../../domain/core.ts";
+import { fold } from "../../domain/fold.ts";
 import { isOutOfStatements } from "../../store/database/budget.ts";
 import { storeFold, watermarkOf } from "../../store/journal/fold.ts";
 import { loadUnfolded } from "../../store/journal/unfolded.ts";

@@ -1,6 +1,6 @@
 import { and, eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import type { Core } from "../../domain/fold.ts";
+import type { Core } from "../../domain/core.ts";
 import { agreed, modelRuns, params, streams, tags, trials } from "../schema/index.ts";
 import { Bound, heldBy, overRows } from "../sql.ts";
 import { readSentState, type SentState } from "../stream/columns.ts";

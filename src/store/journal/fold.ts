@@ -1,5 +1,6 @@
 import { drizzle } from "drizzle-orm/d1";
-import { type Core, endOf, type Folded, fieldOf } from "../../domain/fold.ts";
+import { type Core, endOf, fieldOf } from "../../domain/core.ts";
+import type { Folded } from "../../domain/fold.ts";
 import type { Note } from "../../domain/notes.ts";
 import type { RunRegister } from "../../domain/run-register.ts";
 import { lostContactAt, statusOf } from "../../domain/status.ts";

@@ -1,6 +1,6 @@
 import * as z from "zod";
+import { type Core, emptyCore } from "../../domain/core.ts";
 import { QUIET_STATUSES, TERMINAL_STATUSES } from "../../domain/facts-schema.ts";
-import { type Core, emptyCore } from "../../domain/fold.ts";
 import { reasonsAmong } from "../../domain/reasons.ts";
 import { allRoom } from "../../domain/room.ts";
 import { type Lifecycle, noLifecycle } from "../../domain/status.ts";

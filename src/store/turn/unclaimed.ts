@@ -1,6 +1,6 @@
 import { eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import type { Core } from "../../domain/fold.ts";
+import type { Core } from "../../domain/core.ts";
 import { parentRow } from "../delivery/parents.ts";
 import { type Unfolded, unfoldedOf, unfoldedQueries } from "../journal/unfolded.ts";
 import { unlinkedRun } from "../mirror/tagged.ts";

@@ -1,7 +1,8 @@
 import { and, eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { Folded, Unreadable } from "../../answers/parts.ts";
-import { emptyCore, fieldsOf, fold, type State } from "../../domain/fold.ts";
+import { emptyCore, fieldsOf } from "../../domain/core.ts";
+import { fold, type State } from "../../domain/fold.ts";
 import type { Summary } from "../../domain/summary.ts";
 import { toWire } from "../../domain/values.ts";
 import { loadUnfolded, summaryOf, tagOf } from "../journal/unfolded.ts";

@@ -1,7 +1,8 @@
 import { desc, eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { Trial, TrialSummary } from "../../answers/trials.ts";
-import { type Core, endOf, fieldOf, type State } from "../../domain/fold.ts";
+import { type Core, endOf, fieldOf } from "../../domain/core.ts";
+import type { State } from "../../domain/fold.ts";
 import { lostContactAt, statusOf } from "../../domain/status.ts";
 import type { Json } from "../../domain/types.ts";
 import { countsOf, iso } from "../listing/common.ts";
