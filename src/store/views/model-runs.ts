@@ -1,17 +1,18 @@
 import { and, eq, or, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
-import type { ModelRun, ModelRunListed, TrialCounts } from "../../answers/model-runs.ts";
+import type { ModelRun, ModelRunListed } from "../../answers/model-runs.ts";
 import { type Core, endOf, fieldOf } from "../../domain/core.ts";
 import { isMap } from "../../domain/flatten.ts";
 import type { Json } from "../../domain/types.ts";
 import type { WireNumber } from "../../domain/values.ts";
 import type { ModelRunState } from "../../domain/words.ts";
 import { modelRunState } from "../journal/fold.ts";
-import { countsOf, deliveryColumns, deliveryView, iso, ownExperiment, syncState } from "../listing/common.ts";
+import { countsOf, deliveryColumns, deliveryView, iso, ownExperiment } from "../listing/common.ts";
 import { behind, comparable, type Order, orderTerms, type Position } from "../listing/order.ts";
-import { modelRuns, streams, trials } from "../schema/index.ts";
+import { modelRuns, streams } from "../schema/index.ts";
 import { readState, stateView } from "./state.ts";
+import { countTrials } from "./trial-counts.ts";
 
 const columns = {
   id: modelRuns.id,
@@ -159,32 +160,4 @@ function foldedView(core: Core, ownExperiment: string | null) {
     ended_at: iso(endOf(core)),
     metadata: isMap(metadata) ? metadata : {},
   };
-}
-
-const NO_STATUSES = { running: 0, succeeded: 0, failed: 0, skipped: 0, cancelled: 0 };
-const NO_SYNC_STATES = { pending: 0, waiting: 0, blocked: 0, synced: 0 };
-
-/** The trials of a model run, counted in each way that a list can be filtered. */
-async function countTrials(db: D1Database, modelRunId: string): Promise<TrialCounts> {
-  const groups = await drizzle(db)
-    .select({
-      status: trials.status,
-      syncState: syncState.as("sync_state"),
-      spectralNorm: trials.spectralNorm,
-      count: sql<number>`count(*)`.as("count"),
-    })
-    .from(trials)
-    .innerJoin(streams, eq(streams.id, trials.id))
-    .where(eq(trials.modelRunId, modelRunId))
-    .groupBy(trials.status, syncState, trials.spectralNorm);
-  const byStatus = { ...NO_STATUSES };
-  const bySyncState = { ...NO_SYNC_STATES };
-  const bySpectralNorm = { true: 0, false: 0, unknown: 0 };
-  for (const { status, syncState: state, spectralNorm: flag, count } of groups) {
-    byStatus[status] += count;
-    bySyncState[state] += count;
-    bySpectralNorm[flag === null ? "unknown" : flag ? "true" : "false"] += count;
-  }
-  const total = groups.reduce((sum, group) => sum + group.count, 0);
-  return { total, by_status: byStatus, by_sync_state: bySyncState, by_spectral_norm: bySpectralNorm };
 }

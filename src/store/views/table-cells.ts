@@ -6,73 +6,66 @@ type Cell = TrialTable["columns"][number]["values"][number];
 
 /** A longer text ends with an ellipsis. */
 const MAX_CELL_CHARS = 200;
-/** So many cells a statement, that its answer stays a few megabytes. */
+/** Longer than any that is kept. */
+const WHOLE_CHARS = 1_000_000;
+/** So many cells a statement, that its answer stays a few megabytes, and so many columns: each binds its key. */
 const CELLS_AT_ONCE = 50_000;
+const COLUMNS_AT_ONCE = 90;
 
-type Table = "params" | "tags" | "last" | "min" | "max";
-
-const QUERIES: Record<Table, string> = {
-  params: query("params", "substr(x.value, 1, ?3)"),
-  tags: query("tags", "substr(x.value, 1, ?3)", "and x.removed_at is null"),
-  last: query("metric_summaries", "x.last", "and ?3"),
-  min: query("metric_summaries", "x.min", "and ?3"),
-  max: query("metric_summaries", "x.max", "and ?3"),
+/** What a trial `t` has for the key that is bound at a place; ?2 are the most characters of it. */
+const CELLS: Record<Exclude<KeyedKind, "best">, (key: string) => string> = {
+  params: cell("params", "substr(value, 1, ?2)"),
+  tags: cell("tags", "substr(value, 1, ?2)", "and removed_at is null"),
+  metrics: cell("metric_summaries", "last"),
+  min: cell("metric_summaries", "min"),
+  max: cell("metric_summaries", "max"),
 };
 
-/** Rows of (place of the trial, place of the key, value), for the ids in ?1 and the keys in ?2. */
-function query(table: string, value: string, more = ""): string {
-  return `select t.key as place, k.key as column, ${value} as value
-    from json_each(?1) t cross join json_each(?2) k
-    cross join ${table} x on x.stream_id = t.value and x.key = k.value ${more}`;
+function cell(table: string, value: string, more = "") {
+  return (key: string) =>
+    `(select ${value} from ${table} where stream_id = t.value and key = ${key} ${more})`;
+}
+
+/** Rows of the place of the trial among the ids in ?1, and its value in each of the columns. */
+function query(columns: readonly KeyedColumn[]): string {
+  const cells = columns.map(({ kind, key }, i) => CELLS[kind === "best" ? bestIs(key) : kind](`?${i + 3}`));
+  return `select ${["t.key", ...cells].join(", ")} from json_each(?1) t`;
 }
 
 /**
  * The values of some columns, each a list with a value for each trial.
  * @param ids of the trials' streams
+ * @param isWhole whether long texts are not cut
  */
 export async function cellsOf(
   db: D1Database,
   ids: readonly number[],
   columns: readonly KeyedColumn[],
+  isWhole = false,
 ): Promise<Cell[][]> {
   const cells = columns.map(() => ids.map((): Cell => null));
   if (ids.length === 0) return cells;
-  const helping = Math.max(1, Math.floor(CELLS_AT_ONCE / ids.length));
-  const places = Array.from(columns.entries());
-  for (const [table, some] of Map.groupBy(places, ([, column]) => tableOf(column)))
-    for (let at = 0; at < some.length; at += helping) {
-      const here = some.slice(at, at + helping);
-      const keys = here.map(([, { key }]) => key);
-      for (const { place, column, value } of await readCells(db, table, ids, keys)) {
-        const list = cells[here[column]?.[0] ?? -1];
-        if (list) list[place] = value;
-      }
-    }
+  const most = isWhole ? WHOLE_CHARS : MAX_CELL_CHARS;
+  const bound = JSON.stringify(ids);
+  const helping = Math.max(1, Math.min(COLUMNS_AT_ONCE, Math.floor(CELLS_AT_ONCE / ids.length)));
+  for (let at = 0; at < columns.length; at += helping) {
+    const some = columns.slice(at, at + helping);
+    const keys = some.map(({ key }) => key);
+    const rows = await db
+      .prepare(query(some))
+      .bind(bound, most + 1, ...keys)
+      .raw<[place: number, ...values: Cell[]]>();
+    for (const [place, ...values] of rows)
+      values.forEach((value, i) => {
+        const list = cells[at + i];
+        if (list) list[place] = shortened(value, most);
+      });
+  }
   return cells;
 }
 
-async function readCells(db: D1Database, table: Table, ids: readonly number[], keys: readonly string[]) {
-  const { results } = await db
-    .prepare(QUERIES[table])
-    .bind(JSON.stringify(ids), JSON.stringify(keys), MAX_CELL_CHARS + 1)
-    .all<{ place: number; column: number; value: Cell }>();
-  return results.map((row) => ({ ...row, value: shortened(row.value) }));
-}
-
-function shortened(value: Cell): Cell {
+function shortened(value: Cell, most: number): Cell {
   if (typeof value !== "string") return value;
-  const short = cut(value, MAX_CELL_CHARS);
+  const short = cut(value, most);
   return short.length === value.length ? value : `${short}…`;
-}
-
-const TABLES: Record<Exclude<KeyedKind, "best">, Table> = {
-  params: "params",
-  tags: "tags",
-  metrics: "last",
-  min: "min",
-  max: "max",
-};
-
-function tableOf({ kind, key }: KeyedColumn): Table {
-  return TABLES[kind === "best" ? bestIs(key) : kind];
 }

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { TrialColumns } from "../../answers/trial-table.ts";
-import { inScope, type Sample, type TableScope } from "./table-scope.ts";
+import { countIn, inScope, type Sample, type TableScope } from "./table-scope.ts";
 
 /** More than anybody looks through; those that most trials have come first. */
 const MAX_COLUMNS = 5_000;
@@ -13,7 +13,7 @@ export async function readColumns(db: D1Database, scope: TableScope | Sample): P
   const which = inScope(scope);
   const orm = drizzle(db);
   const [counted, rows] = await Promise.all([
-    orm.get<{ total: number }>(sql`select count(*) as total from trials t where ${which}`),
+    orm.get<{ total: number }>(sql`select ${countIn(scope)} as total`),
     orm.all<Row>(sql`
       select * from (
         select 'params' as kind, x.key as key, count(*) as trials, min(x.value) is max(x.value) as same

@@ -15,6 +15,14 @@ export function inScope(scope: TableScope | Sample): SQL {
   return sql`t.key in (select value from json_each(${JSON.stringify(scope.keys)}))`;
 }
 
+/** How many there are; of a whole model run they are counted already. */
+export function countIn(scope: TableScope | Sample): SQL {
+  if ("modelRunId" in scope && !("newest" in scope))
+    return sql`coalesce((select running + succeeded + failed + skipped + cancelled from trial_counts
+      where model_run_id = ${scope.modelRunId}), 0)`;
+  return sql`(select count(*) from trials t where ${inScope(scope)})`;
+}
+
 /** A fresh look at all of it once so often, whatever was missed. */
 const LONGEST_MS = 3_600_000;
 

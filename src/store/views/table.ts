@@ -25,6 +25,8 @@ export type TableQuery = {
   /** Null: the newest first. */
   sort: { column: Column; descending: boolean } | null;
   columns: readonly KeyedColumn[];
+  /** Whether long texts are not cut. */
+  whole?: boolean | undefined;
   limit: number;
 };
 
@@ -53,6 +55,7 @@ export async function readTable(db: D1Database, query: TableQuery): Promise<Tria
     db,
     shown.map(({ id }) => id),
     query.columns,
+    query.whole,
   );
   return {
     trials: fieldsOf(shown),
@@ -61,7 +64,12 @@ export async function readTable(db: D1Database, query: TableQuery): Promise<Tria
   };
 }
 
-async function findRows(db: D1Database, { scope, clauses, spectralNorm }: TableQuery): Promise<Row[]> {
+/** All that fit, of which the sorted ones are taken, or as many as are wanted and one more. */
+async function findRows(
+  db: D1Database,
+  { scope, clauses, spectralNorm, sort, limit }: TableQuery,
+): Promise<Row[]> {
+  const most = sort === null ? Math.min(limit, MAX_TABLE_TRIALS) : MAX_TABLE_TRIALS;
   const wanted = spectralNorm === undefined ? sql`true` : sql`t.spectral_norm = ${spectralNorm ? 1 : 0}`;
   return drizzle(db).all<Row>(sql`
     select t.id, t.key, t.model_run_id as modelRunId, t.trial_id as trialId, t.run_name as runName, t.status,
@@ -69,7 +77,7 @@ async function findRows(db: D1Database, { scope, clauses, spectralNorm }: TableQ
       t.ended_at as endedAt, t.duration_ms as durationMs, t.rank, s.mlflow_run_id as mlflowRunId
     from trials t join streams s on s.id = t.id
     where ${inScope(scope)} and ${wanted} and ${conditionOf(clauses, source)}
-    order by t.id desc limit ${MAX_TABLE_TRIALS + 1}`);
+    order by t.id desc limit ${most + 1}`);
 }
 
 /** As `syncState` of the listing, for the alias. */
