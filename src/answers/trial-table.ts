@@ -7,7 +7,7 @@ import { count, maybeNumber, maybeText, maybeTime } from "./parts.ts";
 const cell = z.union([z.string(), z.number(), z.null()]).meta({
   id: "Cell",
   description:
-    "A parameter's or tag's text, cut to 200 characters; a metric's value; null where there is none.",
+    "A parameter's or tag's text, cut to 200 characters unless it was asked for whole; a metric's value; null where there is none.",
 });
 
 const fields = z.object({

@@ -4,7 +4,8 @@ import type { Event } from "../lib/relay.ts";
 
 export const STUDY = "moons";
 export const HOSTILE = "<img src=x onerror=alert(1)>\u202e\"'=cmd|calc";
-const LONG_CHARS = 5_000;
+export const LONG_KEY = `key ${"k".repeat(200)}`;
+export const LONG_CHARS = 5_000;
 
 export function studyOf(modelRunId: string, trials: number): Event[] {
   const begun = Date.UTC(2026, 0, 1);
@@ -58,7 +59,6 @@ const trials = (i: number) => i + 2;
 
 /** Whatever a trainer may name, named as somebody would who means no good. */
 export function hostileTrial(model_run_id: string): Event[] {
-  const key = `key ${"k".repeat(200)}`;
   return [
     {
       event: "ml.trial.start",
@@ -66,7 +66,11 @@ export function hostileTrial(model_run_id: string): Event[] {
       trial_id: HOSTILE,
       run_name: HOSTILE,
       spectral_norm: true,
-      parameters: { [key]: "x".repeat(LONG_CHARS), markup: HOSTILE, formula: '=HYPERLINK("http://evil")' },
+      parameters: {
+        [LONG_KEY]: "x".repeat(LONG_CHARS),
+        markup: HOSTILE,
+        formula: '=HYPERLINK("http://evil")',
+      },
       metadata: {},
     },
     { event: "ml.run.metric", model_run_id, trial_id: HOSTILE, step: 1, metrics: { loss: "NaN" } },

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openLab, type SharedLab, UNANNOUNCED } from "../e2e/lab.ts";
 import { axe, browserForTests, type Tab } from "./browser.ts";
-import { HOSTILE, hostileTrial, STUDY, studyOf } from "./study.ts";
+import { HOSTILE, hostileTrial, LONG_CHARS, LONG_KEY, STUDY, studyOf } from "./study.ts";
 
 const TRIALS = 8;
 /** A busy machine takes its time. */
@@ -169,7 +169,7 @@ describe("names that mean no good", () => {
     await lab.relay.delivered("bad");
     const page = await signedIn(
       lab.relay,
-      "/model-runs/bad?columns=trial_id,run_name,params.markup,params.formula",
+      `/model-runs/bad?columns=trial_id,run_name,params.markup,params.formula,params.${encodeURIComponent(LONG_KEY)}`,
     );
     await grid(page).waitFor();
     await grid(page)
@@ -179,7 +179,9 @@ describe("names that mean no good", () => {
       page.waitForEvent("download"),
       page.getByRole("button", { name: "CSV" }).click(),
     ]);
-    expect(await readFile(await download.path(), "utf8")).toContain(`"'=HYPERLINK(""http://evil"")"`);
+    const csv = await readFile(await download.path(), "utf8");
+    expect(csv).toContain(`"'=HYPERLINK(""http://evil"")"`);
+    expect(csv).toContain("x".repeat(LONG_CHARS));
     expect(await page.locator("main img").count()).toBe(0);
     await axe(page);
     expect(page.troubles).toEqual([]);

@@ -93,6 +93,11 @@ describe("the table of trials", () => {
     expect(columns[1]?.values[2]).toBe(`${"n".repeat(200)}…`);
   });
 
+  it("gives a text whole where that is asked for", async () => {
+    const { columns } = await table({ trials: await idOf("b"), columns: "params.note", whole: "true" });
+    expect(columns[0]?.values).toEqual(["n".repeat(5_000)]);
+  });
+
   it.for([
     [{ sort: "params.lr" }, "cbad"],
     [{ sort: "-params.lr" }, "dabc"],
@@ -150,6 +155,8 @@ describe("what is refused", () => {
     [`trials=${Array.from({ length: 201 }, (_, i) => i)}`, 400, "at most 200"],
     ["trials=a,,b", 400, "public ids"],
     ["model_run_id=study&limit=5001", 400, "from 1 to 5000"],
+    ["model_run_id=study&columns=params.lr&whole=true", 400, "must come with trials"],
+    [`trials=a&columns=${Array.from({ length: 6 }, (_, i) => `params.p${i}`)}&whole=true`, 400, "at most 5"],
   ] as const)("%s is answered %i", async ([query, status, said]) => {
     const answer = await request(`/api/trial-table?${query}`);
     expect([answer.status, JSON.stringify(answer.body)]).toEqual([status, expect.stringContaining(said)]);
@@ -234,8 +241,9 @@ describe("with many trials that are over", () => {
   it.for([
     ["trial-table?model_run_id=large", 3, 4],
     ["trial-table?model_run_id=large&filter=metrics.loss+<+50&sort=-params.p1", 5, 5],
-    [`trial-table?model_run_id=large&columns=${thirty}`, 2 * 30 + 6, 6],
-    ["trial-columns?model_run_id=large", 2 * (COLUMNS + 6), 4],
+    ["trial-table?model_run_id=large&limit=1", 1, 4],
+    [`trial-table?model_run_id=large&columns=${thirty}`, 30 + 5, 6],
+    ["trial-columns?model_run_id=large", 2 * (COLUMNS + 4), 4],
   ] as const)(
     "%s reads at most %i rows a trial, in at most %i statements",
     async ([query, most, statements]) => {

@@ -15,6 +15,8 @@ import { METRIC, STUDY } from "../examples.ts";
 
 const MAX_KEYS = 200;
 const MAX_ASKED_COLUMNS = 30;
+/** A text may have some thousand characters. */
+export const MAX_WHOLE_COLUMNS = 5;
 const KEYED = KEYED_KINDS.map((kind) => `${kind}.<key>`).join(", ");
 const SORT_RULE = `must be one of ${TABLE_FIELDS.join(", ")}, ${KEYED}, with - before it for descending`;
 const COLUMNS_RULE = `must be at most ${MAX_ASKED_COLUMNS} of ${KEYED}, with commas between`;
@@ -81,6 +83,10 @@ export const trialTables = resource(
           columns,
           `With commas between, at most ${MAX_ASKED_COLUMNS}: \`params.<key>\`, \`tags.<key>\`, \`metrics.<key>\` (last value), \`min.<key>\`, \`max.<key>\`, or \`best.<key>\`: the least value of a metric whose name speaks of loss or error, else the greatest. A comma or backslash within a key has a backslash before it.`,
           `params.lr,metrics.${METRIC}`,
+        ),
+        whole: maybe(
+          yesOrNo,
+          `Whether texts are whole, not cut to 200 characters: of \`trials\` only, and in at most ${MAX_WHOLE_COLUMNS} columns.`,
         ),
         limit: wholeNumberOr(MAX_TABLE_TRIALS, 1, MAX_TABLE_TRIALS).meta({
           description: "The most trials.",

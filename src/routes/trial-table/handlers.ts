@@ -8,7 +8,7 @@ import type { AppEnv } from "../door/context.ts";
 import { found, refusal } from "../door/query.ts";
 import { readSearch } from "../mirror/search-query.ts";
 import { routes } from "../route.ts";
-import { trialTables } from "./contract.ts";
+import { MAX_WHOLE_COLUMNS, trialTables } from "./contract.ts";
 
 export const trialTableRoutes = routes(trialTables, {
   getTrialTable: async ({
@@ -19,8 +19,9 @@ export const trialTableRoutes = routes(trialTables, {
     const scope = scopeOf(model_run_id, trials);
     const clauses = readSearch(filter, undefined)?.clauses ?? [];
     await answerOnce(c, await versionOf(c, scope));
-    const { sort = null, columns = [], limit } = query;
-    return readTable(db, { scope, clauses, spectralNorm: spectral_norm, sort, columns, limit });
+    const { sort = null, columns = [], whole = false, limit } = query;
+    if (whole) refuseTooMuch(scope, columns.length);
+    return readTable(db, { scope, clauses, spectralNorm: spectral_norm, sort, columns, whole, limit });
   },
   getTrialColumns: async ({ c, relay, query: { model_run_id, trials } }) => {
     const scope = scopeOf(model_run_id, trials);
@@ -33,6 +34,14 @@ function scopeOf(modelRunId: string | undefined, keys: readonly string[] | undef
   if (modelRunId !== undefined && keys === undefined) return { modelRunId };
   if (keys !== undefined && modelRunId === undefined) return { keys };
   throw refusal([invalid(["model_run_id"], "must be given, or trials, and not both", modelRunId)]);
+}
+
+/** What is not cut may be long: little of it is given at once. */
+function refuseTooMuch(scope: TableScope, columns: number): void {
+  if ("keys" in scope && columns <= MAX_WHOLE_COLUMNS) return;
+  throw refusal([
+    invalid(["whole"], `must come with trials, and with at most ${MAX_WHOLE_COLUMNS} columns`, "true"),
+  ]);
 }
 
 /** Taken before the answer is read, so that what changes in between is asked for again. */

@@ -24,6 +24,21 @@ export function withColumns(data: TableData, { trials, columns }: TrialTable): T
   return { ...data, values: new Map([...data.values, ...aligned]) };
 }
 
+/** The data with the cells of another answer, which is of some of its trials and columns. */
+export function withCells(data: TableData, { trials, columns }: TrialTable): TableData {
+  const placeOf = new Map(data.trials.id.map((id, place) => [id, place]));
+  const values = new Map(data.values);
+  for (const { name, values: cells } of columns) {
+    const list = [...(values.get(name) ?? [])];
+    trials.id.forEach((id, i) => {
+      const place = placeOf.get(id);
+      if (place !== undefined) list[place] = cells[i] ?? null;
+    });
+    values.set(name, list);
+  }
+  return { ...data, values };
+}
+
 /** The cells of a column by its name; null where they were not read yet, or there is no such column. */
 export function cellsOf(data: TableData, name: string): readonly Cell[] | null {
   const column = columnOf(name);

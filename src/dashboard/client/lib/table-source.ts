@@ -1,15 +1,18 @@
 import type { TrialColumns, TrialTable } from "../../../answers/trial-table.ts";
 import { columnOf, joinList } from "../../../domain/table-columns.ts";
 import { type Live, PACE, watch } from "./live.ts";
-import { dataOf, type TableData, withColumns } from "./table-data.ts";
+import { dataOf, type TableData, withCells, withColumns } from "./table-data.ts";
 
 /** Where a table's data comes from: the API, asked again while the page is open. */
 
 /** The API takes so many columns at once. */
 const MAX_COLUMNS = 30;
+/** And whole texts of so many columns and trials. */
+const MAX_WHOLE_COLUMNS = 5;
+const MAX_WHOLE_TRIALS = 200;
 
 export type Query = {
-  /** Whose trials: `model_run_id` or `trials`. */
+  /** Whose trials, `model_run_id` or `trials`, and what goes with that. */
   scope: Readonly<Record<string, string>>;
   filter: string;
   spectral: boolean | null;
@@ -26,8 +29,12 @@ function addressOf({ scope, filter, spectral }: Query, columns: readonly string[
 /** The columns of the trainer's own among some, in helpings that the API takes. */
 export function helpingsOf(columns: readonly string[]): string[][] {
   const own = columns.filter((name) => (columnOf(name)?.kind ?? "field") !== "field");
-  return Array.from({ length: Math.ceil(own.length / MAX_COLUMNS) }, (_, i) =>
-    own.slice(i * MAX_COLUMNS, (i + 1) * MAX_COLUMNS),
+  return inHelpings(own, MAX_COLUMNS);
+}
+
+function inHelpings(list: readonly string[], size: number): string[][] {
+  return Array.from({ length: Math.ceil(list.length / size) }, (_, i) =>
+    list.slice(i * size, (i + 1) * size),
   );
 }
 
@@ -57,6 +64,24 @@ export async function readAll(query: Query, columns: readonly string[], known: R
   let data = known === null ? dataOf(answer.table) : withColumns(known.data, answer.table);
   for (const helping of others) data = withColumns(data, (await ask(addressOf(query, helping))).table);
   return { data, tag: known === null ? answer.tag : known.tag };
+}
+
+/** What the API has cut ends so, after 200 characters. */
+const CUT = /^.{200}…$/su;
+
+/** The data with whole texts in some columns, where they were cut. */
+export async function readWhole(data: TableData, columns: readonly string[]): Promise<TableData> {
+  const isCut = (name: string, place: number) => CUT.test(String(data.values.get(name)?.[place] ?? ""));
+  const long = columns.filter((name) => data.trials.id.some((_, place) => isCut(name, place)));
+  let whole = data;
+  for (const names of inHelpings(long, MAX_WHOLE_COLUMNS)) {
+    const ids = data.trials.id.filter((_, place) => names.some((name) => isCut(name, place)));
+    for (const trials of inHelpings(ids, MAX_WHOLE_TRIALS)) {
+      const query = { scope: { trials: joinList(trials), whole: "true" }, filter: "", spectral: null };
+      whole = withCells(whole, (await ask(addressOf(query, names))).table);
+    }
+  }
+  return whole;
 }
 
 /** Says when something of the table is not any more as it was read. */

@@ -1,11 +1,11 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "hono/jsx/dom";
 import type { TrialColumns } from "../../../answers/trial-table.ts";
-import { joinList } from "../../../domain/table-columns.ts";
+import { joinList, nameOf } from "../../../domain/table-columns.ts";
 import type { Place } from "../lib/grid-keys.ts";
 import { saveFile } from "../lib/save-file.ts";
 import { greatestFirst, shownColumns } from "../lib/shown-columns.ts";
 import { tableCsv } from "../lib/table-csv.ts";
-import { type Read, readAll, readKnownColumns, watchTable } from "../lib/table-source.ts";
+import { type Read, readAll, readKnownColumns, readWhole, watchTable } from "../lib/table-source.ts";
 import { moved, nextSort, readTableState, type TableState, writeTableState } from "../lib/table-state.ts";
 import { Grid } from "./grid.tsx";
 import { type TrialRow, trialTable } from "./model.ts";
@@ -19,6 +19,9 @@ export function TrialsApp({ modelRunId, first }: AppData) {
   const [state, setState] = useState<TableState>(() => readTableState(new URLSearchParams(location.search)));
   const [read, setRead] = useState<Read | null>(null);
   const [known, setKnown] = useState<TrialColumns | null>(null);
+  // All columns of all trials are much to read: only for who chooses among them.
+  const [areKnownWanted, setKnownWanted] = useState(false);
+  const wantKnown = useCallback(() => setKnownWanted(true), []);
   const [problem, setProblem] = useState<string | null>(null);
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const [expanded, setExpanded] = useState<Record<string, boolean>>({});
@@ -64,16 +67,25 @@ export function TrialsApp({ modelRunId, first }: AppData) {
     return watchTable({ scope, filter, spectral }, read, () => void latest.current(null)).stop;
   }, [filter, spectral, read?.tag]);
   useEffect(() => {
-    readKnownColumns(scope).then(setKnown, () => {});
-  }, []);
+    if (areKnownWanted || state.differs) readKnownColumns(scope).then(setKnown, () => {});
+  }, [areKnownWanted || state.differs]);
 
-  if (read === null) return <Waiting problem={problem} state={state} change={change} known={known} />;
+  if (read === null) return <Waiting problem={problem} state={state} change={change} groups={[]} />;
   const { data } = read;
   model.show(data, { ...state, columns, selected, expanded });
   const { table } = model;
   const chosen = data.trials.id.filter((id) => selected.has(id));
   const rows = table.getRowModel().rows;
 
+  const saveCsv = async () => {
+    const places = placesIn(table.getSortedRowModel().rows);
+    try {
+      const whole = await readWhole(data, columns);
+      saveFile(`${modelRunId}.csv`, tableCsv(whole, columns, places), "text/csv");
+    } catch (error) {
+      setProblem(error instanceof Error ? error.message : String(error));
+    }
+  };
   const order = (names: readonly string[]) => change({ columns: names });
   const actions = {
     sort: (name: string) => change({ sort: nextSort(state.sort, name, greatestFirst(name)) }),
@@ -92,21 +104,16 @@ export function TrialsApp({ modelRunId, first }: AppData) {
       <Toolbar
         state={state}
         change={change}
-        known={known}
+        groups={groupsOf(known, columns)}
+        onGroups={wantKnown}
         problem={problem}
         count={data.trials.id.length}
         more={data.more}
         chosen={chosen}
         modelRunId={modelRunId}
-        onCsv={() =>
-          saveFile(
-            `${modelRunId}.csv`,
-            tableCsv(data, columns, placesIn(table.getSortedRowModel().rows)),
-            "text/csv",
-          )
-        }
+        onCsv={() => void saveCsv()}
       />
-      <Picker state={state} change={change} known={known} columns={columns} />
+      <Picker state={state} change={change} known={known} columns={columns} onOpen={wantKnown} />
       {rows.length === 0 ? (
         <p class="hint">No trial fits.</p>
       ) : (
@@ -124,6 +131,12 @@ export function TrialsApp({ modelRunId, first }: AppData) {
   );
 }
 
+/** What trials may be grouped by: what is shown, until all is known. */
+function groupsOf(known: TrialColumns | null, shown: readonly string[]): string[] {
+  const all = known?.columns.map(nameOf) ?? shown;
+  return all.filter((name) => name.startsWith("params.") || name.startsWith("tags."));
+}
+
 /** The places of all trials in their order, those in groups too. */
 function placesIn(rows: readonly TrialRow[]): number[] {
   return rows.flatMap((row) => (row.getIsGrouped() ? placesIn(row.subRows) : [row.original.place]));
@@ -133,13 +146,22 @@ type WaitingProps = {
   problem: string | null;
   state: TableState;
   change: (changes: Partial<TableState>) => void;
-  known: TrialColumns | null;
+  groups: readonly string[];
 };
 
 /** Before the first answer. */
 function Waiting({ problem, ...rest }: WaitingProps) {
   if (problem === null) return <p class="hint">Reading the trials…</p>;
   return (
-    <Toolbar {...rest} problem={problem} count={0} more={false} chosen={[]} modelRunId="" onCsv={() => {}} />
+    <Toolbar
+      {...rest}
+      problem={problem}
+      onGroups={() => {}}
+      count={0}
+      more={false}
+      chosen={[]}
+      modelRunId=""
+      onCsv={() => {}}
+    />
   );
 }

@@ -13,10 +13,11 @@ type Props = {
   known: TrialColumns | null;
   /** Those that are shown now. */
   columns: readonly string[];
+  onOpen: () => void;
 };
 
 /** Which columns are shown, in which order, and which of them stay. */
-export function Picker({ state, change, known, columns }: Props) {
+export function Picker({ state, change, known, columns, onOpen }: Props) {
   const [search, setSearch] = useState("");
   const all = [...TABLE_FIELDS, ...allColumns(known?.columns ?? [])];
   const word = search.trim().toLowerCase();
@@ -25,9 +26,9 @@ export function Picker({ state, change, known, columns }: Props) {
   const shown = columns.filter((name) => name.toLowerCase().includes(word));
   const set = (names: readonly string[]) => change({ columns: names });
   return (
-    <details class="picker">
+    <details class="picker" onToggle={onOpen}>
       <summary>
-        Columns <small>{`${columns.length} of ${all.length}`}</small>
+        Columns <small>{known === null ? columns.length : `${columns.length} of ${all.length}`}</small>
       </summary>
       <div class="picker-head">
         <input

@@ -1,6 +1,5 @@
 import { useState } from "hono/jsx/dom";
-import type { TrialColumns } from "../../../answers/trial-table.ts";
-import { joinList, nameOf } from "../../../domain/table-columns.ts";
+import { joinList } from "../../../domain/table-columns.ts";
 import type { TableState } from "../lib/table-state.ts";
 
 /** So many trials fit into one comparison, and into its address. */
@@ -11,7 +10,10 @@ const MAX_GROUPS = 300;
 type Props = {
   state: TableState;
   change: (changes: Partial<TableState>) => void;
-  known: TrialColumns | null;
+  /** Names of the columns by which trials may be grouped. */
+  groups: readonly string[];
+  /** Said when somebody looks at these. */
+  onGroups: () => void;
   /** Why the filter was refused. */
   problem: string | null;
   count: number;
@@ -23,10 +25,9 @@ type Props = {
 };
 
 /** What narrows, groups and takes away what the grid shows. */
-export function Toolbar({ state, change, known, problem, count, more, chosen, modelRunId, onCsv }: Props) {
+export function Toolbar(props: Props) {
+  const { state, change, groups, onGroups, problem, count, more, chosen, modelRunId, onCsv } = props;
   const [text, setText] = useState(state.filter);
-  const groups =
-    known?.columns.filter(({ kind, trials }) => kind !== "metrics" && trials > 0).slice(0, MAX_GROUPS) ?? [];
   return (
     <div class="toolbar">
       <form
@@ -68,12 +69,14 @@ export function Toolbar({ state, change, known, problem, count, more, chosen, mo
       </select>
       <select
         aria-label="Group by"
+        onFocus={onGroups}
+        onPointerEnter={onGroups}
         onInput={(event: InputEvent) => {
           if (event.target instanceof HTMLSelectElement) change({ group: event.target.value || null });
         }}
       >
         <option value="">No groups</option>
-        {[...FIELDS, ...groups.map(nameOf)].map((name) => (
+        {[...FIELDS, ...groups.slice(0, MAX_GROUPS)].map((name) => (
           <option key={name} value={name} selected={state.group === name}>
             {`By ${name.slice(0, 80)}`}
           </option>
