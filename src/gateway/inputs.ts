@@ -37,5 +37,7 @@ async function linkOf(deps: Deps, input: DatasetInput | ModelInput): Promise<Kep
 
 async function bodyOf(input: DatasetInput | ModelInput) {
   const body = JSON.stringify(input);
-  return { digest: await digest(body), body };
+  // As in MLflow the first use of a dataset stands, so the tags of it are no part of what it is.
+  const identity = "dataset" in input ? JSON.stringify([input.dataset.name, input.dataset.digest]) : body;
+  return { digest: await digest(identity), body };
 }

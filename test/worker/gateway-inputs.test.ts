@@ -12,6 +12,14 @@ it("datasets that a run was given are shown, each once", async () => {
   expect((await runOf(run_id)).inputs).toEqual({ dataset_inputs: [{ tags, dataset }, other] });
 });
 
+it("a dataset that is given again for another use stands as it was given first", async () => {
+  const run_id = await newRun();
+  const given = (value: string) => ({ tags: [{ key: "mlflow.data.context", value }], dataset });
+  for (const datasets of [[given("train"), given("eval")], [given("test")], [{ dataset }]])
+    expect((await call("runs/log-inputs", { run_id, datasets })).body).toEqual({});
+  expect((await runOf(run_id)).inputs).toEqual({ dataset_inputs: [given("train")] });
+});
+
 it.each([
   ["a dataset without a name", [{ dataset: { ...dataset, name: "" } }], "INVALID_PARAMETER_VALUE"],
   [

@@ -173,6 +173,23 @@ describe("a search of runs", () => {
     expect(body.runs).toHaveLength(1);
   });
 
+  it("by datasets finds what was given them a moment ago", async () => {
+    const run_id = await newRun({ experiment_id: "0", run_name: "q" });
+    const of = (name: string, digest: string, context: string) => ({
+      tags: [{ key: "mlflow.data.context", value: context }],
+      dataset: { name, digest, source_type: "code", source: "{}" },
+    });
+    const datasets = [of("iris", "5f", "train"), of("moons", "77", "eval")];
+    await call("runs/log-inputs", { run_id, datasets });
+    const by = async (filter: string) => (await search("0", { filter })).names;
+    expect(await by("dataset.name = 'iris'")).toBe("q");
+    expect(await by("datasets.digest IN ('5f', '6a') AND dataset.name LIKE 'm%'")).toBe("q");
+    expect(await by("dataset.context = 'eval'")).toBe("q");
+    expect(await by("dataset.name != 'iris'")).toBe("q");
+    expect(await by("dataset.context = 'test'")).toBe("");
+    expect(await by(Array(30).fill("dataset.name = 'iris'").join(" AND "))).toBe("q");
+  });
+
   it.for([
     ["metrics.loss < 1", "", "ac"],
     ["metrics.loss != 0.5", "", "cb"],

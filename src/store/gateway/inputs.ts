@@ -1,7 +1,8 @@
+import { type SQL, sql } from "drizzle-orm";
 import { heldBy } from "../sql.ts";
 import type { Lease } from "../stream/leases.ts";
 
-/** A dataset of a run: the digest of its JSON, and the JSON. */
+/** A dataset of a run: the digest of what it is known by, and its JSON with that of its use. */
 export type KeptInput = { digest: string; body: string };
 
 /** SQL: keeps datasets of a stream with an event of it, if that was kept. `?1` is rows of digest and body. */
@@ -16,6 +17,15 @@ export async function readInputs(db: D1Database, streamId: number): Promise<stri
   const query = "select body from gateway_inputs where stream_id = ?1 order by rowid";
   const { results } = await db.prepare(query).bind(streamId).all<{ body: string }>();
   return results.map(({ body }) => body);
+}
+
+/** The name, digest or context of each data set that a stream was given, in a column `value`. */
+export function saidDatasets(streamId: SQL, field: string): SQL {
+  const value =
+    field === "context"
+      ? "(select t.value ->> 'value' from json_each(i.body, '$.tags') t where t.value ->> 'key' = 'mlflow.data.context')"
+      : `i.body ->> '$.dataset.${field}'`;
+  return sql`select ${sql.raw(value)} as value from gateway_inputs i where i.stream_id = ${streamId}`;
 }
 
 /** The next of them that MLflow has not heard of; null when it has them all. */

@@ -1,7 +1,8 @@
 import { type SQL, sql } from "drizzle-orm";
 import { MODEL_RUN_TAG, PARENT_TAG, RUN_NAME_TAG, TRIAL_TAG } from "../../mlflow/tags.ts";
 import { type Keyed, numberOf, type Source } from "../../search/source.ts";
-import { pulledDataset, pulledPoint, pulledText } from "../mirror/pulled-value.ts";
+import { pulledDatasets, pulledPoint, pulledText } from "../mirror/pulled-value.ts";
+import { saidDatasets } from "./inputs.ts";
 import { FIRST_ID } from "./search-scope.ts";
 
 /** Where a search finds what it compares and sorts by, in a row `r`. */
@@ -14,7 +15,10 @@ export const rowSource: Source = {
   ),
   keyed: (kind, key) => sql`(select ${OF[kind](key)} from (select ${key} as k))`,
   metric: (key, ifNaN) => sql`(select ${latest(key, ifNaN)} from (select ${key} as k))`,
-  dataset: (field, test) => pulled(pulledDataset(DATA, field, test)),
+  dataset: (field, test) => sql`exists (select 1 from (
+    ${saidDatasets(sql`r.stream_id`, field)}
+    union all ${pulledDatasets(sql`(select m.data from mlflow_runs m where m.rowid = ${PULLED_ROW})`, field)})
+    where ${test(sql`value`)})`,
 };
 
 /** Of the key `k`: what the run's stream says of it, and what was pulled. */

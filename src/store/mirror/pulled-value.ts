@@ -26,9 +26,9 @@ function isPlain(key: string): boolean {
   return !/["\\]/.test(key);
 }
 
-/** Whether a data set that was pulled has a name, digest or context that passes a test. */
-export function pulledDataset(data: SQL, field: string, test: (value: SQL) => SQL): SQL {
+/** The name, digest or context of each data set that was pulled, in a column `value`. */
+export function pulledDatasets(data: SQL, field: string): SQL {
   const value =
     field === "context" ? `input.value ->> '$.tags."mlflow.data.context"'` : `input.value ->> '${field}'`;
-  return sql`exists (select 1 from json_each(${data}, '$.inputs') input where ${test(sql.raw(value))})`;
+  return sql`select ${sql.raw(value)} as value from json_each(${data}, '$.inputs') input`;
 }

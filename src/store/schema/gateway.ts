@@ -80,7 +80,7 @@ export const gatewayInputs = sqliteTable(
   "gateway_inputs",
   {
     streamId: integer("stream_id").notNull(),
-    /** Of the body. */
+    /** Of the dataset's name and digest, by which MLflow knows it. */
     digest: text().notNull(),
     /** JSON of the dataset and its tags, as MLflow's clients say and read it. */
     body: text().notNull(),

@@ -1,6 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import { type Keyed, numberOf, type Source } from "../../search/source.ts";
-import { pulledDataset, pulledPoint, pulledText } from "../mirror/pulled-value.ts";
+import { saidDatasets } from "../gateway/inputs.ts";
+import { pulledDatasets, pulledPoint, pulledText } from "../mirror/pulled-value.ts";
 import { mlflowRuns } from "../schema/index.ts";
 
 /** Where the trials and model runs have each of their own. */
@@ -32,5 +33,7 @@ export const mirroredRuns: Source = {
     const pulled = numberOf(pulledPoint(DATA, key, "value"), ifNaN);
     return sql`(select iif(${DATA} is null, (${own}), ${pulled}) from (select ${key} as k))`;
   },
-  dataset: (field, test) => pulledDataset(DATA, field, test),
+  dataset: (field, test) => sql`exists (select 1 from (
+    ${saidDatasets(sql`iif(${DATA} is null, ${mlflowRuns.streamId}, null)`, field)} union all ${pulledDatasets(DATA, field)})
+    where ${test(sql`value`)})`,
 };

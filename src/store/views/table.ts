@@ -10,6 +10,7 @@ import type { SyncState } from "../../domain/words.ts";
 import { conditionOf } from "../../search/conditions.ts";
 import type { Clause } from "../../search/filter.ts";
 import { numberOf, type Source } from "../../search/source.ts";
+import { saidDatasets } from "../gateway/inputs.ts";
 import { iso } from "../listing/common.ts";
 import { cellsOf } from "./table-cells.ts";
 import { inScope, type TableScope } from "./table-scope.ts";
@@ -108,7 +109,8 @@ const source: Source = {
       : sql`(select value from tags where stream_id = t.id and key = ${key} and removed_at is null)`,
   metric: (key, ifNaN) =>
     sql`(select ${numberOf(sql`last`, ifNaN)} from metric_summaries where stream_id = t.id and key = ${key})`,
-  dataset: () => sql`false`,
+  dataset: (field, test) =>
+    sql`exists (select 1 from (${saidDatasets(sql`t.id`, field)}) where ${test(sql`value`)})`,
 };
 
 async function sorted(db: D1Database, rows: readonly Row[], sort: TableQuery["sort"]): Promise<Row[]> {
