@@ -9,7 +9,8 @@ import { firstIdOf, runById } from "../store/gateway/runs.ts";
 import type { RunShown } from "./answers/run.ts";
 import { lookUpRun } from "./lookup.ts";
 import { noSuchRun, notKnownNow } from "./run-for-write.ts";
-import { showRun } from "./shown-run.ts";
+import { givenAndMade, showRun } from "./shown-run.ts";
+import { theirInputs } from "./their-inputs.ts";
 
 /**
  * A run by the relay's id or MLflow's, with everything that was said of it a moment ago. One that only MLflow writes to is
@@ -37,7 +38,9 @@ export async function touch(deps: Deps, streamId: number): Promise<void> {
 }
 
 /** A run as MLflow has it, under the ids that were given first. */
-async function shown({ db }: Deps, { info, data }: Run): Promise<RunShown> {
+async function shown(deps: Deps, { info, data, ...more }: Run): Promise<RunShown> {
+  const { db } = deps;
+  const { datasets, links } = await theirInputs(deps, more);
   const experimentId = (await experimentById(db, info.experimentId))?.id ?? info.experimentId;
   const tags = await Promise.all(
     data.tags.map(async ({ key, value }) => ({
@@ -58,5 +61,6 @@ async function shown({ db }: Deps, { info, data }: Run): Promise<RunShown> {
     params: data.params,
     tags,
     metrics: data.metrics.map((metric) => ({ ...metric, step: Number(metric.step) })),
+    ...givenAndMade(datasets, links),
   };
 }

@@ -1,5 +1,4 @@
 import type { Deps } from "../relay/deps.ts";
-import { digest } from "../relay/intake/identify.ts";
 import type { KeptLink } from "../store/gateway/model-links.ts";
 import { gatewayEvent } from "./event.ts";
 import { keepOrRefuse } from "./keep.ts";
@@ -7,13 +6,16 @@ import { ownModel } from "./models.ts";
 import { Refusal } from "./refusal.ts";
 import type { DatasetInput, ModelInput } from "./requests/inputs.ts";
 import { toRun } from "./run-for-write.ts";
+import { saidInput } from "./said-input.ts";
 
 /** Keeps the datasets and models that a run was given, each once. */
 export async function logInputs(
   deps: Deps,
   { runId, inputs }: { runId: string; inputs: readonly (DatasetInput | ModelInput)[] },
 ): Promise<void> {
-  const said = await Promise.all(inputs.map(async (input) => (await linkOf(deps, input)) ?? bodyOf(input)));
+  const said = await Promise.all(
+    inputs.map(async (input) => (await linkOf(deps, input)) ?? saidInput(input, false)),
+  );
   await toRun(deps, runId, async (run) => {
     const event = gatewayEvent(deps, run, "mlflow.run.inputs", null);
     await keepOrRefuse(deps, [event], {
@@ -33,11 +35,4 @@ async function linkOf(deps: Deps, input: DatasetInput | ModelInput): Promise<Kep
     if (error instanceof Refusal) return null;
     throw error;
   }
-}
-
-async function bodyOf(input: DatasetInput | ModelInput) {
-  const body = JSON.stringify(input);
-  // As in MLflow the first use of a dataset stands, so the tags of it are no part of what it is.
-  const identity = "dataset" in input ? JSON.stringify([input.dataset.name, input.dataset.digest]) : body;
-  return { digest: await digest(identity), body };
 }

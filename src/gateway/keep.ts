@@ -5,7 +5,7 @@ import { errorText } from "../log.ts";
 import type { Deps } from "../relay/deps.ts";
 import { isFull, noteSize } from "../relay/intake/ingest.ts";
 import { sendModel, sendPokes } from "../relay/messages.ts";
-import type { KeptInput } from "../store/gateway/inputs.ts";
+import type { SaidInput } from "../store/gateway/inputs.ts";
 import { keep, type NewRun, whyNotKept } from "../store/gateway/keep.ts";
 import { modelsOf, type OfModels } from "../store/gateway/model-links.ts";
 import { permanentRefusal } from "../store/journal/refusal.ts";
@@ -26,7 +26,7 @@ export type How = {
   /** What the run's lifecycle is by this. */
   lifecycle?: LifecycleStage;
   /** Datasets that the run was given. */
-  inputs?: readonly KeptInput[];
+  inputs?: readonly SaidInput[];
   /** Logged models that it was given or made, and points that are theirs as well. */
   models?: OfModels;
   /** What to say of a run that could not be made. */

@@ -8,11 +8,13 @@ import type { NewRun } from "../store/gateway/keep.ts";
 import { type KnownRun, runById } from "../store/gateway/runs.ts";
 import { gatewayEvent, type Owner } from "./event.ts";
 import { experimentByNameOrMade, ownExperiment } from "./experiments.ts";
-import { keepOrRefuse, unavailable } from "./keep.ts";
+import { type How, keepOrRefuse, unavailable } from "./keep.ts";
 import { lookUpRun } from "./lookup.ts";
 import { inPieces } from "./pieces.ts";
 import { Refusal } from "./refusal.ts";
+import { saidInput } from "./said-input.ts";
 import { showRun } from "./shown-run.ts";
+import { theirInputs } from "./their-inputs.ts";
 
 /**
  * The run of this id, the relay's or MLflow's, ready to be written to. A trial of the event API, and a run that MLflow had
@@ -87,11 +89,12 @@ async function takeUp(deps: Deps, run: KnownRun): Promise<KnownRun> {
 }
 
 /** A run that MLflow had first: its id stays, and what it has is what both sides agree on. */
-async function adopt(deps: Deps, { info, data }: Run): Promise<KnownRun> {
+async function adopt(deps: Deps, { info, data, ...more }: Run): Promise<KnownRun> {
   const experiment = await ownExperiment(deps, info.experimentId);
   const ends = TRIAL_STATUS[info.status];
   const tags = toRecord(data.tags);
   const params = toRecord(data.params);
+  const { datasets, links } = await theirInputs(deps, more);
   const [first, ...others] = inPieces([
     ...data.tags.map(({ key, value }) => ({ tags: { [key]: value } })),
     ...data.params.map(({ key, value }) => ({ params: { [key]: value } })),
@@ -115,12 +118,16 @@ async function adopt(deps: Deps, { info, data }: Run): Promise<KnownRun> {
     ...first,
   };
   const owner = { key: info.runId, kind: "trial" as const, modelRunId: null, trialId: info.runId };
-  await take(deps, owner, [facts, ...others], {
+  const run = {
     runId: info.runId,
     experimentId: experiment.id,
     artifactUri: info.artifactUri ?? `${experiment.artifactLocation}/${info.runId}/artifacts`,
     lifecycle: info.lifecycleStage,
     taken: { tags, params },
+  };
+  await take(deps, owner, [facts, ...others], run, {
+    inputs: await Promise.all(datasets.map((dataset) => saidInput(dataset, true))),
+    models: { links: links.map((link) => ({ ...link, isTheirs: true })), points: [] },
   });
   return again(deps, info.runId);
 }
@@ -131,6 +138,7 @@ async function take(
   owner: Owner,
   [facts, ...others]: readonly [Facts, ...Facts[]],
   run: Omit<NewRun, "createdAt" | "createHash" | "touchedAt">,
+  has: Pick<How, "inputs" | "models"> = {},
 ): Promise<void> {
   const event = (said: Facts, id: string) => ({
     ...gatewayEvent(deps, owner, "mlflow.run.adopt", said),
@@ -144,6 +152,7 @@ async function take(
     create: { ...run, createdAt: now, createHash: null, touchedAt: now },
     // What is taken over is there already: nothing forbids it.
     lifecycle: run.lifecycle,
+    ...has,
   });
 }
 

@@ -8,7 +8,7 @@ import { MODEL_RUN_TAG, PARENT_TAG, RUN_NAME_TAG, TRIAL_TAG } from "../mlflow/ta
 import type { Deps } from "../relay/deps.ts";
 import { ownLocation } from "../store/gateway/experiments.ts";
 import { readInputs } from "../store/gateway/inputs.ts";
-import { linksOf } from "../store/gateway/model-links.ts";
+import { type KeptLink, linksOf } from "../store/gateway/model-links.ts";
 import { firstIdOf, type KnownRun, pulledOf } from "../store/gateway/runs.ts";
 import { pulledMetrics } from "../store/mirror/mirrored.ts";
 import { readState } from "../store/views/state.ts";
@@ -53,11 +53,21 @@ export async function showRun(deps: Pick<Deps, "db">, run: KnownRun): Promise<Ru
     params: [...state.params].map(([key, { value }]) => ({ key, value })),
     tags: [...tags].map(([key, value]) => ({ key, value })),
     metrics: [...latest.values()],
+    ...givenAndMade(
+      inputs.map((body) => input.parse(JSON.parse(body))),
+      models,
+    ),
+  };
+}
+
+/** A run's datasets, and the models that it was given and made. */
+export function givenAndMade(datasets: readonly object[], links: readonly KeptLink[]) {
+  return {
     inputs: [
-      ...inputs.map((body) => input.parse(JSON.parse(body))),
-      ...models.flatMap(({ kind, modelId }) => (kind === "input" ? { model_id: modelId } : [])),
+      ...datasets,
+      ...links.flatMap(({ kind, modelId }) => (kind === "input" ? { model_id: modelId } : [])),
     ],
-    outputs: models.flatMap(({ kind, modelId, step }) => (kind === "output" ? { modelId, step } : [])),
+    outputs: links.flatMap(({ kind, modelId, step }) => (kind === "output" ? { modelId, step } : [])),
   };
 }
 

@@ -1,61 +1,10 @@
 import * as z from "zod";
-import { LIFECYCLE_STAGES, MODEL_STATUSES, RUN_STATUSES } from "../domain/words.ts";
-import type {
-  Artifact,
-  Dataset,
-  Experiment,
-  LoggedModel,
-  Metric,
-  Page,
-  Run,
-  RunInfo,
-  ShownModel,
-} from "./types.ts";
+import { LIFECYCLE_STAGES, MODEL_STATUSES } from "../domain/words.ts";
+import { double, int64, listOf, metric, optionalText, optionalTime, pair, time } from "./fields.ts";
+import { runInfoRecord, runRecord } from "./run-record.ts";
+import type { Artifact, Experiment, LoggedModel, Metric, Page, Run, ShownModel } from "./types.ts";
 
 /** MLflow's answers -> our records. Unknown fields are ignored, and lists that are empty may be absent. */
-
-const int64 = z.union([
-  z.number().int(),
-  z.bigint(),
-  z
-    .string()
-    .regex(/^-?\d+$/)
-    .transform(BigInt),
-]);
-
-/** int64 as a number where that is exact, as a bigint elsewhere. */
-const step = int64.transform((n) => {
-  const number = Number(n);
-  return Number.isSafeInteger(number) ? number : BigInt(n);
-});
-
-/** ms since 1970: safe integers in any sensible clock. */
-const time = int64.transform(Number);
-const optionalTime = time.nullish().transform((t) => t ?? null);
-const optionalText = z
-  .string()
-  .nullish()
-  .transform((t) => t ?? null);
-
-/** SQL stores answer whole doubles as `1.0`; others may write a large one as an integer, hence the bigint. */
-const double = z.union([
-  z.number(),
-  z.bigint().transform(Number),
-  z.enum(["NaN", "Infinity", "-Infinity"]).transform(Number),
-]);
-
-function listOf<T extends z.ZodType>(item: T) {
-  return z
-    .array(item)
-    .nullish()
-    .transform((list) => list ?? []);
-}
-
-const pair = z.object({ key: z.string(), value: z.string().default("") });
-
-const metric = z
-  .object({ key: z.string(), value: double, timestamp: time, step: step.default(0) })
-  .transform(({ key, value, timestamp, step }): Metric => ({ key, value, timestamp, step }));
 
 const experimentRecord = z
   .object({
@@ -76,69 +25,6 @@ const experimentRecord = z
       creationTime: e.creation_time,
       lastUpdateTime: e.last_update_time,
       tags: e.tags,
-    }),
-  );
-
-const runInfoRecord = z
-  .object({
-    run_id: z.string(),
-    run_name: optionalText,
-    experiment_id: z.string(),
-    user_id: optionalText,
-    status: z.enum(RUN_STATUSES),
-    start_time: optionalTime,
-    end_time: optionalTime,
-    artifact_uri: optionalText,
-    lifecycle_stage: z.enum(LIFECYCLE_STAGES),
-  })
-  .transform(
-    (r): RunInfo => ({
-      runId: r.run_id,
-      runName: r.run_name,
-      experimentId: r.experiment_id,
-      userId: r.user_id,
-      status: r.status,
-      startTime: r.start_time,
-      endTime: r.end_time || null, // SQL stores answer 0 for "none"
-      artifactUri: r.artifact_uri,
-      lifecycleStage: r.lifecycle_stage,
-    }),
-  );
-
-const runData = z.object({ metrics: listOf(metric), params: listOf(pair), tags: listOf(pair) });
-const NO_DATA = { metrics: [], params: [], tags: [] };
-
-const datasetInput = z
-  .object({
-    tags: listOf(pair),
-    dataset: z.object({
-      name: z.string(),
-      digest: z.string(),
-      source_type: z.string().default(""),
-      source: z.string().default(""),
-    }),
-  })
-  .transform(
-    ({ tags, dataset: { name, digest, source_type, source } }): Dataset => ({
-      name,
-      digest,
-      sourceType: source_type,
-      source,
-      tags,
-    }),
-  );
-
-const runRecord = z
-  .object({
-    info: runInfoRecord,
-    data: runData.optional(),
-    inputs: z.object({ dataset_inputs: listOf(datasetInput) }).optional(),
-  })
-  .transform(
-    ({ info, data, inputs }): Run => ({
-      info,
-      data: data ?? NO_DATA,
-      inputs: { datasets: inputs?.dataset_inputs ?? [] },
     }),
   );
 

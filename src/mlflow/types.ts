@@ -39,14 +39,24 @@ export type RunInfo = {
   lifecycleStage: LifecycleStage;
 };
 
-/** A data set that a run was given, without its schema and profile; the tags are of its use in this run. */
-export type Dataset = { name: string; digest: string; sourceType: string; source: string; tags: Tag[] };
+/** A data set that a run was given; the tags are of its use in this run. */
+export type Dataset = {
+  name: string;
+  digest: string;
+  sourceType: string;
+  source: string;
+  schema: string | null;
+  profile: string | null;
+  tags: Tag[];
+};
 
 /** `data.metrics` holds the latest point of each key: the greatest by (step, timestamp, value). */
 export type Run = {
   info: RunInfo;
   data: { metrics: Metric[]; params: Param[]; tags: Tag[] };
-  inputs: { datasets: Dataset[] };
+  inputs: { datasets: Dataset[]; modelIds: string[] };
+  /** The models that it made. */
+  outputs: { modelId: string; step: number }[];
 };
 
 /** A model that was logged to an experiment; times in ms since 1970. Its metrics are left out. */

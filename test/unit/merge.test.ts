@@ -119,7 +119,8 @@ class World {
     const run: Run = {
       info: { ...none, ...info, lifecycleStage: "active" },
       data: { metrics: [], params: pairs(this.params), tags: pairs(this.run.tags) },
-      inputs: { datasets: [] },
+      inputs: { datasets: [], modelIds: [] },
+      outputs: [],
     };
     return sidesOf(
       {

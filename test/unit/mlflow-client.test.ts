@@ -117,7 +117,8 @@ describe("answers", () => {
           lifecycleStage: "active",
         },
         data: { metrics: [], params: [], tags: [] },
-        inputs: { datasets: [] },
+        inputs: { datasets: [], modelIds: [] },
+        outputs: [],
       },
     });
     expect(await client.searchRuns({ experimentIds: ["7"], maxResults: 1 })).toEqual({

@@ -50,6 +50,8 @@ class FakeRun {
   readonly tags: Map<string, string>;
   readonly params = new Map<string, string>();
   readonly metrics: z.output<typeof point>[] = [];
+  /** What it was given and made. */
+  given: { inputs?: object; outputs?: object } = {};
 
   constructor({ experiment_id, run_name = "", start_time = 0, tags }: Asked) {
     this.experimentId = experiment_id;
@@ -71,6 +73,7 @@ class FakeRun {
         lifecycle_stage: this.lifecycle,
       },
       data: { metrics: this.metrics, params: pairs(this.params), tags: pairs(this.tags) },
+      ...this.given,
     };
   }
 }

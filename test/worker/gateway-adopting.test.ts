@@ -1,10 +1,12 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, expect, test } from "vitest";
+import { runAnswer } from "../../src/gateway/answers/run.ts";
+import { getRun } from "../../src/gateway/get-run.ts";
 import { logParameter, setTag } from "../../src/gateway/log.ts";
 import { setRunLifecycle } from "../../src/gateway/runs.ts";
 import type { Deps } from "../../src/relay/deps.ts";
 import { idOf, post } from "./api.ts";
-import { dataOf, runOf } from "./gateway-api.ts";
+import { call, dataOf, runOf } from "./gateway-api.ts";
 import { emptied, gatewayWorld } from "./gateway-world.ts";
 import { mortal } from "./mortal.ts";
 import { trialComplete, trialStart } from "./payloads.ts";
@@ -57,6 +59,31 @@ test("one that holds more than an event can is taken up whole", async () => {
   const params = await dataOf(runId, "params");
   expect(Object.keys(params)).toHaveLength(151);
   await expect(logParameter(w.deps, { runId, key: "p149", value: "other" })).rejects.toThrow("p149");
+});
+
+test("what it was given and made is shown before it is taken up, and stays", async () => {
+  const w = gatewayWorld();
+  const runId = await runInMlflow(w);
+  const dataset = {
+    name: "iris",
+    digest: "5f",
+    source_type: "code",
+    source: "{}",
+    schema: "{}",
+    profile: "{}",
+  };
+  const use = (value: string) => ({ tags: [{ key: "mlflow.data.context", value }], dataset });
+  const given = {
+    inputs: { dataset_inputs: [use("train")], model_inputs: [{ model_id: "m-1" }] },
+    outputs: { model_outputs: [{ model_id: "m-2", step: 3 }] },
+  };
+  const run = w.mlflow.runs.get(runId);
+  if (run) run.given = given;
+  expect(runAnswer(await getRun(w.deps, runId)).run).toMatchObject(given);
+  await setTag(w.deps, { runId, key: "b", value: "2" });
+  expect(await runOf(runId)).toMatchObject(given);
+  await call("runs/log-inputs", { run_id: runId, datasets: [use("test")] });
+  expect(await runOf(runId)).toMatchObject(given);
 });
 
 test("a trial ends as its trainer says, at whichever round trip of being taken up that comes", async () => {

@@ -91,7 +91,8 @@ function mlflowRun(
         timestamp: 1,
       })),
     },
-    inputs: { datasets: [] },
+    inputs: { datasets: [], modelIds: [] },
+    outputs: [],
   };
 }
 

@@ -25,7 +25,8 @@ function run(
       ...more.info,
     },
     data: { metrics: [], params: [], tags: [], ...more.data },
-    inputs: more.inputs ?? { datasets: [] },
+    inputs: more.inputs ?? { datasets: [], modelIds: [] },
+    outputs: [],
   };
 }
 
@@ -49,9 +50,12 @@ const rich = () =>
           digest: "d1",
           sourceType: "local",
           source: "/m",
+          schema: null,
+          profile: null,
           tags: [{ key: "use", value: "train" }],
         },
       ],
+      modelIds: [],
     },
   });
 
@@ -125,7 +129,7 @@ describe("the mirror of runs", () => {
     ["tag", (one) => ({ ...one, data: { ...one.data, tags: [] } })],
     ["infinity for NaN", (one) => withLoss(one, Number.POSITIVE_INFINITY, 2n ** 60n)],
     ["step beyond a double", (one) => withLoss(one, Number.NaN, 2n ** 60n + 1n)],
-    ["input", (one) => ({ ...one, inputs: { datasets: [] } })],
+    ["input", (one) => ({ ...one, inputs: { ...one.inputs, datasets: [] } })],
   ])("sees another %s", async (_, change) => {
     const one = rich();
     await mirrorRuns(db, [one], 50);

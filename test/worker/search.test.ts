@@ -49,10 +49,14 @@ function run(
           digest: "d",
           sourceType: "local",
           source: "/m",
+          schema: null,
+          profile: null,
           tags: [{ key: "mlflow.data.context", value: name === "a" ? "train" : "eval" }],
         },
       ],
+      modelIds: [],
     },
+    outputs: [],
   };
 }
 

@@ -5,10 +5,13 @@ import type { Lease } from "../stream/leases.ts";
 /** A dataset of a run: the digest of what it is known by, and its JSON with that of its use. */
 export type KeptInput = { digest: string; body: string };
 
-/** SQL: keeps datasets of a stream with an event of it, if that was kept. `?1` is rows of digest and body. */
+/** `isTheirs`: MLflow had it first. */
+export type SaidInput = KeptInput & { isTheirs: boolean };
+
+/** SQL: keeps datasets of a stream with an event of it, if that was kept. `?1` is rows of digest, body and whether MLflow has it. */
 export const KEEP_INPUTS = `
-  insert into gateway_inputs (stream_id, digest, body)
-  select s.id, said.value ->> 0, said.value ->> 1
+  insert into gateway_inputs (stream_id, digest, body, is_delivered)
+  select s.id, said.value ->> 0, said.value ->> 1, said.value ->> 2
   from json_each(?1) said join streams s on s.key = ?2 join events e on e.stream_id = s.id and e.event_id = ?3
   where true on conflict do nothing`;
 

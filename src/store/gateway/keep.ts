@@ -7,7 +7,7 @@ import type { Poke } from "../journal/write.ts";
 import { overRows } from "../sql.ts";
 import { POKE_TRUST_MS } from "../stream/leases.ts";
 import { isBuried } from "./ghosts.ts";
-import { KEEP_INPUTS, type KeptInput } from "./inputs.ts";
+import { KEEP_INPUTS, type SaidInput } from "./inputs.ts";
 import { keepingModels, type OfModels } from "./model-links.ts";
 
 /** What MLflow's clients write, kept in the journal together with the decision whether it may be. */
@@ -45,7 +45,7 @@ export async function keep(
   how: {
     create?: NewRun;
     lifecycle?: LifecycleStage;
-    inputs?: readonly KeptInput[];
+    inputs?: readonly SaidInput[];
     models?: OfModels;
   } = {},
 ): Promise<Kept> {
@@ -68,7 +68,7 @@ export async function keep(
     ...overRows(
       db,
       KEEP_INPUTS,
-      (how.inputs ?? []).map(({ digest, body }) => [digest, body]),
+      (how.inputs ?? []).map(({ digest, body, isTheirs }) => [digest, body, Number(isTheirs)]),
       ...isIn,
     ),
     ...(how.models ? keepingModels(db, how.models, { key: stream.key, eventId: id, now }) : []),

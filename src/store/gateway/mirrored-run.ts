@@ -17,6 +17,16 @@ export async function readMirroredRun(db: D1Database, runId: string): Promise<Ru
       tags: toPairs(data?.tags ?? {}),
       metrics: pulledMetrics(data),
     },
-    inputs: { datasets: [] },
+    inputs: {
+      datasets: (data?.inputs ?? []).map(({ source_type, tags, ...dataset }) => ({
+        ...dataset,
+        sourceType: source_type,
+        schema: null,
+        profile: null,
+        tags: toPairs(tags),
+      })),
+      modelIds: [],
+    },
+    outputs: [],
   };
 }

@@ -18,14 +18,17 @@ export type ModelPoint = {
   datasetDigest: string | null;
 };
 
+/** `isTheirs`: MLflow had it first, and of a model that the relay need not have. */
+export type SaidLink = KeptLink & { isTheirs?: true };
+
 /** What a request says of models beside its event. */
-export type OfModels = { links: readonly KeptLink[]; points: readonly ModelPoint[] };
+export type OfModels = { links: readonly SaidLink[]; points: readonly ModelPoint[] };
 
 const WITH_EVENT = "join streams s on s.key = ?2 join events e on e.stream_id = s.id and e.event_id = ?3";
 
 const KEEP_LINKS = `
-  insert into gateway_model_links (stream_id, model_id, kind, step)
-  select s.id, said.value ->> 0, said.value ->> 1, said.value ->> 2
+  insert into gateway_model_links (stream_id, model_id, kind, step, is_delivered)
+  select s.id, said.value ->> 0, said.value ->> 1, said.value ->> 2, said.value ->> 3
   from json_each(?1) said ${WITH_EVENT} where true on conflict do nothing`;
 
 const KEEP_POINTS = `
@@ -45,24 +48,24 @@ export function keepingModels(
   { links, points }: OfModels,
   { key, eventId, now }: { key: string; eventId: string; now: number },
 ): D1PreparedStatement[] {
-  const ids = modelsOf({ links, points });
-  if (ids.length === 0) return [];
+  if (links.length + points.length === 0) return [];
   return [
     ...overRows(
       db,
       KEEP_LINKS,
-      links.map(({ modelId, kind, step }) => [modelId, kind, step]),
+      links.map(({ modelId, kind, step, isTheirs }) => [modelId, kind, step, Number(isTheirs ?? false)]),
       key,
       eventId,
     ),
     ...overRows(db, KEEP_POINTS, points.map(pointRow), key, eventId),
-    db.prepare(KEPT).bind(JSON.stringify(ids), now, key, eventId),
+    db.prepare(KEPT).bind(JSON.stringify(modelsOf({ links, points })), now, key, eventId),
   ];
 }
 
-/** The models that it is about. */
+/** The models of which MLflow is to hear by it. */
 export function modelsOf({ links, points }: OfModels): string[] {
-  return [...new Set([...links, ...points].map(({ modelId }) => modelId))];
+  const news = links.filter(({ isTheirs }) => !isTheirs);
+  return [...new Set([...news, ...points].map(({ modelId }) => modelId))];
 }
 
 function pointRow(point: ModelPoint) {
