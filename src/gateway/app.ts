@@ -47,7 +47,7 @@ for (const path of PASSED_PATHS)
   );
 
 async function handled(c: Context<AppEnv>, route: GatewayRoute): Promise<Response> {
-  c.set("caller", await authorize(c, route.scope, fromBearerOrBasic));
+  if (route.scope !== null) c.set("caller", await authorize(c, route.scope, fromBearerOrBasic));
   const answer = await route.answer(c);
   return answer instanceof Response ? answer : json(answer, 200);
 }

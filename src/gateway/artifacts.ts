@@ -100,7 +100,7 @@ async function listed(c: Context<AppEnv>, owner: Owner, path: string) {
 }
 
 /** The run or model, where its files are kept here. Who asks for them has heard of it. */
-async function ownerOf(c: Context<AppEnv>, place: ArtifactPlace | null): Promise<Owner | null> {
+export async function ownerOf(c: Context<AppEnv>, place: ArtifactPlace | null): Promise<Owner | null> {
   const { relay }: { relay: Deps } = c.var;
   if (place === null || relay.bucket === null) return null;
   if (place.ownerId.startsWith("m-")) return modelWithFiles(relay, place.ownerId);

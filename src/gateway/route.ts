@@ -10,7 +10,8 @@ import { type Raw, readBody } from "./requests/body.ts";
 export type GatewayRoute = {
   methods: readonly ("GET" | "POST" | "PUT" | "PATCH" | "DELETE")[];
   path: string;
-  scope: Scope;
+  /** Null: it judges by itself who may. */
+  scope: Scope | null;
   answer: (c: Context<AppEnv>) => Promise<object>;
 };
 

@@ -44,7 +44,8 @@ import { readSearchExperiments, readSearchExperimentsQuery, readSearchRuns } fro
 import { type GatewayRoute, get, post, search, take } from "./route.ts";
 import { makeRun, setRunLifecycle, updateRun } from "./runs.ts";
 import { searchExperiments, searchRuns } from "./search.ts";
-import { SERVER_INFO } from "./server.ts";
+import { serverInfo } from "./server.ts";
+import { UPLOAD_ROUTES } from "./uploads.ts";
 
 const STORE = "/2.0/mlflow-artifacts/artifacts";
 
@@ -133,6 +134,7 @@ export const ROUTES: readonly GatewayRoute[] = [
   file("PUT", putArtifact),
   file("GET", getArtifact),
   file("DELETE", deleteArtifact),
+  ...UPLOAD_ROUTES,
   directory(STORE, readArtifactQuery, listStore),
   directory("/2.0/mlflow/artifacts/list", readListArtifacts, listArtifacts),
   {
@@ -141,5 +143,10 @@ export const ROUTES: readonly GatewayRoute[] = [
     scope: "ingest",
     answer: async (c) => putArtifact({ c, place: readRunFile(new URL(c.req.url).searchParams) }),
   },
-  { methods: ["GET"], path: "/3.0/mlflow/server-info", scope: "read", answer: async () => SERVER_INFO },
+  {
+    methods: ["GET"],
+    path: "/3.0/mlflow/server-info",
+    scope: "read",
+    answer: async (c) => serverInfo(c.var.relay),
+  },
 ];

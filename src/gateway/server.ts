@@ -40,14 +40,16 @@ async function askVersion({ mlflow }: Pick<Deps, "mlflow">): Promise<string | nu
   }
 }
 
-/** The answer to `server-info`: files go through the relay, whole. */
-export const SERVER_INFO = {
-  store_type: "SqlStore",
-  workspaces_enabled: false,
-  trace_archival_enabled: false,
-  multipart_uploads_enabled: false,
-  multipart_downloads_enabled: false,
-  presigned_upload_run_id_supported: false,
-  presigned_upload_model_id_supported: false,
-  features_enabled: { gateway: false },
-};
+/** The answer to `server-info`: files go through the relay, large ones in parts where it has a bucket for them. */
+export function serverInfo({ bucket }: Pick<Deps, "bucket">): object {
+  return {
+    store_type: "SqlStore",
+    workspaces_enabled: false,
+    trace_archival_enabled: false,
+    multipart_uploads_enabled: bucket !== null,
+    multipart_downloads_enabled: false,
+    presigned_upload_run_id_supported: false,
+    presigned_upload_model_id_supported: false,
+    features_enabled: { gateway: false },
+  };
+}

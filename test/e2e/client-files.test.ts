@@ -29,12 +29,23 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
+/** As if the large one had 500 MB. */
+const LARGE = {
+  MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE: "10000000",
+  MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE: "5242880",
+};
+/** Newer ones hear from the server that they may. */
+const IN_PARTS = { "2": { MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD: "true", ...LARGE }, "3": LARGE };
+
 async function train(version: "2" | "3", EXPERIMENT: string) {
   const own = await mkdtemp(join(dir, "train-"));
   const server = { MLFLOW_TRACKING_URI: lab.relay.url, MLFLOW_TRACKING_TOKEN: ADMIN_TOKEN };
-  const run = said.parse(await runPython("files-client.py", [own], { ...server, EXPERIMENT }, version));
+  const run = said.parse(
+    await runPython("files-client.py", [own], { ...server, ...IN_PARTS[version], EXPERIMENT }, version),
+  );
   expect(run.failures).toEqual({});
   expect(run.downloaded).toMatchObject(run.made);
+  expect(lab.relay.store.parted()).toEqual(["made/large.bin"]);
   expect(Object.keys(run.downloaded).sort()).toEqual([...WRITTEN, ...Object.keys(run.made)].sort());
   return run;
 }

@@ -20,7 +20,7 @@ answers = sys.stdout
 sys.stdout = sys.stderr
 
 made = os.path.join(directory, "made")
-for path, size in {"a.bin": 3_000_000, "deep/er/b.bin": 10, "deep/empty": 0, "ü ü/100%.txt": 5}.items():
+for path, size in {"a.bin": 3_000_000, "large.bin": 11_000_000, "deep/er/b.bin": 10, "deep/empty": 0, "ü ü/100%.txt": 5}.items():
     os.makedirs(os.path.dirname(os.path.join(made, path)), exist_ok=True)
     with open(os.path.join(made, path), "wb") as file:
         file.write(os.urandom(size))

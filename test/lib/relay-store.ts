@@ -129,6 +129,15 @@ export class RelayStore {
     return z.object({ events: z.number(), points: z.number() }).parse(this.#db.prepare(query).get());
   }
 
+  /** The paths of files that came in parts and are listed. */
+  parted(): string[] {
+    const rows = this.#db.prepare("select distinct path from uploads where done = 1 order by path").all();
+    return z
+      .array(z.object({ path: z.string() }))
+      .parse(rows)
+      .map(({ path }) => path);
+  }
+
   close(): void {
     this.#db.close();
   }

@@ -45,7 +45,8 @@ export function readRunFile(query: URLSearchParams): ArtifactPlace | null {
   return runId && path ? { ownerId: runId, path: checked(segmentsIn(path).join("/")) } : null;
 }
 
-function placeOf(segments: readonly string[]): ArtifactPlace | null {
+/** What the segments below a store name; null where they are of no run or logged model. */
+export function placeOf(segments: readonly string[]): ArtifactPlace | null {
   const at = ownerAt(segments);
   const ownerId = segments[at];
   if (ownerId === undefined) return null;

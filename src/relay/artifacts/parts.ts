@@ -19,8 +19,9 @@ import { BodyCut, receivePart } from "./receive.ts";
 
 /** All parts of a file but its last have this size: less is lost where a connection breaks, and a Worker takes it. */
 export const PART_BYTES = 16 * 1024 * 1024;
-/** 5 GB, which is what the stores behind MLflow take in one piece. */
 export const MAX_PARTS = 298;
+/** 5 GB, which is what the stores behind MLflow take in one piece. */
+export const MAX_PARTED_BYTES = MAX_PARTS * PART_BYTES;
 /** Whoever does not go on for so long does not come back. */
 const IDLE_MS = 86_400_000;
 
@@ -52,16 +53,21 @@ type PartBody = {
   checksums: readonly Checksum[];
 };
 
-/** Takes a part, in place of whatever came under its number before. What does not arrive as it should is not taken. */
+/**
+ * Takes a part, in place of whatever came under its number before. What does not arrive as it should is not taken, nor
+ * what would make the file too large.
+ */
 export async function takePart(
   { db, now, log }: Deps,
   bucket: R2Bucket,
   upload: Parted,
   { number, body, length, checksums }: PartBody,
 ): Promise<UploadPart | Exclude<Kept, { kind: "kept" }>> {
+  const others = upload.parts.reduce((sum, part) => sum + (part.number === number ? 0 : part.bytes), 0);
+  if (others + length > MAX_PARTED_BYTES) return { kind: "too_large", maxBytes: MAX_PARTED_BYTES };
   try {
     const multipart = bucket.resumeMultipartUpload(upload.objectKey, upload.multipartId);
-    const received = await receivePart(multipart, number, { body, length, maxBytes: PART_BYTES });
+    const received = await receivePart(multipart, number, { body, length, maxBytes: length });
     const wrong = wrongChecksum(checksums, received);
     if (wrong) return wrong;
     const part = { number, bytes: received.bytes, etag: received.etag };
@@ -74,10 +80,14 @@ export async function takePart(
   }
 }
 
-/** The number of the first part that is missing or not as large as it must be; null where the file is whole. */
-export function missingPart({ parts }: Parted): number | null {
+/**
+ * The number of the first part that is missing or not as large as it must be; null where the file is whole.
+ * @param partBytes the size of every part but the last, which has no more
+ */
+export function missingPart({ parts }: Parted, partBytes: number): number | null {
   const wrong = parts.findIndex(
-    ({ number, bytes }, i) => number !== i + 1 || (i < parts.length - 1 && bytes !== PART_BYTES),
+    ({ number, bytes }, i) =>
+      number !== i + 1 || (i < parts.length - 1 ? bytes !== partBytes : bytes > partBytes),
   );
   if (wrong !== -1) return wrong + 1;
   return parts.length === 0 ? 1 : null;

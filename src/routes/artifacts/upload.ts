@@ -4,6 +4,7 @@ import { readChecksums } from "../../domain/checksums.ts";
 import { invalid } from "../../domain/problems.ts";
 import { HttpFailure } from "../../errors.ts";
 import { type Kept, keepFile } from "../../relay/artifacts/keep.ts";
+import { MAX_PARTED_BYTES } from "../../relay/artifacts/parts.ts";
 import { passFile } from "../../relay/artifacts/pass.ts";
 import type { Artifact } from "../../store/artifacts/files.ts";
 import type { AppEnv } from "../door/context.ts";
@@ -89,6 +90,11 @@ export function readUpload(c: Context<AppEnv>, path: string) {
 export function refusedAs(kept: Exclude<Kept, { kind: "kept" }>, path: string): HttpFailure {
   switch (kept.kind) {
     case "too_large":
+      if (kept.maxBytes === MAX_PARTED_BYTES)
+        return new HttpFailure({
+          kind: "payload_too_large",
+          detail: `A file may have at most ${kept.maxBytes} bytes, in parts too: the stores behind MLflow take no more in one piece. Write a larger one to MLflow's artifact store directly and log where it is.`,
+        });
       return new HttpFailure({
         kind: "payload_too_large",
         detail: `A file may have at most ${kept.maxBytes} bytes here (RELAY_MAX_ARTIFACT_MB, and what the platform's plan takes of one request). Send a larger one in parts (POST /api/trials/:id/uploads), or write it to MLflow's artifact store directly and log where it is.`,

@@ -3,6 +3,7 @@ import { deleteCookie, getSignedCookie, setSignedCookie } from "hono/cookie";
 import type { CookieOptions } from "hono/utils/cookie";
 import { HttpFailure } from "../../errors.ts";
 import type { AppEnv } from "./context.ts";
+import { keyFrom } from "./own-key.ts";
 
 /**
  * Who has signed in on the dashboard: a cookie that says which token it was, and until when. It holds nothing of the
@@ -20,7 +21,12 @@ const FORM = /^([\w-]{1,64})\.(\d{1,16})$/;
 export async function sessionOf(c: Context<AppEnv>): Promise<Session | null> {
   // Only a request with a cookie costs a key.
   if (c.req.header("cookie") === undefined) return null;
-  const text = await getSignedCookie(c, await keyFrom(c.var.relay.config.adminToken), NAME, prefixOf(c));
+  const text = await getSignedCookie(
+    c,
+    await keyFrom(c.var.relay.config.adminToken, KEY_USE),
+    NAME,
+    prefixOf(c),
+  );
   const [, tokenId = "", expiresAt] = FORM.exec(text || "") ?? [];
   const session = { tokenId, expiresAt: Number(expiresAt) };
   return session.expiresAt > c.var.relay.now() ? session : null;
@@ -32,7 +38,7 @@ export async function startSession(c: Context<AppEnv>, { tokenId, expiresAt }: S
     c,
     NAME,
     `${tokenId}.${expiresAt}`,
-    await keyFrom(c.var.relay.config.adminToken),
+    await keyFrom(c.var.relay.config.adminToken, KEY_USE),
     cookieOf(c, expiresAt - c.var.relay.now()),
   );
 }
@@ -74,19 +80,4 @@ function cookieOf(c: Context<AppEnv>, ms: number): CookieOptions {
   } as const;
   const prefix = prefixOf(c);
   return prefix === undefined ? all : { ...all, prefix, secure: true };
-}
-
-let lastKey: { from: string; key: Promise<ArrayBuffer> } | null = null;
-
-/** HKDF of the admin's token; the last one is kept. */
-function keyFrom(adminToken: string): Promise<ArrayBuffer> {
-  if (lastKey?.from !== adminToken) lastKey = { from: adminToken, key: derive(adminToken) };
-  return lastKey.key;
-}
-
-async function derive(adminToken: string): Promise<ArrayBuffer> {
-  const bytes = (text: string) => new TextEncoder().encode(text);
-  const base = await crypto.subtle.importKey("raw", bytes(adminToken), "HKDF", false, ["deriveBits"]);
-  const how = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(), info: bytes(KEY_USE) };
-  return crypto.subtle.deriveBits(how, base, 256);
 }

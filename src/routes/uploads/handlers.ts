@@ -1,13 +1,9 @@
-import type { Context } from "hono";
-import { readChecksums } from "../../domain/checksums.ts";
 import { invalid } from "../../domain/problems.ts";
 import { HttpFailure } from "../../errors.ts";
 import {
   beginParts,
-  completeParts,
   dropParts,
   MAX_PARTS,
-  missingPart,
   PART_BYTES,
   type Parted,
   takePart,
@@ -18,11 +14,11 @@ import { iso } from "../../store/listing/common.ts";
 import { trialStream } from "../../store/views/state.ts";
 import { BIND_ONE, checkPath, refusedAs } from "../artifacts/upload.ts";
 import { ownView } from "../artifacts/view.ts";
-import type { AppEnv } from "../door/context.ts";
 import { drain } from "../door/drain.ts";
 import { found, noSuch, refusal } from "../door/query.ts";
 import { routes } from "../route.ts";
 import { uploads } from "./contract.ts";
+import { checksumsOf, completed, over, partOf } from "./part.ts";
 
 export const uploadRoutes = routes(uploads, {
   beginUpload: async ({ relay, path: { id }, readBody }) => {
@@ -39,7 +35,7 @@ export const uploadRoutes = routes(uploads, {
       const number = Number(text);
       if (!/^\d{1,3}$/.test(text) || number < 1 || number > MAX_PARTS)
         throw refusal([invalid(["number"], `must be a whole number from 1 to ${MAX_PARTS}`, text)]);
-      const part = await takePart(relay, bucket, upload, { number, ...partOf(c) });
+      const part = await takePart(relay, bucket, upload, { number, ...partOf(c, PART_BYTES) });
       if ("kind" in part) throw refusedAs(part, upload.path);
       return { number, bytes: part.bytes };
     } catch (error) {
@@ -50,15 +46,7 @@ export const uploadRoutes = routes(uploads, {
   completeUpload: async ({ c, relay, path: { id, upload: uploadId } }) => {
     const { bucket, streamId, upload } = await ofTrial(relay, id, uploadId);
     const checksums = checksumsOf(c.req.raw.headers);
-    const missing = upload.isDone ? null : missingPart(upload);
-    if (missing !== null)
-      throw new HttpFailure({
-        kind: "conflict",
-        detail: `Part ${missing} is missing, or has not ${PART_BYTES} bytes as every part but the last must.`,
-      });
-    const kept = await completeParts(relay, bucket, streamId, upload, checksums);
-    if (kept.kind === "kept") return ownView(kept.artifact);
-    throw kept.kind === "over" ? over() : refusedAs(kept, upload.path);
+    return ownView(await completed(relay, bucket, { streamId, upload, partBytes: PART_BYTES }, checksums));
   },
   dropUpload: async ({ relay, path: { id, upload: uploadId } }) => {
     const { bucket, upload } = await ofTrial(relay, id, uploadId);
@@ -81,31 +69,6 @@ async function ofTrial(relay: Deps, id: string, uploadId: string) {
   const upload = await uploadOf(relay.db, streamId, uploadId, relay.now());
   if (upload === null) throw noSuch(`upload ${uploadId} of trial ${id}`);
   return { bucket, streamId, upload };
-}
-
-function checksumsOf(headers: Headers) {
-  const checksums = readChecksums(headers);
-  if ("rule" in checksums) throw refusal([invalid([checksums.header], checksums.rule, checksums.value)]);
-  return checksums;
-}
-
-function partOf(c: Context<AppEnv>) {
-  const { headers, body } = c.req.raw;
-  const length = Number(headers.get("content-length") ?? Number.NaN);
-  if (!(length > 0) || body === null)
-    throw refusal([
-      invalid(["Content-Length"], "must say how long the part is", headers.get("content-length")),
-    ]);
-  if (length > PART_BYTES)
-    throw new HttpFailure({
-      kind: "payload_too_large",
-      detail: `A part has at most ${PART_BYTES} bytes, got ${length}.`,
-    });
-  return { body, length, checksums: checksumsOf(headers) };
-}
-
-function over(): HttpFailure {
-  return new HttpFailure({ kind: "conflict", detail: "This upload is over: begin another." });
 }
 
 function view({ id, path, parts, expiresAt }: Parted) {

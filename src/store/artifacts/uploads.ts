@@ -28,17 +28,20 @@ export async function beginUpload(
     .run();
 }
 
-/** An upload of a stream's that is not over its time, and its parts in order; null where there is none. */
+/**
+ * An upload that is not over its time, and its parts in order; null where there is none.
+ * @param streamId whose it has to be; null: whoever's
+ */
 export async function readUpload(
   db: D1Database,
-  streamId: number,
+  streamId: number | null,
   id: string,
   now: number,
 ): Promise<(UploadRow & { parts: UploadPart[] }) | null> {
   const upload = db
     .prepare(
       `select id, path, content_type as contentType, object_key as objectKey, multipart_id as multipartId, done as isDone,
-         expires_at as expiresAt from uploads where id = ?1 and stream_id = ?2 and expires_at > ?3`,
+         expires_at as expiresAt from uploads where id = ?1 and stream_id = coalesce(?2, stream_id) and expires_at > ?3`,
     )
     .bind(id, streamId, now)
     .first<Omit<UploadRow, "isDone"> & { isDone: 0 | 1 }>();
