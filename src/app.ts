@@ -32,9 +32,15 @@ import { trialTableRoutes } from "./routes/trial-table/handlers.ts";
 import { trialRoutes } from "./routes/trials/handlers.ts";
 import { uploadRoutes } from "./routes/uploads/handlers.ts";
 import { watchRoutes } from "./routes/watches/handlers.ts";
+import { isFromDatabase } from "./store/database/transient.ts";
 import { wire } from "./wire.ts";
 
 const SHOWN_PATH_CHARS = 200;
+const NO_DATABASE: Failure = {
+  kind: "unavailable",
+  detail: "The relay's database does not answer just now.",
+  retryAfterSeconds: 5,
+};
 
 /** The HTTP side: middleware in order, one sub-app a resource, one place where failures become answers. */
 export const app = new Hono<AppEnv>({ strict: false });
@@ -115,7 +121,6 @@ app.onError((error, c) => {
     error: errorText(error),
     stack,
   });
-  return isPage(c)
-    ? failurePage(c, { kind: "internal" })
-    : problemResponse({ kind: "internal" }, c.var.requestId);
+  if (!isPage(c)) return problemResponse({ kind: "internal" }, c.var.requestId);
+  return failurePage(c, isFromDatabase(error) ? NO_DATABASE : { kind: "internal" });
 });

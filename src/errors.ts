@@ -70,7 +70,7 @@ const TITLE: Record<string, string> = {
   no_such_range: "The file has no such range",
   not_implemented: "This relay cannot do this",
   rate_limited: "Too many requests",
-  unavailable: "Nothing can be taken just now",
+  unavailable: "Not available just now",
   misconfigured: "The relay is not configured right",
   internal: "Something went wrong in the relay",
   invalid_json: "The body is not JSON",

@@ -10,6 +10,7 @@ export function wantsPage(c: Context<AppEnv>): boolean {
 
 /** A failure as a page, with the headers of the answer that a client would have had. */
 export async function failurePage(c: Context<AppEnv>, failure: Failure): Promise<Response> {
+  const again = "retryAfterSeconds" in failure && c.req.method === "GET" ? addressOf(c.req.url) : null;
   const { title, detail, status, errors = [] } = problemBody(failure);
   for (const [name, value] of problemResponse(failure, c.var.requestId).headers)
     if (name !== "content-type") c.header(name, value);
@@ -29,6 +30,13 @@ export async function failurePage(c: Context<AppEnv>, failure: Failure): Promise
         ) : (
           <p>{detail}</p>
         )}
+        {again !== null && (
+          <p>
+            <a class="button primary" href={again}>
+              Try again
+            </a>
+          </p>
+        )}
         <p class="hint">
           <a href="/">All model runs</a> · request <code>{c.var.requestId}</code>
         </p>
@@ -37,4 +45,9 @@ export async function failurePage(c: Context<AppEnv>, failure: Failure): Promise
     );
     return new Response(body, { status, headers });
   });
+}
+
+function addressOf(url: string): string {
+  const { pathname, search } = new URL(url);
+  return pathname.replace(/^\/+/, "/") + search;
 }

@@ -13,7 +13,7 @@ export async function page(
 ) {
   const { db, meter } = metered(env.DB);
   const ask = (to: string, init: RequestInit) =>
-    app.request(`${ORIGIN}${to}`, init, { ...env, ...vars, DB: db }, createExecutionContext());
+    app.request(`${ORIGIN}${to}`, init, { ...env, DB: db, ...vars }, createExecutionContext());
   const body = new URLSearchParams({ token, next: "/" });
   const signed = await ask("/sign-in", {
     method: "POST",

@@ -17,6 +17,12 @@ const REPEAT_MS = 50;
 /** Whether what D1 threw is over in a moment. The statement may have taken effect all the same. */
 const isTransient = (error: unknown) => says(TRANSIENT, error);
 
+/** What D1 says of every failure of its own, before the words. */
+const OWN = /^D1_/;
+
+/** Whether it was the database that threw, for whatever reason. */
+export const isFromDatabase = (error: unknown) => says(OWN, error) || isOfTheDatabase(error);
+
 /** Whether what D1 threw says nothing of what it was asked, only that it had a bad time. */
 export const isOfTheDatabase = (error: unknown) => isTransient(error) || says(BUSY, error);
 
