@@ -3,6 +3,7 @@ import { addCopyButtons } from "./lib/copy.ts";
 import { keepPageFresh } from "./lib/fresh-page.ts";
 import { followMlflowAddress } from "./lib/mlflow-address.ts";
 import { listenForPalette } from "./lib/palette.ts";
+import { sayWhatIsStale } from "./lib/stale.ts";
 import { keepStatus } from "./lib/status.ts";
 import { listenForTheme } from "./lib/theme-toggle.ts";
 
@@ -12,6 +13,7 @@ followMlflowAddress();
 listenForTheme();
 listenForPalette();
 addCopyButtons();
+sayWhatIsStale();
 keepTimes();
 keepPageFresh();
 keepStatus();

@@ -74,11 +74,11 @@ export class CurveData {
     await this.#guarded(() => this.#readParts([...this.#whole.keys()]));
   }
 
-  /** Adds what came since. */
-  async refresh(): Promise<void> {
+  /** Adds what came since; whether that went well. */
+  async refresh(): Promise<boolean> {
     const keys = [...this.#whole.keys()];
-    if (keys.length === 0) return;
-    await this.#guarded(async () => {
+    if (keys.length === 0) return true;
+    return this.#guarded(async () => {
       if (!this.#api.isPushed) {
         await this.#readWhole(keys);
         return;

@@ -86,7 +86,8 @@ export class CurvesPanel {
     this.#data.setSources(this.#listed.sources);
     this.#arrange();
     this.#grid.drawAll();
-    await this.#data.refresh();
+    // Then the list is read again, and so is this.
+    if (!(await this.#data.refresh())) throw new Error("what came could not be read");
   }
 
   #arrange(): void {

@@ -24,6 +24,9 @@ export type Live = {
 
 type Options = { firstMs?: number; accept?: string; tag?: string | null };
 
+/** Said on the document of every answer: whether the address was read. */
+export type Refreshed = { url: string; isWell: boolean };
+
 /**
  * Watches an address with the session's cookie.
  * @param onChange has the first answer, and every one that differs from the one before
@@ -52,6 +55,7 @@ export function watch(
     asking = true;
     clearTimeout(timer);
     let changed = false;
+    let isWell = false;
     try {
       // The browser sends the tag of what it has, and makes of a 304 the answer of before.
       const response = await fetch(url, { headers: { accept }, cache: "no-cache", redirect: "error" });
@@ -61,10 +65,12 @@ export function watch(
         await onChange(response);
         last = tag;
       }
+      isWell = response.ok;
     } catch {
       // Away for a moment: the next time will do.
     }
     asking = false;
+    if (!isOver) say({ url, isWell });
     later(changed);
   };
   const onShown = () => {
@@ -76,8 +82,19 @@ export function watch(
     ask: () => void ask(),
     stop: () => {
       isOver = true;
+      say({ url, isWell: true });
       clearTimeout(timer);
       document.removeEventListener("visibilitychange", onShown);
     },
   };
+}
+
+function say(detail: Refreshed): void {
+  document.dispatchEvent(new CustomEvent("relay:refreshed", { detail }));
+}
+
+declare global {
+  interface DocumentEventMap {
+    "relay:refreshed": CustomEvent<Refreshed>;
+  }
 }

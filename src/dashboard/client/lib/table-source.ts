@@ -40,11 +40,28 @@ function inHelpings(list: readonly string[], size: number): string[][] {
 
 type Answer = { table: TrialTable; tag: string | null };
 
-/** @throws Error with the server's words */
+/** What the relay does not take, in its words: asking the same again would not help. */
+export class Refused extends Error {}
+
+/** @throws Refused, or another error for what may be well the next time */
 async function ask(address: string): Promise<Answer> {
   const response = await fetch(address, { headers: { accept: "application/json" }, cache: "no-cache" });
-  if (!response.ok) throw new Error(await refusalOf(response));
+  if (!response.ok) throw await failureOf(response);
   return { table: await response.json(), tag: response.headers.get("etag") };
+}
+
+/** When what could not be read is asked for again. */
+export const AGAIN_MS = 5_000;
+const FAILED = "The trials could not be read. They are asked for again.";
+
+/** What to say where something could not be read. */
+export function wordsOf(error: unknown): string {
+  return error instanceof Refused ? error.message : FAILED;
+}
+
+async function failureOf(response: Response): Promise<Error> {
+  const isRefused = response.status >= 400 && response.status < 500;
+  return isRefused ? new Refused(await refusalOf(response)) : new Error(`status ${response.status}`);
 }
 
 async function refusalOf(response: Response): Promise<string> {
@@ -92,6 +109,6 @@ export function watchTable(query: Query, { tag }: Read, onChange: () => void): L
 /** The columns that there are. */
 export async function readKnownColumns(scope: Query["scope"]): Promise<TrialColumns> {
   const response = await fetch(`/api/trial-columns?${new URLSearchParams(scope)}`, { cache: "no-cache" });
-  if (!response.ok) throw new Error(await refusalOf(response));
+  if (!response.ok) throw await failureOf(response);
   return response.json();
 }

@@ -1,11 +1,21 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "hono/jsx/dom";
 import type { TrialColumns } from "../../../answers/trial-table.ts";
 import { joinList, nameOf } from "../../../domain/table-columns.ts";
+import { sleep } from "../../../waiting.ts";
 import type { Place } from "../lib/grid-keys.ts";
 import { saveFile } from "../lib/save-file.ts";
 import { greatestFirst, shownColumns } from "../lib/shown-columns.ts";
 import { tableCsv } from "../lib/table-csv.ts";
-import { type Read, readAll, readKnownColumns, readWhole, watchTable } from "../lib/table-source.ts";
+import {
+  AGAIN_MS,
+  type Read,
+  Refused,
+  readAll,
+  readKnownColumns,
+  readWhole,
+  watchTable,
+  wordsOf,
+} from "../lib/table-source.ts";
 import { moved, nextSort, readTableState, type TableState, writeTableState } from "../lib/table-state.ts";
 import { Grid } from "./grid.tsx";
 import { type TrialRow, trialTable } from "./model.ts";
@@ -51,7 +61,11 @@ export function TrialsApp({ modelRunId, first }: AppData) {
         setRead(answer);
         setProblem(null);
       } catch (error) {
-        if (turn === asked.current) setProblem(error instanceof Error ? error.message : String(error));
+        if (turn !== asked.current) return;
+        setProblem(wordsOf(error));
+        if (error instanceof Refused) return;
+        await sleep(AGAIN_MS);
+        if (turn === asked.current) void latest.current(before);
       }
     },
     [scope, filter, spectral, joinList(columns)],
@@ -83,7 +97,7 @@ export function TrialsApp({ modelRunId, first }: AppData) {
       const whole = await readWhole(data, columns);
       saveFile(`${modelRunId}.csv`, tableCsv(whole, columns, places), "text/csv");
     } catch (error) {
-      setProblem(error instanceof Error ? error.message : String(error));
+      setProblem(wordsOf(error));
     }
   };
   const order = (names: readonly string[]) => change({ columns: names });
