@@ -49,6 +49,63 @@ it("a whole model run is compared by a chosen metric, kept in the address, hosti
   expect(page.troubles).toEqual([]);
 });
 
+it("an axis is brushed by keyboard alone, and the brush is in the address", async () => {
+  const page = await signedIn(lab.relay, `/compare?model_run=${STUDY}&metric=metrics.loss`);
+  const figure = page.locator("figure", {
+    has: page.getByRole("heading", { name: "Parameters and metric, side by side" }),
+  });
+  await figure.getByText("Brushes", { exact: true }).focus();
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("Tab");
+  await page.keyboard.type("units");
+  await page.keyboard.press("Tab");
+  await page.keyboard.type("32");
+  await page.keyboard.press("Tab");
+  await page.keyboard.type("64");
+  await page.keyboard.press("Enter");
+  await figure.getByText("3 brushed").waitFor();
+  await page.reload();
+  await figure.getByText("3 brushed").waitFor();
+  await figure.getByText("Brushes", { exact: true }).click();
+  await axe(page);
+  await figure.getByRole("button", { name: "No brush on units" }).click();
+  await figure.getByText("3 brushed").waitFor({ state: "detached" });
+  expect(new URL(page.url()).searchParams.has("brush")).toBe(false);
+  expect(page.troubles).toEqual([]);
+});
+
+it("an axis is brushed by dragging along it, again from the form, and both are one", async () => {
+  const page = await signedIn(lab.relay, `/compare?model_run=${STUDY}&metric=metrics.loss`);
+  const figure = page.locator("figure", {
+    has: page.getByRole("heading", { name: "Parameters and metric, side by side" }),
+  });
+  const box = await figure.locator("canvas").boundingBox();
+  if (!box) throw new Error("no chart");
+  const x = box.x + 60;
+  await page.mouse.move(x, box.y + 60);
+  await page.mouse.down();
+  await page.mouse.move(x, box.y + 200, { steps: 5 });
+  await page.mouse.up();
+  await figure.getByText(/\d brushed/).waitFor();
+  const [first = ""] = new URL(page.url()).searchParams.get("brush")?.split("~") ?? [];
+  expect(first).toMatch(/^params\./);
+  expect(page.troubles).toEqual([]);
+});
+
+it("of many trials the curves of the best by the metric are drawn, and that is said", async () => {
+  await lab.relay.send(studyOf("many", 25));
+  await lab.relay.delivered("many");
+  const page = await signedIn(lab.relay, "/compare?model_run=many&metric=metrics.loss");
+  await page.getByRole("heading", { name: "Curves of the 20 best of 25 trials by loss last" }).waitFor();
+  const curves = page.locator("#curves");
+  await curves.locator("figure").first().scrollIntoViewIfNeeded();
+  await curves.locator('figure[data-key="loss"][data-range]').waitFor();
+  const names = await curves.locator(".curves-legend label").allTextContents();
+  expect(names).toHaveLength(20);
+  expect(names.map((name) => Number(/\d+/.exec(name)?.[0])).sort((a, b) => a - b)[0]).toBe(5);
+  expect(page.troubles).toEqual([]);
+});
+
 it("what is not there is said", async () => {
   const page = await signedIn(lab.relay, "/compare");
   await page.getByRole("heading", { name: "Nothing to compare yet" }).waitFor();

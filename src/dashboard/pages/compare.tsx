@@ -1,11 +1,9 @@
 import { Hono } from "hono";
 import { joinList, splitList } from "../../domain/table-columns.ts";
 import type { AppEnv } from "../../routes/door/context.ts";
+import { MAX_CURVES } from "../client/lib/best-trials.ts";
 import { page } from "../page.tsx";
 import { Empty } from "../parts/empty.tsx";
-
-/** Of so many trials the curves are drawn in one chart. */
-const MAX_CURVES = 20;
 
 /** `/compare`: some trials (`?trials=`), or all of a model run (`?model_run=`), side by side. */
 export const comparePage = new Hono<AppEnv>({ strict: false });
@@ -41,10 +39,12 @@ comparePage.get("/compare", page("read"), (c) => {
       <section id="compare" aria-label="Comparison">
         <p class="hint">Reading the trials…</p>
       </section>
-      {trials.length > 0 && (
-        <section id="curves" aria-label="Curves" data-trials={trials.slice(0, MAX_CURVES).join(",")} />
-      )}
+      <section
+        id="curves"
+        aria-label="Curves"
+        data-trials={trials.length <= MAX_CURVES ? trials.join(",") : undefined}
+      />
     </>,
-    { title, place: "/", scripts: trials.length > 0 ? ["compare", "curves"] : ["compare"], data: { scope } },
+    { title, place: "/", scripts: ["compare", "curves"], data: { scope } },
   );
 });

@@ -2,6 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { aggregateOf } from "../../../src/dashboard/client/lib/aggregate.ts";
 import { axisOf, positionOn } from "../../../src/dashboard/client/lib/axes.ts";
+import { bestTrials } from "../../../src/dashboard/client/lib/best-trials.ts";
+import { readBrushes } from "../../../src/dashboard/client/lib/brushes.ts";
 import { aggregateText, cellText } from "../../../src/dashboard/client/lib/cell-text.ts";
 import { readCompareState, writeCompareState } from "../../../src/dashboard/client/lib/compare-state.ts";
 import { csvOf } from "../../../src/dashboard/client/lib/csv.ts";
@@ -11,7 +13,7 @@ import { bestOverTime } from "../../../src/dashboard/client/lib/over-time.ts";
 import { rankCorrelation } from "../../../src/dashboard/client/lib/rank-correlation.ts";
 import { allColumns, firstColumns, shownColumns } from "../../../src/dashboard/client/lib/shown-columns.ts";
 import { adoption, spectralSides } from "../../../src/dashboard/client/lib/spectral.ts";
-import { dataOf, withColumns } from "../../../src/dashboard/client/lib/table-data.ts";
+import { dataOf, withCells, withColumns } from "../../../src/dashboard/client/lib/table-data.ts";
 import {
   FIRST_PINS,
   moved,
@@ -180,7 +182,14 @@ describe("data by columns", () => {
       columns: [{ name: "params.x", values: ["3", "9", "1"] }],
       more: false,
     };
-    expect(withColumns(data, more).values.get("params.x")).toEqual(["1", null, "3"]);
+    const taken = withColumns(data, more);
+    expect(taken.values.get("params.x")).toEqual(["1", null, "3"]);
+    const whole = {
+      ...more,
+      trials: trialsNamed(["c"]),
+      columns: [{ name: "params.x", values: ["3 whole"] }],
+    };
+    expect(withCells(taken, whole).values.get("params.x")).toEqual(["1", null, "3 whole"]);
   });
 });
 
@@ -358,10 +367,36 @@ describe("the keyboard in a grid", () => {
 });
 
 it("a comparison's state comes back as it was", () => {
-  const state = { metric: "best.loss", x: "params.a,b", y: null, toggled: ["params.a,b", "metrics.x"] };
+  const state = {
+    metric: "best.loss",
+    x: "params.a,b",
+    y: null,
+    toggled: ["params.a,b", "metrics.x"],
+    brushes: [
+      { name: "params.a,b~c", from: -1e-7, to: 0.25 },
+      { name: "status", from: 0, to: 2 },
+    ],
+  };
   const query = String(writeCompareState(state, new URLSearchParams("trials=a,b")));
   expect(query).toContain("trials=a");
   expect(readCompareState(new URLSearchParams(query))).toEqual(state);
+});
+
+it.each(["x", "~1~2", "a~1", "a~b~2", "a~2~1", "a~1~Infinity"])("%s is no brush", (text) => {
+  expect(readBrushes(text)).toEqual([]);
+});
+
+it("the best trials are those with the least loss, or the greatest of what is better greater", () => {
+  const data = dataOf({
+    trials: trialsNamed(["a", "b", "c", "d"]),
+    columns: [
+      { name: "metrics.loss", values: [2, null, 1, "NaN"] },
+      { name: "best.accuracy", values: [0.1, 0.3, "NaN", 0.2] },
+    ],
+    more: false,
+  });
+  expect(bestTrials(data, "metrics.loss", 2)).toEqual(["c", "a"]);
+  expect(bestTrials(data, "best.accuracy", 4)).toEqual(["b", "d", "a", "c"]);
 });
 
 describe("what differs", () => {

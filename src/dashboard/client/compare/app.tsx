@@ -1,11 +1,13 @@
 import { useCallback, useEffect, useRef, useState } from "hono/jsx/dom";
 import type { TrialColumns } from "../../../answers/trial-table.ts";
+import { sleep } from "../../../waiting.ts";
 import { type CompareState, readCompareState, writeCompareState } from "../lib/compare-state.ts";
 import type { Live } from "../lib/live.ts";
 import { allColumns } from "../lib/shown-columns.ts";
 import type { TableData } from "../lib/table-data.ts";
-import { readAll, readKnownColumns, watchTable } from "../lib/table-source.ts";
+import { AGAIN_MS, Refused, readAll, readKnownColumns, watchTable, wordsOf } from "../lib/table-source.ts";
 import { Choice } from "./choice.tsx";
+import { CurvesOf } from "./curves-of.tsx";
 import { Differences } from "./differences.tsx";
 import { Importance } from "./importance.tsx";
 import { OverTime } from "./over-time.tsx";
@@ -15,6 +17,8 @@ import { Spectral } from "./spectral.tsx";
 
 /** So many parameters, and as many metrics, are read: those that most trials have. */
 const MAX_COLUMNS = 60;
+/** Which these are is much to read, and seldom changes. */
+const KNOWN_MS = 60_000;
 
 export type CompareData = { scope: Readonly<Record<string, string>> };
 
@@ -50,31 +54,40 @@ export function CompareApp({ scope }: CompareData) {
   useEffect(() => {
     const query = { scope, filter: "", spectral: null };
     let live: Live | null = null;
-    const ask = async () => {
+    let known: TrialColumns | null = null;
+    let knownAt = 0;
+    const ask = async (): Promise<void> => {
       const turn = ++asked.current;
       try {
-        const known = await readKnownColumns(scope);
+        if (known === null || Date.now() - knownAt > KNOWN_MS) {
+          knownAt = Date.now();
+          known = await readKnownColumns(scope);
+        }
         const columns = comparedOf(known, state.metric);
         const read = await readAll(query, columns, null);
         if (turn !== asked.current) return;
         setRead({ data: read.data, known });
+        setProblem(null);
         live?.stop();
         live = watchTable(query, read, () => void ask());
       } catch (error) {
-        setProblem(error instanceof Error ? error.message : String(error));
+        if (turn !== asked.current) return;
+        setProblem(wordsOf(error));
+        if (error instanceof Refused) return;
+        await sleep(AGAIN_MS);
+        if (turn === asked.current) void ask();
       }
     };
     void ask();
     return () => live?.stop();
   }, []);
 
-  if (problem !== null)
-    return (
-      <p class="problem" role="alert">
-        {problem}
-      </p>
-    );
-  if (read === null) return <p class="hint">Reading the trials…</p>;
+  const trouble = problem !== null && (
+    <p class="problem" role="alert">
+      {problem}
+    </p>
+  );
+  if (read === null) return trouble || <p class="hint">Reading the trials…</p>;
   const { data, known } = read;
   const columns = [...data.values.keys()];
   const metrics = columns.filter((name) => /^(metrics|best)\./.test(name));
@@ -91,6 +104,7 @@ export function CompareApp({ scope }: CompareData) {
   const y = state.y !== null && axes.includes(state.y) ? state.y : metric;
   return (
     <>
+      {trouble}
       <div class="toolbar">
         <Choice
           label="Metric"
@@ -100,7 +114,15 @@ export function CompareApp({ scope }: CompareData) {
         />
         <output class="dim">{`${data.trials.id.length} trials${data.more ? ", the newest" : ""}`}</output>
       </div>
-      <Parallel data={data} columns={varied} metric={metric} toggled={state.toggled} onToggle={toggle} />
+      <Parallel
+        data={data}
+        columns={varied}
+        metric={metric}
+        toggled={state.toggled}
+        brushes={state.brushes}
+        onToggle={toggle}
+        onBrush={(brushes) => change({ brushes })}
+      />
       <div class="columns wide">
         <Scatter
           data={data}
@@ -116,6 +138,7 @@ export function CompareApp({ scope }: CompareData) {
         <Importance data={data} params={params} metric={metric} />
       </div>
       {table}
+      <CurvesOf data={data} metric={metric} />
     </>
   );
 }

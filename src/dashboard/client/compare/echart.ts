@@ -27,6 +27,7 @@ use([
 ]);
 
 export type Chart = EChartsType;
+export type Action = Parameters<Chart["dispatchAction"]>[0];
 
 /** The colours that the page has now. */
 export type Colours = {
@@ -93,11 +94,12 @@ function common({ text, dim, line, panel }: Colours): EChartsCoreOption {
  */
 export function chartIn(element: HTMLElement): {
   chart: Chart;
-  draw: (options: (colours: Colours) => EChartsCoreOption) => void;
+  draw: (options: (colours: Colours) => EChartsCoreOption, actions: readonly Action[]) => void;
   end: () => void;
 } {
   const chart = init(element);
   let latest: ((colours: Colours) => EChartsCoreOption) | null = null;
+  let done: readonly Action[] = [];
   const redraw = () => {
     if (!latest) return;
     const colours = coloursNow();
@@ -107,6 +109,7 @@ export function chartIn(element: HTMLElement): {
       { ...base, ...options, tooltip: Object.assign({}, base.tooltip, tooltip) },
       { notMerge: true },
     );
+    for (const action of done) chart.dispatchAction(action, { silent: true });
   };
   const sizes = new ResizeObserver(() => chart.resize());
   sizes.observe(element);
@@ -116,8 +119,9 @@ export function chartIn(element: HTMLElement): {
   dark.addEventListener("change", redraw);
   return {
     chart,
-    draw: (options) => {
+    draw: (options, actions) => {
       latest = options;
+      done = actions;
       redraw();
     },
     end: () => {

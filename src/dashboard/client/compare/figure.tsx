@@ -1,6 +1,6 @@
 import type { EChartsCoreOption } from "echarts/core";
 import { type Child, useEffect, useRef } from "hono/jsx/dom";
-import { type Chart, type Colours, chartIn } from "./echart.ts";
+import { type Action, type Chart, type Colours, chartIn } from "./echart.ts";
 
 type Props = {
   title: string;
@@ -10,6 +10,8 @@ type Props = {
   tall?: boolean;
   /** What is said of presses and brushes. */
   onReady?: (chart: Chart) => void;
+  /** What is done to the chart each time it was drawn. */
+  actions?: readonly Action[];
   /** Controls above the chart. */
   controls?: Child;
   /** The same as a table. */
@@ -17,7 +19,8 @@ type Props = {
 };
 
 /** A chart with a heading, what it says in words, and its numbers as a table. */
-export function ChartFigure({ title, summary, options, tall = false, onReady, controls, children }: Props) {
+export function ChartFigure(props: Props) {
+  const { title, summary, options, tall = false, onReady, actions = [], controls, children } = props;
   const place = useRef<HTMLDivElement>(null);
   const kept = useRef<ReturnType<typeof chartIn> | null>(null);
   useEffect(() => {
@@ -27,19 +30,21 @@ export function ChartFigure({ title, summary, options, tall = false, onReady, co
     onReady?.(chart.chart);
     return chart.end;
   }, []);
-  useEffect(() => kept.current?.draw(options), [options]);
+  useEffect(() => kept.current?.draw(options, actions), [options, JSON.stringify(actions)]);
   return (
     <figure class="panel chart">
       <div class="chart-head">
         <h2>{title}</h2>
         {controls}
       </div>
-      <div
-        ref={place}
-        class={tall ? "canvas tall" : "canvas"}
-        role="img"
-        aria-label={`${title}. ${summary}`}
-      />
+      <div class="canvas-room">
+        <div
+          ref={place}
+          class={tall ? "canvas tall" : "canvas"}
+          role="img"
+          aria-label={`${title}. ${summary}`}
+        />
+      </div>
       <figcaption class="hint">{summary}</figcaption>
       {children && (
         <details>

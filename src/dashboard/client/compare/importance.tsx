@@ -31,39 +31,41 @@ export function Importance({
       {found.length === 0 ? (
         <p class="none">Too few trials, or no parameter with an order that varies.</p>
       ) : (
-        <table class="list">
-          <thead>
-            <tr>
-              <th scope="col">Parameter</th>
-              <th scope="col">Strength</th>
-              <th scope="col" class="number">
-                Correlation
-              </th>
-              <th scope="col" class="number">
-                Trials
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {found.slice(0, MAX_SHOWN).map(({ name, rho, pairs }) => (
-              <tr key={name}>
-                <th scope="row" dir="auto">
-                  {short(labelOf(name).text)}
+        <div class="scroll">
+          <table class="list">
+            <thead>
+              <tr>
+                <th scope="col">Parameter</th>
+                <th scope="col">Strength</th>
+                <th scope="col" class="number">
+                  Correlation
                 </th>
-                <td>
-                  <meter
-                    min={0}
-                    max={1}
-                    value={Math.abs(rho)}
-                    aria-label={`Strength of ${short(labelOf(name).text)}`}
-                  />
-                </td>
-                <td class="number">{`${rho > 0 ? "+" : "−"}${Math.abs(rho).toFixed(3)}`}</td>
-                <td class="number">{pairs}</td>
+                <th scope="col" class="number">
+                  Trials
+                </th>
               </tr>
-            ))}
-          </tbody>
-        </table>
+            </thead>
+            <tbody>
+              {found.slice(0, MAX_SHOWN).map(({ name, rho, pairs }) => (
+                <tr key={name}>
+                  <th scope="row" dir="auto">
+                    {short(labelOf(name).text)}
+                  </th>
+                  <td>
+                    <meter
+                      min={0}
+                      max={1}
+                      value={Math.abs(rho)}
+                      aria-label={`Strength of ${short(labelOf(name).text)}`}
+                    />
+                  </td>
+                  <td class="number">{`${rho > 0 ? "+" : "−"}${Math.abs(rho).toFixed(3)}`}</td>
+                  <td class="number">{pairs}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
       )}
     </section>
   );

@@ -1,10 +1,12 @@
 import type { EChartsCoreOption } from "echarts/core";
-import { useMemo, useState } from "hono/jsx/dom";
+import { useMemo, useRef } from "hono/jsx/dom";
 import { bestIs, columnOf, joinList } from "../../../domain/table-columns.ts";
 import { axisOf, positionOn } from "../lib/axes.ts";
+import { type Brush, isBrushed, withBrushes } from "../lib/brushes.ts";
 import { cellText } from "../lib/cell-text.ts";
 import { labelOf } from "../lib/shown-columns.ts";
 import { cellsOf, type TableData } from "../lib/table-data.ts";
+import { Brushing } from "./brushing.tsx";
 import type { Chart, Colours } from "./echart.ts";
 import { ChartFigure, Rows } from "./figure.tsx";
 import { LogSwitch } from "./log-switch.tsx";
@@ -36,12 +38,13 @@ type Props = {
   columns: readonly string[];
   metric: string;
   toggled: readonly string[];
+  brushes: readonly Brush[];
   onToggle: (column: string) => void;
+  onBrush: (brushes: readonly Brush[]) => void;
 };
 
 /** Trials as lines over an axis a column, coloured by the metric; a stretch of an axis is brushed by dragging along it. */
-export function Parallel({ data, columns, metric, toggled, onToggle }: Props) {
-  const [brushes, setBrushes] = useState<Readonly<Record<string, readonly Stretch[]>>>({});
+export function Parallel({ data, columns, metric, toggled, brushes, onToggle, onBrush }: Props) {
   const axes = useMemo(
     () =>
       [...columns.slice(0, MAX_AXES - 1), metric].flatMap((name) => {
@@ -58,30 +61,33 @@ export function Parallel({ data, columns, metric, toggled, onToggle }: Props) {
     [axes],
   );
   const options = useMemo(() => optionsOf(axes, lines, metric), [axes, lines]);
+  const dragged = useRef((_name: string, _stretches: readonly Stretch[]) => {});
+  dragged.current = (name, stretches) => onBrush(withBrushes(brushes, name, stretches));
   const onReady = (chart: Chart) => {
     chart.on("axisareaselected", (event) => {
-      const { parallelAxisId: id, intervals } = brush.parse(event);
-      setBrushes((before) => ({ ...before, [id]: intervals }));
+      const { parallelAxisId, intervals } = brush.parse(event);
+      dragged.current(parallelAxisId.slice(idOf("").length), intervals);
     });
   };
-  const isBrushed = (line: readonly (number | null)[]) =>
-    line.every((at, i) => {
-      const stretches = brushes[idOf(axes[i]?.name ?? "")] ?? [];
-      return (
-        stretches.length === 0 || (at !== null && stretches.some(([from, to]) => from <= at && at <= to))
-      );
-    });
-  const isAny = Object.values(brushes).some((stretches) => stretches.length > 0);
-  const brushed = isAny ? lines.flatMap((line, place) => (isBrushed(line) ? [place] : [])) : null;
+  const areas = axes.map(({ name }) => ({
+    type: "axisAreaSelect",
+    parallelAxisId: idOf(name),
+    intervals: brushes.filter((one) => one.name === name).map(({ from, to }) => [from, to]),
+  }));
+  const isIn = (line: readonly (number | null)[]) =>
+    line.every((at, i) => isBrushed(brushes, axes[i]?.name ?? "", at));
+  const isAny = areas.some(({ intervals }) => intervals.length > 0);
+  const brushed = isAny ? lines.flatMap((line, place) => (isIn(line) ? [place] : [])) : null;
   const ids = (brushed ?? []).flatMap((place) => data.trials.id[place] ?? []);
   const left = columns.length + 1 - axes.length;
   return (
     <ChartFigure
       title="Parameters and metric, side by side"
-      summary={`${data.trials.id.length} trials over ${axes.length} axes; lines are coloured by ${labelOf(metric).text}. Drag along an axis to brush.${left > 0 ? ` ${left} more columns are not drawn.` : ""}`}
+      summary={`${data.trials.id.length} trials over ${axes.length} axes; lines are coloured by ${labelOf(metric).text}. Drag along an axis to brush it, or say from where to where.${left > 0 ? ` ${left} more columns are not drawn.` : ""}`}
       options={options}
       tall
       onReady={onReady}
+      actions={areas}
       controls={
         <>
           <output class="dim">{brushed === null ? "" : `${brushed.length} brushed`}</output>
@@ -90,6 +96,7 @@ export function Parallel({ data, columns, metric, toggled, onToggle }: Props) {
               Compare the brushed
             </a>
           )}
+          <Brushing axes={axes} brushes={brushes} onChange={onBrush} />
           <details class="scales">
             <summary>Scales</summary>
             <ul>
@@ -135,7 +142,8 @@ function optionsOf(axes: readonly Drawn[], lines: readonly (number | null)[][], 
         right: 90,
         top: 46,
         bottom: 24,
-        parallelAxisDefault: { areaSelectStyle: { width: 22 } },
+        // A drag is said when it is over: it is drawn anew then.
+        parallelAxisDefault: { areaSelectStyle: { width: 22 }, realtime: false },
       },
       parallelAxis: axes.map(({ name, axis }, dim_) => ({
         id: idOf(name),
@@ -150,6 +158,7 @@ function optionsOf(axes: readonly Drawn[], lines: readonly (number | null)[][], 
         axisLine: { lineStyle: { color: dim } },
         axisLabel: {
           color: dim,
+          hideOverlap: true,
           // Readable over the lines.
           textBorderColor: panel,
           textBorderWidth: 3,

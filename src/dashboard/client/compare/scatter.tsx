@@ -62,7 +62,9 @@ export function Scatter({ data, columns, x, y, toggled, onChange, onToggle }: Pr
               ),
             ].join("\n"),
         },
-        series: SIDES.map(({ name, flag, colour, symbol }) => ({
+        series: SIDES.filter(({ flag }) =>
+          points.some(({ place }) => data.trials.spectral_norm[place] === flag),
+        ).map(({ name, flag, colour, symbol }) => ({
           type: "scatter",
           name,
           symbol,

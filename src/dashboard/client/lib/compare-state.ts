@@ -1,4 +1,5 @@
 import { joinList, splitList } from "../../../domain/table-columns.ts";
+import { type Brush, readBrushes, writeBrushes } from "./brushes.ts";
 
 /** What a reader has chosen of a comparison, as it stands in the page's address. */
 export type CompareState = {
@@ -8,6 +9,8 @@ export type CompareState = {
   y: string | null;
   /** Columns whose axis is log for linear, or the other way round. */
   toggled: readonly string[];
+  /** What is brushed of the parallel axes. */
+  brushes: readonly Brush[];
 };
 
 export function readCompareState(query: URLSearchParams): CompareState {
@@ -16,13 +19,20 @@ export function readCompareState(query: URLSearchParams): CompareState {
     x: query.get("across") || null,
     y: query.get("up") || null,
     toggled: splitList(query.get("scale") ?? ""),
+    brushes: readBrushes(query.get("brush") ?? ""),
   };
 }
 
 /** The query of a state, with what the address has besides. */
 export function writeCompareState(state: CompareState, before: URLSearchParams): URLSearchParams {
   const query = new URLSearchParams(before);
-  const entries = { metric: state.metric, across: state.x, up: state.y, scale: joinList(state.toggled) };
+  const entries = {
+    metric: state.metric,
+    across: state.x,
+    up: state.y,
+    scale: joinList(state.toggled),
+    brush: writeBrushes(state.brushes),
+  };
   for (const [name, value] of Object.entries(entries))
     if (value) query.set(name, value);
     else query.delete(name);
