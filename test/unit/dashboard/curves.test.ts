@@ -8,6 +8,7 @@ import { drawn, markWords } from "../../../src/dashboard/client/lib/curves/drawn
 import { readFilter } from "../../../src/dashboard/client/lib/curves/filter.ts";
 import { groupMetrics } from "../../../src/dashboard/client/lib/curves/groups.ts";
 import { colorAt, dashOf } from "../../../src/dashboard/client/lib/curves/look.ts";
+import { middleRange } from "../../../src/dashboard/client/lib/curves/outliers.ts";
 import { smooth } from "../../../src/dashboard/client/lib/curves/smoothing.ts";
 import {
   type CurvesState,
@@ -293,12 +294,25 @@ describe("metrics", () => {
   });
 });
 
+describe("outliers", () => {
+  const calm = Array.from({ length: 100 }, (_, i) => i);
+  it("are left out of the range at both ends, of all columns together, as far as they are in view", () => {
+    expect(middleRange([calm, [1e9, -1e9, null, undefined]], 0, 99)).toEqual([4, 95]);
+    expect(middleRange([[1e9, ...calm]], 1, 100)).toEqual([5, 94]);
+  });
+  it("are none among few values, and of nothing there is no range", () => {
+    expect(middleRange([[5, 1, 1e9]], 0, 2)).toEqual([1, 1e9]);
+    expect(middleRange([[null]], 0, 0)).toBeNull();
+  });
+});
+
 describe("the address", () => {
   it("has all of how curves are shown, and keeps what is another's", () => {
     const state: CurvesState = {
       axis: "relative",
       logX: true,
       logY: true,
+      ignoresOutliers: true,
       smoothing: 0.6,
       metrics: "^a&b",
       zoom: [0.1, 1e9],

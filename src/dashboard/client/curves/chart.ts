@@ -2,13 +2,15 @@ import uPlot from "uplot";
 import { type Axis, lengthOf, type Range } from "../lib/curves/axis.ts";
 import { lonely, nearest, widened } from "../lib/curves/columns.ts";
 import type { Drawn } from "../lib/curves/drawn.ts";
+import { middleRange } from "../lib/curves/outliers.ts";
 import { inkOf } from "./ink.ts";
 import { drawMarks } from "./marks.ts";
 
 /** One metric's chart: a line a trial, and a faint one of what it was before smoothing. */
 
-const HEIGHT = 210;
 const LINE_PX = 1.6;
+/** Above and below the lines, of their height. */
+const Y_PADDING = 0.1;
 /** Hexadecimal, behind a colour: how faint the raw line is beside the smoothed one, and beside many of them. */
 const FAINT = "55";
 const FAINTER = "1c";
@@ -28,7 +30,13 @@ export type Line = {
   /** Beside it the raw line is drawn faint. */
   smoothed: (number | null)[] | null;
 };
-export type View = { axis: Axis; logX: boolean; logY: boolean; zoom: Range | null };
+export type View = {
+  axis: Axis;
+  logX: boolean;
+  logY: boolean;
+  ignoresOutliers: boolean;
+  zoom: Range | null;
+};
 export type Readout = { x: number | null; values: { line: Line; y: number }[] };
 export type ChartEvents = {
   zoom: (range: Range | null) => void;
@@ -45,14 +53,14 @@ export class Chart {
   #dragged = false;
   #shape = "";
   #lines: readonly Line[] = [];
-  #view: View = { axis: "step", logX: false, logY: false, zoom: null };
+  #view: View = { axis: "step", logX: false, logY: false, ignoresOutliers: false, zoom: null };
 
   constructor(host: HTMLElement, events: ChartEvents) {
     this.#host = host;
     this.#events = events;
     this.#resize = new ResizeObserver(() => {
       const width = host.clientWidth;
-      if (this.#plot && width > 0) this.#plot.setSize({ width, height: HEIGHT });
+      if (this.#plot && width > 0) this.#plot.setSize({ width, height: host.clientHeight });
     });
     this.#resize.observe(host);
     host.addEventListener("mousedown", () => {
@@ -119,7 +127,7 @@ export class Chart {
         : {};
     return {
       width: Math.max(this.#host.clientWidth, 1),
-      height: HEIGHT,
+      height: Math.max(this.#host.clientHeight, 1),
       legend: { show: false },
       scales: {
         x: {
@@ -127,7 +135,7 @@ export class Chart {
           distr: logX ? 3 : 1,
           range: (_, min, max) => widened(this.#view.zoom ?? [min, max], logX),
         },
-        y: { distr: logY ? 3 : 1 },
+        y: { distr: logY ? 3 : 1, range: (plot, min, max) => this.#heights(plot, min, max) },
       },
       axes: [
         { ...look, ...relative, size: 32 },
@@ -148,6 +156,16 @@ export class Chart {
         draw: [(plot) => drawMarks(plot, this.#lines), () => this.#events.drawn()],
       },
     };
+  }
+
+  /** From where to where values are drawn; that of nothing is the library's own to find. */
+  #heights(plot: uPlot, min: number | null, max: number | null): uPlot.Range.MinMax {
+    const { logY, ignoresOutliers } = this.#view;
+    const [first = 0, last = plot.data[0].length - 1] = plot.series[0]?.idxs ?? [];
+    const middle = ignoresOutliers ? middleRange(plot.data.slice(1), first, last) : null;
+    const [from, to] = middle ?? [min, max];
+    if (from === null || to === null) return [null, null];
+    return logY ? uPlot.rangeLog(from, to, 10, false) : uPlot.rangeNum(from, to, Y_PADDING, true);
   }
 
   readonly #whole = (): null => {

@@ -65,6 +65,7 @@ export class CurveFigure {
         el("span", { className: "curve-name", textContent: key, title: key }),
         this.#notes,
         el("span", { className: "space" }),
+        ...(document.fullscreenEnabled ? [button("Full screen", () => void this.#toggleFullScreen())] : []),
         table,
         button("PNG", () => this.#savePicture()),
         button("CSV", () => this.#saveTable()),
@@ -173,6 +174,11 @@ export class CurveFigure {
     if (!action) return;
     event.preventDefault();
     action();
+  }
+
+  async #toggleFullScreen(): Promise<void> {
+    if (document.fullscreenElement === this.element) await document.exitFullscreen();
+    else await this.element.requestFullscreen();
   }
 
   #fillTable(): void {

@@ -24,6 +24,7 @@ export class Toolbar {
     });
     const logX = box(state.logX, (logX) => change({ logX }));
     const logY = box(state.logY, (logY) => change({ logY }));
+    const outliers = box(state.ignoresOutliers, (ignoresOutliers) => change({ ignoresOutliers }));
     const smoothing = el("input", {
       type: "range",
       min: "0",
@@ -58,6 +59,7 @@ export class Toolbar {
       el("label", {}, "Over ", axis),
       el("label", {}, logX, " log x"),
       el("label", {}, logY, " log y"),
+      el("label", {}, outliers, " ignore outliers"),
       el("label", {}, "Smoothing ", smoothing, much),
       this.#reset,
       this.#rule,

@@ -5,6 +5,8 @@ export type CurvesState = {
   axis: Axis;
   logX: boolean;
   logY: boolean;
+  /** Whether outliers may be outside of what is drawn. */
+  ignoresOutliers: boolean;
   /** From 0 to 0.99. */
   smoothing: number;
   /** A regular expression for the names of metrics. */
@@ -20,6 +22,7 @@ export const DEFAULT_STATE: CurvesState = {
   axis: "step",
   logX: false,
   logY: false,
+  ignoresOutliers: false,
   smoothing: 0,
   metrics: "",
   zoom: null,
@@ -40,6 +43,7 @@ export function readState(query: URLSearchParams): CurvesState {
     axis,
     logX: log.includes("x"),
     logY: log.includes("y"),
+    ignoresOutliers: query.get("outliers") === "ignored",
     smoothing: smoothing > 0 ? Math.min(smoothing, MAX_SMOOTHING) : 0,
     metrics: query.get("metrics") ?? "",
     zoom: isRange ? [from, to] : null,
@@ -56,6 +60,7 @@ export function writeState(query: URLSearchParams, state: CurvesState): URLSearc
   };
   put("x", state.axis === DEFAULT_STATE.axis ? "" : state.axis);
   put("log", `${state.logX ? "x" : ""}${state.logY ? "y" : ""}`);
+  put("outliers", state.ignoresOutliers ? "ignored" : "");
   put("smooth", state.smoothing === 0 ? "" : String(state.smoothing));
   put("metrics", state.metrics);
   put("zoom", state.zoom === null ? "" : state.zoom.map((place) => Number(place.toPrecision(15))).join("~"));
