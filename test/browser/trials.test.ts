@@ -107,6 +107,23 @@ describe("the table of trials", () => {
     await axe(page);
   });
 
+  it("is kept as a view under a name, which is forgotten again", async () => {
+    const page = await open("?sort=-metrics.loss&columns=trial_id,metrics.loss");
+    await page.getByText("Views").click();
+    await page.getByRole("textbox", { name: "Name of this view" }).fill("by <b>loss");
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.goto(`/model-runs/${STUDY}`);
+    await grid(page).waitFor();
+    await page.getByText("Views").click();
+    await axe(page);
+    await page.getByRole("link", { name: "by <b>loss" }).click();
+    await expect.poll(() => headings(page), SOON).toEqual(["Trial", "loss"]);
+    await page.getByText("Views").click();
+    await page.getByRole("button", { name: "Forget the view by <b>loss" }).click();
+    expect(await page.getByRole("link", { name: "by <b>loss" }).count()).toBe(0);
+    expect(page.troubles).toEqual([]);
+  });
+
   it("goes as CSV, as it is shown", async () => {
     const page = await open("?columns=trial_id,metrics.loss,params.lr&sort=-metrics.loss");
     const [download] = await Promise.all([
@@ -161,6 +178,17 @@ describe("the table of trials", () => {
     expect(await page.getByRole("checkbox", { name: "Select trial-1" }).isChecked()).toBe(true);
     expect(page.troubles).toEqual([]);
   });
+});
+
+it("a page says while it cannot be refreshed, keeps what it shows, and recovers by itself", async () => {
+  const page = await open();
+  const isAway = (url: URL) => /^\/(api|delivery|model-runs)\//.test(url.pathname);
+  await page.route(isAway, (route) => route.fulfill({ status: 503, json: {} }));
+  const said = page.getByRole("status").getByText("could not be refreshed");
+  await said.waitFor({ timeout: 40_000 });
+  expect(await shown(page)).toHaveLength(TRIALS);
+  await page.unroute(isAway);
+  await said.waitFor({ state: "detached", timeout: 60_000 });
 });
 
 describe("names that mean no good", () => {

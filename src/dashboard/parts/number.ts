@@ -9,6 +9,7 @@ export function shortNumber(value: WireNumber): string {
   if (typeof value !== "number") return value.replace("Infinity", "∞");
   const size = Math.abs(value);
   if (Number.isInteger(value) && size < LARGE) return String(value);
-  if (size !== 0 && (size >= LARGE || size < SMALL)) return value.toExponential(DIGITS - 2);
+  if (size !== 0 && (size >= LARGE || size < SMALL))
+    return value.toExponential(DIGITS - 2).replace(/\.?0+e/, "e");
   return String(Number(value.toPrecision(DIGITS)));
 }

@@ -112,7 +112,7 @@ export function Grid({ table, data, sort, place, setPlace, actions, label }: Pro
   };
 
   return (
-    <div class="grid" ref={scroller}>
+    <div class="grid" ref={scroller} style={{ "--rows": String(rows.length) }}>
       {/* biome-ignore lint/a11y/useAriaPropsSupportedByRole: both roles have it */}
       <table
         role={isGrouped ? "treegrid" : "grid"}

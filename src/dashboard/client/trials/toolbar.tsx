@@ -1,6 +1,7 @@
 import { useState } from "hono/jsx/dom";
 import { joinList } from "../../../domain/table-columns.ts";
 import type { TableState } from "../lib/table-state.ts";
+import { Views } from "./views.tsx";
 
 /** So many trials fit into one comparison, and into its address. */
 const MAX_COMPARED = 100;
@@ -86,7 +87,6 @@ export function Toolbar(props: Props) {
         <input type="checkbox" checked={state.differs} onInput={() => change({ differs: !state.differs })} />
         Only what differs
       </label>
-      <span class="space" />
       <output class="dim">
         {`${count}${more ? " newest" : ""} ${count === 1 ? "trial" : "trials"}${chosen.length > 0 ? `, ${chosen.length} selected` : ""}`}
       </output>
@@ -100,6 +100,7 @@ export function Toolbar(props: Props) {
           Compare all
         </a>
       )}
+      <Views />
       <button type="button" onClick={onCsv}>
         CSV
       </button>

@@ -53,7 +53,7 @@ export function TrialWay({ trial, way, its, mayAct }: Props) {
 
 function Stage({ name, is, children }: { name: string; is: boolean; children?: unknown }) {
   return (
-    <li class={is ? "done" : "open"}>
+    <li class={is ? "reached" : "open"}>
       <strong>
         {is ? "✓ " : "· "}
         {name}
