@@ -21,7 +21,7 @@ it("three trials are compared by what differs, by charts, and by their numbers a
   const differences = page.locator("table.differences");
   expect(await differences.getByRole("row", { name: /^lr/ }).textContent()).toMatch(/lr.*3/);
   expect(await differences.getByRole("row", { name: /^same/ }).count()).toBe(0);
-  expect(await page.locator("figure canvas").count()).toBe(4);
+  expect(await page.locator("#compare figure canvas").count()).toBe(4);
   await page.getByText("33 % of the trials that say so have it on", { exact: false }).waitFor();
   await axe(page);
   await page.getByRole("button", { name: "Light or dark" }).click();

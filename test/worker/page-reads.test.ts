@@ -20,6 +20,8 @@ it.each([
   ["/model-runs/study", 1],
   ["/model-runs/study?sort=-metrics.accuracy", 5],
   ["/model-runs/study?filter=metrics.loss+<+0.5", 5],
+  ["/compare?model_run=study", 0.1],
+  [`/trials/${"1".padStart(32, "0")}`, 0.1],
   ["/api/model-runs/study", 0.1],
   ["/api/trial-table?model_run_id=study&limit=1", 0.1],
   [`/api/trial-table?model_run_id=study&columns=${SHOWN}`, 10.1],

@@ -3,6 +3,7 @@ import { ago } from "../../../src/dashboard/client/lib/ago.ts";
 import { choiceOf, placesFor } from "../../../src/dashboard/client/lib/found.ts";
 import { nextWait, PACE } from "../../../src/dashboard/client/lib/live.ts";
 import { pageFor } from "../../../src/dashboard/client/lib/mlflow-address.ts";
+import { dropView, readViews, saveView } from "../../../src/dashboard/client/lib/saved-views.ts";
 
 it.each([
   ["#/experiments/7/runs/4f0c", "/runs/4f0c"],
@@ -49,4 +50,27 @@ it("what was found leads to its page, however it is called", () => {
   const found = { kind: "model_run", id: "a/b?c#d", name: "a name", within: null } as const;
   expect(choiceOf(found)).toMatchObject({ href: "/model-runs/a%2Fb%3Fc%23d", about: "a/b?c#d" });
   expect(placesFor("DEAD").map(({ href }) => href)).toEqual(["/delivery/dead-letters"]);
+});
+
+describe("saved views", () => {
+  const keeping = (text: string | null = null) => ({
+    getItem: () => text,
+    setItem: (_: string, now: string) => {
+      text = now;
+    },
+  });
+  it("are kept by name, the last first, and forgotten", () => {
+    const kept = keeping();
+    saveView(kept, { name: "a", query: "sort=x" });
+    saveView(kept, { name: "b", query: "" });
+    saveView(kept, { name: " a ", query: "sort=y" });
+    expect(readViews(kept)).toEqual([
+      { name: "a", query: "sort=y" },
+      { name: "b", query: "" },
+    ]);
+    expect(dropView(kept, "a")).toEqual([{ name: "b", query: "" }]);
+  });
+  it.each([null, "", "{", "7", '{"a":1}', '[null, 1, {"name": 1, "query": ""}]'])("%s is none", (text) => {
+    expect(readViews(keeping(text))).toEqual([]);
+  });
 });

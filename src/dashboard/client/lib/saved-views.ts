@@ -2,6 +2,8 @@
 
 export type SavedView = { name: string; query: string };
 
+type Kept = Pick<Storage, "getItem" | "setItem">;
+
 const KEY = "trial-table-views";
 const MAX_VIEWS = 50;
 const MAX_NAME_CHARS = 60;
@@ -22,20 +24,20 @@ function isView(view: unknown): view is SavedView {
 }
 
 /** Keeps a view, the last first; one of the same name goes. */
-export function saveView(kept: Storage, { name, query }: SavedView): SavedView[] {
+export function saveView(kept: Kept, { name, query }: SavedView): SavedView[] {
   const short = name.trim().slice(0, MAX_NAME_CHARS);
   if (short === "") return readViews(kept);
   return keep(kept, [{ name: short, query }, ...readViews(kept).filter((view) => view.name !== short)]);
 }
 
-export function dropView(kept: Storage, name: string): SavedView[] {
+export function dropView(kept: Kept, name: string): SavedView[] {
   return keep(
     kept,
     readViews(kept).filter((view) => view.name !== name),
   );
 }
 
-function keep(kept: Storage, views: readonly SavedView[]): SavedView[] {
+function keep(kept: Kept, views: readonly SavedView[]): SavedView[] {
   const some = views.slice(0, MAX_VIEWS);
   kept.setItem(KEY, JSON.stringify(some));
   return some;

@@ -87,23 +87,25 @@ export function Toolbar(props: Props) {
         <input type="checkbox" checked={state.differs} onInput={() => change({ differs: !state.differs })} />
         Only what differs
       </label>
-      <output class="dim">
-        {`${count}${more ? " newest" : ""} ${count === 1 ? "trial" : "trials"}${chosen.length > 0 ? `, ${chosen.length} selected` : ""}`}
-      </output>
-      {chosen.length > 1 && chosen.length <= MAX_COMPARED ? (
-        <a
-          class="button primary"
-          href={`/compare?trials=${joinList(chosen)}`}
-        >{`Compare ${chosen.length}`}</a>
-      ) : (
-        <a class="button" href={`/compare?model_run=${encodeURIComponent(modelRunId)}`}>
-          Compare all
-        </a>
-      )}
-      <Views />
-      <button type="button" onClick={onCsv}>
-        CSV
-      </button>
+      <div class="end">
+        <output class="dim">
+          {`${count}${more ? " newest" : ""} ${count === 1 ? "trial" : "trials"}${chosen.length > 0 ? `, ${chosen.length} selected` : ""}`}
+        </output>
+        {chosen.length > 1 && chosen.length <= MAX_COMPARED ? (
+          <a
+            class="button primary"
+            href={`/compare?trials=${joinList(chosen)}`}
+          >{`Compare ${chosen.length}`}</a>
+        ) : (
+          <a class="button" href={`/compare?model_run=${encodeURIComponent(modelRunId)}`}>
+            Compare all
+          </a>
+        )}
+        <Views />
+        <button type="button" onClick={onCsv}>
+          CSV
+        </button>
+      </div>
       <p id="filter-problem" class="problem" role="alert" hidden={problem === null}>
         {problem}
       </p>
