@@ -12,6 +12,7 @@ import type { Deps } from "../deps.ts";
 import { sendArtifact } from "../messages.ts";
 import { landingMs, leaseMs } from "../stream/held-stream.ts";
 import { isThere } from "./in-mlflow.ts";
+import { openObject } from "./pieces.ts";
 import { putInMlflow } from "./put.ts";
 
 /** What MLflow will not take as things stand is tried again after this, by the cron. */
@@ -94,13 +95,17 @@ async function upload(
   { objectKey, path, bytes, contentType }: ClaimedArtifact,
   root: string,
 ): Promise<Undone | null> {
-  const object = objectKey === null ? null : await deps.bucket?.get(objectKey);
-  if (!object)
+  const { bucket } = deps;
+  const body =
+    objectKey === null || bucket === null
+      ? null
+      : await openObject(bucket, objectKey, { offset: 0, length: bytes });
+  if (!body)
     return {
       kind: "blocked",
       error: "the bucket does not have its bytes: bind it again, or send the file again",
     };
-  const put = await putInMlflow(deps, { root, path, body: object.body, bytes, contentType });
+  const put = await putInMlflow(deps, { root, path, body, bytes, contentType });
   return put.ok ? null : undoneBy(put.failure);
 }
 

@@ -15,6 +15,7 @@ import {
 import type { Deps } from "../deps.ts";
 import { Digests } from "./digests.ts";
 import { announceKept, type Kept } from "./keep.ts";
+import { piecesOf } from "./pieces.ts";
 import { BodyCut, receivePart } from "./receive.ts";
 
 /** All parts of a file but its last have this size: less is lost where a connection breaks, and a Worker takes it. */
@@ -153,10 +154,11 @@ export async function dropParts(deps: Deps, bucket: R2Bucket, upload: Parted): P
 
 /** The parts were digested one by one: the whole is read once more, as it is in the bucket. */
 async function digestsOf(bucket: R2Bucket, key: string) {
-  const object = await bucket.get(key);
+  const object = await bucket.head(key);
   if (!object) throw new Error("the bucket does not have what it completed");
   const digests = new Digests();
-  for await (const chunk of object.body) await digests.write(chunk);
+  for await (const piece of piecesOf(bucket, key, { offset: 0, length: object.size }))
+    await digests.write(await piece.bytes());
   await digests.close();
   return { bytes: object.size, ...(await digests.hex()) };
 }

@@ -22,9 +22,14 @@ export async function passFile(deps: Deps, runId: string, file: File): Promise<P
   const root = servedRoot(run.value.info.artifactUri ?? "");
   if (root === null) return { kind: "refused", reason: "MLflow does not serve this run's files itself" };
   const digests = new Digests();
-  const digested = (body ?? new Blob([]).stream()).pipeThrough(digests.through());
+  const { readable, writable } = new FixedLengthStream(length);
+  const sent = (body ?? new Blob([]).stream())
+    .pipeThrough(digests.through())
+    .pipeTo(writable)
+    .catch(() => undefined);
   const contentType = mediaTypeOf(file.contentType, path);
-  const put = await putInMlflow(deps, { root, path, body: digested, bytes: length, contentType });
+  const put = await putInMlflow(deps, { root, path, body: readable, bytes: length, contentType });
+  await sent;
   if (!put.ok) return { kind: "refused", reason: put.failure.message };
   const hex = await digests.hex();
   const wrong = wrongChecksum(checksums, hex);

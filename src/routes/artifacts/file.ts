@@ -3,6 +3,7 @@ import { invalid } from "../../domain/problems.ts";
 import { HttpFailure } from "../../errors.ts";
 import type { Failure } from "../../mlflow/failure.ts";
 import { type Files, type Found, findFile } from "../../relay/artifacts/list.ts";
+import { openObject } from "../../relay/artifacts/pieces.ts";
 import type { Deps } from "../../relay/deps.ts";
 import { noSuch, refusal } from "../door/query.ts";
 
@@ -66,9 +67,9 @@ async function fromBucket(
   headers.set("content-length", String(length));
   if (range) headers.set("content-range", `bytes ${range.offset}-${range.offset + length - 1}/${bytes}`);
   if (request.method === "HEAD") return new Response(null, { headers });
-  const object = await bucket.get(objectKey, range === null ? {} : { range });
-  if (!object) return null;
-  return new Response(object.body, { status: range ? 206 : 200, headers });
+  const body = await openObject(bucket, objectKey, range ?? { offset: 0, length });
+  if (!body) return null;
+  return new Response(body, { status: range ? 206 : 200, headers });
 }
 
 async function fromMlflow({ mlflow }: Deps, runId: string, path: string, what: string): Promise<Response> {

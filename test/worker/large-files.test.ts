@@ -1,0 +1,132 @@
+import { createExecutionContext } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { createHash } from "node:crypto";
+import { beforeAll, expect, test } from "vitest";
+import * as z from "zod";
+import { app } from "../../src/app.ts";
+import { PART_BYTES } from "../../src/relay/artifacts/parts.ts";
+import { PIECE_BYTES } from "../../src/relay/artifacts/pieces.ts";
+import { consume } from "../../src/relay/consume.ts";
+import { wire } from "../../src/wire.ts";
+import { ADMIN, idOf, post } from "./api.ts";
+import { endless } from "./endless.ts";
+import { FakeArtifacts } from "./fake-artifacts.ts";
+import { recordingQueue } from "./job-tools.ts";
+
+/** A file that no Worker's memory should hold: whoever reads it from the bucket asks for some of it at a time. */
+
+/** What was asked of the bucket in one answer, bytes. */
+const asked: number[] = [];
+const bucket = new Proxy(env.ARTIFACTS, {
+  get(target, name) {
+    if (name === "get")
+      return (key: string, options: { range?: { length: number } } = {}) => {
+        asked.push(options.range?.length ?? Number.POSITIVE_INFINITY);
+        return target.get(key, options);
+      };
+    const member: unknown = Reflect.get(target, name);
+    return typeof member === "function" ? member.bind(target) : member;
+  },
+});
+const files = recordingQueue();
+const BINDINGS = {
+  TRIALS: recordingQueue().queue,
+  JOBS: recordingQueue().queue,
+  FILES: files.queue,
+  ARTIFACTS: bucket,
+};
+
+/** Each part of its own letter: what comes in another order is seen. */
+const PARTS = ["a", "b", "c"].map((letter, i) =>
+  new Uint8Array(i < 2 ? PART_BYTES : 1_000).fill(letter.charCodeAt(0)),
+);
+const BYTES = 2 * PART_BYTES + 1_000;
+const sha256Of = (parts: readonly (Uint8Array | string)[]) =>
+  parts.reduce((hash, part) => hash.update(part), createHash("sha256")).digest("hex");
+const SHA256 = sha256Of(PARTS);
+
+const mlflow = new FakeArtifacts();
+let trial: string;
+
+async function ask(method: string, path: string, body?: Uint8Array<ArrayBuffer> | string, headers = {}) {
+  const length = body === undefined ? {} : { "content-length": String(body.length) };
+  return app.request(
+    `/api/trials/${trial}/${path}`,
+    {
+      method,
+      headers: { authorization: `Bearer ${ADMIN}`, ...length, ...headers },
+      ...(body ? { body } : {}),
+    },
+    { ...env, ...BINDINGS },
+    createExecutionContext(),
+  );
+}
+
+beforeAll(async () => {
+  await post({ event: "ml.trial.start", model_run_id: "large", trial_id: "t", spectral_norm: false });
+  trial = await idOf("t");
+  await env.DB.batch([
+    env.DB.prepare("update streams set mlflow_run_id = ?2 where key = ?1").bind(trial, mlflow.runId),
+    env.DB.prepare(
+      `insert into mlflow_runs (mlflow_run_id, mlflow_experiment_id, status, lifecycle_stage, artifact_uri, synced_at)
+       values (?1, '1', 'RUNNING', 'active', ?2, 0)`,
+    ).bind(mlflow.runId, mlflow.uri),
+  ]);
+  const begun = await ask("POST", "uploads", JSON.stringify({ path: "large" }), {
+    "content-type": "application/json",
+  });
+  const { id } = z.object({ id: z.string() }).parse(await begun.json());
+  for (const [i, part] of PARTS.entries())
+    await (await ask("PUT", `uploads/${id}/parts/${i + 1}`, part)).text();
+  const kept = await ask("POST", `uploads/${id}/complete`, undefined, { "x-checksum-sha256": SHA256 });
+  expect(await kept.json()).toMatchObject({ bytes: BYTES, sha256: SHA256 });
+});
+
+const PIECES = [PIECE_BYTES, PIECE_BYTES, BYTES - 2 * PIECE_BYTES];
+
+test("it is digested, given out and handed over in pieces, and comes out as it went in", async () => {
+  expect(asked.splice(0)).toEqual(PIECES);
+
+  const whole = await ask("GET", "artifacts/large");
+  expect(sha256Of([new Uint8Array(await whole.arrayBuffer())])).toBe(SHA256);
+  expect(whole.headers.get("content-length")).toBe(String(BYTES));
+  expect(asked.splice(0)).toEqual(PIECES);
+
+  const range = `bytes=10-${2 * PIECE_BYTES + 9}`;
+  const some = await ask("GET", "artifacts/large", undefined, { range });
+  expect([some.status, sha256Of([new Uint8Array(await some.arrayBuffer())])]).toEqual([
+    206,
+    sha256Of([wholeText().slice(10, 2 * PIECE_BYTES + 10)]),
+  ]);
+  expect(asked.splice(0)).toEqual(PIECES.slice(0, 2));
+
+  await handOver();
+  expect(sha256Of([mlflow.texts().large ?? ""])).toBe(SHA256);
+  expect(asked.splice(0)).toEqual(PIECES);
+});
+
+test("whoever stops reading half-way has the bucket asked no more", async () => {
+  const { body } = await ask("GET", "artifacts/large");
+  const reader = body?.getReader();
+  await reader?.read();
+  await reader?.cancel();
+  await scheduler.wait(200);
+  expect(asked.splice(0)).toEqual([PIECE_BYTES]);
+});
+
+const wholeText = () => PARTS.map((part) => new TextDecoder().decode(part)).join("");
+
+/** As the queue has it done. */
+async function handOver(): Promise<void> {
+  const deps = endless(wire({ ...env, ...BINDINGS }, {}, mlflow.fetch));
+  const done = () => undefined;
+  const messages = files.sent.splice(0).map(({ body }) => ({
+    id: "m",
+    timestamp: new Date(),
+    attempts: 1,
+    body,
+    ack: done,
+    retry: done,
+  }));
+  await consume(deps, messages);
+}
