@@ -15,7 +15,12 @@ import { recordingQueue } from "./job-tools.ts";
 const NOT_SERVED =
   "Endpoint: /api/2.0/mlflow-artifacts/artifacts/<path:artifact_path> disabled due to the mlflow server running with `--no-serve-artifacts`.";
 const files = recordingQueue();
-const BINDINGS = { TRIALS: recordingQueue().queue, JOBS: recordingQueue().queue, FILES: files.queue };
+const BINDINGS = {
+  TRIALS: recordingQueue().queue,
+  JOBS: recordingQueue().queue,
+  FILES: files.queue,
+  RELAY_RETRY_BASE_MS: "10",
+};
 
 let trial: string;
 let count = 0;
@@ -92,6 +97,15 @@ test("a server that serves no artifacts blocks the file, and opens no breaker", 
     files: [{ state: "blocked", error: expect.stringContaining("--serve-artifacts") }],
   });
   expect(await env.DB.prepare("select count(*) as n from breakers").first("n")).toBe(0);
+});
+
+test("what answers in MLflow's place for a moment holds a file up for a moment", async () => {
+  await arrive("mlflow-artifacts:/1/r/artifacts");
+  await deliver(() => new Response("<h1>Sign in</h1>", { status: 403 }));
+  expect(await state()).toMatchObject({ files: [{ state: "blocked" }] });
+  await scheduler.wait(50);
+  await wake(endless(wire({ ...env, ...BINDINGS }, {})));
+  expect(files.sent.map(({ body }) => body)).toMatchObject([{ kind: "artifact" }]);
 });
 
 test("before its run is in MLflow a file waits, and comes again by itself", async () => {

@@ -6,7 +6,7 @@ export class FakeArtifacts {
   readonly calls: string[] = [];
   isAway = false;
   isGone = false;
-  /** Is done while a call is under way; a `cut` PUT leaves half of its file. */
+  /** Is done while a call is under way; a `cut` PUT leaves half of its file, and the answer of a `lost` one does not arrive. */
   during: (call: string) => Promise<unknown> = async () => undefined;
   readonly #files = new Map<string, Uint8Array>();
 
@@ -27,7 +27,7 @@ export class FakeArtifacts {
     this.during = async (call) => {
       if (call !== at) return;
       this.during = async () => undefined;
-      await what();
+      return what();
     };
   }
 
@@ -50,6 +50,7 @@ export class FakeArtifacts {
     if (method === "DELETE") this.#files.delete(path);
     const word = await this.during(call);
     if (method === "PUT") this.#files.set(path, word === "cut" ? sent.slice(0, sent.length / 2) : sent);
+    if (word === "lost") throw new Error("the connection was reset");
     if (isStore) return Response.json({});
     if (this.isGone) return gone(`Run '${this.runId}' not found: it is gone`);
     const asked = searchParams.get("path") ?? "";

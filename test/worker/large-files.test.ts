@@ -1,7 +1,7 @@
 import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { createHash } from "node:crypto";
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test, vi } from "vitest";
 import * as z from "zod";
 import { app } from "../../src/app.ts";
 import { PART_BYTES } from "../../src/relay/artifacts/parts.ts";
@@ -45,6 +45,9 @@ const sha256Of = (parts: readonly (Uint8Array | string)[]) =>
   parts.reduce((hash, part) => hash.update(part), createHash("sha256")).digest("hex");
 const SHA256 = sha256Of(PARTS);
 
+/** For what hangs; a busy machine is no failure. */
+const LIMIT_MS = 180_000;
+
 const mlflow = new FakeArtifacts();
 let trial: string;
 
@@ -80,7 +83,7 @@ beforeAll(async () => {
     await (await ask("PUT", `uploads/${id}/parts/${i + 1}`, part)).text();
   const kept = await ask("POST", `uploads/${id}/complete`, undefined, { "x-checksum-sha256": SHA256 });
   expect(await kept.json()).toMatchObject({ bytes: BYTES, sha256: SHA256 });
-});
+}, LIMIT_MS);
 
 const PIECES = [PIECE_BYTES, PIECE_BYTES, BYTES - 2 * PIECE_BYTES];
 
@@ -112,6 +115,18 @@ test("whoever stops reading half-way has the bucket asked no more", async () => 
   await reader?.cancel();
   await scheduler.wait(200);
   expect(asked.splice(0)).toEqual([PIECE_BYTES]);
+});
+
+test("however large a file is, it is on its way no longer than an invocation lasts", async () => {
+  const timeouts = vi.spyOn(AbortSignal, "timeout");
+  await env.DB.prepare("update artifacts set bytes = 5000000000, version = version + 1").run();
+  const { id } = z.object({ id: z.int() }).parse(await env.DB.prepare("select id from artifacts").first());
+  files.sent.push({ body: { kind: "artifact", id } });
+  await handOver();
+  const most = Math.max(...timeouts.mock.calls.map(([ms]) => ms));
+  timeouts.mockRestore();
+  expect(most).toBeGreaterThan(600_000);
+  expect(most).toBeLessThan(900_000);
 });
 
 const wholeText = () => PARTS.map((part) => new TextDecoder().decode(part)).join("");

@@ -11,12 +11,14 @@ import { backoffMs, whileRenewed } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
 import { sendArtifact } from "../messages.ts";
 import { landingMs, leaseMs } from "../stream/held-stream.ts";
-import { isThere } from "./in-mlflow.ts";
+import { isThere, isThereAlready } from "./in-mlflow.ts";
 import { openObject } from "./pieces.ts";
 import { putInMlflow } from "./put.ts";
 
-/** What MLflow will not take as things stand is tried again after this, by the cron. */
+/** What MLflow will not take as things stand is tried again by the cron, in the end only after this. */
 const BLOCKED_MS = 600_000;
+/** MLflow writes what it has taken into its store, wherever that is, with ten megabytes a second at least. */
+const LANDING_BYTES_A_MS = 10_000;
 
 const RUN_DELETED = "its run is deleted in MLflow: restore it there, or have its trial sent to a new one";
 
@@ -54,8 +56,12 @@ async function note(deps: Deps, claimed: ClaimedArtifact, undone: Undone): Promi
   const error = "error" in undone ? undone.error : `${undone.failure.kind}: ${undone.failure.message}`;
   const isHeld = failure?.kind === "held";
   const isBlocked = undone.kind === "blocked" || (failure !== null && !isAway(failure));
-  const landsForMs = failure?.kind === "ambiguous" ? landingMs(config.mlflow.timeoutMs) : 0;
-  const backoff = isBlocked ? BLOCKED_MS : backoffMs(claimed.attempts, config.retry, deps.random);
+  const landsForMs =
+    failure?.kind === "ambiguous"
+      ? landingMs(config.mlflow.timeoutMs) + Math.ceil(claimed.bytes / LANDING_BYTES_A_MS)
+      : 0;
+  const retry = isBlocked ? { ...config.retry, maxMs: BLOCKED_MS } : config.retry;
+  const backoff = backoffMs(claimed.attempts, retry, deps.random);
   const waitMs = Math.max(backoff, landsForMs, failure?.retryAfterMs ?? 0);
   await noteUndelivered(deps.db, claimed, {
     error,
@@ -82,9 +88,11 @@ async function bring(deps: Deps, claimed: ClaimedArtifact): Promise<Undone | nul
     const deleted = await deps.writes.deleteArtifact({ root, path });
     return deleted.ok ? null : undoneBy(deleted.failure);
   }
+  const { bytes, sha256 } = claimed;
+  if (claimed.attempts > 0 && runId !== null && (await isThereAlready(deps, { runId, path, bytes, sha256 })))
+    return null;
   const put = await upload(deps, claimed, root);
   if (put !== null) return put;
-  const { bytes, sha256 } = claimed;
   const seen = await isThere(deps, { runId, root, path, bytes, sha256 });
   if (!seen.ok) return undoneBy(seen.failure);
   return seen.value ? null : { kind: "waits", error: "MLflow took it and does not have it as it was sent" };

@@ -1,7 +1,7 @@
 import { type Result, unanswered } from "../../mlflow/failure.ts";
 import type { Artifact, Page } from "../../mlflow/types.ts";
-import { withDeadline } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
+import { transferMs } from "./put.ts";
 
 /** A server that has no last page is not believed. */
 const MAX_PAGES = 20;
@@ -70,12 +70,14 @@ export async function filesWithin(
 
 type Sent = { path: string; bytes: number; sha256: string };
 
+type Reading = Pick<Deps, "mlflow" | "config" | "budget">;
+
 /**
  * Whether MLflow has a file as it was sent: small ones of runs are read back, of others the size is looked at.
  * @param runId null: it is something else's, below a root of the artifact store
  */
 export function isThere(
-  deps: Pick<Deps, "mlflow" | "config">,
+  deps: Reading,
   { runId, root, ...file }: Sent & { runId: string | null; root: string },
 ): Promise<Result<boolean>> {
   const directory = directoryOf(file.path);
@@ -83,6 +85,18 @@ export function isThere(
   return file.bytes > READ_BACK_BYTES
     ? isListed(listInMlflow(deps.mlflow, runId, directory), file)
     : isReadBack(deps, { runId, ...file });
+}
+
+/**
+ * Whether MLflow has a large file of a run's all the same, where the answer to sending it was lost: to read it back costs
+ * MLflow less than to take it again. A small one is simply sent again.
+ */
+export async function isThereAlready(deps: Reading, file: Sent & { runId: string }): Promise<boolean> {
+  if (file.bytes <= READ_BACK_BYTES) return false;
+  const listed = await isListed(listInMlflow(deps.mlflow, file.runId, directoryOf(file.path)), file);
+  if (!listed.ok || !listed.value) return false;
+  const read = await isReadBack(deps, file);
+  return read.ok && read.value;
 }
 
 /** MLflow says nothing of the size of an empty file. */
@@ -97,9 +111,10 @@ async function isListed(
 }
 
 async function isReadBack(
-  { mlflow, config }: Pick<Deps, "mlflow" | "config">,
+  deps: Reading,
   { runId, path, bytes, sha256 }: Sent & { runId: string },
 ): Promise<Result<boolean>> {
+  const { mlflow } = deps;
   const opened = await mlflow.openArtifact({ runId, path });
   if (!opened.ok) {
     if (opened.failure.kind !== "gone") return opened;
@@ -107,28 +122,15 @@ async function isReadBack(
     const run = await mlflow.getRun(runId);
     return run.ok ? { ok: true, value: false } : run;
   }
+  const digests = new crypto.DigestStream("SHA-256");
+  digests.digest.catch(() => undefined);
   try {
-    const read = await withDeadline(config.mlflow.timeoutMs, firstBytes(opened.value.body, bytes + 1));
-    const digest = await crypto.subtle.digest("SHA-256", read);
-    return { ok: true, value: new Uint8Array(digest).toHex() === sha256 };
+    const signal = AbortSignal.timeout(transferMs(deps, bytes));
+    await (opened.value.body ?? new Blob([]).stream()).pipeTo(digests, { signal });
+    return { ok: true, value: new Uint8Array(await digests.digest).toHex() === sha256 };
   } catch {
     return { ok: false, failure: unanswered(READ, "a file that was sent could not be read back whole") };
   }
-}
-
-async function firstBytes(
-  body: ReadableStream<Uint8Array> | null,
-  most: number,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(most);
-  let length = 0;
-  for await (const chunk of body ?? []) {
-    const some = chunk.subarray(0, most - length);
-    bytes.set(some, length);
-    length += some.length;
-    if (length === most) break;
-  }
-  return bytes.subarray(0, length);
 }
 
 function directoryOf(path: string): string {

@@ -4,6 +4,11 @@ import type { Deps } from "../deps.ts";
 /** A slower way to MLflow's artifact store than a megabyte a second is taken for none. */
 const BYTES_A_MS = 1_000;
 
+/** How long a file may be on its way to or from MLflow, ms: no longer than its invocation lasts. */
+export function transferMs({ config, budget }: Pick<Deps, "config" | "budget">, bytes: number): number {
+  return Math.min(config.mlflow.timeoutMs + Math.ceil(bytes / BYTES_A_MS), budget.msLeft);
+}
+
 type Sent = {
   /** Where the run's files, or the model's, are in MLflow's artifact store. */
   root: string;
@@ -16,11 +21,11 @@ type Sent = {
 
 /** Streams a file into MLflow's artifact store. */
 export async function putInMlflow(
-  { writes, config }: Pick<Deps, "writes" | "config">,
+  deps: Pick<Deps, "writes" | "config" | "budget">,
   { root, path, body, bytes, contentType }: Sent,
 ): Promise<Result<void>> {
-  const timeoutMs = config.mlflow.timeoutMs + Math.ceil(bytes / BYTES_A_MS);
-  const put = await writes.putArtifact({ root, path, body, contentType, timeoutMs });
+  const timeoutMs = transferMs(deps, bytes);
+  const put = await deps.writes.putArtifact({ root, path, body, contentType, timeoutMs });
   // What was not sent has no reader.
   if (!put.ok) await body.cancel().catch(() => undefined);
   return put;

@@ -4,8 +4,9 @@ export const MAX_STATEMENTS = 1_000;
 /** Kept back for what ends work that was begun: leases and locks given back, counts and reports written down. */
 export const ENDING_STATEMENTS = 60;
 
-/** Consumers and the cron have fifteen minutes; what is begun may take some of them. */
+/** Consumers and the cron have fifteen minutes; what is begun may take some of them, but for the last moments. */
 const MAX_BEGIN_MS = 5 * 60_000;
+const MAX_MS = 14 * 60_000;
 
 /** Thrown in place of a statement for which there is no room: whatever was begun goes on in another invocation. */
 export class OutOfStatements extends Error {
@@ -58,6 +59,11 @@ export class Budget {
   /** Whether something that may take so many statements can still be begun. */
   has(statements: number): boolean {
     return this.left >= statements && this.#now() < this.#beginUntil;
+  }
+
+  /** How long what is begun now may take, ms. */
+  get msLeft(): number {
+    return this.#beginUntil - MAX_BEGIN_MS + MAX_MS - this.#now();
   }
 
   /**
