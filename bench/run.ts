@@ -7,6 +7,7 @@ import { acknowledgement } from "./acknowledgement.ts";
 import { costTables } from "./cost-tables.ts";
 import { countCosts } from "./costs.ts";
 import { delivery } from "./delivery.ts";
+import { fileTable, measureFile } from "./file.ts";
 import { trainingLoop, trainingLoopTable } from "./gateway.ts";
 import { kindness } from "./kindness.ts";
 import { measurePages } from "./pages.ts";
@@ -17,11 +18,12 @@ import { speedTables } from "./speed-tables.ts";
 import { writePart } from "./write-part.ts";
 
 /**
- * `npm run bench -- [--prices | --scale | --loop | --pages] [--write | --json]`: the figures of docs/benchmarks.md as its tables, which
+ * `npm run bench -- [--prices | --scale | --loop | --pages | --file] [--write | --json]`: the figures of docs/benchmarks.md as its tables, which
  * `--write` puts into it, or as one JSON object. Local figures, from local workerd and SQLite; read the ratios, and what is counted.
  *
  * With `--prices` only what is counted, with its price; with `--scale` the same and the answers' times over a long past;
- * with `--loop` only what MLflow's own client adds to a training loop; with `--pages` only what a browser waits for.
+ * with `--loop` only what MLflow's own client adds to a training loop; with `--pages` only what a browser waits for;
+ * with `--file` only a file of 1 GB on its way, and what it takes of memory.
  */
 const { values } = parseArgs({
   options: {
@@ -29,6 +31,7 @@ const { values } = parseArgs({
     scale: { type: "boolean", default: false },
     loop: { type: "boolean", default: false },
     pages: { type: "boolean", default: false },
+    file: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     write: { type: "boolean", default: false },
   },
@@ -51,6 +54,9 @@ try {
   } else if (values.pages) {
     const pages = await measurePages(join(dir, "pages"), mlflow.uri, say);
     print(pages, { pages: pagesTable(pages) });
+  } else if (values.file) {
+    const file = await measureFile(join(dir, "file"), mlflow.uri, say);
+    print(file, { file: fileTable(file) });
   } else if (values.loop) {
     const loop = await trainingLoop(join(dir, "loop"), mlflow.uri, say);
     print(loop, { loop: trainingLoopTable(loop) });
