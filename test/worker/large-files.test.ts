@@ -85,7 +85,9 @@ beforeAll(async () => {
   expect(await kept.json()).toMatchObject({ bytes: BYTES, sha256: SHA256 });
 }, LIMIT_MS);
 
-const PIECES = [PIECE_BYTES, PIECE_BYTES, BYTES - 2 * PIECE_BYTES];
+const PIECES = Array.from({ length: Math.ceil(BYTES / PIECE_BYTES) }, (_, i) =>
+  Math.min(PIECE_BYTES, BYTES - i * PIECE_BYTES),
+);
 
 test("it is digested, given out and handed over in pieces, and comes out as it went in", async () => {
   expect(asked.splice(0)).toEqual(PIECES);

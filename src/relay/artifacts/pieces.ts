@@ -4,7 +4,7 @@ import type { ByteRange } from "../../domain/byte-range.ts";
  * So much of an object is asked for at once, which bounds what is in memory however slow its reader is, and how long one
  * answer of the bucket is open: a large file may be minutes on its way.
  */
-export const PIECE_BYTES = 16 * 1024 * 1024;
+export const PIECE_BYTES = 8 * 1024 * 1024;
 
 /** Opens an object, or some bytes of it, as a body of a known length; null where the bucket does not have it. */
 export async function openObject(
