@@ -24,6 +24,7 @@ it.each([
   [`/trials/${"1".padStart(32, "0")}`, 0.1],
   ["/api/model-runs/study", 0.1],
   ["/api/trial-table?model_run_id=study&limit=1", 0.1],
+  ["/api/trial-columns?model_run_id=study&newest=200", 3],
   [`/api/trial-table?model_run_id=study&columns=${SHOWN}`, 10.1],
 ])("%s reads at most %d rows a trial", async (path, most) => {
   const { status, rowsRead, meter } = await page(path);

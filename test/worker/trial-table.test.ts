@@ -141,6 +141,17 @@ it("the columns say how many trials have them and whether they differ", async ()
   });
 });
 
+it("the columns of the newest are those of no others", async () => {
+  const { body } = await request("/api/trial-columns?model_run_id=study&newest=2");
+  const { trials, columns } = trialColumns.parse(body);
+  expect([trials, columns.map(({ key }) => key).includes("note")]).toEqual([2, false]);
+  const refused = await request("/api/trial-columns?trials=a&newest=2");
+  expect([refused.status, JSON.stringify(refused.body)]).toEqual([
+    400,
+    expect.stringContaining("must come with model_run_id"),
+  ]);
+});
+
 describe("what is refused", () => {
   it.for([
     ["", 400, "model_run_id"],

@@ -10,7 +10,7 @@ import {
 } from "../../domain/table-columns.ts";
 import { MAX_TABLE_TRIALS } from "../../store/views/table.ts";
 import { documented, ok, resource } from "../contract.ts";
-import { maybe, someText, wholeNumberOr, yesOrNo } from "../door/query.ts";
+import { maybe, someText, wholeNumber, wholeNumberOr, yesOrNo } from "../door/query.ts";
 import { METRIC, STUDY } from "../examples.ts";
 
 const MAX_KEYS = 200;
@@ -101,7 +101,14 @@ export const trialTables = resource(
       summary: "List the columns of trials",
       description: "Which parameters, metrics and tags the trials have; those of most trials first.",
       scope: "read",
-      query: scope,
+      query: {
+        ...scope,
+        newest: maybe(
+          wholeNumber(1, MAX_TABLE_TRIALS),
+          "Only so many trials of the model run, the newest, for the others: of many trials all columns are much to read.",
+          100,
+        ),
+      },
       answers: ok("The columns.", trialColumns),
       refusals: [404],
     },

@@ -2,7 +2,7 @@ import type { Context } from "hono";
 import { invalid } from "../../domain/problems.ts";
 import { readTable } from "../../store/views/table.ts";
 import { readColumns } from "../../store/views/table-columns.ts";
-import { type TableScope, tableVersion } from "../../store/views/table-scope.ts";
+import { type Sample, type TableScope, tableVersion } from "../../store/views/table-scope.ts";
 import { answerOnce } from "../door/conditional.ts";
 import type { AppEnv } from "../door/context.ts";
 import { found, refusal } from "../door/query.ts";
@@ -23,10 +23,10 @@ export const trialTableRoutes = routes(trialTables, {
     if (whole) refuseTooMuch(scope, columns.length);
     return readTable(db, { scope, clauses, spectralNorm: spectral_norm, sort, columns, whole, limit });
   },
-  getTrialColumns: async ({ c, relay, query: { model_run_id, trials } }) => {
+  getTrialColumns: async ({ c, relay, query: { model_run_id, trials, newest } }) => {
     const scope = scopeOf(model_run_id, trials);
-    await answerOnce(c, await versionOf(c, scope));
-    return readColumns(relay.db, scope);
+    await answerOnce(c, [...(await versionOf(c, scope)), newest]);
+    return readColumns(relay.db, newest === undefined ? scope : newestOf(scope, newest));
   },
 });
 
@@ -34,6 +34,11 @@ function scopeOf(modelRunId: string | undefined, keys: readonly string[] | undef
   if (modelRunId !== undefined && keys === undefined) return { modelRunId };
   if (keys !== undefined && modelRunId === undefined) return { keys };
   throw refusal([invalid(["model_run_id"], "must be given, or trials, and not both", modelRunId)]);
+}
+
+function newestOf(scope: TableScope, newest: number): Sample {
+  if ("modelRunId" in scope) return { ...scope, newest };
+  throw refusal([invalid(["newest"], "must come with model_run_id", String(newest))]);
 }
 
 /** What is not cut may be long: little of it is given at once. */

@@ -2,6 +2,7 @@ import { useCallback, useEffect, useRef, useState } from "hono/jsx/dom";
 import type { TrialColumns } from "../../../answers/trial-table.ts";
 import { sleep } from "../../../waiting.ts";
 import { type CompareState, readCompareState, writeCompareState } from "../lib/compare-state.ts";
+import { differencesOf } from "../lib/differences.ts";
 import type { Live } from "../lib/live.ts";
 import { allColumns } from "../lib/shown-columns.ts";
 import type { TableData } from "../lib/table-data.ts";
@@ -17,19 +18,19 @@ import { Spectral } from "./spectral.tsx";
 
 /** So many parameters, and as many metrics, are read: those that most trials have. */
 const MAX_COLUMNS = 60;
-/** Which these are is much to read, and seldom changes. */
+/** What some of many trials have, the others have as well. */
+const SAMPLE_TRIALS = 200;
+/** Which columns there are seldom changes. */
 const KNOWN_MS = 60_000;
 
 export type CompareData = { scope: Readonly<Record<string, string>> };
-
-type Shown = { data: TableData; known: TrialColumns };
 
 /** Trials beside each other: all that a reader chooses is in the address. */
 export function CompareApp({ scope }: CompareData) {
   const [state, setState] = useState<CompareState>(() =>
     readCompareState(new URLSearchParams(location.search)),
   );
-  const [read, setRead] = useState<Shown | null>(null);
+  const [data, setData] = useState<TableData | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const asked = useRef(0);
 
@@ -53,6 +54,7 @@ export function CompareApp({ scope }: CompareData) {
 
   useEffect(() => {
     const query = { scope, filter: "", spectral: null };
+    const sampled = scope.trials ? scope : { ...scope, newest: String(SAMPLE_TRIALS) };
     let live: Live | null = null;
     let known: TrialColumns | null = null;
     let knownAt = 0;
@@ -61,12 +63,12 @@ export function CompareApp({ scope }: CompareData) {
       try {
         if (known === null || Date.now() - knownAt > KNOWN_MS) {
           knownAt = Date.now();
-          known = await readKnownColumns(scope);
+          known = await readKnownColumns(sampled);
         }
         const columns = comparedOf(known, state.metric);
         const read = await readAll(query, columns, null);
         if (turn !== asked.current) return;
-        setRead({ data: read.data, known });
+        setData(read.data);
         setProblem(null);
         live?.stop();
         live = watchTable(query, read, () => void ask());
@@ -87,15 +89,11 @@ export function CompareApp({ scope }: CompareData) {
       {problem}
     </p>
   );
-  if (read === null) return trouble || <p class="hint">Reading the trials…</p>;
-  const { data, known } = read;
+  if (data === null) return trouble || <p class="hint">Reading the trials…</p>;
   const columns = [...data.values.keys()];
   const metrics = columns.filter((name) => /^(metrics|best)\./.test(name));
   const params = columns.filter((name) => name.startsWith("params."));
-  const differing = new Set(
-    known.columns.flatMap(({ kind, key, differs }) => (differs ? [`${kind}.${key}`] : [])),
-  );
-  const varied = params.filter((name) => differing.has(name));
+  const varied = differencesOf(data, params).map(({ name }) => name);
   const metric = state.metric !== null && columns.includes(state.metric) ? state.metric : metrics[0];
   const table = <Differences data={data} columns={["status", "spectral_norm", ...params, ...metrics]} />;
   if (metric === undefined) return table;
