@@ -53,7 +53,8 @@ async function demo(): Promise<void> {
   if (code !== 0) throw new Error(`The demo ended with ${code}.`);
 }
 
-async function take(browser: Browser, { name, path, dark = false, height = HEIGHT }: Shot): Promise<void> {
+async function take(browser: Browser, shot: Shot): Promise<void> {
+  const { name, path, dark = false, height = HEIGHT, from } = shot;
   const page = await browser.newPage({
     baseURL: relay.url,
     viewport: { width: WIDTH, height },
@@ -67,6 +68,12 @@ async function take(browser: Browser, { name, path, dark = false, height = HEIGH
   await page.keyboard.press("Enter");
   await page.waitForURL((url) => url.pathname !== "/sign-in");
   await page.waitForTimeout(SETTLE_MS);
+  if (from !== undefined) {
+    // What comes above it would move it.
+    await page.waitForLoadState("networkidle");
+    await page.evaluate(`document.querySelector(${JSON.stringify(from)}).scrollIntoView()`);
+    await page.waitForTimeout(SETTLE_MS);
+  }
   await page.screenshot({ path: join(IMAGES, `${name}.png`) });
   await page.context().close();
   say(`docs/images/${name}.png`);
