@@ -32,6 +32,7 @@ steps = {
     "log_artifacts": lambda: mlflow.log_artifacts(made, "made"),
     "log_artifact": lambda: mlflow.log_artifact(os.path.join(made, "a.bin")),
     "log_image": lambda: mlflow.log_image(pixels, "images/one.png"),
+    "log_image_of_step": lambda: mlflow.log_image(pixels, key="sample", step=2),
     "log_figure": lambda: mlflow.log_figure(figure, "plots/loss.png"),
     "log_table": lambda: mlflow.log_table({"a": [1, 2], "b": ["x", "y"]}, "table.json"),
     "log_table_more": lambda: mlflow.log_table({"a": [3], "b": ["z"]}, "table.json"),
@@ -46,6 +47,7 @@ with mlflow.start_run() as run:
             step()
         except Exception as error:
             failures[name] = f"{type(error).__name__}: {error}"
+mlflow.flush_artifact_async_logging()
 target = os.path.join(directory, "down")
 os.makedirs(target)
 down = mlflow.artifacts.download_artifacts(run_id=run.info.run_id, dst_path=target)

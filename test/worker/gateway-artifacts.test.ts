@@ -2,6 +2,7 @@ import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { app } from "../../src/app.ts";
+import { encodedPath } from "../../src/domain/artifact-path.ts";
 import { ADMIN, sent } from "./api.ts";
 import { newRun, read } from "./gateway-api.ts";
 import { recordingQueue } from "./job-tools.ts";
@@ -81,6 +82,22 @@ test("what is removed, or was never there, is not there", async () => {
       status: 404,
       body: { error_code: "RESOURCE_DOES_NOT_EXIST", message: `No such artifact: '${path}'` },
     });
+});
+
+test.each([
+  ["image%step%0%timestamp%1795764797601%t4796b30.png", "image%step%0%timestamp%1795764797601%t4796b30.png"],
+  ["image%step%25%timestamp%1795764797601%t4796b30.png", "image%step%%timestamp%1795764797601%t4796b30.png"],
+  ["image%step%20%timestamp%1795764797601%t4796b30.png", "image%step %timestamp%1795764797601%t4796b30.png"],
+  ["a%2fb%2520c", "a/b c"],
+  ["ends?", "ends"],
+])("the file %s has the name that MLflow gives it", async (name, kept) => {
+  const own = await newRun();
+  const path = `${STORE}/0/${own}/artifacts/${encodeURIComponent(name)}`;
+  expect(await ask("PUT", path, name)).toMatchObject({ status: 200 });
+  expect(await ask("GET", path)).toMatchObject({ status: 200, body: name });
+  expect(await ask("GET", `${STORE}/0/${own}/artifacts/${encodedPath(kept)}`)).toMatchObject({ body: name });
+  const { body } = await list(`0/${own}/artifacts`);
+  expect(body.files.map((file: { path: string }) => file.path)).toEqual([kept.split("/")[0]]);
 });
 
 test("what is removed already is so when it is asked for once more, though its run is in MLflow, which is away", async () => {

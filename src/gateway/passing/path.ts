@@ -1,3 +1,4 @@
+import { unescapedOnce } from "../../domain/artifact-path.ts";
 import { invalid } from "../refusal.ts";
 
 /** How often something may have been encoded that is to be seen for what it is. */
@@ -40,11 +41,17 @@ function checked(segment: string): string {
   let text = segment;
   for (let coding = 0; ; coding++) {
     if (coding === MAX_CODINGS || isUnsafe(text, coding)) throw invalid("Invalid path");
-    const inner = decoded(text);
-    if (inner === null || inner === text) return segment;
+    const inner = unescapedOnce(text);
+    if (inner === text) return segment;
     text = inner;
   }
 }
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: just these are refused.
+const CONTROL = /[\\\u0000-\u001f\u007f]/;
+/** Those that MLflow or what is on the way would drop, or read as an end. Others it keeps as the escapes that they are. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: just these are refused.
+const CUTTING = /[\\\u0000\t\n\r]/;
 
 /** A name may hold an encoded slash as its own characters; what is between its slashes must not lead up all the same. */
 function isUnsafe(text: string, coding: number): boolean {
@@ -53,21 +60,14 @@ function isUnsafe(text: string, coding: number): boolean {
     text === "" ||
     (coding === 0 && parts.length > 1) ||
     parts.some((part) => part === "." || part === "..") ||
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: just these are refused.
-    /[\\\u0000-\u001f\u007f]/.test(text)
+    (coding === 0 ? CONTROL : CUTTING).test(text)
   );
 }
 
 function decodedOnce(segment: string): string {
-  const text = decoded(segment);
-  if (text === null) throw invalid("Invalid path");
-  return text;
-}
-
-function decoded(text: string): string | null {
   try {
-    return decodeURIComponent(text);
+    return decodeURIComponent(segment);
   } catch {
-    return null;
+    throw invalid("Invalid path");
   }
 }

@@ -1,4 +1,4 @@
-import { artifactPathProblem } from "../../domain/artifact-path.ts";
+import { artifactPathProblem, nameInMlflow } from "../../domain/artifact-path.ts";
 import { ownerAt, segmentsIn, segmentsOf } from "../passing/path.ts";
 import { invalid } from "../refusal.ts";
 
@@ -53,7 +53,9 @@ export function placeOf(segments: readonly string[]): ArtifactPlace | null {
   return { ownerId, path: checked(segments.slice(at + 2).join("/")) };
 }
 
+/** As MLflow calls it. */
 function checked(path: string): string {
-  if (path !== "" && artifactPathProblem(path) !== null) throw invalid("Invalid path");
-  return path;
+  const name = nameInMlflow(path);
+  if (name !== "" && artifactPathProblem(name) !== null) throw invalid("Invalid path");
+  return name;
 }

@@ -1,4 +1,4 @@
-import { segmentsOf } from "../passing/path.ts";
+import { segmentsIn, segmentsOf } from "../passing/path.ts";
 import { invalid } from "../refusal.ts";
 import { type ArtifactPlace, placeOf } from "./artifacts.ts";
 import type { Raw } from "./body.ts";
@@ -38,7 +38,7 @@ const ABORT = endpoint(
 function placeIn(pathname: string, path: string): ArtifactPlace | null {
   const name = path.split(OF_WINDOWS.test(path) ? /[\\/]/ : "/").at(-1) ?? "";
   if (name === "") throw invalid("Invalid path");
-  return placeOf([...segmentsOf(pathname).slice(SEGMENTS_BEFORE), name]);
+  return placeOf([...segmentsOf(pathname).slice(SEGMENTS_BEFORE), ...segmentsIn(name)]);
 }
 
 /** POST mpu/create/<directory> */

@@ -186,7 +186,7 @@ test("an artifact root that MLflow does not serve has no path there", () => {
 });
 
 describe("a path", () => {
-  test.each(["/api/2.0/mlflow/a", "/a%20b/%C3%BC/100%25/a%2Bb%3F", "/a(1)/..a/b.../%25zz"])(
+  test.each(["/api/2.0/mlflow/a", "/a%20b/%C3%BC/100%25/a%2Bb%3F", "/a(1)/..a/b.../%25zz", "/a%2517b/%25ff"])(
     "%s is itself once more",
     (path) => {
       expect(segmentsOf(pathOf(segmentsOf(path)))).toEqual(segmentsOf(path));
@@ -207,6 +207,10 @@ describe("a path", () => {
     "/a\\b",
     "/a/%255c../b",
     "/a/b%00",
+    "/a/b%2500",
+    "/a/b%17",
+    "/a/%252e%2509%252e",
+    "/a/%25ff%252f%252e%252e%252fb",
     "/a/b%0d%0ahost:%20x",
     "/a/%zz",
     "/a/%ff",
