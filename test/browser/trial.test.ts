@@ -259,10 +259,10 @@ describe("several trials", () => {
     );
     const keys = await keysOf("compared");
     const page = await signedIn(lab.relay, `/compare?trials=${keys.join(",")}`);
-    // Curves are drawn once they are in view.
+    // Curves are drawn once they are in view, from which the charts above them may push them as they come.
     const points = async () => {
       await figure(page, "loss").scrollIntoViewIfNeeded();
-      return (await shown(page, "loss")).points;
+      return Number(await figure(page, "loss").getAttribute("data-points"));
     };
     await expect.poll(points, SOON).toBe(12);
     await page.getByLabel("c2 (spectral_norm)").uncheck();
