@@ -18,8 +18,17 @@ export function tagBegins(key: string, value: string): string | null {
 
 /** A filter for runs by their ids, which MLflow makes of letters, digits, underscores and dashes. */
 export function runIdIn(runIds: readonly string[]): string {
-  const quoted = runIds.filter((id) => /^[\w-]+$/.test(id)).map((id) => `'${id}'`);
-  return `attributes.run_id IN (${quoted.join(",")})`;
+  return `attributes.run_id IN (${idList(runIds)})`;
+}
+
+/** The same for logged models, in whose language an attribute has no prefix. */
+export function modelIdIn(modelIds: readonly string[]): string {
+  return `model_id IN (${idList(modelIds)})`;
+}
+
+function idList(ids: readonly string[]): string {
+  const quoted = ids.filter((id) => /^[\w-]+$/.test(id)).map((id) => `'${id}'`);
+  return quoted.join(",");
 }
 
 function quote(text: string, marks: string[]): string | null {

@@ -147,7 +147,7 @@ export class FakeMlflow {
       name: url.searchParams.get("experiment_name") ?? "e",
     };
     const answered = () =>
-      this.models?.answer(init.method ?? "GET", endpoint, text) ??
+      this.models?.answer(init.method ?? "GET", endpoint, text, url.searchParams) ??
       (experiments && endpoint.startsWith("experiments/") && endpoint !== "experiments/search"
         ? experiments.answer(endpoint, url.searchParams, text)
         : this.#answer(endpoint, request));

@@ -76,7 +76,7 @@ export class FakeModels {
   readonly links = new Set<string>();
 
   /** Null: this is not about models. */
-  answer(method: string, endpoint: string, text: unknown): object | null {
+  answer(method: string, endpoint: string, text: unknown, query: URLSearchParams): object | null {
     const body = asked.parse(text);
     if (endpoint === "runs/outputs") return this.#link(body, "output");
     if (endpoint === "runs/log-inputs" && body.models.length > 0) return this.#link(body, "input");
@@ -88,12 +88,15 @@ export class FakeModels {
     if (id === "search") {
       const [, value = ""] = /= '(.*)'$/.exec(body.filter) ?? [];
       const found = [...this.byId].filter(
-        ([, model]) => model.lifecycle === "active" && model.tags.get("relay.model_id") === value,
+        ([one, model]) =>
+          model.lifecycle === "active" &&
+          (body.filter.includes(`'${one}'`) || model.tags.get("relay.model_id") === value),
       );
       return { models: found.map(([one, model]) => model.json(one)) };
     }
     const model = this.byId.get(id);
-    if (!model)
+    const isHidden = method === "GET" && model?.lifecycle === "deleted" && !query.has("allow_deleted");
+    if (!model || isHidden)
       return new FakeRefusal("RESOURCE_DOES_NOT_EXIST", `Logged model with ID '${id}' not found.`, 404);
     return this.#change(id, model, `${method} ${part}`, body, key);
   }

@@ -9,6 +9,7 @@ import {
 import { countMirrored, markGone, mirroredIds } from "../../store/mirror/runs.ts";
 import type { Deps } from "../deps.ts";
 import { type Counts, count, type Helping, newHelping, takesPage } from "../follow/helping.ts";
+import { followModels } from "../follow/models.ts";
 import { followRuns } from "../follow/page.ts";
 import { heard } from "../line/breaker.ts";
 import { MAX_IDS, runsOrLost } from "../line/runs-by-id.ts";
@@ -25,22 +26,22 @@ const MAX_MS = 20_000;
 /** Where the next message goes on. */
 const progress = z.object({
   experimentId: z.string(),
-  /** The pages of the runs, then the runs that were on none of them. */
-  phase: z.enum(["pages", "missing"]),
+  /** The pages of the runs, then the runs that were on none of them, then the logged models. */
+  phase: z.enum(["pages", "missing", "models"]),
   /** MLflow's token of the page; null for the first. */
   pageToken: z.string().nullable(),
   /** How many runs of this page were counted as created or updated before the helping was used up. */
   counted: z.number(),
   /** The runs of this page that had their turn: they get no second one in this job. */
   handled: z.array(z.string()),
-  /** The last run id that was looked for. */
+  /** The last run's id, or model's number, that was looked for. */
   after: z.string(),
 });
 type Progress = z.output<typeof progress>;
 
 /**
  * `sync_experiment`: every run of an experiment, deleted ones too, into the mirror, and what was changed in linked
- * runs into their journals. Its target is MLflow's id of the experiment, or its name behind `name:`.
+ * runs into their journals; then what was edited of the relay's logged models. Its target is MLflow's id of the experiment, or its name behind `name:`.
  */
 export const syncExperiment: JobHandler = async (deps, job) => {
   const begun = await begin(deps, job);
@@ -51,7 +52,9 @@ export const syncExperiment: JobHandler = async (deps, job) => {
   for (let page = 0; at !== null; page++) {
     if (page >= MAX_PAGES || !takesPage(deps, helping)) return goOn(at, counts);
     const next: Progress | JobStep | null =
-      at.phase === "pages" ? await followPage(deps, at, helping, counts) : await lookFor(deps, at, counts);
+      at.phase === "pages"
+        ? await followPage(deps, at, helping, counts)
+        : await (at.phase === "missing" ? lookFor : models)(deps, at, counts);
     if (next !== null && "kind" in next) {
       // What was done before is stored, so that it is neither done nor counted again.
       return next.kind === "failed" && page > 0 ? goOn(at, counts) : next;
@@ -138,14 +141,14 @@ async function followPage(
   await rest(deps, callMs);
   if (nextPageToken !== null) return { ...at, pageToken: nextPageToken, counted: 0, handled: [] };
   const isWhole = (await countMirrored(deps.db, at.experimentId)) <= (counts.runs ?? 0);
-  return isWhole ? null : { ...at, phase: "missing", pageToken: null, counted: 0, handled: [] };
+  return { ...at, phase: isWhole ? "models" : "missing", pageToken: null, counted: 0, handled: [] };
 }
 
 /** Asks for runs that the mirror has by their ids: those that are not answered were deleted for good. */
-async function lookFor(deps: Deps, at: Progress, counts: Counts): Promise<Progress | JobStep | null> {
+async function lookFor(deps: Deps, at: Progress, counts: Counts): Promise<Progress | JobStep> {
   const ids = await mirroredIds(deps.db, at.experimentId, at.after, MAX_IDS);
   const last = ids.at(-1);
-  if (last === undefined) return null;
+  if (last === undefined) return { ...at, phase: "models", after: "" };
   const askedAt = deps.now();
   const found = await runsOrLost(
     deps,
@@ -159,4 +162,17 @@ async function lookFor(deps: Deps, at: Progress, counts: Counts): Promise<Progre
   // Those that it is not sure of yet are looked for again.
   const next = unsure[0] === undefined ? -1 : ids.indexOf(unsure[0]);
   return { ...at, after: next < 0 ? last : (ids[next - 1] ?? at.after) };
+}
+
+/** A page of the relay's logged models in it. */
+async function models(deps: Deps, at: Progress, counts: Counts): Promise<Progress | JobStep | null> {
+  const askedAt = deps.now();
+  const followed = await followModels(
+    deps,
+    { experimentId: at.experimentId, after: Number(at.after) },
+    counts,
+  );
+  if (!followed.ok) return heard(deps, followed.failure);
+  await rest(deps, deps.now() - askedAt);
+  return followed.next === null ? null : { ...at, after: String(followed.next) };
 }
