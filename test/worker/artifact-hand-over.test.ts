@@ -116,8 +116,11 @@ test("before its run is in MLflow a file waits, and comes again by itself", asyn
   expect(files.sent).toHaveLength(1);
 });
 
-test("while the breaker is open a file waits without a message, and is woken", async () => {
-  await arrive("mlflow-artifacts:/1/r/artifacts");
+test.each([
+  ["a file", () => arrive("mlflow-artifacts:/1/r/artifacts")],
+  ["a file whose run is not there either", async () => {}],
+])("while the breaker is open %s waits without a message, and is woken", async (_, prepare) => {
+  await prepare();
   await env.DB.prepare(
     `insert into breakers (server, state, failures, probe_at, last_error, updated_at)
      values ('http://mlflow.test', 'open', 5, 0, 'no route to host', 0)`,

@@ -2,6 +2,7 @@ import { env } from "cloudflare:workers";
 import { beforeEach, expect, test } from "vitest";
 import { deliverModel } from "../../src/relay/delivery/deliver-model.ts";
 import type { Deps } from "../../src/relay/deps.ts";
+import { wake } from "../../src/relay/stream/wake.ts";
 import type { Trouble } from "./fake-mlflow.ts";
 import { call, newRun } from "./gateway-api.ts";
 import { send } from "./gateway-models-api.ts";
@@ -190,10 +191,7 @@ test("while the breaker is open a model waits for it", async () => {
   const id = await newModel(experiment_id);
   await send("GET", `logged-models/${id}`);
   await w.deliver();
-  await env.DB.prepare(
-    `insert or replace into breakers (server, state, failures, probe_at, last_error, updated_at)
-     values ('http://mlflow.test', 'open', 5, 0, 'no route to host', 0)`,
-  ).run();
+  await openBreaker();
   const before = w.mlflow.calls.length;
   await send("PATCH", `logged-models/${id}`, { model_id: id, status: "LOGGED_MODEL_READY" });
   await deliverModel({ ...w.deps, ...w.mlflow.deps() }, id);
@@ -201,6 +199,45 @@ test("while the breaker is open a model waits for it", async () => {
   await env.DB.prepare("delete from breakers").run();
   expect(await gatewayWorldDelivers(w, id)).toBe("LOGGED_MODEL_READY");
 });
+
+test("while the breaker is open a model whose run is not there either waits without a message, and is woken", async () => {
+  const w = gatewayWorld();
+  const experiment_id = await w.experiment();
+  const source_run_id = await newRun({ experiment_id });
+  const id = await newModel(experiment_id, { source_run_id });
+  await send("GET", `logged-models/${id}`);
+  await openBreaker();
+  await deliverModel(w.deps, id);
+  expect(w.messages()).not.toContainEqual({ kind: "model", id });
+  await env.DB.prepare("delete from breakers").run();
+  await wake(w.deps);
+  expect(w.messages()).toContainEqual({ kind: "model", id });
+});
+
+test("the longer a model waits for its run, the more seldom it is looked at", async () => {
+  const w = gatewayWorld({ RELAY_RETRY_BASE_MS: "1000", RELAY_RETRY_MAX_MS: "60000" });
+  const deps = { ...w.deps, random: () => 1 };
+  const experiment_id = await w.experiment();
+  const source_run_id = await newRun({ experiment_id });
+  const id = await newModel(experiment_id, { source_run_id });
+  await send("GET", `logged-models/${id}`);
+  const waits: number[] = [];
+  for (let n = 0; n < 8; n++) {
+    await w.later();
+    await deliverModel(deps, id);
+    const query = "select next_attempt_at from gateway_models where id = ?1";
+    const at = (await env.DB.prepare(query).bind(id).first<number>("next_attempt_at")) ?? 0;
+    waits.push(Math.round((at - Date.now()) / 1000));
+  }
+  expect(waits).toEqual([2, 2, 4, 8, 16, 32, 60, 60]);
+});
+
+async function openBreaker(): Promise<void> {
+  await env.DB.prepare(
+    `insert or replace into breakers (server, state, failures, probe_at, last_error, updated_at)
+     values ('http://mlflow.test', 'open', 5, 0, 'no route to host', 0)`,
+  ).run();
+}
 
 async function gatewayWorldDelivers(
   w: ReturnType<typeof gatewayWorld>,

@@ -54,7 +54,8 @@ async function note(deps: Deps, claimed: ClaimedArtifact, undone: Undone): Promi
   const { config, now } = deps;
   const failure = undone.kind === "failed" ? undone.failure : null;
   const error = "error" in undone ? undone.error : `${undone.failure.kind}: ${undone.failure.message}`;
-  const isHeld = failure?.kind === "held";
+  // What waits for its run waits for the server, where that is left alone.
+  const isHeld = failure?.kind === "held" || (undone.kind === "waits" && (await deps.guard.held()) !== null);
   const isBlocked = undone.kind === "blocked" || (failure !== null && !isAway(failure));
   const landsForMs =
     failure?.kind === "ambiguous"

@@ -56,8 +56,8 @@ async function behind(
   stopped: Extract<Part, { ok: false }>,
 ): Promise<void> {
   const { config, random } = deps;
-  const waitMs = ({ retryAfterMs }: Failure) =>
-    Math.max(backoffMs(claimed.attempts, config.retry, random), retryAfterMs ?? 0);
+  const waitMs = (failure: Failure | null) =>
+    Math.max(backoffMs(claimed.attempts, config.retry, random), failure?.retryAfterMs ?? 0);
   const left = await notYet(deps, stopped, { waitMs, isServers: isOfTheServer });
   const { failure, error, isHeld, ms } = left;
   await releaseModelBehind(deps.db, claimed, left);

@@ -21,24 +21,35 @@ export type NotYet = {
 };
 
 /**
- * What follows from a part that went no further.
- * @param how.waitMs how long to wait where the server was at fault
+ * What follows from a part that went no further. What comes before it is waited for as long as the server: while that is
+ * left alone nothing changes, and else ever more seldom.
+ * @param how.waitMs how long to wait where the server was at fault; null: for what comes before it
  * @param how.isServers whether a failure says something of the server rather than of what it was asked
  */
 export async function notYet(
   deps: Deps,
   stopped: Extract<Part, { ok: false }>,
-  how: { waitMs: (failure: Failure) => number; isServers?: (failure: Failure) => boolean },
+  how: { waitMs: (failure: Failure | null) => number; isServers?: (failure: Failure) => boolean },
 ): Promise<NotYet> {
   const { failure } = stopped;
   const isServers = how.isServers ?? isAway;
   const isHeld =
-    failure?.kind === "held" ||
-    (failure !== null && isServers(failure) && (await recordFailure(deps, failure)));
-  const own = failure === null ? stopped.ms : isServers(failure) ? how.waitMs(failure) : REFUSED_MS;
+    failure === null
+      ? (await deps.guard.held()) !== null
+      : failure.kind === "held" || (isServers(failure) && (await recordFailure(deps, failure)));
   const landsForMs = failure?.kind === "ambiguous" ? landingMs(deps.config.mlflow.timeoutMs) : 0;
-  const ms = Math.max(own, landsForMs);
+  const ms = Math.max(ownWaitMs(stopped, isServers, how.waitMs), landsForMs);
   const error =
     stopped.failure === null ? stopped.error : `${stopped.failure.kind}: ${stopped.failure.message}`;
   return { failure, error, isHeld, ms, nextAttemptAt: isHeld ? 0 : deps.now() + ms, landsForMs };
+}
+
+function ownWaitMs(
+  stopped: Extract<Part, { ok: false }>,
+  isServers: (failure: Failure) => boolean,
+  waitMs: (failure: Failure | null) => number,
+): number {
+  if (stopped.failure !== null) return isServers(stopped.failure) ? waitMs(stopped.failure) : REFUSED_MS;
+  const goesOn = stopped.ms === 0;
+  return goesOn ? 0 : Math.max(stopped.ms, waitMs(null));
 }
