@@ -214,6 +214,22 @@ test("while the breaker is open a model whose run is not there either waits with
   expect(w.messages()).toContainEqual({ kind: "model", id });
 });
 
+test("a call that opens the breaker and may still land is looked for once it cannot any more", async () => {
+  const w = gatewayWorld({ RELAY_BREAKER_FAILURES: "1" });
+  const experiment_id = await w.experiment();
+  const id = await newModel(experiment_id);
+  await w.deliver();
+  await send("GET", `logged-models/${id}`);
+  w.mlflow.trouble = (endpoint) => (endpoint === "logged-models" ? "unanswered" : null);
+  await w.later();
+  const before = w.messages().length;
+  await deliverModel(w.deps, id);
+  const opened = await env.DB.prepare("select state from breakers").first("state");
+  await env.DB.prepare("delete from breakers").run();
+  expect(opened).toBe("open");
+  expect(w.messages().slice(before)).toContainEqual({ kind: "model", id });
+});
+
 test("the longer a model waits for its run, the more seldom it is looked at", async () => {
   const w = gatewayWorld({ RELAY_RETRY_BASE_MS: "1000", RELAY_RETRY_MAX_MS: "60000" });
   const deps = { ...w.deps, random: () => 1 };

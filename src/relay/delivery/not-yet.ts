@@ -33,11 +33,13 @@ export async function notYet(
 ): Promise<NotYet> {
   const { failure } = stopped;
   const isServers = how.isServers ?? isAway;
-  const isHeld =
+  const landsForMs = failure?.kind === "ambiguous" ? landingMs(deps.config.mlflow.timeoutMs) : 0;
+  const isLeftAlone =
     failure === null
       ? (await deps.guard.held()) !== null
       : failure.kind === "held" || (isServers(failure) && (await recordFailure(deps, failure)));
-  const landsForMs = failure?.kind === "ambiguous" ? landingMs(deps.config.mlflow.timeoutMs) : 0;
+  // Nobody may have it while a call may still land: who is woken in that time would find it taken.
+  const isHeld = isLeftAlone && landsForMs === 0;
   const ms = Math.max(ownWaitMs(stopped, isServers, how.waitMs), landsForMs);
   const error =
     stopped.failure === null ? stopped.error : `${stopped.failure.kind}: ${stopped.failure.message}`;
