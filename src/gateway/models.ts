@@ -1,7 +1,7 @@
 import { toRecord } from "../domain/pairs.ts";
 import { canonicalJson } from "../domain/values.ts";
 import type { ModelStatus } from "../domain/words.ts";
-import type { LoggedModel } from "../mlflow/types.ts";
+import type { LoggedModel, ShownModel } from "../mlflow/types.ts";
 import type { Deps } from "../relay/deps.ts";
 import { digest } from "../relay/intake/identify.ts";
 import { sendModel } from "../relay/messages.ts";
@@ -24,6 +24,8 @@ import { touch } from "./get-run.ts";
 import { withFirstIds } from "./ids.ts";
 import { unavailable } from "./keep.ts";
 import { type Found, lookUpModel, lookUpShownModel } from "./lookup.ts";
+import { withPointsThere } from "./model-points.ts";
+import { partial } from "./partial.ts";
 import { swapIn } from "./passing/swap.ts";
 import { Refusal } from "./refusal.ts";
 import type { CreateModel } from "./requests/models.ts";
@@ -71,28 +73,35 @@ export async function getModel(
   { id, allowDeleted }: { id: string; allowDeleted: boolean },
 ): Promise<object> {
   const known = await modelById(deps.db, id);
-  if (!known || isTheirs(known)) {
-    const there = await shownInMlflow(deps, known?.id ?? id, allowDeleted);
-    if (there.kind === "found") return there.value;
-    if (!known) throw notFound(id, there);
-  }
+  const there =
+    known && !isMoreThere(known) ? NOT_ASKED : await shownInMlflow(deps, known?.mlflowId ?? id, allowDeleted);
+  if (there.kind === "found" && (!known || isTheirs(known))) return { model: there.value };
+  if (!known) throw notFound(id, there);
   if (known.lifecycle === "deleted" && !allowDeleted) throw noSuchModel(id);
   if (known.touchedAt === null) await useModel(deps, known.id);
-  return modelAnswer(known, await pointsOf(deps.db, [known.id]));
+  const pointsThere = there.kind === "found" ? there.value.data.metrics : [];
+  const answer = modelAnswer(known, withPointsThere(await pointsOf(deps.db, [known.id]), pointsThere));
+  return there.kind === "away" ? partial(answer) : answer;
 }
 
-/** Whether MLflow, which had it first, has all of it: what was said of it there before as well. */
+const NOT_ASKED: Found<ShownModel> = { kind: "none" };
+
+/** Whether MLflow has points of it that are not here: it had it first, or they were pruned. */
+function isMoreThere({ id, mlflowId, isPruned }: GatewayModel): boolean {
+  return id === mlflowId || isPruned;
+}
+
+/** Whether MLflow, which had it first, has all of it. */
 function isTheirs({ id, mlflowId, isBehind }: GatewayModel): boolean {
   return id === mlflowId && !isBehind;
 }
 
-/** The answer for a model as MLflow shows it, under the ids that were given first. */
-async function shownInMlflow(deps: Deps, id: string, allowDeleted: boolean): Promise<Found<object>> {
+/** A model as MLflow shows it, under the ids that were given first. */
+async function shownInMlflow(deps: Deps, id: string, allowDeleted: boolean): Promise<Found<ShownModel>> {
   if (!MODEL_ID.test(id)) return { kind: "none" };
   const found = await lookUpShownModel(deps, id, allowDeleted);
   if (found.kind !== "found") return found;
-  const model = await withFirstIds(deps, (swap) => swapIn(found.value, swap));
-  return { kind: "found", value: { model } };
+  return { kind: "found", value: await withFirstIds(deps, (swap) => swapIn(found.value, swap)) };
 }
 
 function notFound(id: string, { kind }: Found<unknown>): Refusal {

@@ -4,12 +4,14 @@ import type { Deps } from "../relay/deps.ts";
 import { modelFilter } from "../search/search.ts";
 import { aliasesOf } from "../store/gateway/aliases.ts";
 import { pointsOf } from "../store/gateway/model-links.ts";
-import { findModels, knownModels } from "../store/gateway/search-models.ts";
+import { findModels, knownModels, prunedModels } from "../store/gateway/search-models.ts";
 import { withDeadline } from "../waiting.ts";
 import { modelOf } from "./answers/model.ts";
 import { pageAnswer } from "./answers/page.ts";
 import { withFirstIds, withKnownIds } from "./ids.ts";
 import { checkTerms, compareModels, type Sortable } from "./model-order.ts";
+import { withPointsThere } from "./model-points.ts";
+import { partial } from "./partial.ts";
 import { swapField } from "./passing/swap.ts";
 import { inItsWords } from "./refusal.ts";
 import type { SearchModels } from "./requests/search-models.ts";
@@ -17,8 +19,6 @@ import { theirModels } from "./their-models.ts";
 
 /** Who asks waits so long for what only MLflow has. */
 const BESIDE_MS = 1_000;
-/** Says of an answer that MLflow may have models that fit, which could not be asked for. */
-const PARTIAL_HEADER = "x-relay-partial";
 
 /**
  * The answer to `logged-models/search`: the relay's own, and while MLflow is there those that only it has. No experiment's
@@ -41,9 +41,10 @@ export async function searchModels(deps: Deps, asked: SearchModels): Promise<obj
     findModels(deps.db, ids, clauses, asked.datasets),
     beside(deps, asked),
   ]);
-  // MLflow shows more of what it had first.
-  const shownThere = new Set(theirs?.map(({ info }) => info.model_id));
-  const own = all.filter(({ id }) => !shownThere.has(id));
+  // MLflow shows more of what it had first, and of those whose points were pruned here.
+  const shownThere = new Map(theirs?.map((model) => [model.info.model_id, model]));
+  const pruned = await prunedModels(deps.db, [...shownThere.keys()]);
+  const own = [...all.filter(({ id }) => !shownThere.has(id)), ...pruned];
   const points = Map.groupBy(
     await pointsOf(
       deps.db,
@@ -52,17 +53,20 @@ export async function searchModels(deps: Deps, asked: SearchModels): Promise<obj
     ({ modelId }) => modelId,
   );
   const found: Sortable[] = [
-    ...own.map((model) => modelOf(model, points.get(model.id) ?? [])),
-    ...(theirs ?? []),
+    ...own.map((model) => {
+      const there = shownThere.get(model.id)?.data.metrics ?? [];
+      return modelOf(model, withPointsThere(points.get(model.id) ?? [], there));
+    }),
+    ...(theirs ?? []).filter(({ info }) => !pruned.some(({ id }) => id === info.model_id)),
   ];
   found.sort(compareModels(asked.terms));
   const end = asked.offset + asked.maxResults;
   const answer = pageAnswer("models", found.slice(asked.offset, end), end < found.length ? end : null);
-  return theirs === null ? Response.json(answer, { headers: { [PARTIAL_HEADER]: "true" } }) : answer;
+  return theirs === null ? partial(answer) : answer;
 }
 
 /** Null where MLflow does not tell in time. */
-async function beside(deps: Deps, asked: SearchModels): Promise<Sortable[] | null> {
+async function beside(deps: Deps, asked: SearchModels): Promise<ShownModel[] | null> {
   if (await deps.guard.held()) return null;
   try {
     const request = await withKnownIds(deps, (swap) => ({

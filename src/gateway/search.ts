@@ -11,6 +11,7 @@ import { experimentOf } from "./answers/experiment.ts";
 import { pageAnswer } from "./answers/page.ts";
 import { runOf } from "./answers/run.ts";
 import { seeDefault } from "./experiments.ts";
+import { partial } from "./partial.ts";
 import { inItsWords } from "./refusal.ts";
 import type { Search, ViewType } from "./requests/search.ts";
 
@@ -33,9 +34,6 @@ const FOLD_STATEMENTS = 30;
 /** Another that folds a stream at the same time may have read it before the last word. */
 const FOLD_TRIES = 3;
 
-/** Says of an answer that MLflow may have runs that fit, which the relay has never seen. */
-const PARTIAL_HEADER = "x-relay-partial";
-
 /**
  * The answer to `runs/search`: with what was said of the runs up to now. No experiment's id finds nothing.
  * @throws Refusal INVALID_PARAMETER_VALUE
@@ -54,7 +52,7 @@ export async function searchRuns(
   const next = runs.length < rows.length ? asked.offset + runs.length : null;
   const answer = pageAnswer("runs", runs.map(runOf), next);
   const isPartial = scope.theirs.some((experiment) => experiment.isPartial);
-  return isPartial ? Response.json(answer, { headers: { [PARTIAL_HEADER]: "true" } }) : answer;
+  return isPartial ? partial(answer) : answer;
 }
 
 /**

@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import * as z from "zod";
 import { FAULTS } from "../lib/fault-proxy.ts";
 import type { Event } from "../lib/relay.ts";
 import { type Lab, openLab } from "./lab.ts";
 
+const runAnswer = z.object({ run: z.object({ info: z.object({ run_id: z.string() }) }) });
+const modelAnswer = z.object({ model: z.object({ info: z.object({ model_id: z.string() }) }) });
 const STEPS = 400;
 const ROUNDS = 4;
 
@@ -86,4 +89,35 @@ test("what MLflow does not have is never pruned", async () => {
   const { trials } = (await relay.get("/api/trials?model_run_id=lost")).body;
   const [trial] = Array.isArray(trials) ? trials : [];
   expect((await relay.get(`/api/trials/${trial.id}/verdict`)).body).toMatchObject({ verdict: "differs" });
+});
+
+test("points of a logged model that were pruned are shown and searched as before", async () => {
+  const { relay } = lab;
+  const ask = async (path: string, body: object) => (await relay.ask(`/api/2.0/mlflow/${path}`, body)).body;
+  const { experiment_id } = await ask("experiments/create", { name: "models" });
+  const { run } = runAnswer.parse(await ask("runs/create", { experiment_id, start_time: 1 }));
+  const { run_id } = run.info;
+  const { model } = modelAnswer.parse(
+    await ask("logged-models", { experiment_id, name: "tree", source_run_id: run_id }),
+  );
+  const { model_id } = model.info;
+  const points = [1 / 3, 1e-300, -12_345.678_9].map((value, step) => ({
+    key: "loss",
+    value,
+    step,
+    timestamp: step + 1,
+  }));
+  const set = { dataset_name: "iris", dataset_digest: "5f" };
+  const metrics = points.map((point, i) => ({ ...point, model_id, ...(i === 0 ? set : {}) }));
+  await ask("runs/log-batch", { run_id, metrics });
+  const search = { experiment_ids: [experiment_id], filter: "metrics.loss < 0 AND name = 'tree'" };
+  const seen = async () => [
+    (await relay.get(`/api/2.0/mlflow/logged-models/${model_id}`)).body,
+    await ask("logged-models/search", search),
+  ];
+  const before = await seen();
+  await relay.until("the model is in MLflow", () => relay.store.clientsBehind().length === 0);
+  await relay.cron();
+  expect(relay.store.modelPoints()).toBe(0);
+  expect(await seen()).toEqual(before);
 });

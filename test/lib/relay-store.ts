@@ -138,6 +138,12 @@ export class RelayStore {
       .map(({ path }) => path);
   }
 
+  /** How many points of logged models there are. */
+  modelPoints(): number {
+    const query = "select count(*) as n from gateway_model_points";
+    return z.object({ n: z.number() }).parse(this.#db.prepare(query).get()).n;
+  }
+
   close(): void {
     this.#db.close();
   }

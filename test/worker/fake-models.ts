@@ -38,7 +38,7 @@ class FakeModel {
   readonly tags: Map<string, string>;
   readonly params: Map<string, string>;
   /** By what tells them apart. */
-  readonly points = new Map<string, unknown>();
+  readonly points = new Map<string, object>();
 
   constructor({ name, experiment_id, source_run_id, tags, params }: Asked) {
     this.name = name;
@@ -62,7 +62,7 @@ class FakeModel {
         last_updated_timestamp_ms: 1,
         tags: list(this.tags),
       },
-      data: { params: list(this.params) },
+      data: { params: list(this.params), metrics: [...this.points.values()] },
     };
   }
 }
@@ -140,11 +140,14 @@ export class FakeModels {
   }
 
   #points({ run_id, metrics }: Asked): object {
-    for (const { model_id = "", key, value, timestamp, step, dataset_name = "" } of metrics) {
+    for (const { model_id = "", ...point } of metrics) {
+      const { key, timestamp, step, dataset_name = "" } = point;
       const model = this.byId.get(model_id);
       if (!model)
         return new FakeRefusal("BAD_REQUEST", "(sqlite3.IntegrityError) FOREIGN KEY constraint failed");
-      model.points.set(`${key} ${timestamp} ${step} ${run_id} ${dataset_name}`, value);
+      // It has no column for NaN.
+      const value = point.value === "NaN" ? 0 : point.value;
+      model.points.set(`${key} ${timestamp} ${step} ${run_id} ${dataset_name}`, { ...point, value, run_id });
     }
     return {};
   }

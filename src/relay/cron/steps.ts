@@ -12,6 +12,7 @@ import { pokeDueJobs } from "../jobs/jobs.ts";
 import { probe, readBreaker } from "../line/breaker.ts";
 import { confirmDelivered } from "../stream/confirm.ts";
 import { pokeBehind, wake } from "../stream/wake.ts";
+import { pruneModelPoints } from "./model-points.ts";
 import { closeOrphans, findQuiet } from "./quiet.ts";
 import { forgetOld, retire } from "./retention.ts";
 import { summarizeModelRuns } from "./summaries.ts";
@@ -98,7 +99,7 @@ export const CRON_STEPS: readonly CronStep[] = [
     when: whileUp,
     run: async (deps) => {
       const { trials, rows } = await retire(deps);
-      return { retired_trials: trials, pruned_rows: rows };
+      return { retired_trials: trials, pruned_rows: rows + (await pruneModelPoints(deps)) };
     },
   },
   {

@@ -36,7 +36,7 @@ export async function deliverModel(deps: Deps, id: string): Promise<void> {
     () => bring(deps, claimed),
   );
   if (!brought.ok) return behind(deps, claimed, brought);
-  if (await releaseModel(db, claimed)) await sendModel(deps, id);
+  if (await releaseModel(db, claimed, now() + config.retentionMs)) await sendModel(deps, id);
 }
 
 async function bring(deps: Deps, claimed: ClaimedModel): Promise<Part> {

@@ -129,18 +129,21 @@ export async function noteSentModel(db: D1Database, { id, token }: Leased, sent:
 
 /**
  * Gives the lease back once MLflow has a version of it.
+ * @param pointsDueAt when to see whether its points may go
  * @returns whether it changed meanwhile, so that it is to go again
  */
 export async function releaseModel(
   db: D1Database,
   { id, token, version }: Leased & { version: number },
+  pointsDueAt: number,
 ): Promise<boolean> {
   const row = await db
     .prepare(
-      `update gateway_models set lease_token = null, lease_until = 0, delivered_version = ?3, attempts = 0, last_error = null
+      `update gateway_models set lease_token = null, lease_until = 0, delivered_version = ?3, attempts = 0, last_error = null,
+         points_due_at = iif(exists (select 1 from gateway_model_points p where p.model_id = gateway_models.id), ?4, null)
        where id = ?1 and lease_token = ?2 returning version > delivered_version as isBehind`,
     )
-    .bind(id, token, version)
+    .bind(id, token, version, pointsDueAt)
     .first<{ isBehind: 0 | 1 }>();
   return row?.isBehind === 1;
 }

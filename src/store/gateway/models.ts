@@ -24,20 +24,23 @@ export type GatewayModel = {
   createdTime: number;
   updatedTime: number;
   touchedAt: number | null;
+  /** Some of its points are in MLflow only. */
+  isPruned: boolean;
   /** MLflow does not have it as it is here. */
   isBehind: boolean;
 };
 
 /** A row as the database gives it. */
-export type ModelRow = Omit<GatewayModel, "tags" | "params" | "isBehind"> & {
+export type ModelRow = Omit<GatewayModel, "tags" | "params" | Flags> & {
   tags: string;
   params: string;
-  isBehind: 0 | 1;
-};
+} & Record<Flags, 0 | 1>;
+type Flags = "isPruned" | "isBehind";
 
 export const MODEL_COLUMNS = `n, id, mlflow_id as mlflowId, artifact_uri as artifactUri, mlflow_root as mlflowRoot,
   experiment_id as experimentId, source_run_id as sourceRunId, name, model_type as modelType, status, lifecycle, tags, params,
-  created_time as createdTime, updated_time as updatedTime, touched_at as touchedAt, delivered_version < version as isBehind`;
+  created_time as createdTime, updated_time as updatedTime, touched_at as touchedAt, points_pruned_at is not null as isPruned,
+  delivered_version < version as isBehind`;
 
 const texts = z.record(z.string(), z.string());
 
@@ -46,6 +49,7 @@ export function readModel(row: ModelRow): GatewayModel {
     ...row,
     tags: texts.parse(JSON.parse(row.tags)),
     params: texts.parse(JSON.parse(row.params)),
+    isPruned: row.isPruned === 1,
     isBehind: row.isBehind === 1,
   };
 }
@@ -62,7 +66,7 @@ export function filesOf({ n }: Pick<GatewayModel, "n">): number {
   return -n;
 }
 
-export type NewModel = Omit<GatewayModel, "n" | "mlflowId" | "mlflowRoot" | "touchedAt" | "isBehind"> & {
+export type NewModel = Omit<GatewayModel, "n" | "mlflowId" | "mlflowRoot" | "touchedAt" | Flags> & {
   /** Of the request, to tell a twin. */
   createHash: string;
 };
@@ -97,7 +101,7 @@ export async function createModel(db: D1Database, model: NewModel): Promise<bool
 /** Takes up a model that MLflow had first, under MLflow's id, as it is there. */
 export async function adoptModel(
   db: D1Database,
-  model: Omit<GatewayModel, "n" | "touchedAt" | "isBehind">,
+  model: Omit<GatewayModel, "n" | "touchedAt" | Flags>,
   now: number,
 ): Promise<void> {
   const { id, artifactUri, mlflowRoot, experimentId, sourceRunId, name, modelType, status, lifecycle } =

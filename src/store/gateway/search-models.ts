@@ -70,14 +70,29 @@ function datasetCondition(datasets: readonly DatasetAsked[]): SQL | null {
     and coalesce(d.value ->> 1, p.dataset_digest) is p.dataset_digest)`;
 }
 
-/** Which of these first ids are of models that the relay knows more of than MLflow: its own, and what is still to go there. */
+/**
+ * Which of these first ids are of models that the relay knows more of than MLflow: its own, but for those whose points
+ * were pruned, and what is still to go there.
+ */
 export async function knownModels(db: D1Database, ids: readonly string[]): Promise<Set<string>> {
   const { results } = await db
     .prepare(
       `select id from gateway_models where id in (select value from json_each(?1))
-         and (id is not mlflow_id or delivered_version < version)`,
+         and (id is not mlflow_id and points_pruned_at is null or delivered_version < version)`,
     )
     .bind(JSON.stringify(ids))
     .all<{ id: string }>();
   return new Set(results.map(({ id }) => id));
+}
+
+/** Those of these first ids that are of the relay's own models, some of whose points are in MLflow only. */
+export async function prunedModels(db: D1Database, ids: readonly string[]): Promise<GatewayModel[]> {
+  const { results } = await db
+    .prepare(
+      `select ${MODEL_COLUMNS} from gateway_models where id in (select value from json_each(?1))
+         and points_pruned_at is not null and id is not mlflow_id`,
+    )
+    .bind(JSON.stringify(ids))
+    .all<ModelRow>();
+  return results.map(readModel);
 }

@@ -126,6 +126,10 @@ export const gatewayModels = sqliteTable(
     sent: text(),
     /** When MLflow was asked to make it; without `mlflowId` the answer is not known. */
     createSentAt: integer("create_sent_at"),
+    /** When to see whether MLflow has its points, so that they need not stay here; null: there are none to go. */
+    pointsDueAt: integer("points_due_at"),
+    /** Since when some of its points are in MLflow only. */
+    pointsPrunedAt: integer("points_pruned_at"),
     leaseToken: text("lease_token"),
     leaseUntil: integer("lease_until").notNull().default(0),
     attempts: integer().notNull().default(0),
@@ -136,6 +140,7 @@ export const gatewayModels = sqliteTable(
     index("gateway_models_mlflow").on(t.mlflowId).where(sql`${t.mlflowId} is not null`),
     index("gateway_models_listed").on(t.experimentId, t.createdTime),
     index("gateway_models_behind").on(t.nextAttemptAt).where(sql`${t.deliveredVersion} < ${t.version}`),
+    index("gateway_models_points_due").on(t.pointsDueAt).where(sql`${t.pointsDueAt} is not null`),
   ],
 );
 
