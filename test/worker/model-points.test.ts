@@ -4,7 +4,7 @@ import { call, newRun } from "./gateway-api.ts";
 import { send } from "./gateway-models-api.ts";
 import { emptied, gatewayWorld } from "./gateway-world.ts";
 
-/** Points of logged models do not stay for good: what MLflow has of them is read from there after the retention. */
+/** Points of logged models that are in MLflow only: they do not stay here for good, or were never here. */
 
 const RETENTION_MS = 7 * 86_400_000;
 /** A little before it, and a little after. */
@@ -120,4 +120,18 @@ test("while MLflow does not tell of it nothing goes", async () => {
   w.models.byId.delete(id);
   await w.cron();
   expect(await here()).toBe(3);
+});
+
+test("a model that MLflow had first is shown with its points there while something said of it is on its way", async () => {
+  const w = gatewayWorld();
+  vi.stubGlobal("fetch", w.mlflow.fetch);
+  w.models.answer("POST", "logged-models", { experiment_id: "0", name: "theirs" }, new URLSearchParams());
+  const [[id = "", theirs] = []] = w.models.byId;
+  const point = { key: "loss", value: 0.5, timestamp: 1, step: 1, run_id: "0".repeat(32) };
+  theirs?.points.set("loss", point);
+  await send("PATCH", `logged-models/${id}/tags`, { tags: [{ key: "judged", value: "good" }] }, UP);
+  expect(theirs?.tags.size).toBe(0);
+  const { model } = (await send("GET", `logged-models/${id}`, undefined, UP)).body;
+  expect(model.info.tags).toEqual([{ key: "judged", value: "good" }]);
+  expect(model.data.metrics).toEqual([{ ...point, model_id: id }]);
 });
