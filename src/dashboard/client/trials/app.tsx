@@ -81,7 +81,7 @@ export function TrialsApp({ modelRunId, first }: AppData) {
     return watchTable({ scope, filter, spectral }, read, () => void latest.current(null)).stop;
   }, [filter, spectral, read?.tag]);
   useEffect(() => {
-    if (areKnownWanted || state.differs) readKnownColumns(scope).then(setKnown, () => {});
+    if (areKnownWanted || state.differs) readKnownColumns(scope).then(setKnown, () => setKnownWanted(false));
   }, [areKnownWanted || state.differs]);
 
   if (read === null) return <Waiting problem={problem} state={state} change={change} groups={[]} />;
