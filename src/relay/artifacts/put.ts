@@ -6,7 +6,8 @@ const BYTES_A_MS = 1_000;
 
 /** How long a file may be on its way to or from MLflow, ms: no longer than its invocation lasts. */
 export function transferMs({ config, budget }: Pick<Deps, "config" | "budget">, bytes: number): number {
-  return Math.min(config.mlflow.timeoutMs + Math.ceil(bytes / BYTES_A_MS), budget.msLeft);
+  const patienceMs = config.mlflow.timeoutMs + Math.ceil(bytes / BYTES_A_MS);
+  return Math.max(0, Math.min(patienceMs, budget.msLeft));
 }
 
 type Sent = {
