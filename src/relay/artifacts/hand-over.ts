@@ -26,6 +26,7 @@ const RUN_DELETED = "its run is deleted in MLflow: restore it there, or have its
 type Undone =
   | { kind: "waits"; error: string }
   | { kind: "blocked"; error: string }
+  | { kind: "misconfigured"; error: string }
   | { kind: "failed"; failure: Failure };
 
 /**
@@ -56,7 +57,8 @@ async function note(deps: Deps, claimed: ClaimedArtifact, undone: Undone): Promi
   const error = "error" in undone ? undone.error : `${undone.failure.kind}: ${undone.failure.message}`;
   // What waits for its run waits for the server, where that is left alone.
   const isHeld = failure?.kind === "held" || (undone.kind === "waits" && (await deps.guard.held()) !== null);
-  const isBlocked = undone.kind === "blocked" || (failure !== null && !isAway(failure));
+  const isMisconfigured = undone.kind === "misconfigured";
+  const isBlocked = undone.kind === "blocked" || isMisconfigured || (failure !== null && !isAway(failure));
   const landsForMs =
     failure?.kind === "ambiguous"
       ? landingMs(config.mlflow.timeoutMs) + Math.ceil(claimed.bytes / LANDING_BYTES_A_MS)
@@ -72,7 +74,9 @@ async function note(deps: Deps, claimed: ClaimedArtifact, undone: Undone): Promi
     landsForMs,
   });
   if (isBlocked) deps.log.warn("a file cannot go to MLflow as things stand", { path: claimed.path, error });
-  else if (!isHeld) await sendArtifact(deps, claimed.id, waitMs);
+  // Something between that answers in MLflow's place is over soon; what lasts is the cron's.
+  const isOverSoon = isMisconfigured && waitMs <= config.retry.maxMs;
+  if (isOverSoon || !(isBlocked || isHeld)) await sendArtifact(deps, claimed.id, waitMs);
 }
 
 /** Null: MLflow has it. */
@@ -129,7 +133,7 @@ async function uriOf(deps: Deps, { artifactUri }: ClaimedArtifact, runId: string
 function undoneBy(failure: Failure): Undone {
   if (failure.kind !== "misconfigured") return { kind: "failed", failure };
   const remedy = "start MLflow with --serve-artifacts, and let the relay's credentials write artifacts";
-  return { kind: "blocked", error: `MLflow does not take artifacts: ${failure.message}; ${remedy}` };
+  return { kind: "misconfigured", error: `MLflow does not take artifacts: ${failure.message}; ${remedy}` };
 }
 
 function notServed(uri: string): string {
