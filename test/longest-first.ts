@@ -13,6 +13,7 @@ const LONG = [
   "worker/adversity",
   "e2e/gateway-client-2",
   "e2e/gateway-client-3",
+  "e2e/models-client-3",
   "e2e/chaos",
   "e2e/gateway-delivery",
   "e2e/crash",

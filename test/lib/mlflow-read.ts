@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import * as z from "zod";
 import { encodedPath } from "../../src/domain/artifact-path.ts";
 import { createMlflowClient, type MlflowClient } from "../../src/mlflow/client.ts";
 import type { Result } from "../../src/mlflow/failure.ts";
@@ -19,6 +20,38 @@ export type Snapshot = {
   points: string[];
 };
 
+const listOf = <T extends z.ZodType>(item: T) => z.array(item).default([]);
+const belongings = z.object({
+  run: z.object({
+    info: z.object({ artifact_uri: z.string() }),
+    inputs: z
+      .object({
+        dataset_inputs: listOf(
+          z.object({
+            dataset: z.record(z.string(), z.string()),
+            tags: listOf(z.object({ key: z.string(), value: z.string() })),
+          }),
+        ),
+        model_inputs: listOf(z.object({ model_id: z.string() })),
+      })
+      .prefault({}),
+    outputs: z
+      .object({
+        model_outputs: listOf(z.object({ model_id: z.string(), step: z.union([z.string(), z.number()]) })),
+      })
+      .prefault({}),
+  }),
+});
+
+/** What a run was given and made, and where its files are. */
+export type Belongings = {
+  artifactUri: string;
+  /** By their names, each with the tags of its use. */
+  datasets: { dataset: Record<string, string>; tags: Record<string, string> }[];
+  given: string[];
+  made: { modelId: string; step: number }[];
+};
+
 /** One metric point as text; two are the same point where key, step, timestamp and stored value are. */
 export function point(key: string, step: number | bigint, timestamp: number, value: number): string {
   return `${key} #${step} @${timestamp} = ${storedValue(value)}`;
@@ -29,12 +62,12 @@ const RUNS_PAGE = 1000;
 /** Reads MLflow by its REST API, past the relay and past any proxy. */
 export class MlflowReader {
   readonly client: MlflowClient;
-  readonly #store: string;
+  readonly #uri: string;
   readonly #headers: Record<string, string>;
 
   /** @param token a bearer's, where the server asks for one, as the relay does */
   constructor(uri: string, token?: string) {
-    this.#store = `${uri}/api/2.0/mlflow-artifacts/artifacts`;
+    this.#uri = uri;
     this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
     const auth = token === undefined ? ({ kind: "none" } as const) : ({ kind: "bearer", token } as const);
     this.client = createMlflowClient(
@@ -81,6 +114,19 @@ export class MlflowReader {
     return this.#snapshot(unwrap(await this.client.getRun(runId)));
   }
 
+  async belongings(runId: string): Promise<Belongings> {
+    const answer = await this.#ask(`mlflow/runs/get?run_id=${runId}`);
+    const { info, inputs, outputs } = belongings.parse(await answer.json()).run;
+    return {
+      artifactUri: info.artifact_uri,
+      datasets: inputs.dataset_inputs
+        .map(({ dataset, tags }) => ({ dataset, tags: toRecord(tags) }))
+        .sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)),
+      given: inputs.model_inputs.map(({ model_id }) => model_id),
+      made: outputs.model_outputs.map(({ model_id, step }) => ({ modelId: model_id, step: Number(step) })),
+    };
+  }
+
   /** The files below an address of MLflow's artifact proxy: SHA-256 by path. */
   async filesBelow(uri: string): Promise<Record<string, string>> {
     const root = uri.replace(/^mlflow-artifacts:\/+/, "");
@@ -95,11 +141,16 @@ export class MlflowReader {
   }
 
   async #digest(path: string): Promise<string> {
-    const answer = await fetch(`${this.#store}/${encodedPath(path)}`, { headers: this.#headers });
-    if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+    const answer = await this.#ask(`mlflow-artifacts/artifacts/${encodedPath(path)}`);
     return createHash("sha256")
       .update(Buffer.from(await answer.arrayBuffer()))
       .digest("hex");
+  }
+
+  async #ask(path: string): Promise<Response> {
+    const answer = await fetch(`${this.#uri}/api/2.0/${path}`, { headers: this.#headers });
+    if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+    return answer;
   }
 
   async #snapshot({ info, data }: Run): Promise<Snapshot> {

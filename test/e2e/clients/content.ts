@@ -1,148 +1,139 @@
-import type { Experiment } from "../../../src/mlflow/types.ts";
-import { type MlflowReader, type Snapshot, unwrap } from "../../lib/mlflow-read.ts";
+import type { Experiment, LoggedModel, ShownModel } from "../../../src/mlflow/types.ts";
+import { type Belongings, type MlflowReader, type Snapshot, unwrap } from "../../lib/mlflow-read.ts";
 
 /** What a server holds of a training, in words that do not depend on the server's ids. */
 export type Content = {
   experiments: { name: string; lifecycle: string; tags: Record<string, string> }[];
-  runs: Held[];
+  runs: HeldRun[];
   models: HeldModel[];
 };
 
-type Held = Omit<Snapshot, "runId" | "startTime" | "endTime"> & {
+export type HeldRun = Omit<Snapshot, "runId" | "startTime" | "endTime"> & {
   experiment: string;
   startTime: number | string | null;
   endTime: number | string | null;
   /** The parent's name, where the tag holds the id of a run of this server. */
   parent: string | null;
+  datasets: Belongings["datasets"];
+  /** The logged models that it was given, and made, by their names. */
+  given: string[];
+  made: string[];
+  /** SHA-256 by path. */
+  files: Record<string, string>;
 };
 
-/** A logged model; `run` by its name, `files` by their digests. */
-type HeldModel = {
+/** A logged model; `run` by its name. */
+export type HeldModel = {
   name: string;
   status: string;
   run: string | null;
   tags: Record<string, string>;
   params: Record<string, string>;
-  points: string[];
+  points: { run: string | null; point: string }[];
   files: Record<string, string>;
 };
 
-/** The trainings' own times are long past; what is later came from a clock. */
-const LATEST_OWN_MS = 1_700_001_000_000;
-const CLOCK = "by the clock";
 const PARENT = "mlflow.parentRunId";
-/** As MLflow names runs that nobody named. */
-const GENERATED_NAME = /^[a-z]+-[a-z]+-\d+$/;
+const MOST_MODELS = 50;
 
-/** All experiments whose names begin so, with all their runs, the relay's own tags left out. */
+/** All experiments whose names begin so, with all their runs and models, the relay's own tags left out. */
 export async function contentOf(reader: MlflowReader, prefix: string): Promise<Content> {
   const found = unwrap(await reader.client.searchExperiments({ viewType: "ALL", maxResults: 1000 })).items;
   const experiments = found.filter(({ name }) => name.startsWith(prefix));
   const named = (name: string) => name.replace(prefix, "…");
-  const runs = await Promise.all(experiments.map((experiment) => runsOf(reader, experiment, named)));
-  const models = await Promise.all(experiments.map((experiment) => modelsOf(reader, experiment)));
+  const held = await Promise.all(experiments.map((experiment) => heldOf(reader, experiment, named)));
   return {
-    models: sorted(models.flat()),
     experiments: sorted(
       experiments.map(({ name, lifecycleStage, tags }) => ({
         name: named(name),
         lifecycle: lifecycleStage,
-        tags: Object.fromEntries(tags.map(({ key, value }) => [key, value])),
+        tags: toRecord(tags),
       })),
     ),
-    runs: sorted(runs.flat()),
+    runs: sorted(held.flatMap(({ runs }) => runs)),
+    models: sorted(held.flatMap(({ models }) => models)),
   };
 }
 
-async function runsOf(reader: MlflowReader, { name }: Experiment, named: (name: string) => string) {
-  const runs = await reader.runs(name);
-  const nameOf = new Map(runs.map((run) => [run.runId, run.name]));
-  return runs.map(({ runId: _, ...run }): Held => {
-    const { [PARENT]: parent, ...tags } = run.tags;
-    const own = Object.entries(tags).filter(([key]) => !key.startsWith("relay."));
-    return {
-      ...run,
-      experiment: named(name),
-      parent: parent === undefined ? null : (nameOf.get(parent) ?? `unknown: ${parent}`),
-      tags: Object.fromEntries(own),
-    };
-  });
+type Names = ReadonlyMap<string, string | null>;
+
+async function heldOf(reader: MlflowReader, experiment: Experiment, named: (name: string) => string) {
+  const runs = await reader.runs(experiment.name);
+  const models = await modelsOf(reader, experiment);
+  const runNames: Names = new Map(runs.map(({ runId, name }) => [runId, name]));
+  const modelNames: Names = new Map(models.map(({ modelId, name }) => [modelId, name]));
+  const where = named(experiment.name);
+  return {
+    runs: await Promise.all(runs.map((run) => heldRun(reader, run, where, runNames, modelNames))),
+    models: await Promise.all(models.map((model) => heldModel(reader, model, runNames))),
+  };
 }
 
-async function modelsOf(reader: MlflowReader, { name, experimentId }: Experiment): Promise<HeldModel[]> {
-  const { runs, client } = { runs: await reader.runs(name), client: reader.client };
-  const nameOf = new Map(runs.map((run) => [run.runId, run.name]));
-  const found = unwrap(await client.searchModels({ experimentIds: [experimentId], maxResults: 50 })).items;
-  const shown = unwrap(
-    await client.searchShownModels({ experiment_ids: [experimentId], max_results: 50 }),
-  ).items;
+type Model = LoggedModel & { points: ShownModel["data"]["metrics"] };
+
+async function modelsOf({ client }: MlflowReader, { experimentId }: Experiment): Promise<Model[]> {
+  const [search, body] = [
+    { experimentIds: [experimentId], maxResults: MOST_MODELS },
+    { experiment_ids: [experimentId], max_results: MOST_MODELS },
+  ];
+  const found = unwrap(await client.searchModels(search)).items;
+  const shown = unwrap(await client.searchShownModels(body)).items;
   const pointsOf = new Map(shown.map(({ info, data }) => [info.model_id, data.metrics]));
-  return Promise.all(
-    found.map(async (model) => ({
-      name: model.name,
-      status: model.status,
-      run:
-        model.sourceRunId === null
-          ? null
-          : (nameOf.get(model.sourceRunId) ?? `unknown: ${model.sourceRunId}`),
-      tags: toRecord(model.tags.filter(({ key }) => !key.startsWith("relay."))),
-      params: toRecord(model.params),
-      points: (pointsOf.get(model.modelId) ?? [])
-        .map(({ run_id, dataset_name = "", dataset_digest = "", ...point }) =>
-          [
-            `${point.key} #${point.step} @${point.timestamp} = ${point.value}`,
-            dataset_name,
-            dataset_digest,
-            nameOf.get(run_id ?? "") ?? run_id,
-          ].join(" "),
-        )
-        .sort(),
-      files: await reader.filesBelow(model.artifactUri),
-    })),
-  );
+  return found.map((model) => ({ ...model, points: pointsOf.get(model.modelId) ?? [] }));
 }
 
-/** The same, without what comes from a clock or a machine: two trainings of the same script then have the same. */
-export function withoutClock({ experiments, runs, models }: Content): Content {
-  const held = runs.map((run) => ({
+async function heldRun(
+  reader: MlflowReader,
+  { runId, ...run }: Snapshot,
+  experiment: string,
+  runs: Names,
+  models: Names,
+): Promise<HeldRun> {
+  const { datasets, given, made, artifactUri } = await reader.belongings(runId);
+  const { [PARENT]: parent, ...tags } = run.tags;
+  return {
     ...run,
-    name: GENERATED_NAME.test(run.name ?? "") ? "generated" : run.name,
-    startTime: time(run.startTime),
-    endTime: time(run.endTime),
-    tags: Object.fromEntries(
-      Object.entries(run.tags).map(([key, value]) => {
-        if (key === "mlflow.source.git.commit") return [key, "of this repository"];
-        if (key === "mlflow.runName" && GENERATED_NAME.test(value)) return [key, "generated"];
-        return [key, /^datetime_/.test(key) ? CLOCK : value];
-      }),
+    experiment,
+    parent: nameIn(runs, parent),
+    tags: withoutRelays(tags),
+    datasets,
+    given: given.map((id) => nameIn(models, id) ?? "").sort(),
+    made: made.map(({ modelId, step }) => `${nameIn(models, modelId)} #${step}`).sort(),
+    files: await reader.filesBelow(artifactUri),
+  };
+}
+
+async function heldModel(reader: MlflowReader, model: Model, runs: Names): Promise<HeldModel> {
+  return {
+    name: model.name,
+    status: model.status,
+    run: nameIn(runs, model.sourceRunId),
+    tags: withoutRelays(toRecord(model.tags)),
+    params: toRecord(model.params),
+    points: sorted(
+      model.points.map(({ run_id, key, step, timestamp, value, dataset_name, dataset_digest }) => ({
+        run: nameIn(runs, run_id),
+        point: `${key} #${step} @${timestamp} = ${value}${dataset_name ? ` on ${dataset_name} ${dataset_digest}` : ""}`,
+      })),
     ),
-    points: [...new Set(run.points.map(pointWithoutClock))].sort(),
-  }));
-  // A model's files hold its ids and when it was made.
-  const kept = models.map(({ files, run, ...model }) => ({
-    ...model,
-    run: GENERATED_NAME.test(run ?? "") ? "generated" : run,
-    points: [...new Set(model.points.map(pointWithoutClock))].sort(),
-    files: Object.fromEntries(Object.keys(files).map((path) => [path, "its bytes"])),
-  }));
-  return { experiments, runs: sorted(held), models: sorted(kept) };
+    files: await reader.filesBelow(model.artifactUri),
+  };
+}
+
+function nameIn(names: Names, id: string | null | undefined): string | null {
+  return id ? (names.get(id) ?? `unknown: ${id}`) : null;
+}
+
+function withoutRelays(tags: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(tags).filter(([key]) => !key.startsWith("relay.")));
 }
 
 function toRecord(pairs: readonly { key: string; value: string }[]): Record<string, string> {
   return Object.fromEntries(pairs.map(({ key, value }) => [key, value]));
 }
 
-function time(at: number | string | null): number | string | null {
-  return typeof at === "number" && at > LATEST_OWN_MS ? CLOCK : at;
-}
-
-function pointWithoutClock(point: string): string {
-  if (point.startsWith("system/")) return point.replace(/ #.*/, "");
-  const timed = point.replace(/@(\d+)/, (text, at) => (Number(at) > LATEST_OWN_MS ? `@${CLOCK}` : text));
-  return /_time #/.test(timed) ? timed.replace(/=.*/, `= ${CLOCK}`) : timed;
-}
-
-function sorted<T>(items: readonly T[]): T[] {
+/** In an order that is the same on every server. */
+export function sorted<T>(items: readonly T[]): T[] {
   const keyed = items.map((item) => ({ item, key: JSON.stringify(item) }));
   return keyed.sort((a, b) => (a.key < b.key ? -1 : 1)).map(({ item }) => item);
 }

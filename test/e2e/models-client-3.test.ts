@@ -1,0 +1,3 @@
+import { describeClient } from "./clients/weather.ts";
+
+describeClient("3", ["models"]);
