@@ -31,6 +31,7 @@ const ONCE = [
   "experiments/delete-experiment-tag",
 ];
 const UP = "MLflow is up";
+
 /**
  * The trainings of one version of MLflow's client in every weather, against the same trainings without a relay.
  * @param parts which of them
