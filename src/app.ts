@@ -16,6 +16,7 @@ import { curveRoutes } from "./routes/curves/handlers.ts";
 import { deadLetterRoutes } from "./routes/dead-letters/handlers.ts";
 import { docsRoutes } from "./routes/docs/handlers.ts";
 import type { AppEnv } from "./routes/door/context.ts";
+import { drain } from "./routes/door/drain.ts";
 import { methodsOf } from "./routes/door/methods.ts";
 import { areTracesDue, flushTraces, noteRefusal } from "./routes/door/note-refusal.ts";
 import { eventRoutes } from "./routes/events/handlers.ts";
@@ -56,6 +57,7 @@ app.use(async (c, next) => {
   if (areTracesDue(c.var.relay.now())) c.executionCtx.waitUntil(flushTraces(c.var.relay));
   if (c.var.relay.tally.isDue(c.var.relay.now())) c.executionCtx.waitUntil(flushTally(c.var.relay));
   if (c.res.status >= 400) {
+    await drain(c.req.raw);
     const path = shortened(c.req.path, SHOWN_PATH_CHARS);
     c.var.relay.log.warn("request refused", { method: c.req.method, path, status: c.res.status });
   }

@@ -6,7 +6,6 @@ import type { Deps } from "../relay/deps.ts";
 import { ownFile } from "../routes/artifacts/file.ts";
 import { keepBody } from "../routes/artifacts/upload.ts";
 import type { AppEnv } from "../routes/door/context.ts";
-import { drain } from "../routes/door/drain.ts";
 import { filesOf, modelById } from "../store/gateway/models.ts";
 import { runById } from "../store/gateway/runs.ts";
 import { touch } from "./get-run.ts";
@@ -27,12 +26,7 @@ type Asked = { c: Context<AppEnv>; place: ArtifactPlace | null };
 export async function putArtifact({ c, place }: Asked): Promise<object> {
   const owner = await ownerOf(c, place);
   if (place === null || owner === null) return passedOn(c);
-  try {
-    await keepBody(c, { id: owner.streamId, key: owner.key }, place.path);
-  } catch (error) {
-    await drain(c.req.raw);
-    throw error;
-  }
+  await keepBody(c, { id: owner.streamId, key: owner.key }, place.path);
   return {};
 }
 

@@ -1,8 +1,10 @@
+import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import * as z from "zod";
+import { app } from "../../src/app.ts";
 import { MAX_EVENT_BYTES, MAX_JSON_DEPTH, MAX_REQUEST_BYTES } from "../../src/domain/limits.ts";
-import { request } from "./api.ts";
+import { ADMIN, request } from "./api.ts";
 import { metric, start } from "./payloads.ts";
 
 const JSON_TYPE = "application/json";
@@ -317,4 +319,37 @@ describe("ids that are numbers", () => {
       expect(await named(id)).toMatchObject({ status: 422, body: { errors: [{ field: "trial_id" }] } });
     },
   );
+});
+
+describe("a request that is refused is read to its end, so that its client hears why:", () => {
+  const PIECE = new Uint8Array(1_000_000).fill(0x20);
+  const PIECES = 8;
+  const file = `/api/2.0/mlflow-artifacts/artifacts/0/${"f".repeat(32)}/artifacts/x`;
+  const length = { "content-length": String(PIECES * PIECE.length) };
+
+  it.each<[string, string, string, number, Record<string, string>]>([
+    ["more than may be", "POST", "/api/events/ml", 413, { "content-type": JSON_TYPE }],
+    ["more as it says", "POST", "/api/events/ml", 413, { "content-type": JSON_TYPE, ...length }],
+    ["another type", "POST", "/api/events/ml", 415, { "content-type": "text/plain" }],
+    [
+      "more of an MLflow client's",
+      "POST",
+      "/api/2.0/mlflow/runs/log-batch",
+      413,
+      { "content-type": JSON_TYPE },
+    ],
+    ["a file without a token", "PUT", file, 401, { authorization: "Bearer wrong", ...length }],
+    ["no such address", "PUT", "/api/nothing", 404, {}],
+  ])("%s", async (_, method, path, status, headers) => {
+    let sent = 0;
+    const body = new ReadableStream({
+      pull(controller) {
+        controller.enqueue(PIECE);
+        if (++sent === PIECES) controller.close();
+      },
+    });
+    const init = { method, body, headers: { authorization: `Bearer ${ADMIN}`, ...headers } };
+    const answer = await app.request(path, init, env, createExecutionContext());
+    expect([answer.status, sent]).toEqual([status, PIECES]);
+  });
 });

@@ -3,7 +3,6 @@ import { HttpFailure } from "../../errors.ts";
 import { heard } from "../../relay/line/breaker.ts";
 import { authorize, fromBearerOrBasic } from "../../routes/door/auth.ts";
 import type { AppEnv } from "../../routes/door/context.ts";
-import { drain } from "../../routes/door/drain.ts";
 import { withMlflowIds } from "../ids.ts";
 import { Refusal } from "../refusal.ts";
 import { whileAway } from "../while-away.ts";
@@ -40,12 +39,7 @@ export async function passOn(
       "NOT_IMPLEMENTED",
       "Files go through the relay, whole and not to a storage of their own.",
     );
-  try {
-    return await passed(c, endpoint, segments);
-  } catch (error) {
-    await drain(c.req.raw);
-    throw error;
-  }
+  return passed(c, endpoint, segments);
 }
 
 async function passed(

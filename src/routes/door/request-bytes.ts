@@ -37,7 +37,8 @@ export function readType(c: Context<AppEnv>, accepted: readonly string[]): strin
 export async function readBytes(c: Context<AppEnv>, max: number): Promise<Uint8Array> {
   const coding = readCoding(c);
   if (Number(c.req.header("content-length") ?? 0) > max) throw tooMuch(max);
-  const sent = bounded(c.req.raw.body ?? [], max);
+  // What is left of a refused request is drained, but not of one that blows up when it is inflated.
+  const sent = bounded(c.req.raw.body?.values({ preventCancel: coding === null }) ?? [], max);
   try {
     return await joined(coding === null ? sent : bounded(inflate(sent, coding), max));
   } catch (error) {
