@@ -23,6 +23,12 @@ const LONG = [
   "e2e/merge",
   "e2e/gateway-transcript",
   "e2e/outage",
+  "e2e/client-files",
+  "e2e/passed-on",
+  "e2e/pull",
+  "e2e/gateway-search",
+  "e2e/mlflow-client",
+  "e2e/search-results",
 ].map((name) => `/test/${name}.test.ts`);
 
 function rankOf({ moduleId }: TestSpecification): number {
