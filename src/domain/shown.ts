@@ -37,6 +37,8 @@ function beginning(value: unknown): string {
     if (out.length > MAX_UNITS) return;
     if (typeof node === "string") out += JSON.stringify(node.slice(0, MAX_UNITS));
     else if (typeof node === "bigint") out += `"${node}"`;
+    // What is beyond a double's range: JSON has no word for it but null.
+    else if (typeof node === "number") out += String(node);
     else if (Array.isArray(node)) {
       out += "[";
       for (let i = 0; i < node.length && out.length <= MAX_UNITS; i++) {

@@ -135,10 +135,16 @@ describe("an event that is refused", () => {
 
   it("for a number beyond a double's range, which is no infinity", async () => {
     const text = JSON.stringify(metric("range", { metric_name: "x", metric_value: 1, step: 1 }));
-    for (const literal of ["1e400", "-1e400", `1${"0".repeat(400)}`]) {
+    for (const [literal, shown] of [
+      ["1e400", "Infinity"],
+      ["-1e400", "-Infinity"],
+      [`1${"0".repeat(400)}`, `1${"0".repeat(99)}…`],
+    ] as const) {
       const { status, body } = await post(text.replace('"metric_value":1', `"metric_value":${literal}`));
       expect([literal, status]).toEqual([literal, 422]);
-      expect(body).toMatchObject({ errors: [{ rule: "must be within the range of a 64-bit float" }] });
+      expect(body).toMatchObject({
+        errors: [{ rule: "must be within the range of a 64-bit float", value: shown }],
+      });
     }
   });
 
