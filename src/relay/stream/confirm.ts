@@ -62,14 +62,14 @@ export async function confirm(turn: Turn, run: Run): Promise<Step> {
   }
   const after = Math.min(...lost.map((one) => one.after));
   deps.log.error("what counted as delivered is not in MLflow, and is sent again", { after_seq: after });
-  await forgetSent(deps.db, lease, after, run.data.tags);
-  turn.expect([]);
-  // It was to be delivered once, whatever is switched off by now.
-  const isBack = await turn.update({
+  const back = {
+    unconfirmed: null,
     deliveredSeq: after,
     plannedSeq: after,
+    // It was to be delivered once, whatever is switched off by now.
     forced: stream.forced || !deps.config.autoSync,
-  });
+  };
+  const isBack = await turn.update(back, forgetSent(deps.db, lease, after, run.data.tags));
   if (!isBack) return stop(turn, null);
   // Whoever swallows one batch may swallow the next.
   const ms = backoffMs(stream.attempts, deps.config.retry, deps.random);

@@ -32,8 +32,9 @@ export async function settleDoubt(turn: Turn): Promise<Step> {
     if (!hasToken(run.value, batch.token)) await agreeOnSeen(deps.db, turn.lease, batch, run.value.data.tags);
     else if (!(await removeBatch(deps.db, turn.lease, batch))) return stop(turn, null);
   }
-  turn.settled();
-  return (await turn.update(now ? { sentState: JSON.stringify(now) } : {})) ? proceed : stop(turn, null);
+  // Together: who takes it for settled has to know what MLflow was seen to have.
+  const over = { doubt: null, fenceUntil: null, ...(now ? { sentState: JSON.stringify(now) } : {}) };
+  return (await turn.update(over)) ? proceed : stop(turn, null);
 }
 
 /** A write that may still land is waited for. */

@@ -1,7 +1,7 @@
 import { and, asc, lte, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { streams } from "../schema/index.ts";
-import { heldBy } from "../sql.ts";
+import { Bound, heldBy } from "../sql.ts";
 import type { Lease } from "../stream/leases.ts";
 import { UNCONFIRMED } from "../stream/warm.ts";
 
@@ -44,32 +44,31 @@ const CONFIRM = `
 
 /**
  * Forgets what was planned and agreed on after a point of the journal, since MLflow has not all of it: of the tags said
- * after it, what MLflow shows is what both sides have.
+ * after it, what MLflow shows is what both sides have. To be written with the point itself: a batch that is forgotten
+ * while its events count as delivered is lost.
  */
-export async function forgetSent(
+export function forgetSent(
   db: D1Database,
   { streamId, token }: Lease,
   after: number,
   shown: readonly { key: string; value: string }[],
-): Promise<void> {
-  await db.batch([
-    db.prepare(`delete from batches where stream_id = ?1 and ${heldBy(1, 2)}`).bind(streamId, token),
-    db
-      .prepare(
-        `delete from agreed where stream_id = ?1 and kind = 'tag' and key in (${SAID_AFTER})
-           and ${heldBy(1, 2)}`,
-      )
-      .bind(streamId, token, after),
-    db
-      .prepare(
-        `insert into agreed (stream_id, kind, key, value)
-         select ?1, 'tag', t.value ->> 'key', t.value ->> 'value' from json_each(?4) t
-         where t.value ->> 'key' in (${SAID_AFTER})
-           and ${heldBy(1, 2)}
-         on conflict do update set value = excluded.value`,
-      )
-      .bind(streamId, token, after, JSON.stringify(shown)),
-  ]);
+): Bound[] {
+  return [
+    new Bound(db, FORGET_BATCHES, streamId, token),
+    new Bound(db, FORGET_TAGS, streamId, token, after),
+    new Bound(db, AGREE_ON_SHOWN, streamId, token, after, JSON.stringify(shown)),
+  ];
 }
 
 const SAID_AFTER = "select key from tags where stream_id = ?1 and seq > ?3";
+
+const FORGET_BATCHES = `delete from batches where stream_id = ?1 and ${heldBy(1, 2)}`;
+
+const FORGET_TAGS = `
+  delete from agreed where stream_id = ?1 and kind = 'tag' and key in (${SAID_AFTER}) and ${heldBy(1, 2)}`;
+
+const AGREE_ON_SHOWN = `
+  insert into agreed (stream_id, kind, key, value)
+  select ?1, 'tag', t.value ->> 'key', t.value ->> 'value' from json_each(?4) t
+  where t.value ->> 'key' in (${SAID_AFTER}) and ${heldBy(1, 2)}
+  on conflict do update set value = excluded.value`;
