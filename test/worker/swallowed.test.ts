@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
 import { confirmDelivered } from "../../src/relay/stream/confirm.ts";
 import { deliverAll, invoked, losing, pokesOf, study } from "./invocations.ts";
-import { OddMlflow } from "./odd-mlflow.ts";
+import { OddMlflow, TOO_LONG } from "./odd-mlflow.ts";
 
 /** What answered in MLflow's place with `{}`, while the database loses its connection as that is put right. */
 
@@ -36,3 +36,31 @@ test.each(["before", "after"] as const)(
     }
   },
 );
+
+test("what is sent in parts, since MLflow refuses an item among them, arrives though somebody else takes any one part", async () => {
+  for (let nth = 0; ; nth++) {
+    const name = `parts-${nth}`;
+    const mlflow = new OddMlflow();
+    await study(name, 1, POINTS * POINTS);
+    let calls = 0;
+    let swallowed = 0;
+    mlflow.odd = (called, { metrics }) => {
+      if (called !== "runs/log-batch") return null;
+      // An item in the middle that is never taken, so that the batch is halved down to it.
+      if (metrics.some(({ step }) => step === POINTS + 1)) return TOO_LONG;
+      // The parent's run has none.
+      if (metrics.length === 0 || calls++ !== nth) return null;
+      swallowed++;
+      return { status: 200, body: "{}" };
+    };
+    await deliverAll(mlflow, await pokesOf(name), 2);
+    await confirmDelivered(invoked(mlflow).deps);
+    await deliverAll(mlflow, await pokesOf(name), 2);
+    const own = mlflow.runs.filter(({ tags }) => tags.has("thunderline_trial_id"));
+    expect(
+      own.map((run) => run.points.size),
+      `part ${nth}`,
+    ).toEqual([POINTS * POINTS - 1]);
+    if (swallowed === 0) break;
+  }
+});

@@ -1,8 +1,9 @@
 import { fromWire } from "../../domain/values.ts";
-import type { Failure } from "../../mlflow/failure.ts";
+import { type Failure, senseless } from "../../mlflow/failure.ts";
 import { countOf, type Items, isBatchTag, pieces } from "../../mlflow/plan.ts";
 import { type Batch, keepLeft } from "../../store/delivery/batches.ts";
 import { bury } from "../../store/delivery/dead-letters.ts";
+import { poll } from "../../waiting.ts";
 import { control } from "../stream/control.ts";
 import type { Writing } from "../stream/held-stream.ts";
 import { stop } from "../stream/stop.ts";
@@ -12,16 +13,29 @@ import { unconflicted, unstored } from "./already-there.ts";
 /** What a database says of a value is sure when it says so twice; MLflow's "internal error" says nothing of itself. */
 const TRIES = { refused: 1, internal: 5 };
 
+/** How often a part is looked for that was said to be taken, and the pause between: a replica may lag behind. */
+const LOOKS = 2;
+const LOOK_MS = 1_000;
+
 /** A batch that is sent in parts, and what of it is still to be sent. */
 export class Sending {
   readonly batch: Batch;
+  /** The tag that is to hold the batch's token. */
+  readonly slot: string;
   left: Items;
   /** How many items a turn has set aside. */
   setAside = 0;
+  #parts = 0;
 
-  constructor(batch: Batch) {
+  constructor(batch: Batch, slot: string) {
     this.batch = batch;
+    this.slot = slot;
     this.left = batch.items;
+  }
+
+  /** What the next part sets the tag to, where it is not the last. */
+  nextMark(): Items["tags"][number] {
+    return { key: this.slot, value: `${this.batch.token}/${++this.#parts}` };
   }
 
   /** Points that are in, and what was set aside, need not come again; which tags and parameters are in is still asked. */
@@ -49,7 +63,7 @@ export async function sendItems(turn: Turn, runId: string, items: Items, sending
     const isKept = await keepLeft(turn.deps.db, turn.lease, batch, sending.left);
     return isKept ? { ok: false, end: { kind: "more" } } : stop(turn, null);
   }
-  const result = await turn.write(writingOf(items), (mlflow) => mlflow.logBatch(payload(runId, items)));
+  const result = await write(turn, runId, items, sending);
   if (result.ok) return taken(sending, items);
   const { failure } = result;
   if (failure && isAboutItems(failure)) return settle(turn, runId, items, failure, sending);
@@ -59,6 +73,36 @@ export async function sendItems(turn: Turn, runId: string, items: Items, sending
   }
   return stop(turn, failure);
 }
+
+/**
+ * Writes a part of a batch. The last has the batch's token, by which what was sent is seen to be in MLflow later; what is in
+ * a part before it nobody would ever look for. So each of these has a mark of its own in the same tag, and is looked for at
+ * once: what answers in MLflow's place cannot be told from MLflow by its words.
+ */
+async function write(turn: Turn, runId: string, items: Items, sending: Sending) {
+  const mark = items.tags.some(({ key }) => isBatchTag(key)) ? null : sending.nextMark();
+  const marked = mark === null ? items : { ...items, tags: [...items.tags, mark] };
+  const result = await turn.write(writingOf(marked), (mlflow) => mlflow.logBatch(payload(runId, marked)));
+  if (!result.ok || mark === null) return result;
+  const seen = await poll(
+    LOOKS - 1,
+    () => LOOK_MS,
+    async () => {
+      const run = await turn.call(() => turn.deps.mlflow.getRun(runId));
+      if (!run.ok) return run;
+      return run.value.data.tags.some(({ key, value }) => key === mark.key && value === mark.value)
+        ? result
+        : null;
+    },
+  );
+  return seen ?? { ok: false as const, failure: SWALLOWED };
+}
+
+const SWALLOWED = senseless(
+  { access: "write", target: "id" },
+  "a part of a batch was said to be taken and is not in the run",
+  200,
+);
 
 function taken(sending: Sending, { metrics }: Items): Step {
   sending.without({ metrics, params: [], tags: [] });
@@ -116,7 +160,7 @@ async function lastTries(
     const controlled = await control(turn, runId, how);
     if (controlled.kind !== "taken")
       return stop(turn, controlled.kind === "failed" ? controlled.failure : null);
-    const sent = await turn.write(writingOf(items), (mlflow) => mlflow.logBatch(payload(runId, items)));
+    const sent = await write(turn, runId, items, sending);
     if (sent.ok) return taken(sending, items);
     if (sent.failure?.kind !== failure.kind || sent.failure.code !== failure.code)
       return stop(turn, sent.failure);

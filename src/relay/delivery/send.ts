@@ -96,7 +96,7 @@ async function sendBatch(
   if (!isAgain) turn.begin({ call: "runs/log-batch", token: batch.token });
   if (!(await turn.mark({ batch, planned }, !isAgain))) return stop(turn, null);
   if (planned) turn.stream = { ...turn.stream, plannedSeq: planned.upto };
-  const sending = new Sending(batch);
+  const sending = new Sending(batch, slot);
   if (isAgain) return sendPieces(turn, runId, items, sending);
   const result = await turn.writeUnderLease((mlflow) => mlflow.logBatch(payload(runId, items)));
   if (result.ok) return proceed;
