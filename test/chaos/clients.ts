@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
-import { type Random, seeded } from "../../scripts/demo/random.ts";
+import { seeded } from "../../scripts/demo/random.ts";
 import type { Answer, Relay } from "../lib/relay.ts";
+import { type HeardFiles, putFiles } from "./files.ts";
 import { asCall, type Report } from "./traffic.ts";
 import type { Heard } from "./trainers.ts";
 
@@ -16,8 +17,8 @@ const created = z.object({ run: z.object({ info: z.object({ run_id: z.string() }
 const madeExperiment = z.object({ experiment_id: z.string() });
 const foundExperiment = z.object({ experiment: madeExperiment });
 
-/** And which trial each run is of. */
-export type HeardByClients = Heard & { trials: Map<string, string> };
+/** And which trial each run is of, and each trial's files. */
+export type HeardByClients = Heard & { trials: Map<string, string>; files: Map<string, HeardFiles> };
 
 /** Plays reports as one training a trial, each call after the one before, over about `ms`. */
 export async function logAsClients(
@@ -27,12 +28,17 @@ export async function logAsClients(
   seed: number,
   ms: number,
 ): Promise<HeardByClients> {
-  const heard: HeardByClients = { acknowledged: new Set(), refused: new Set(), trials: new Map() };
+  const heard: HeardByClients = {
+    acknowledged: new Set(),
+    refused: new Set(),
+    trials: new Map(),
+    files: new Map(),
+  };
   const id = await setExperiment(relay, experiment);
   const trials = Object.entries(Object.groupBy(reports.map(asCall), ({ trialId }) => trialId));
   await Promise.all(
     trials.map(([trialId, calls = []], i) =>
-      train(relay, id, trialId, calls, heard, seeded(seed + i), ms / calls.length),
+      train(relay, id, trialId, calls, heard, seed + i, ms / calls.length),
     ),
   );
   return heard;
@@ -44,15 +50,18 @@ async function train(
   trialId: string,
   calls: readonly ReturnType<typeof asCall>[],
   heard: HeardByClients,
-  random: Random,
+  seed: number,
   paceMs: number,
 ): Promise<void> {
+  const random = seeded(seed);
   const tags = [{ key: "thunderline_trial_id", value: trialId }];
   const start = { experiment_id: experimentId, run_name: trialId, start_time: calls[0]?.timestamp, tags };
   const answer = await call(relay, "runs/create", start);
   if (answer?.status !== 200) throw new Error(`no run for ${trialId}: ${JSON.stringify(answer)}`);
   const { run_id } = created.parse(answer.body).run.info;
   heard.trials.set(run_id, trialId);
+  const store = `/api/2.0/mlflow-artifacts/artifacts/${experimentId}/${run_id}/artifacts`;
+  const putting = putFiles(relay, store, trialId, seed, paceMs * calls.length);
   for (const { index, timestamp, step = 0, metrics, params, ends } of calls) {
     await sleep(paceMs * 2 * random());
     const logged = await call(relay, "runs/log-batch", {
@@ -65,6 +74,7 @@ async function train(
     if (answers.every((each) => each?.status === 200)) heard.acknowledged.add(index);
     else if (answers.some((each) => each && each.status !== 200)) heard.refused.add(index);
   }
+  heard.files.set(trialId, await putting);
 }
 
 /** As the fluent API does it: made unless it is there, which it is after an answer that was lost. */

@@ -5,6 +5,8 @@ import type { Behind, Conflict } from "../lib/relay-store.ts";
 import { until } from "../lib/until.ts";
 import { logAsClients } from "./clients.ts";
 import { lookAtClients } from "./clients-verdict.ts";
+import { type HeardFiles, putTrialsFiles } from "./files.ts";
+import { acknowledgedFiles, wrongFiles } from "./files-verdict.ts";
 import { wrongState } from "./state-verdict.ts";
 import { makeStories, type Story, wrongEnd } from "./stories.ts";
 import { chaosState, storm } from "./storm.ts";
@@ -18,6 +20,8 @@ export type Round = Verdict & {
   seed: number;
   /** Calls that the proxy spoilt, and strokes of the platform. */
   faults: number;
+  /** That were acknowledged. */
+  files: number;
   conflicts: number;
   calls: number;
   drainMs: number;
@@ -56,8 +60,10 @@ export async function playRound(
   const telling = Promise.all(stories.map((story) => tell(lab, experiment, story, random)));
   telling.catch(() => {}); // heard of below
   const ms = gusts.length * MS_A_GUST;
-  const [heard, clientsHeard, struck] = await Promise.all([
+  const trialIds = [...new Set(traffic.reports.map(({ trialId }) => trialId))];
+  const [heard, files, clientsHeard, struck] = await Promise.all([
     sendTraffic(lab.relay, traffic, seed, ms),
+    putTrialsFiles(lab.relay, experiment, trialIds, seed, ms),
     logAsClients(lab.relay, byClients, clientTraffic.reports, seed, ms),
     storm(lab, gusts, seed),
   ]);
@@ -71,7 +77,7 @@ export async function playRound(
   await drain(lab, `${experiment}, after`);
 
   const lookAtAll = async () => {
-    const found = await look(lab, experiment, traffic, heard, stories);
+    const found = await look(lab, experiment, traffic, { ...heard, files }, stories);
     const clients = await lookAtClients(lab, byClients, clientTraffic.reports, clientsHeard);
     return {
       verdict: together(found.verdict, clients.verdict),
@@ -94,6 +100,7 @@ export async function playRound(
     ...found.verdict,
     seed,
     faults,
+    files: acknowledgedFiles([...files.values(), ...clientsHeard.files.values()]),
     conflicts: found.conflicts,
     calls: calls.length,
     drainMs,
@@ -112,7 +119,7 @@ async function look(
   { mlflow, relay: { store } }: PostgresLab,
   experiment: string,
   { reports }: Traffic,
-  heard: Heard,
+  heard: Heard & { files: Map<string, HeardFiles> },
   stories: readonly Story[],
 ) {
   const runs = await mlflow.runs(experiment);
@@ -123,6 +130,12 @@ async function look(
   const edited = stories.filter((story) => story.edited).map(({ trialId }) => trialId);
   const runOf = (trialId: string) =>
     runs.find((run) => run.lifecycleStage === "active" && run.tags.thunderline_trial_id === trialId);
+  const wrongs = await Promise.all(
+    [...heard.files].map(([trialId, files]) => {
+      const run = runOf(trialId);
+      return run ? wrongFiles(mlflow, run.runId, trialId, files) : [];
+    }),
+  );
   const { missing, doubled, wrong, extraRuns, deadInVain } = verdict;
   const problems = [
     ...missing.map((item) => `missing: ${item}`),
@@ -135,6 +148,7 @@ async function look(
       .map((conflict) => `conflict: ${JSON.stringify(conflict)}`),
     ...[...heard.refused].map((index) => `refused: ${JSON.stringify(reports[index]?.event)}`),
     ...wrongStates(reports, heard, runOf).map((item) => `wrong: ${item}`),
+    ...wrongs.flat(),
     ...stories.flatMap((story) => {
       const run = runOf(story.trialId);
       return run

@@ -75,6 +75,7 @@ function rowOf(round: Round) {
     faults: round.faults,
     sent: round.sent,
     acknowledged: round.acknowledged,
+    files: round.files,
     missing: round.missing.length,
     doubled: round.doubled.length,
     wrong: round.wrong.length,

@@ -138,7 +138,12 @@ export class Relay {
   /** Any request with the admin's token, and its answer as it comes. A body is JSON unless the headers say otherwise. */
   fetch(
     path: string,
-    init: { method?: string; body?: string | Uint8Array<ArrayBuffer>; headers?: Record<string, string> } = {},
+    init: {
+      method?: string;
+      body?: string | Uint8Array<ArrayBuffer>;
+      headers?: Record<string, string>;
+      signal?: AbortSignal;
+    } = {},
   ): Promise<Response> {
     const type = init.body === undefined ? {} : { "content-type": JSON_TYPE };
     const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, ...type, ...init.headers };
