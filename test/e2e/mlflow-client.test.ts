@@ -225,6 +225,8 @@ describe.each(VERSIONS)("MLflow %s", (version) => {
         digest: "d1",
         sourceType: "local",
         source: "/moons",
+        schema: "{}",
+        profile: null,
         tags: [{ key: "mlflow.data.context", value: "training" }],
       },
     ]);
