@@ -7,6 +7,7 @@ import type { RelayMessage } from "../../src/relay/messages.ts";
 import { wake } from "../../src/relay/stream/wake.ts";
 import { wire } from "../../src/wire.ts";
 import { ADMIN, idOf, post, request } from "./api.ts";
+import { arrived } from "./arrived.ts";
 import { endless } from "./endless.ts";
 import { recordingQueue } from "./job-tools.ts";
 
@@ -35,16 +36,7 @@ beforeEach(async () => {
 });
 
 /** Its run is in MLflow, with its files at an address. */
-async function arrive(root: string): Promise<void> {
-  const run = crypto.randomUUID().replaceAll("-", "");
-  await env.DB.batch([
-    env.DB.prepare("update streams set mlflow_run_id = ?2 where key = ?1").bind(trial, run),
-    env.DB.prepare(
-      `insert into mlflow_runs (mlflow_run_id, mlflow_experiment_id, status, lifecycle_stage, artifact_uri, synced_at)
-       values (?1, '1', 'RUNNING', 'active', ?2, 0)`,
-    ).bind(run, root),
-  ]);
-}
+const arrive = (root: string) => arrived(trial, { runId: crypto.randomUUID().replaceAll("-", ""), root });
 
 /** The messages that were sent, as the queue delivers them to an MLflow that answers so. */
 async function deliver(answer: () => Response | Promise<Response>): Promise<string[]> {

@@ -5,6 +5,7 @@ import { app } from "../../src/app.ts";
 import { consume } from "../../src/relay/consume.ts";
 import { wire } from "../../src/wire.ts";
 import { ADMIN, idOf, post } from "./api.ts";
+import { arrived } from "./arrived.ts";
 import { endless } from "./endless.ts";
 import { FakeArtifacts } from "./fake-artifacts.ts";
 import { recordingQueue } from "./job-tools.ts";
@@ -25,13 +26,7 @@ beforeEach(async () => {
   await post({ event: "ml.trial.start", model_run_id: "races", trial_id: trialId, spectral_norm: false });
   trial = await idOf(trialId);
   mlflow = new FakeArtifacts();
-  await env.DB.batch([
-    env.DB.prepare("update streams set mlflow_run_id = ?2 where key = ?1").bind(trial, mlflow.runId),
-    env.DB.prepare(
-      `insert into mlflow_runs (mlflow_run_id, mlflow_experiment_id, status, lifecycle_stage, artifact_uri, synced_at)
-       values (?1, '1', 'RUNNING', 'active', ?2, 0)`,
-    ).bind(mlflow.runId, mlflow.uri),
-  ]);
+  await arrived(trial, { runId: mlflow.runId, root: mlflow.uri });
 });
 
 async function ask(

@@ -9,6 +9,7 @@ import { PIECE_BYTES } from "../../src/relay/artifacts/pieces.ts";
 import { consume } from "../../src/relay/consume.ts";
 import { wire } from "../../src/wire.ts";
 import { ADMIN, idOf, post } from "./api.ts";
+import { arrived } from "./arrived.ts";
 import { endless } from "./endless.ts";
 import { FakeArtifacts } from "./fake-artifacts.ts";
 import { recordingQueue } from "./job-tools.ts";
@@ -68,13 +69,7 @@ async function ask(method: string, path: string, body?: Uint8Array<ArrayBuffer> 
 beforeAll(async () => {
   await post({ event: "ml.trial.start", model_run_id: "large", trial_id: "t", spectral_norm: false });
   trial = await idOf("t");
-  await env.DB.batch([
-    env.DB.prepare("update streams set mlflow_run_id = ?2 where key = ?1").bind(trial, mlflow.runId),
-    env.DB.prepare(
-      `insert into mlflow_runs (mlflow_run_id, mlflow_experiment_id, status, lifecycle_stage, artifact_uri, synced_at)
-       values (?1, '1', 'RUNNING', 'active', ?2, 0)`,
-    ).bind(mlflow.runId, mlflow.uri),
-  ]);
+  await arrived(trial, { runId: mlflow.runId, root: mlflow.uri });
   const begun = await ask("POST", "uploads", JSON.stringify({ path: "large" }), {
     "content-type": "application/json",
   });

@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { app } from "../../src/app.ts";
 import { Invocation } from "../platform/limits.ts";
 import { ADMIN, request as ask } from "./api.ts";
+import { arrived } from "./arrived.ts";
 import { call, newRun } from "./gateway-api.ts";
 
 /** What the relay does not answer itself, with a tracking server in memory behind it. */
@@ -81,15 +82,7 @@ const post = (path: string, body: object, more: Init = {}) =>
   });
 
 /** The run is in MLflow from now on. */
-async function arrive(runId: string, theirs: string, root: string): Promise<void> {
-  await env.DB.batch([
-    env.DB.prepare("update streams set mlflow_run_id = ?2 where key = ?1").bind(runId, theirs),
-    env.DB.prepare(
-      `insert into mlflow_runs (mlflow_run_id, mlflow_experiment_id, status, lifecycle_stage, artifact_uri, synced_at)
-         values (?1, '7', 'RUNNING', 'active', ?2, 0) on conflict do update set artifact_uri = ?2`,
-    ).bind(theirs, root),
-  ]);
-}
+const arrive = (run: string, runId: string, root: string) => arrived(run, { runId, root, experimentId: "7" });
 
 /** An experiment and a run in it that MLflow has, by both ids of each. */
 async function known() {
