@@ -1,5 +1,6 @@
 import { BATCH_MAX_BYTES, BATCH_MAX_ITEMS, BATCH_MAX_PARAMS, BATCH_MAX_TAGS } from "../domain/limits.ts";
 import type { WireNumber } from "../domain/values.ts";
+import type { Run } from "./types.ts";
 
 /** The items of one log-batch, as they are stored with the intent and sent. Numbers are `WireNumber`s. */
 export type Items = {
@@ -18,6 +19,12 @@ export function batchTag(slot: number): string {
 export function isBatchTag(key: string): boolean {
   return key === BATCH_TAG || key.startsWith(`${BATCH_TAG}.`);
 }
+
+/** Whether a run shows a batch's token, whichever of the tags holds it. */
+export function hasToken({ data }: Pick<Run, "data">, token: string): boolean {
+  return data.tags.some(({ value }) => value === token);
+}
+
 /** One tag of every batch is the token. */
 const TOKEN_TAGS = 1;
 /** Points in a batch that holds nothing else. */

@@ -64,3 +64,19 @@ test("what is sent in parts, since MLflow refuses an item among them, arrives th
     if (swallowed === 0) break;
   }
 });
+
+test("a part is not taken for another one of an earlier turn, which was cut otherwise", async () => {
+  const [many, last] = [150, 140];
+  const mlflow = new OddMlflow();
+  await study("cut otherwise", 1, many);
+  let taken = 0;
+  mlflow.odd = (called, { metrics }) => {
+    if (called !== "runs/log-batch" || metrics.length === 0) return null;
+    if (metrics.some(({ step }) => step === last)) return TOO_LONG;
+    // The second part of the first turn, and the first of the next.
+    return [1, 2].includes(taken++) ? { status: 200, body: "{}" } : null;
+  };
+  await deliverAll(mlflow, await pokesOf("cut otherwise"), 2);
+  const own = mlflow.runs.filter(({ tags }) => tags.has("thunderline_trial_id"));
+  expect(own.map((run) => run.points.size)).toEqual([many - 1]);
+});

@@ -1,6 +1,6 @@
 import { fromWire } from "../../domain/values.ts";
 import { type Failure, senseless } from "../../mlflow/failure.ts";
-import { countOf, type Items, isBatchTag, pieces } from "../../mlflow/plan.ts";
+import { countOf, hasToken, type Items, isBatchTag, pieces } from "../../mlflow/plan.ts";
 import { type Batch, keepLeft } from "../../store/delivery/batches.ts";
 import { bury } from "../../store/delivery/dead-letters.ts";
 import { poll } from "../../waiting.ts";
@@ -25,7 +25,6 @@ export class Sending {
   left: Items;
   /** How many items a turn has set aside. */
   setAside = 0;
-  #parts = 0;
 
   constructor(batch: Batch, slot: string) {
     this.batch = batch;
@@ -33,9 +32,9 @@ export class Sending {
     this.left = batch.items;
   }
 
-  /** What the next part sets the tag to, where it is not the last. */
-  nextMark(): Items["tags"][number] {
-    return { key: this.slot, value: `${this.batch.token}/${++this.#parts}` };
+  /** What a part sets the tag to that is not the last; no other part ever did, of an earlier turn neither. */
+  newMark(): Items["tags"][number] {
+    return { key: this.slot, value: `${this.batch.token}/${crypto.randomUUID()}` };
   }
 
   /** Points that are in, and what was set aside, need not come again; which tags and parameters are in is still asked. */
@@ -80,7 +79,7 @@ export async function sendItems(turn: Turn, runId: string, items: Items, sending
  * once: what answers in MLflow's place cannot be told from MLflow by its words.
  */
 async function write(turn: Turn, runId: string, items: Items, sending: Sending) {
-  const mark = items.tags.some(({ key }) => isBatchTag(key)) ? null : sending.nextMark();
+  const mark = items.tags.some(({ key }) => isBatchTag(key)) ? null : sending.newMark();
   const marked = mark === null ? items : { ...items, tags: [...items.tags, mark] };
   const result = await turn.write(writingOf(marked), (mlflow) => mlflow.logBatch(payload(runId, marked)));
   if (!result.ok || mark === null) return result;
@@ -90,9 +89,7 @@ async function write(turn: Turn, runId: string, items: Items, sending: Sending) 
     async () => {
       const run = await turn.call(() => turn.deps.mlflow.getRun(runId));
       if (!run.ok) return run;
-      return run.value.data.tags.some(({ key, value }) => key === mark.key && value === mark.value)
-        ? result
-        : null;
+      return hasToken(run.value, mark.value) ? result : null;
     },
   );
   return seen ?? { ok: false as const, failure: SWALLOWED };

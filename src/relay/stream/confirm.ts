@@ -1,4 +1,4 @@
-import { batchTag } from "../../mlflow/plan.ts";
+import { batchTag, hasToken } from "../../mlflow/plan.ts";
 import type { Run } from "../../mlflow/types.ts";
 import { pendingTokens } from "../../store/delivery/batches.ts";
 import { type Due, dueForConfirmation, forgetSent, noteConfirmed } from "../../store/delivery/confirmed.ts";
@@ -77,9 +77,8 @@ export async function confirm(turn: Turn, run: Run): Promise<Step> {
   return { ok: false, end: { kind: "wait", for: "retry", ms, error } };
 }
 
-function missingIn(sent: readonly Unconfirmed[], { data }: Run): Unconfirmed[] {
-  const there = new Set(data.tags.map(({ value }) => value));
-  return sent.filter(({ token }) => !there.has(token));
+function missingIn(sent: readonly Unconfirmed[], run: Run): Unconfirmed[] {
+  return sent.filter(({ token }) => !hasToken(run, token));
 }
 
 /** Confirms what was delivered, many runs by one search; what MLflow lacks is sent again. */

@@ -1,3 +1,4 @@
+import { hasToken } from "../../mlflow/plan.ts";
 import { CONTACT_TAG, contactOf, STATUS_TAG } from "../../mlflow/tags.ts";
 import type { Run } from "../../mlflow/types.ts";
 import { agreeOnSeen, pendingBatches, removeBatch } from "../../store/delivery/batches.ts";
@@ -50,10 +51,6 @@ function settled(turn: Turn): Step {
 
 function tagOf({ data }: Run, key: string): string | null {
   return data.tags.find((tag) => tag.key === key)?.value ?? null;
-}
-
-function hasToken({ data }: Run, token: string): boolean {
-  return data.tags.some(({ value }) => value === token);
 }
 
 /** The fields that the write sets and that the run shows as it sets them. */
