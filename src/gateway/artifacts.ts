@@ -6,6 +6,7 @@ import type { Deps } from "../relay/deps.ts";
 import { ownFile } from "../routes/artifacts/file.ts";
 import { keepBody } from "../routes/artifacts/upload.ts";
 import type { AppEnv } from "../routes/door/context.ts";
+import { PARTIAL_HEADER } from "../routes/door/partial.ts";
 import { filesOf, modelById } from "../store/gateway/models.ts";
 import { runById } from "../store/gateway/runs.ts";
 import { touch } from "./get-run.ts";
@@ -52,7 +53,7 @@ export async function deleteArtifact({ c, place }: Asked): Promise<object> {
     const { kind } = await findFile(relay, owner.streamId, place.path);
     return kind === "removed" ? {} : passedOn(c);
   }
-  c.header("x-relay-partial", "true");
+  c.header(PARTIAL_HEADER, "true");
   return {};
 }
 
@@ -85,7 +86,7 @@ function isInMlflow({ mlflowRunId, mlflowRoot }: Owner): boolean {
 /** MLflow leaves out a size of nothing. */
 async function listed(c: Context<AppEnv>, owner: Owner, path: string) {
   const { files, mlflow } = await listFiles(c.var.relay, owner, path);
-  if (mlflow === "away") c.header("x-relay-partial", "true");
+  if (mlflow === "away") c.header(PARTIAL_HEADER, "true");
   return files.map(({ path, isDir, bytes }) => ({
     path,
     is_dir: isDir,

@@ -5,6 +5,7 @@ import type { LoggedModel, ShownModel } from "../mlflow/types.ts";
 import type { Deps } from "../relay/deps.ts";
 import { digest } from "../relay/intake/identify.ts";
 import { sendModel } from "../relay/messages.ts";
+import { partial } from "../routes/door/partial.ts";
 import { experimentById } from "../store/gateway/experiments.ts";
 import { pointsOf } from "../store/gateway/model-links.ts";
 import {
@@ -25,7 +26,6 @@ import { withFirstIds } from "./ids.ts";
 import { unavailable } from "./keep.ts";
 import { type Found, lookUpModel, lookUpShownModel } from "./lookup.ts";
 import { withPointsThere } from "./model-points.ts";
-import { partial } from "./partial.ts";
 import { swapIn } from "./passing/swap.ts";
 import { Refusal } from "./refusal.ts";
 import type { CreateModel } from "./requests/models.ts";

@@ -1,6 +1,7 @@
 import { MODEL_ID_TAG } from "../mlflow/tags.ts";
 import type { ShownModel } from "../mlflow/types.ts";
 import type { Deps } from "../relay/deps.ts";
+import { partial } from "../routes/door/partial.ts";
 import { modelFilter } from "../search/search.ts";
 import { aliasesOf } from "../store/gateway/aliases.ts";
 import { pointsOf } from "../store/gateway/model-links.ts";
@@ -11,7 +12,6 @@ import { pageAnswer } from "./answers/page.ts";
 import { withFirstIds, withKnownIds } from "./ids.ts";
 import { checkTerms, compareModels, type Sortable } from "./model-order.ts";
 import { withPointsThere } from "./model-points.ts";
-import { partial } from "./partial.ts";
 import { swapField } from "./passing/swap.ts";
 import { inItsWords } from "./refusal.ts";
 import type { SearchModels } from "./requests/search-models.ts";

@@ -2,6 +2,7 @@ import type { LifecycleStage } from "../domain/words.ts";
 import { errorText } from "../log.ts";
 import type { Deps } from "../relay/deps.ts";
 import { foldStream } from "../relay/stream/fold.ts";
+import { partial } from "../routes/door/partial.ts";
 import * as language from "../search/search.ts";
 import { readData } from "../store/gateway/search-data.ts";
 import { findExperiments } from "../store/gateway/search-experiments.ts";
@@ -11,7 +12,6 @@ import { experimentOf } from "./answers/experiment.ts";
 import { pageAnswer } from "./answers/page.ts";
 import { runOf } from "./answers/run.ts";
 import { seeDefault } from "./experiments.ts";
-import { partial } from "./partial.ts";
 import { inItsWords } from "./refusal.ts";
 import type { Search, ViewType } from "./requests/search.ts";
 

@@ -2,7 +2,6 @@ import type { Context } from "hono";
 import { beginParts, dropParts, type Parted, takePart } from "../relay/artifacts/parts.ts";
 import { checkPath, refusedAs } from "../routes/artifacts/upload.ts";
 import type { AppEnv } from "../routes/door/context.ts";
-import { drain } from "../routes/door/drain.ts";
 import { isSigned, signed } from "../routes/door/own-key.ts";
 import { completed, over, partOf } from "../routes/uploads/part.ts";
 import { readUpload } from "../store/artifacts/uploads.ts";
@@ -48,23 +47,18 @@ const create: Answer = async (c) => {
 
 const part: Answer = async (c) => {
   const { relay } = c.var;
-  try {
-    const { upload: id = "", number = "" } = c.req.param();
-    const signature = c.req.header(SIGNATURE) ?? "";
-    if (!(await isSigned(relay.config.adminToken, KEY_USE, id, signature)))
-      throw new Refusal("PERMISSION_DENIED", `The header ${SIGNATURE} does not open this upload.`);
-    const upload = await readUpload(relay.db, null, id, relay.now());
-    if (upload === null || relay.bucket === null) throw noSuch(id);
-    if (upload.isDone) throw over();
-    const { maxBytes } = relay.config.artifacts;
-    const sent = { number: Number(number), ...partOf(c, maxBytes) };
-    const taken = await takePart(relay, relay.bucket, upload, sent);
-    if ("kind" in taken) throw refusedAs(taken, upload.path);
-    return new Response(null, { headers: { etag: quoted(taken.etag) } });
-  } catch (error) {
-    await drain(c.req.raw);
-    throw error;
-  }
+  const { upload: id = "", number = "" } = c.req.param();
+  const signature = c.req.header(SIGNATURE) ?? "";
+  if (!(await isSigned(relay.config.adminToken, KEY_USE, id, signature)))
+    throw new Refusal("PERMISSION_DENIED", `The header ${SIGNATURE} does not open this upload.`);
+  const upload = await readUpload(relay.db, null, id, relay.now());
+  if (upload === null || relay.bucket === null) throw noSuch(id);
+  if (upload.isDone) throw over();
+  const { maxBytes } = relay.config.artifacts;
+  const sent = { number: Number(number), ...partOf(c, maxBytes) };
+  const taken = await takePart(relay, relay.bucket, upload, sent);
+  if ("kind" in taken) throw refusedAs(taken, upload.path);
+  return new Response(null, { headers: { etag: quoted(taken.etag) } });
 };
 
 const complete: Answer = async (c) => {

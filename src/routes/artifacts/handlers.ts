@@ -8,7 +8,7 @@ import { runById } from "../../store/gateway/runs.ts";
 import { readRun } from "../../store/views/runs.ts";
 import { readState, trialStream } from "../../store/views/state.ts";
 import { readCursor, toPage } from "../door/cursor.ts";
-import { drain } from "../door/drain.ts";
+import { PARTIAL_HEADER } from "../door/partial.ts";
 import { found, noSuch, refusal } from "../door/query.ts";
 import { routes } from "../route.ts";
 import { artifacts } from "./contract.ts";
@@ -25,7 +25,7 @@ export const artifactRoutes = routes(artifacts, {
     const own =
       stream && (await listFiles(relay, { streamId: stream.streamId, mlflowRunId: runId }, path ?? ""));
     if (own?.files.some((file) => file.own !== null || own.mlflow === "away")) {
-      if (own.mlflow === "away") c.header("x-relay-partial", "true");
+      if (own.mlflow === "away") c.header(PARTIAL_HEADER, "true");
       const files = own.files.map(({ path, isDir, bytes }) => ({ path, is_dir: isDir, bytes }));
       return { mlflow_run_id: runId, files, next_cursor: null };
     }
@@ -64,26 +64,21 @@ export const artifactRoutes = routes(artifacts, {
     return { model_artifacts: modelArtifactsIn(tags) };
   },
   putTrialArtifact: async ({ c, relay, path: { id, path }, query: { semver } }) => {
-    try {
-      const { modelRunId, ...stream } = found(await trialStream(relay.db, id), `trial ${id}`);
-      if (semver !== undefined && modelRunId === null)
-        throw refusal([invalid(["semver"], "must not be there for a run of an MLflow client", semver)]);
-      if (relay.bucket === null) return passedView(await passBody(c, stream.mlflowRunId, path));
-      const artifact = await keepBody(c, stream, path);
-      if (semver !== undefined && modelRunId !== null) {
-        const isTold = await tellModel(relay, { ...stream, modelRunId }, artifact, semver);
-        if (!isTold)
-          throw new HttpFailure({
-            kind: "unavailable",
-            detail: "The file is kept. That it is a model could not be kept just now: send it again.",
-            retryAfterSeconds: RETRY_AFTER_SECONDS,
-          });
-      }
-      return ownView(artifact);
-    } catch (error) {
-      await drain(c.req.raw);
-      throw error;
+    const { modelRunId, ...stream } = found(await trialStream(relay.db, id), `trial ${id}`);
+    if (semver !== undefined && modelRunId === null)
+      throw refusal([invalid(["semver"], "must not be there for a run of an MLflow client", semver)]);
+    if (relay.bucket === null) return passedView(await passBody(c, stream.mlflowRunId, path));
+    const artifact = await keepBody(c, stream, path);
+    if (semver !== undefined && modelRunId !== null) {
+      const isTold = await tellModel(relay, { ...stream, modelRunId }, artifact, semver);
+      if (!isTold)
+        throw new HttpFailure({
+          kind: "unavailable",
+          detail: "The file is kept. That it is a model could not be kept just now: send it again.",
+          retryAfterSeconds: RETRY_AFTER_SECONDS,
+        });
     }
+    return ownView(artifact);
   },
   downloadTrialArtifact: async ({ c, relay, path: { id, path } }) => {
     const { id: streamId, mlflowRunId } = found(await trialStream(relay.db, id), `trial ${id}`);

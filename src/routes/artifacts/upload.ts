@@ -79,11 +79,17 @@ export function readUpload(c: Context<AppEnv>, path: string) {
       detail: "A file is taken as it is: send it without Content-Encoding.",
       acceptEncoding: "identity",
     });
-  const checksums = readChecksums(headers);
-  if ("rule" in checksums) throw refusal([invalid([checksums.header], checksums.rule, checksums.value)]);
+  const checksums = checksumsOf(headers);
   const announced = headers.get("content-length");
   const length = announced === null ? (body === null ? 0 : null) : Number(announced);
   return { path, body, length, contentType: headers.get("content-type"), checksums };
+}
+
+/** What is said of a body's checksums. */
+export function checksumsOf(headers: Headers) {
+  const checksums = readChecksums(headers);
+  if ("rule" in checksums) throw refusal([invalid([checksums.header], checksums.rule, checksums.value)]);
+  return checksums;
 }
 
 /** What is answered where a file is not kept. */

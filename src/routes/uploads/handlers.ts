@@ -12,13 +12,12 @@ import type { Deps } from "../../relay/deps.ts";
 import { readUpload as uploadOf } from "../../store/artifacts/uploads.ts";
 import { iso } from "../../store/listing/common.ts";
 import { trialStream } from "../../store/views/state.ts";
-import { BIND_ONE, checkPath, refusedAs } from "../artifacts/upload.ts";
+import { BIND_ONE, checkPath, checksumsOf, refusedAs } from "../artifacts/upload.ts";
 import { ownView } from "../artifacts/view.ts";
-import { drain } from "../door/drain.ts";
 import { found, noSuch, refusal } from "../door/query.ts";
 import { routes } from "../route.ts";
 import { uploads } from "./contract.ts";
-import { checksumsOf, completed, over, partOf } from "./part.ts";
+import { completed, over, partOf } from "./part.ts";
 
 export const uploadRoutes = routes(uploads, {
   beginUpload: async ({ relay, path: { id }, readBody }) => {
@@ -29,19 +28,14 @@ export const uploadRoutes = routes(uploads, {
   },
   getUpload: async ({ relay, path: { id, upload } }) => view((await ofTrial(relay, id, upload)).upload),
   putUploadPart: async ({ c, relay, path: { id, upload: uploadId, number: text } }) => {
-    try {
-      const { bucket, upload } = await ofTrial(relay, id, uploadId);
-      if (upload.isDone) throw over();
-      const number = Number(text);
-      if (!/^\d{1,3}$/.test(text) || number < 1 || number > MAX_PARTS)
-        throw refusal([invalid(["number"], `must be a whole number from 1 to ${MAX_PARTS}`, text)]);
-      const part = await takePart(relay, bucket, upload, { number, ...partOf(c, PART_BYTES) });
-      if ("kind" in part) throw refusedAs(part, upload.path);
-      return { number, bytes: part.bytes };
-    } catch (error) {
-      await drain(c.req.raw);
-      throw error;
-    }
+    const { bucket, upload } = await ofTrial(relay, id, uploadId);
+    if (upload.isDone) throw over();
+    const number = Number(text);
+    if (!/^\d{1,3}$/.test(text) || number < 1 || number > MAX_PARTS)
+      throw refusal([invalid(["number"], `must be a whole number from 1 to ${MAX_PARTS}`, text)]);
+    const part = await takePart(relay, bucket, upload, { number, ...partOf(c, PART_BYTES) });
+    if ("kind" in part) throw refusedAs(part, upload.path);
+    return { number, bytes: part.bytes };
   },
   completeUpload: async ({ c, relay, path: { id, upload: uploadId } }) => {
     const { bucket, streamId, upload } = await ofTrial(relay, id, uploadId);

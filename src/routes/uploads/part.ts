@@ -1,21 +1,13 @@
 import type { Context } from "hono";
-import { readChecksums } from "../../domain/checksums.ts";
 import { invalid } from "../../domain/problems.ts";
 import { HttpFailure } from "../../errors.ts";
 import { completeParts, missingPart, type Parted } from "../../relay/artifacts/parts.ts";
 import type { Deps } from "../../relay/deps.ts";
-import { refusedAs } from "../artifacts/upload.ts";
+import { checksumsOf, refusedAs } from "../artifacts/upload.ts";
 import type { AppEnv } from "../door/context.ts";
 import { refusal } from "../door/query.ts";
 
 /** What both ways of sending a file in parts have in common: the relay's own, and MLflow's. */
-
-/** What is said of a body's checksums. */
-export function checksumsOf(headers: Headers) {
-  const checksums = readChecksums(headers);
-  if ("rule" in checksums) throw refusal([invalid([checksums.header], checksums.rule, checksums.value)]);
-  return checksums;
-}
 
 /** A request's body as a part of at most `maxBytes`. */
 export function partOf(c: Context<AppEnv>, maxBytes: number) {

@@ -6,7 +6,7 @@ type Kept = Pick<Storage, "getItem" | "setItem">;
 
 const KEY = "trial-table-views";
 const MAX_VIEWS = 50;
-const MAX_NAME_CHARS = 60;
+export const MAX_NAME_CHARS = 60;
 
 /** Those that are kept; what is not understood is as if it were not there. */
 export function readViews(kept: Pick<Storage, "getItem">): SavedView[] {

@@ -1,5 +1,5 @@
 import { useState } from "hono/jsx/dom";
-import { dropView, readViews, saveView } from "../lib/saved-views.ts";
+import { dropView, MAX_NAME_CHARS, readViews, saveView } from "../lib/saved-views.ts";
 
 /** Views of the table under names; they open on any model run. */
 export function Views() {
@@ -36,7 +36,7 @@ export function Views() {
             type="text"
             name="name"
             required
-            maxlength={60}
+            maxlength={MAX_NAME_CHARS}
             placeholder="Name"
             aria-label="Name of this view"
           />

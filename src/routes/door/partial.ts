@@ -1,5 +1,5 @@
 /** Says of an answer that MLflow may have more, which could not be asked for or which the relay has never seen. */
-const PARTIAL_HEADER = "x-relay-partial";
+export const PARTIAL_HEADER = "x-relay-partial";
 
 /** An answer of which that is so. */
 export function partial(answer: object): Response {
