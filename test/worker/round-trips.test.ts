@@ -41,6 +41,7 @@ async function world(vars: Record<string, string> = {}) {
     points: () => [...mlflow.runs.values()].flatMap(({ metrics }) => metrics.map(({ step }) => step)),
     metric: (step: number) => say(trial, null, [at(step)]),
     say: (facts: Facts) => say(trial, facts),
+    parentTurn: async () => drive(deps, await idOf(parentKey)),
     /** What a turn with the trial costs. */
     turn: async () => {
       const [trips, rows] = [meter.roundTrips, meter.rowsWritten];
@@ -67,6 +68,13 @@ test("the first delivery of a model run with its trial, both of which get their 
   const w = await world();
   expectWithin(await w.turn(), { roundTrips: 15, rowsWritten: 57 });
   expect(w.mlflow.calls).toEqual(["experiments/get-by-name", "runs/create", "runs/create", "runs/log-batch"]);
+});
+
+test("the first delivery of a trial whose model run has its run", async () => {
+  const w = await world();
+  await w.parentTurn();
+  expectWithin(await w.turn(), { roundTrips: 7, rowsWritten: 26 });
+  expect(w.mlflow.calls.slice(-2)).toEqual(["runs/create", "runs/log-batch"]);
 });
 
 test("one event of a trial that has its run", async () => {

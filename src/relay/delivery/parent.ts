@@ -27,6 +27,8 @@ type Parent = {
   /** Null where it cannot be read, and was given up. */
   core: Core | null;
   experimentName: string | null;
+  /** Whether the experiment that its run is in is known to be active. */
+  isHomeActive: boolean;
   /** Its fold, where that is still to be written. */
   fold: ClaimedFold | null;
 };
@@ -54,11 +56,12 @@ export async function parentOf(
   }
 }
 
-async function foldedParent(deps: Deps, { stream, core: stored }: ParentRow): Promise<Parent> {
+async function foldedParent(deps: Deps, { stream, core: stored, isHomeActive }: ParentRow): Promise<Parent> {
   const as = (core: Core, fold: ClaimedFold | null = null) => ({
     stream,
     core,
     experimentName: textOf(core, "experiment_name"),
+    isHomeActive,
     fold,
   });
   if (stream.foldedSeq >= stream.lastSeq) return as(readCore(stored));
@@ -71,7 +74,7 @@ async function foldedParent(deps: Deps, { stream, core: stored }: ParentRow): Pr
   return as(folded.core ?? readCore(await coreOf(deps.db, stream)));
 }
 
-/** The parent's run and its experiment. `isSure`: it was made or found in this very turn. */
+/** The parent's run and its experiment. `isSure`: it was made or found in this very turn, or is known to be active. */
 export type Home = { runId: string; experiment: { name: string; id: string; isSure: boolean } | null };
 
 function homeOf(
@@ -83,9 +86,14 @@ function homeOf(
 }
 
 /** The parent's run; it is made here, under the parent's own lease, when it is not there yet. */
-export async function ensureParent(turn: Turn, { stream, fold }: Parent, core: Core): Promise<Step<Home>> {
+export async function ensureParent(
+  turn: Turn,
+  { stream, isHomeActive, fold }: Parent,
+  core: Core,
+): Promise<Step<Home>> {
   const { deps } = turn;
-  if (stream.mlflowRunId !== null) return { ok: true, value: homeOf(stream.mlflowRunId, stream, false) };
+  if (stream.mlflowRunId !== null)
+    return { ok: true, value: homeOf(stream.mlflowRunId, stream, isHomeActive) };
   const wait = (blocked: string | null): { ok: false; end: End } => ({
     ok: false,
     end: {
@@ -135,8 +143,9 @@ async function runMadeMeanwhile({ db }: Deps, modelRunId: string): Promise<Home 
     PARENT_LOOKS - 1,
     () => PARENT_LOOK_MS,
     async () => {
-      const stream = (await modelRunStream(db, modelRunId))?.stream;
-      return stream && stream.mlflowRunId !== null ? homeOf(stream.mlflowRunId, stream, false) : null;
+      const parent = await modelRunStream(db, modelRunId);
+      const runId = parent?.stream.mlflowRunId ?? null;
+      return parent && runId !== null ? homeOf(runId, parent.stream, parent.isHomeActive) : null;
     },
   );
 }

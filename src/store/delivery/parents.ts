@@ -1,6 +1,6 @@
 import { and, eq, isNotNull, type SQL, sql } from "drizzle-orm";
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
-import { modelRuns, streams, trials } from "../schema/index.ts";
+import { mlflowExperiments, modelRuns, streams, trials } from "../schema/index.ts";
 import type { StreamRow } from "../stream/leases.ts";
 
 /** The stream of a model run, with what its trials need to know of it. */
@@ -17,6 +17,11 @@ export function modelRunRow(orm: DrizzleD1Database, modelRunId: string | SQL) {
       core: modelRuns.core,
       announced: modelRuns.announced,
       experimentName: sql<string | null>`${modelRuns.experimentName}`.as("named_experiment"),
+      /** Whether the experiment that its run is in is known to be active. */
+      isHomeActive: sql`exists (select 1 from ${mlflowExperiments} e
+        where e.mlflow_experiment_id = ${streams.mlflowExperimentId} and e.lifecycle_stage = 'active')`
+        .mapWith(Boolean)
+        .as("is_home_active"),
     })
     .from(modelRuns)
     .innerJoin(streams, eq(streams.id, modelRuns.id))
