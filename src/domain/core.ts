@@ -43,6 +43,34 @@ export const emptyCore: Core = {
   room: allRoom,
 };
 
+/**
+ * What every metric moves: the highest step, and the last event by which the trainer was heard. Nothing depends on it
+ * before something was said of an end, of going on or of silence.
+ */
+export type Marks = { maxStep: number | null; heardSeq: number };
+
+export function marksOf({ maxStep, lifecycle: { heardSeq } }: Core): Marks {
+  return { maxStep, heardSeq };
+}
+
+/** The core with marks that have gone on without it. Neither of them ever goes back. */
+export function withMarks(core: Core, { maxStep, heardSeq }: Marks): Core {
+  const { lifecycle } = core;
+  const highest = maxStep === null || core.maxStep === null ? null : Math.max(core.maxStep, maxStep);
+  return {
+    ...core,
+    maxStep: highest ?? core.maxStep ?? maxStep,
+    lifecycle: { ...lifecycle, heardSeq: Math.max(lifecycle.heardSeq, heardSeq) },
+  };
+}
+
+/** Whether a fold moved nothing but the marks, and nothing depends on them yet. */
+export function isMarksOnly(before: Core, after: Core): boolean {
+  const { reset, quiet, ends } = after.lifecycle;
+  if (reset !== null || quiet !== null || Object.keys(ends).length > 0) return false;
+  return JSON.stringify(withMarks(before, marksOf(after))) === JSON.stringify(after);
+}
+
 /** The core after an event; what of it did not come in is noted. */
 export function coreWith(core: Core, event: StoredEvent, notes: Note[]): Core {
   const facts = event.facts ?? {};

@@ -1,6 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { emptyCore, endOf, fieldOf, fieldsOf } from "../../src/domain/core.ts";
+import {
+  emptyCore,
+  endOf,
+  fieldOf,
+  fieldsOf,
+  isMarksOnly,
+  marksOf,
+  withMarks,
+} from "../../src/domain/core.ts";
 import { fold, type State, type StoredPoint } from "../../src/domain/fold.ts";
 import { REASON_KEYS } from "../../src/domain/reasons.ts";
 import { MAX_FIELD_BYTES, MAX_ROOM_BYTES } from "../../src/domain/room.ts";
@@ -194,6 +202,43 @@ describe("the fold", () => {
       }),
       { numRuns: 2_000 },
     );
+  });
+
+  test("a row that is left alone while only the marks move, and they kept apart: the same state, and nothing shown differs meanwhile", () => {
+    const said = toldOf(
+      fc.oneof(
+        { weight: 4, arbitrary: fc.constant<Facts>({}) },
+        { weight: 1, arbitrary: facts },
+        { weight: 1, arbitrary: resets },
+        { weight: 1, arbitrary: quiet },
+      ),
+      types,
+    );
+    let left = 0;
+    fc.assert(
+      fc.property(said, (told) => {
+        const { events, points } = journal(told);
+        const own = (seq: number) => points.filter((point) => point.seq === seq);
+        let whole = empty;
+        let row = emptyCore;
+        let marks = marksOf(emptyCore);
+        for (const event of events) {
+          const before = { ...whole, core: withMarks(row, marks) };
+          whole = fold(whole, [event], own(event.seq)).state;
+          const { core } = fold(before, [event], own(event.seq)).state;
+          if (isMarksOnly(before.core, core)) left++;
+          else row = core;
+          marks = marksOf(core);
+          expect(withMarks(row, marks)).toEqual(whole.core);
+          expect([statusOf(row.lifecycle), endOf(row)]).toEqual([
+            statusOf(whole.core.lifecycle),
+            endOf(whole.core),
+          ]);
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+    expect(left).toBeGreaterThan(0);
   });
 
   test("a parameter's first accepted value stands, and another is a conflict", () => {

@@ -77,8 +77,9 @@ const ALL = ["a", "b", "c", "d", "e", "f", "g", "h"];
 beforeAll(async () => {
   expect((await post(EVENTS)).body).toMatchObject({ accepted: EVENTS.length });
   await foldAll();
-  // Every trial was folded at nearly the same time; a tie and a difference are wanted.
+  // Every trial was accepted and folded at nearly the same time; a tie and a difference are wanted.
   await env.DB.batch([
+    env.DB.prepare("update streams set updated_at = 0"),
     env.DB.prepare("update trials set updated_at = 1000 where trial_id in ('b', 'f', 'g')"),
     env.DB.prepare("update trials set updated_at = 2000 where trial_id not in ('b', 'f', 'g')"),
   ]);

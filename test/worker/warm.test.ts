@@ -4,7 +4,7 @@ import * as z from "zod";
 import { reconcile } from "../../src/relay/cron/pass.ts";
 import { drive } from "../../src/relay/delivery/drive.ts";
 import { cool } from "../../src/store/stream/warm.ts";
-import { foldAll, post, request } from "./api.ts";
+import { foldAll, idOf as keyOf, post, request } from "./api.ts";
 import { FakeMlflow } from "./fake-mlflow.ts";
 import { metric, start } from "./payloads.ts";
 
@@ -14,7 +14,7 @@ import { metric, start } from "./payloads.ts";
  */
 
 const listed = z.object({
-  trials: z.array(z.looseObject({ trial_id: z.string() })),
+  trials: z.array(z.looseObject({ trial_id: z.string(), updated_at: z.string() })),
   next_cursor: z.string().nullable(),
 });
 
@@ -90,9 +90,11 @@ it("trials are in order of their last change, at rest or not, over pages of ever
   for (const name of names) await post(start(name, { model_run_id: "changes" }));
   await foldAll();
   for (const [n, name] of names.entries())
-    await env.DB.prepare("update trials set updated_at = ?1 where trial_id = ?2")
-      .bind(1_000 + n, name)
-      .run();
+    await env.DB.batch(
+      ["trials", "streams"].map((table) =>
+        env.DB.prepare(`update ${table} set updated_at = ?1 where trial_id = ?2`).bind(1_000 + n, name),
+      ),
+    );
   await env.DB.prepare("update trials set warm = 0 where trial_id in ('first', 'third', 'fourth')").run();
   for (const [sort, expected] of [
     ["updated_at", names],
@@ -110,4 +112,54 @@ it("trials are in order of their last change, at rest or not, over pages of ever
       } while (cursor !== "");
       expect(seen, `${sort} by ${limit}`).toEqual(expected);
     }
+});
+
+it("a metric is a trial's last change, warm or cold, though the trial's own row has nothing of it", async () => {
+  const study = { model_run_id: "metrics only" };
+  const at = async () => {
+    const { body } = await request(
+      `/api/trials?model_run_id=${encodeURIComponent(study.model_run_id)}&sort=-updated_at`,
+    );
+    return listed.parse(body).trials.map(({ trial_id, updated_at }) => [trial_id, updated_at]);
+  };
+  const row = (trial: string) =>
+    env.DB.prepare("select updated_at, core, warm from trials where trial_id = ?1").bind(trial).first();
+  for (const trial of ["older", "newer"]) {
+    await post([start(trial, study), metric(trial, { ...study, metrics: { loss: 2 }, step: 0 })]);
+    await foldAll();
+    await scheduler.wait(2);
+  }
+  expect((await at()).map(([trial]) => trial)).toEqual(["newer", "older"]);
+  const before = await row("older");
+  await post(metric("older", { ...study, metrics: { loss: 1 }, step: 7 }));
+  await foldAll();
+  expect(await row("older")).toEqual(before);
+  const shown = await at();
+  expect(shown.map(([trial]) => trial)).toEqual(["older", "newer"]);
+  expect((await request(`/api/trials/${await keyOf("older")}`)).body).toMatchObject({
+    updated_at: shown[0]?.[1],
+  });
+
+  await cool(env.DB, AN_HOUR_ON);
+  expect(await row("older")).toMatchObject({ warm: 0 });
+  expect(await at()).toEqual(shown);
+
+  await post(metric("newer", { ...study, metrics: { loss: 1 }, step: 1 }));
+  await foldAll();
+  expect((await at()).map(([trial]) => trial)).toEqual(["newer", "older"]);
+  expect(await row("newer")).toMatchObject({ warm: 1 });
+});
+
+it("an end's metrics without a step come after all that only the stream's own row knows of", async () => {
+  const mlflow = new FakeMlflow();
+  const at = mlflow.deps({ RELAY_ANNOUNCE_GRACE_SECONDS: "0", RELAY_PARENT_RUNS: "false" });
+  await post(start("ends"));
+  const id = await idOf("ends");
+  await drive(at, id);
+  await post(metric("ends", { metrics: { loss: 1 }, step: 7 }));
+  await drive(at, id);
+  await post({ ...start("ends"), event: "ml.trial.complete", metrics: { acc: 0.5 } });
+  await drive(at, id);
+  const [run] = mlflow.runs.values();
+  expect(run?.metrics.filter(({ key }) => key === "acc")).toMatchObject([{ step: 7, value: 0.5 }]);
 });

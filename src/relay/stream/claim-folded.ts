@@ -1,4 +1,4 @@
-import type { Core } from "../../domain/core.ts";
+import { type Core, marksOf } from "../../domain/core.ts";
 import { fold } from "../../domain/fold.ts";
 import { isOutOfStatements } from "../../store/database/budget.ts";
 import { foldQueries } from "../../store/journal/fold.ts";
@@ -94,7 +94,7 @@ export async function readAhead(deps: Deps, streamId: number): Promise<Ahead> {
     ...read,
     more: helping.more,
     known: { foldedSeq: upto, core: after.state.core },
-    fold: { from: stream.foldedSeq, upto, queries },
+    fold: { from: stream.foldedSeq, upto, marks: marksOf(after.state.core), queries },
   };
 }
 

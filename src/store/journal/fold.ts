@@ -1,5 +1,5 @@
 import { drizzle } from "drizzle-orm/d1";
-import { type Core, endOf, fieldOf } from "../../domain/core.ts";
+import { type Core, endOf, fieldOf, isMarksOnly, marksOf } from "../../domain/core.ts";
 import type { Folded } from "../../domain/fold.ts";
 import type { Note } from "../../domain/notes.ts";
 import type { RunRegister } from "../../domain/run-register.ts";
@@ -27,7 +27,8 @@ export async function storeFold(
   now: number,
 ): Promise<boolean> {
   const orm = drizzle(db);
-  const moved = new Bound(db, MOVE, helping.upto, stream.id, stream.foldedSeq);
+  const { maxStep, heardSeq } = marksOf(after.state.core);
+  const moved = new Bound(db, MOVE, helping.upto, stream.id, stream.foldedSeq, maxStep, heardSeq);
   const results = await orm.batch([...foldQueries(db, stream, helping, after, now, stream.foldedSeq), moved]);
   return (results.at(-1)?.meta.changes ?? 0) > 0;
 }
@@ -38,7 +39,8 @@ export async function watermarkOf(db: D1Database, streamId: number): Promise<num
   return (await db.prepare(query).bind(streamId).first<number>("folded_seq")) ?? 0;
 }
 
-const MOVE = "update streams set folded_seq = ?1 where id = ?2 and folded_seq = ?3";
+const MOVE =
+  "update streams set folded_seq = ?1, max_step = ?4, heard_seq = ?5 where id = ?2 and folded_seq = ?3";
 
 /**
  * A fold's result as queries for one batch.
@@ -57,11 +59,9 @@ export function foldQueries(
   const rows = (query: string, list: readonly unknown[]) => boundRows(db, query, list, id, unmoved);
   const { core } = state;
   return [
-    kind === "trial" ? trialRow(db, id, core, now, unmoved) : modelRunRow(db, id, core, now, unmoved),
-    // Apart from the rest, so that the indexes it is in are written only where it changes.
-    kind === "trial"
-      ? new Bound(db, TRIAL_STATUS, statusOf(core.lifecycle), id, unmoved)
-      : new Bound(db, MODEL_RUN_STATE, modelRunState(core), id, unmoved),
+    ...(kind === "trial"
+      ? trialQueries(db, id, before.core, core, now, unmoved)
+      : modelRunQueries(db, id, core, now, unmoved)),
     ...(core.run === null ? [] : [gatewayRow(db, id, core, core.run, unmoved)]),
     ...rows(
       PARAMS,
@@ -109,6 +109,38 @@ function notesBySeq(notes: Folded["notes"]): [seq: number, warnings: Note["warni
     seq,
     own.slice(0, MAX_NOTES).map((note) => note.warning),
   ]);
+}
+
+/** A row of its own tells what it holds only where that changes: the stream's own, which is written anyway, has the marks. */
+function trialQueries(
+  db: D1Database,
+  id: number,
+  before: Core,
+  core: Core,
+  now: number,
+  unmoved: number | string,
+): [Bound, ...Bound[]] {
+  if (isMarksOnly(before, core)) return [new Bound(db, WARM_TRIAL, now, id, unmoved)];
+  return [
+    trialRow(db, id, core, now, unmoved),
+    // Apart from the rest, so that the indexes it is in are written only where it changes.
+    new Bound(db, TRIAL_STATUS, statusOf(core.lifecycle), id, unmoved),
+  ];
+}
+
+const WARM_TRIAL = `update trials set updated_at = ?1 where id = ?2 and warm = 0 and ${UNMOVED}`;
+
+function modelRunQueries(
+  db: D1Database,
+  id: number,
+  core: Core,
+  now: number,
+  unmoved: number | string,
+): [Bound, Bound] {
+  return [
+    modelRunRow(db, id, core, now, unmoved),
+    new Bound(db, MODEL_RUN_STATE, modelRunState(core), id, unmoved),
+  ];
 }
 
 function trialRow(db: D1Database, id: number, core: Core, now: number, unmoved: number | string): Bound {

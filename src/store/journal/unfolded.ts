@@ -1,10 +1,20 @@
 import { and, asc, eq, max, type SQL, type SQLWrapper, sql } from "drizzle-orm";
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
+import { emptyCore, withMarks } from "../../domain/core.ts";
 import type { State, StoredPoint, Tag } from "../../domain/fold.ts";
 import { REASON_KEYS } from "../../domain/reasons.ts";
 import type { StoredEvent } from "../../domain/types.ts";
 import { fromWire } from "../../domain/values.ts";
-import { events, metricPoints, metricSummaries, modelRuns, params, tags, trials } from "../schema/index.ts";
+import {
+  events,
+  metricPoints,
+  metricSummaries,
+  modelRuns,
+  params,
+  streams,
+  tags,
+  trials,
+} from "../schema/index.ts";
 import { readFacts } from "../stream/columns.ts";
 import { readCore } from "../stream/core-column.ts";
 
@@ -73,10 +83,15 @@ export function unfoldedQueries(orm: DrizzleD1Database, id: number, from: number
       .from(metricPoints)
       .where(and(eq(metricPoints.streamId, id), helping(metricPoints.seq))),
     orm
-      .select({ core: sql<string | null>`coalesce(${trials.core}, ${modelRuns.core})` })
-      .from(sql`(select ${id} as id) s`)
-      .leftJoin(trials, sql`${trials.id} = s.id`)
-      .leftJoin(modelRuns, sql`${modelRuns.id} = s.id`),
+      .select({
+        core: sql<string | null>`coalesce(${trials.core}, ${modelRuns.core})`,
+        maxStep: streams.maxStep,
+        heardSeq: streams.heardSeq,
+      })
+      .from(streams)
+      .leftJoin(trials, eq(trials.id, streams.id))
+      .leftJoin(modelRuns, eq(modelRuns.id, streams.id))
+      .where(eq(streams.id, id)),
     orm
       .select({ seq: max(events.seq) })
       .from(events)
@@ -127,7 +142,7 @@ export function unfoldedOf([rows, points, [stub], [newest], paramRows, tagRows, 
     })),
     points,
     before: {
-      core: readCore(stub?.core ?? null),
+      core: stub ? withMarks(readCore(stub.core), stub) : emptyCore,
       params: new Map(paramRows.map(({ key, value, seq }) => [key, { value, seq }])),
       tags: new Map(tagRows.map((row) => [row.key, tagOf(row)])),
       metrics: new Map(metricRows.map((row) => [row.key, summaryOf(row)])),

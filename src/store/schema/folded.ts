@@ -70,7 +70,10 @@ export const trials = sqliteTable(
     endedAt: integer("ended_at"),
     createdAt: integer("created_at").notNull(),
     updatedAt: integer("updated_at").notNull(),
-    /** It changed a while ago at most: as of streams. The others are in an index by their last change. */
+    /**
+     * It changed a while ago at most: as of streams. Until then its last change is the later one of its own and its
+     * stream's; the others are in an index by it.
+     */
     warm: integer({ mode: "boolean" }).notNull().default(false),
     /** JSON of `Core`: the rest of the fold state. */
     core: text(),

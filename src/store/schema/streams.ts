@@ -27,6 +27,9 @@ export const streams = sqliteTable(
     /** Watermarks: accepted, folded into the query tables, written into batches, in MLflow. */
     lastSeq: integer("last_seq").notNull().default(0),
     foldedSeq: integer("folded_seq").notNull().default(0),
+    /** What a fold moves with every metric, and the folded row has only from when something else of it changed. */
+    maxStep: integer("max_step"),
+    heardSeq: integer("heard_seq").notNull().default(0),
     plannedSeq: integer("planned_seq").notNull().default(0),
     deliveredSeq: integer("delivered_seq").notNull().default(0),
     deliveredAt: integer("delivered_at"),

@@ -1,6 +1,7 @@
 import { and, count, eq, gt, gte, lt, lte, ne, or, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { SQLiteUpdateSetSource } from "drizzle-orm/sqlite-core";
+import type { Marks } from "../../domain/core.ts";
 import { ending, repeatable } from "../database/counted.ts";
 import { events, streams } from "../schema/index.ts";
 import { type Bound, NOW_MS } from "../sql.ts";
@@ -29,8 +30,8 @@ export type Claim =
   | { kind: "busy"; ms: number }
   | { kind: "unknown" };
 
-/** A fold that is written with a claim, all or nothing: from and up to which watermark, and its queries. */
-export type ClaimedFold = { from: number; upto: number; queries: (token: string) => Bound[] };
+/** A fold that is written with a claim, all or nothing: from and up to which watermark, its marks, and its queries. */
+export type ClaimedFold = { from: number; upto: number; marks: Marks; queries: (token: string) => Bound[] };
 
 /**
  * Takes the lease. The mark of a sent poke is cleared, so that later events poke again; it is cleared too when the
@@ -62,7 +63,7 @@ export async function claimFolding(
         leaseToken: lease.token,
         leaseUntil: sql`${now} + ${ms}`,
         pokedUntil: 0,
-        ...(folded === null ? {} : { foldedSeq: folded.upto }),
+        ...(folded === null ? {} : { foldedSeq: folded.upto, ...folded.marks }),
       })
       .where(and(eq(streams.id, streamId), or(isOurs, and(isFree, isUnmoved))))
       .returning(),

@@ -27,5 +27,9 @@ const COOL_STREAMS = `
     select id from streams
     where warm = 1 and delivered_seq >= last_seq and unconfirmed is null and updated_at < ?1 limit ?2)`;
 
+/** While a trial is warm, what comes of it moves its stream's time only. */
 const COOL_TRIALS = `
-  update trials set warm = 0 where id in (select id from trials where warm = 1 and updated_at < ?1 limit ?2)`;
+  update trials set warm = 0, updated_at = max(updated_at, (select s.updated_at from streams s where s.id = trials.id))
+  where id in (
+    select t.id from trials t join streams s on s.id = t.id
+    where t.warm = 1 and max(t.updated_at, s.updated_at) < ?1 limit ?2)`;

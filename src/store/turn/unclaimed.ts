@@ -1,6 +1,6 @@
 import { eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import type { Core } from "../../domain/core.ts";
+import { type Core, withMarks } from "../../domain/core.ts";
 import { parentRow } from "../delivery/parents.ts";
 import { type Unfolded, unfoldedOf, unfoldedQueries } from "../journal/unfolded.ts";
 import { unlinkedRun } from "../mirror/tagged.ts";
@@ -41,11 +41,13 @@ export async function readUnclaimed(db: D1Database, streamId: number, server: st
     ...unfoldedQueries(orm, streamId, watermark),
   ]);
   const helping = stream ? unfoldedOf(unfolded) : null;
+  const [folded] = unfolded[2];
+  const core = helping === null && folded ? readableCore(folded.core) : null;
   return {
     breaker: breaker ?? null,
     above: { parent: parent ?? null, foundRunId: tagged[0]?.runId ?? null },
     stream: stream ?? null,
     helping,
-    core: helping === null ? readableCore(unfolded[2][0]?.core ?? null) : null,
+    core: core && folded ? withMarks(core, folded) : null,
   };
 }

@@ -8,6 +8,8 @@ export const UNPLANNED_FINALS = `
     select coalesce(max(step), 0) as step from (
       select t.core ->> '$.maxStep' as step from trials t where t.id = ?1
       union all
+      select s.max_step from streams s where s.id = ?1
+      union all
       select max(p.step) from streams s join metric_points p on p.stream_id = s.id and p.seq > s.folded_seq
       where s.id = ?1))
   select distinct final.key, highest.step, e.occurred_at as timestamp, final.value

@@ -66,5 +66,6 @@ const NEWEST = `
   from json_each(?1) m`;
 
 const WARM = `
-  select model_run_id as id, max(updated_at) as at from trials indexed by trials_warm
-  where warm = 1 and model_run_id in ${IDS} group by model_run_id`;
+  select t.model_run_id as id, max(max(t.updated_at, s.updated_at)) as at
+  from trials t indexed by trials_warm join streams s on s.id = t.id
+  where t.warm = 1 and t.model_run_id in ${IDS} group by t.model_run_id`;

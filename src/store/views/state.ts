@@ -1,7 +1,7 @@
 import { and, eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { Folded, Unreadable } from "../../answers/parts.ts";
-import { emptyCore, fieldsOf } from "../../domain/core.ts";
+import { emptyCore, fieldsOf, withMarks } from "../../domain/core.ts";
 import { fold, type State } from "../../domain/fold.ts";
 import type { Summary } from "../../domain/summary.ts";
 import { toWire } from "../../domain/values.ts";
@@ -23,12 +23,12 @@ export type ReadState = { state: State; ahead: boolean; unreadable: Unreadable |
  * stand in the way of delivery. What cannot be read is left out and said.
  */
 export async function readState(db: D1Database, stream: Stream): Promise<ReadState> {
-  const { core, rows, ...stored } = await storedState(db, stream);
+  const { core, rows, marks: stored } = await storedState(db, stream);
   let state: State = { ...rows, core: emptyCore };
   let { foldedSeq } = stored;
   let part: Unreadable["part"] = "record";
   try {
-    state = { ...rows, core: readCore(core) };
+    state = { ...rows, core: withMarks(readCore(core), stored) };
     part = "events";
     for (let i = 0; i < MAX_HELPINGS && foldedSeq < stored.lastSeq; i++) {
       const helping = await loadUnfolded(db, { ...stream, foldedSeq });
@@ -44,13 +44,20 @@ export async function readState(db: D1Database, stream: Stream): Promise<ReadSta
   return { state, ahead: foldedSeq > stored.foldedSeq, unreadable: null };
 }
 
+const NO_MARKS = { foldedSeq: 0, lastSeq: 0, maxStep: null, heardSeq: 0 };
+
 /** The query rows of a stream whole, and the watermarks that they are of: one batch, so one moment. */
 async function storedState(db: D1Database, stream: Stream) {
   const orm = drizzle(db);
   const table = stream.kind === "trial" ? trials : modelRuns;
   const [[marks], [row], paramRows, tagRows, metricRows] = await orm.batch([
     orm
-      .select({ foldedSeq: streams.foldedSeq, lastSeq: streams.lastSeq })
+      .select({
+        foldedSeq: streams.foldedSeq,
+        lastSeq: streams.lastSeq,
+        maxStep: streams.maxStep,
+        heardSeq: streams.heardSeq,
+      })
       .from(streams)
       .where(eq(streams.id, stream.id)),
     orm.select({ core: table.core }).from(table).where(eq(table.id, stream.id)),
@@ -63,7 +70,7 @@ async function storedState(db: D1Database, stream: Stream) {
     tags: new Map(tagRows.map((row) => [row.key, tagOf(row)])),
     metrics: new Map(metricRows.map((summary) => [summary.key, summaryOf(summary)])),
   };
-  return { rows, core: row?.core ?? null, foldedSeq: marks?.foldedSeq ?? 0, lastSeq: marks?.lastSeq ?? 0 };
+  return { rows, core: row?.core ?? null, marks: marks ?? NO_MARKS };
 }
 
 /** The parts of a state that trials and model runs show alike. */

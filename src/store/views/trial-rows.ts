@@ -83,6 +83,6 @@ export function trialView(row: NonNullable<Awaited<ReturnType<typeof trialRow>>>
     rank: row.rank,
     lost_contact_at: iso(row.lostContactAt),
     created_at: iso(row.createdAt),
-    updated_at: iso(row.updatedAt),
+    updated_at: iso(Math.max(row.updatedAt, row.acceptedAt)),
   };
 }

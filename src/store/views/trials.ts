@@ -103,25 +103,42 @@ async function findPage(
   const experiment = experiment_name === undefined ? [] : await experimentParts(db, experiment_name);
   // Parts that are in order already each, so that no more of them is read than is shown.
   if (isById(sort) && experiment.length > 0 && !isNarrow(filter))
-    return placesAmong(db, wanted, experiment, sort, after, limit, streams.id);
+    return placesAmong(
+      db,
+      wanted,
+      experiment.map((which) => ({ which })),
+      sort,
+      after,
+      limit,
+      streams.id,
+    );
   const own = experiment.length > 0 ? [...wanted, or(...experiment)] : wanted;
-  return placesAmong(db, own, isByChange(sort) ? BY_CHANGE : [undefined], sort, after, limit);
+  return placesAmong(db, own, isByChange(sort) ? BY_CHANGE : [{}], sort, after, limit);
 }
 
+/** Some of the trials that are listed, and by what they are sorted, where that is told otherwise of them. */
+type Part = { which?: SQL | undefined; by?: SQL };
+
 /** The warm ones, which are few, and those that are in an index by their last change. */
-const BY_CHANGE = [sql`${trials.warm} = 1`, sql`${trials.warm} = 0`];
+const BY_CHANGE: readonly Part[] = [
+  { which: sql`${trials.warm} = 1`, by: sql`max(${trials.updatedAt}, ${streams.updatedAt})` },
+  { which: sql`${trials.warm} = 0` },
+];
 
 /** The first of several parts that have no trial in common, all of one moment. */
 async function placesAmong(
   db: D1Database,
   wanted: (SQL | undefined)[],
-  parts: readonly (SQL | undefined)[],
+  parts: readonly Part[],
   sort: TrialSort,
   after: Position | null,
   limit: number,
   id?: SQLiteColumn,
 ): Promise<Place[]> {
-  const [first, ...others] = parts.map((part) => places(db, [...wanted, part], sort, after, limit, id));
+  const order = orderOf(sort, id);
+  const [first, ...others] = parts.map(({ which, by = order.by }) =>
+    places(db, [...wanted, which], sort, { ...order, by }, after, limit),
+  );
   if (!first) return [];
   const [rows, ...more] = await drizzle(db).batch([first, ...others]);
   const found = [rows, ...more].flat();
@@ -164,11 +181,10 @@ function places(
   db: D1Database,
   wanted: (SQL | undefined)[],
   sort: TrialSort,
+  order: Order,
   after: Position | null,
   limit: number,
-  id?: SQLiteColumn,
 ) {
-  const order = orderOf(sort, id);
   const isMetric = "metric" in sort;
   // The stored form: an infinity would not survive the way out of the database.
   const value = sql<WireNumber | null>`${isMetric ? metricSummaries.last : order.by}`;
