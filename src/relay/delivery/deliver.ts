@@ -20,7 +20,11 @@ import { trialRun } from "./trial-run.ts";
  * Brings MLflow up to date with a folded stream: run, batches, status.
  * @returns up to where MLflow has it all
  */
-export async function deliver(turn: Turn, { known, above }: Start, looks: Looks): Promise<Step<number>> {
+export async function deliver(
+  turn: Turn,
+  { known, above }: Pick<Start, "known" | "above">,
+  looks: Looks,
+): Promise<Step<number>> {
   const { stream, deps } = turn;
   // A Worker cannot tell a refused connection from a cut one. After a failure a read goes first, so that an MLflow
   // that is still away does not leave another write in doubt.

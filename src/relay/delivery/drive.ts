@@ -1,4 +1,3 @@
-import { isRetried } from "../../domain/blocked.ts";
 import { isForgotten, NOT_BLOCKED } from "../../store/delivery/blocked.ts";
 import { release, type StreamRow, type StreamValues } from "../../store/stream/leases.ts";
 import type { Deps } from "../deps.ts";
@@ -8,6 +7,9 @@ import { blockedValues, endAfterThrow, type Stage } from "../stream/stop.ts";
 import { type End, Turn } from "../stream/turn.ts";
 import { deliver } from "./deliver.ts";
 import { restoredByPolicy } from "./experiment.ts";
+import { type FirstBatch, foresee } from "./first-batch.ts";
+import { whyIdle } from "./idle.ts";
+import { sendFirst } from "./send.ts";
 
 /** How soon to come back where every place among the callers was taken. */
 const FULL_RETRY_MS = 2_000;
@@ -28,7 +30,7 @@ export async function drive(deps: Deps, streamId: number, looks: Looks = new Loo
 }
 
 async function turnWith(deps: Deps, streamId: number, looks: Looks): Promise<Driven> {
-  const start = await claimFolded(deps, streamId);
+  const start = await claimFolded(deps, streamId, (ahead) => foresee(deps, ahead));
   if (start.kind === "unknown") return { poke: null };
   if (start.kind === "busy") return { busy: start.ms };
   const { lease, failed, breaker, more } = start;
@@ -42,7 +44,7 @@ async function turnWith(deps: Deps, streamId: number, looks: Looks): Promise<Dri
   const readAgain = isReadAgain(start.stream) ? READ_AGAIN : {};
   const stream = { ...start.stream, ...readAgain };
   const gatherMs = deps.config.gatherWindowSeconds * 1000;
-  const idle = whyIdle(deps, stream, breaker?.state === "open");
+  const idle = start.first ? null : whyIdle(deps, stream, breaker?.state === "open");
   if (idle) {
     const released = await release(deps.db, lease, { ...readAgain, ...idle }, deps.now());
     // The poke for a later attempt may have been spent on this very turn.
@@ -55,6 +57,7 @@ async function turnWith(deps: Deps, streamId: number, looks: Looks): Promise<Dri
   const turn = new Turn({ ...deps, log }, lease, stream, {
     claimedAt: start.claimedAt,
     places: deps.config.maxConcurrentCalls,
+    hasPlace: start.first !== null,
     failuresBefore: (breaker?.failures ?? 0) > 0,
   });
   const { end, delivered } = await endOf(turn, start, looks);
@@ -94,11 +97,11 @@ type Delivered = { plannedSeq: number; deliveredSeq: number; deliveredAt?: numbe
 
 async function endOf(
   turn: Turn,
-  start: Start,
+  start: Start<FirstBatch>,
   looks: Looks,
 ): Promise<{ end: End; delivered: Delivered | null }> {
   try {
-    const step = await deliver(turn, start, looks);
+    const step = await (start.first ? sendFirst(turn, start.first) : deliver(turn, start, looks));
     if (step.ok) {
       const upto = step.value;
       const at = turn.stream.mlflowRunId === null ? {} : { deliveredAt: turn.deps.now() };
@@ -111,22 +114,6 @@ async function endOf(
     turn.takeBack();
     return { end: endAfterThrow(turn.deps, turn.stream, "delivery", error), delivered: null };
   }
-}
-
-/** Whether it waits for somebody to act. */
-function isStopped({ blockedKind }: StreamRow): boolean {
-  return blockedKind !== null && !isRetried(blockedKind);
-}
-
-/** Null when the stream is to be delivered now; else what the row should say of why not. */
-function whyIdle(deps: Deps, stream: StreamRow, breakerOpen: boolean): StreamValues | null {
-  const { config, now } = deps;
-  if (stream.deliveredSeq >= stream.lastSeq) return { forced: false, waitingFor: null };
-  if (!config.enabled || !(config.autoSync || stream.forced) || isStopped(stream)) return {};
-  // A stream that waits for an announcement may just have got it; another has its own poke on the way.
-  const isGrace = stream.waitingFor === "grace";
-  if (breakerOpen) return { waitingFor: "breaker", ...(isGrace ? { nextAttemptAt: 0 } : {}) };
-  return !isGrace && stream.nextAttemptAt > now() ? {} : null;
 }
 
 function valuesAfter(deps: Deps, stream: StreamRow, end: End): StreamValues {

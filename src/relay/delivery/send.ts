@@ -10,6 +10,7 @@ import type { Work } from "../../store/turn/work.ts";
 import { makeRoom, slotFor } from "../stream/confirm.ts";
 import { stop } from "../stream/stop.ts";
 import { proceed, type Step, type Turn } from "../stream/turn.ts";
+import type { FirstBatch } from "./first-batch.ts";
 import { isAboutItems, payload, Sending, sendItems, settle } from "./send-items.ts";
 
 /** Old servers take tens of seconds over a large repeat; a hundred at a time stays quick everywhere. */
@@ -90,14 +91,36 @@ async function sendBatch(
   // MLflow writes the token last, as a tag: where it is, all of the batch is.
   const slot = slotFor(turn, batch.token);
   if (slot === null) return { ok: false, end: { kind: "more" } };
-  const items = { ...batch.items, tags: [...batch.items.tags, { key: slot, value: batch.token }] };
+  const items = withToken(batch, slot);
   // Part of a batch that was sent before may be in. Its pieces are each begun by themselves.
   const isAgain = batch.attempts > 0;
   if (!isAgain) turn.begin({ call: "runs/log-batch", token: batch.token });
   if (!(await turn.mark({ batch, planned }, !isAgain))) return stop(turn, null);
   if (planned) turn.stream = { ...turn.stream, plannedSeq: planned.upto };
+  return isAgain
+    ? sendPieces(turn, runId, items, new Sending(batch, slot))
+    : sendBegun(turn, runId, batch, slot);
+}
+
+function withToken({ items, token }: Batch, slot: string): Items {
+  return { ...items, tags: [...items.tags, { key: slot, value: token }] };
+}
+
+/**
+ * Sends the batch that was noted with the claim, which is all there is to do.
+ * @returns up to where MLflow has it all
+ */
+export async function sendFirst(turn: Turn, { batch, slot, runId, upto }: FirstBatch): Promise<Step<number>> {
+  const sent = await sendBegun(turn, runId, batch, slot);
+  if (!sent.ok) return sent;
+  turn.sent = batch.token;
+  return { ok: true, value: upto };
+}
+
+/** Sends a batch for the first time, as the statement before has noted it. */
+async function sendBegun(turn: Turn, runId: string, batch: Batch, slot: string): Promise<Step> {
+  const items = withToken(batch, slot);
   const sending = new Sending(batch, slot);
-  if (isAgain) return sendPieces(turn, runId, items, sending);
   const result = await turn.writeUnderLease((mlflow) => mlflow.logBatch(payload(runId, items)));
   if (result.ok) return proceed;
   const { failure } = result;

@@ -2,8 +2,16 @@ import { type Core, marksOf } from "../../domain/core.ts";
 import { fold } from "../../domain/fold.ts";
 import { isOutOfStatements } from "../../store/database/budget.ts";
 import { foldQueries } from "../../store/journal/fold.ts";
+import type { Unfolded } from "../../store/journal/unfolded.ts";
 import type { Breaker } from "../../store/ops/breakers.ts";
-import { type Claim, type ClaimedFold, claim, claimFolding } from "../../store/stream/leases.ts";
+import {
+  type Claim,
+  type ClaimedFold,
+  claim,
+  claimFolding,
+  type Foreseen,
+  type StreamRow,
+} from "../../store/stream/leases.ts";
 import type { Above } from "../../store/turn/places.ts";
 import { readUnclaimed } from "../../store/turn/unclaimed.ts";
 import type { Deps } from "../deps.ts";
@@ -21,12 +29,18 @@ export type Ahead = {
   above: Above;
   fold: ClaimedFold | null;
   more: boolean;
+  /** Null: there is no such stream. */
+  stream: StreamRow | null;
+  /** What is folded with it; null where all was. */
+  helping: Unfolded | null;
 };
 
 type Claimed = Extract<Claim, { kind: "claimed" }>;
 
 /** A stream that was claimed, folded as far as it could be. */
-export type Start = Claimed & {
+export type Start<First = null> = Claimed & {
+  /** The first call, where it was noted with the claim: it is to be made at once. */
+  first: First | null;
   /** When it was asked for, in epoch milliseconds. */
   claimedAt: number;
   known: Known;
@@ -39,21 +53,30 @@ export type Start = Claimed & {
 };
 
 /**
- * Claims a stream with what is to be folded of it, in one transaction. The fold is read and made before, since it needs
- * no lease; where another was there first, the stream is claimed without.
+ * Claims a stream with what is to be folded of it, and with its first call where that can be foreseen, in one transaction.
+ * Both are read and made before, since they need no lease; where another was there first, the stream is claimed without.
  */
-export async function claimFolded(deps: Deps, streamId: number): Promise<Start | Exclude<Claim, Claimed>> {
+export async function claimFolded<First extends { foreseen: Foreseen }>(
+  deps: Deps,
+  streamId: number,
+  foresee: (ahead: Ahead) => Promise<First | null>,
+): Promise<Start<First> | Exclude<Claim, Claimed>> {
   const seen = await attempt(() => readAhead(deps, streamId));
   // Nothing was begun.
   if (!seen.ok && isOutOfStatements(seen.error)) throw seen.error;
-  const claimed = await claimWith(deps, streamId, seen.ok ? seen.value.fold : null);
+  // What hinders here is met again under the lease, and said there.
+  const foreseen = await attempt(async () => (seen.ok ? foresee(seen.value) : null));
+  const first = foreseen.ok ? foreseen.value : null;
+  const claimed = await claimWith(deps, streamId, seen.ok ? seen.value.fold : null, first?.foreseen);
   if (claimed.kind !== "claimed") return claimed;
   if (!seen.ok) {
     const breaker = await deps.guard.breaker();
-    return { ...claimed, known: null, above: null, breaker, more: false, failed: seen };
+    return { ...claimed, first: null, known: null, above: null, breaker, more: false, failed: seen };
   }
   const { known, above, breaker } = seen.value;
-  const start = { ...claimed, known, above: claimed.moved ? null : above, breaker };
+  const start = { ...claimed, first: null, known, above: claimed.moved ? null : above, breaker };
+  // What came meanwhile waits: the call goes out while its lease is fresh.
+  if (claimed.isForeseen) return { ...start, first, more: false, failed: null };
   const { stream } = claimed;
   if (stream.foldedSeq >= stream.lastSeq) return { ...start, more: false, failed: null };
   const folded = await attempt(() => foldStream(deps, stream));
@@ -62,28 +85,36 @@ export async function claimFolded(deps: Deps, streamId: number): Promise<Start |
   return { ...start, stream: { ...stream, foldedSeq }, more, failed: null };
 }
 
-/** Claims a stream with a fold, or without where another was there first (`moved`). */
+type ClaimedWith = Claimed & { claimedAt: number; moved: boolean; isForeseen: boolean };
+
+/**
+ * Claims a stream with a fold, and with its first call. Where it is not as it was foreseen, or there is no place for the
+ * call, the fold goes alone; where another was there first, neither goes (`moved`).
+ */
 export async function claimWith(
   deps: Deps,
   streamId: number,
   folded: ClaimedFold | null,
-): Promise<(Claimed & { claimedAt: number; moved: boolean }) | Exclude<Claim, Claimed>> {
+  foreseen: Foreseen | null = null,
+): Promise<ClaimedWith | Exclude<Claim, Claimed>> {
   const ms = leaseMs(deps.config.mlflow.timeoutMs);
-  let claimedAt = deps.now();
-  let claimed = await claimFolding(deps.db, streamId, ms, folded);
-  const moved = claimed.kind === "moved";
-  if (claimed.kind === "moved") {
-    claimedAt = deps.now();
-    claimed = await claim(deps.db, streamId, ms);
+  for (const first of foreseen === null ? [null] : [foreseen, null]) {
+    const claimedAt = deps.now();
+    const claimed = await claimFolding(deps.db, streamId, ms, folded, first);
+    if (claimed.kind === "claimed")
+      return { ...claimed, claimedAt, moved: false, isForeseen: first !== null };
+    if (claimed.kind !== "moved") return claimed;
   }
-  return claimed.kind === "claimed" ? { ...claimed, claimedAt, moved } : claimed;
+  const claimedAt = deps.now();
+  const claimed = await claim(deps.db, streamId, ms);
+  return claimed.kind === "claimed" ? { ...claimed, claimedAt, moved: true, isForeseen: false } : claimed;
 }
 
 /** The breaker, and a stream's next helping folded; nothing is written. */
 export async function readAhead(deps: Deps, streamId: number): Promise<Ahead> {
   const { breaker, above, stream, helping, core } = await readUnclaimed(deps.db, streamId, serverOf(deps));
   deps.guard.saw(breaker);
-  const read = { breaker, above, fold: null, more: false };
+  const read = { breaker, above, fold: null, more: false, stream, helping };
   if (!stream) return { ...read, known: null };
   if (!helping) return { ...read, known: core && { foldedSeq: stream.foldedSeq, core } };
   const { upto } = helping;

@@ -8,6 +8,7 @@ import type { Deps } from "../deps.ts";
 import { heard } from "../line/breaker.ts";
 import { MAX_IDS, runsById } from "../line/runs-by-id.ts";
 import { sendPokes } from "../messages.ts";
+import type { HeldStream } from "./held-stream.ts";
 import { stop } from "./stop.ts";
 import { proceed, type Step, type Turn } from "./turn.ts";
 import { RUN_STATEMENTS, underLease } from "./under-lease.ts";
@@ -24,15 +25,15 @@ const MAX_DUE = 1_000;
 const MAX_LOOKS = 20;
 
 /** The tag that a batch's token is to be in, noted with the next statement; null: all wait to be confirmed. */
-export function slotFor(turn: Turn, token: string): string | null {
-  const { unconfirmed, deliveredSeq } = turn.stream;
+export function slotFor(held: HeldStream, token: string): string | null {
+  const { unconfirmed, deliveredSeq } = held.stream;
   const sent = readUnconfirmed(unconfirmed);
   const own = sent.find((one) => one.token === token);
   if (own) return batchTag(own.slot);
   const taken = new Set(sent.map(({ slot }) => slot));
   const slot = Array.from({ length: SLOTS }, (_, n) => n).find((n) => !taken.has(n));
   if (slot === undefined) return null;
-  turn.expect([...sent, { slot, token, after: deliveredSeq }]);
+  held.expect([...sent, { slot, token, after: deliveredSeq }]);
   return batchTag(slot);
 }
 

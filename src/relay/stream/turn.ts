@@ -75,12 +75,13 @@ export class Turn extends HeldStream {
   /**
    * @param how.claimedAt when the lease was asked for, in epoch milliseconds
    * @param how.places how many streams may call MLflow at once; null: this one needs no place
+   * @param how.hasPlace whether it has one already
    */
   constructor(
     deps: Deps,
     lease: Lease,
     stream: StreamRow,
-    how: { claimedAt: number; places: number | null; failuresBefore?: boolean },
+    how: { claimedAt: number; places: number | null; hasPlace?: boolean; failuresBefore?: boolean },
   ) {
     super(deps, stream);
     this.deps = { ...deps, mlflow: deps.direct };
@@ -88,6 +89,7 @@ export class Turn extends HeldStream {
     this.#begunAt = deps.now();
     this.#renewedAt = how.claimedAt;
     this.#places = how.places;
+    this.#hasPlace = how.hasPlace ?? false;
     this.#failuresBefore = how.failuresBefore ?? false;
   }
 

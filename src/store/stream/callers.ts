@@ -11,7 +11,11 @@ export const CALLING = `(
   select count(*) from callers c join streams o on o.id = c.stream_id where o.calling_until > ${NOW_MS})`;
 
 /** Puts a leased stream that has just been given a place among the callers, where it is not there yet. */
-export function enlist(db: D1Database, lease: { streamId: number; token: string }, { most }: Places): Bound {
+export function enlist(
+  db: D1Database,
+  lease: { streamId: number; token: string },
+  { most }: Pick<Places, "most">,
+): Bound {
   return new Bound(db, ENLIST, lease.streamId, lease.token, most * REMEMBERED);
 }
 

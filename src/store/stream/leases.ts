@@ -3,7 +3,7 @@ import { drizzle } from "drizzle-orm/d1";
 import type { SQLiteUpdateSetSource } from "drizzle-orm/sqlite-core";
 import type { Marks } from "../../domain/core.ts";
 import { ending, repeatable } from "../database/counted.ts";
-import { events, streams } from "../schema/index.ts";
+import { batches, events, streams } from "../schema/index.ts";
 import { type Bound, NOW_MS } from "../sql.ts";
 import { CALLING, enlist, type Places } from "./callers.ts";
 import { forgetBatch } from "./forget-batch.ts";
@@ -34,38 +34,72 @@ export type Claim =
 export type ClaimedFold = { from: number; upto: number; marks: Marks; queries: (token: string) => Bound[] };
 
 /**
+ * What is noted of a first call with a claim, since all that it follows from was read before: the row that was read, what
+ * is set of it, and how many streams may call at once. It holds only where the stream is still so, has no batch that was
+ * planned before, and there is a place for the call.
+ */
+export type Foreseen = { from: StreamRow; values: StreamValues; most: number };
+
+/** What of a row tells what its holder would do. */
+const FORESEEN_FROM = [
+  "plannedSeq",
+  "deliveredSeq",
+  "attempts",
+  "nextAttemptAt",
+  "waitingFor",
+  "blockedKind",
+  "doubt",
+  "unconfirmed",
+  "mlflowRunId",
+  "sentState",
+  "sendingToken",
+] as const;
+
+function isAsForeseen({ from, most }: Foreseen) {
+  return and(
+    ...FORESEEN_FROM.map((name) => sql`${streams[name]} is ${from[name]}`),
+    sql`not exists (select 1 from ${batches} where ${batches.streamId} = ${streams.id})`,
+    sql`${sql.raw(CALLING)} < ${most}`,
+  );
+}
+
+/**
  * Takes the lease. The mark of a sent poke is cleared, so that later events poke again; it is cleared too when the
  * lease is taken, so that its holder sees on release that a poke was spent on it. A claim whose answer was lost finds
  * its own token when it is repeated.
  * @param ms how long it is held if it is not renewed
  */
 export async function claim(db: D1Database, streamId: number, ms: number): Promise<Claim> {
-  const claimed = await claimFolding(db, streamId, ms, null);
+  const claimed = await claimFolding(db, streamId, ms, null, null);
   return claimed.kind === "moved" ? { kind: "busy", ms: 0 } : claimed;
 }
 
-/** The same with a fold. `moved`: the stream is free, but was folded by another since the fold was read. */
+/** The same with a fold, and with a first call. `moved`: the stream is free, but it is not as it was when they were made. */
 export async function claimFolding(
   db: D1Database,
   streamId: number,
   ms: number,
   folded: ClaimedFold | null,
+  foreseen: Foreseen | null,
 ): Promise<Claim | { kind: "moved" }> {
   const lease = { streamId, token: crypto.randomUUID(), ms };
   const orm = drizzle(repeatable(db));
   const isOurs = eq(streams.leaseToken, lease.token);
   const isFree = lt(streams.leaseUntil, now);
   const isUnmoved = folded === null ? undefined : eq(streams.foldedSeq, folded.from);
+  const isForeseen = foreseen === null ? undefined : isAsForeseen(foreseen);
+  const until = sql`${now} + ${ms}`;
   const [[claimed], , [row]] = await orm.batch([
     orm
       .update(streams)
       .set({
         leaseToken: lease.token,
-        leaseUntil: sql`${now} + ${ms}`,
+        leaseUntil: until,
         pokedUntil: 0,
         ...(folded === null ? {} : { foldedSeq: folded.upto, ...folded.marks }),
+        ...(foreseen === null ? {} : { ...foreseen.values, callingUntil: until }),
       })
-      .where(and(eq(streams.id, streamId), or(isOurs, and(isFree, isUnmoved))))
+      .where(and(eq(streams.id, streamId), or(isOurs, and(isFree, isUnmoved, isForeseen))))
       .returning(),
     orm
       .update(streams)
@@ -83,11 +117,13 @@ export async function claimFolding(
       .from(streams)
       .where(eq(streams.id, streamId)),
     ...(folded?.queries(lease.token) ?? []),
+    ...(foreseen === null ? [] : [enlist(db, lease, foreseen)]),
   ]);
   if (claimed) {
     // Its last holder died while it sent that. The lease is held by now, so there is room for this whatever comes.
     const sure = ending(repeatable(db));
-    if (claimed.sendingToken !== null) await drizzle(sure).batch(moveRowBatch(sure, lease));
+    if (claimed.sendingToken !== null && foreseen === null)
+      await drizzle(sure).batch(moveRowBatch(sure, lease));
     return { kind: "claimed", lease, stream: { ...claimed, ...NO_ROW_BATCH } };
   }
   if (!row) return { kind: "unknown" };

@@ -15,7 +15,7 @@ export type Unclaimed = {
   breaker: Breaker | null;
   above: Above;
   /** Null: there is no such stream. */
-  stream: Pick<StreamRow, "kind" | "foldedSeq"> | null;
+  stream: StreamRow | null;
   /** What is to be folded next; null where all is. */
   helping: Unfolded | null;
   /** The folded core, where nothing is to be folded and it can be read. */
@@ -34,10 +34,7 @@ export async function readUnclaimed(db: D1Database, streamId: number, server: st
     breakerRow(orm, server),
     parentRow(orm, streamId),
     unlinkedRun(db, streamId),
-    orm
-      .select({ kind: streams.kind, foldedSeq: streams.foldedSeq })
-      .from(streams)
-      .where(eq(streams.id, streamId)),
+    orm.select().from(streams).where(eq(streams.id, streamId)),
     ...unfoldedQueries(orm, streamId, watermark),
   ]);
   const helping = stream ? unfoldedOf(unfolded) : null;
