@@ -82,7 +82,7 @@ test("one event of a trial that has its run", async () => {
   await w.turn();
   for (const step of [2, 3, 4]) {
     await w.metric(step);
-    expectWithin(await w.turn(), { roundTrips: 5, rowsWritten: 10 });
+    expectWithin(await w.turn(), { roundTrips: 3, rowsWritten: 5 });
   }
   expect(w.points()).toEqual([1, 2, 3, 4]);
 });
@@ -92,7 +92,7 @@ test("the same after all that was sent has been confirmed", async () => {
   await w.turn();
   await env.DB.prepare("update streams set unconfirmed = null where id = ?1").bind(w.id).run();
   await w.metric(2);
-  expectWithin(await w.turn(), { roundTrips: 5, rowsWritten: 10 });
+  expectWithin(await w.turn(), { roundTrips: 3, rowsWritten: 5 });
   expect(w.points()).toEqual([1, 2]);
 });
 
@@ -100,7 +100,7 @@ test("many events of a trial cost one turn no more than one does, but for the ro
   const w = await world();
   await w.turn();
   for (let step = 2; step <= 50; step++) await w.metric(step);
-  expectWithin(await w.turn(), { roundTrips: 5, rowsWritten: 10 });
+  expectWithin(await w.turn(), { roundTrips: 3, rowsWritten: 5 });
   expect(w.points()).toHaveLength(50);
 });
 
@@ -108,14 +108,14 @@ test("a tag that changes, which takes a look first", async () => {
   const w = await world();
   await w.turn();
   await w.say({ tags: { host: "n2" } });
-  expectWithin(await w.turn(), { roundTrips: 9, rowsWritten: 12 });
+  expectWithin(await w.turn(), { roundTrips: 8, rowsWritten: 10 });
 });
 
 test("an end with metrics of its own", async () => {
   const w = await world();
   await w.turn();
   await w.say({ announces: true, ends: "succeeded", finals: { loss: 0.1 } });
-  expectWithin(await w.turn(), { roundTrips: 12, rowsWritten: 24 });
+  expectWithin(await w.turn(), { roundTrips: 11, rowsWritten: 23 });
   expect(w.points()).toEqual([1, 1]);
 });
 

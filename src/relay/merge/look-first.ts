@@ -3,7 +3,7 @@ import { isMerged } from "../../domain/merge.ts";
 import { isNewsTo } from "../../domain/run-state.ts";
 import { readSentState } from "../../store/stream/columns.ts";
 import { stop } from "../stream/stop.ts";
-import type { Step, Turn } from "../stream/turn.ts";
+import { KEEP_MS, type Step, type Turn } from "../stream/turn.ts";
 import type { Looks } from "./looks.ts";
 import { mergeRun } from "./merge-run.ts";
 
@@ -55,10 +55,10 @@ async function look(turn: Turn, looks: Looks, runId: string): Promise<Step<Seen>
   const { deps, lease } = turn;
   const at = deps.now();
   // The search waits for its own place in the row of calls, once for all.
-  if (!(await turn.update({}))) return stop(turn, null);
+  if (!(await turn.stay())) return stop(turn, null);
   const experimentId = turn.stream.mlflowExperimentId;
   const shared = experimentId === null ? null : await looks.see({ runId, experimentId });
-  if (deps.now() - at > lease.ms) return stop(turn, null);
+  if (deps.now() - at > lease.ms - KEEP_MS) return stop(turn, null);
   const run =
     shared?.ok && shared.value !== null
       ? { ok: true as const, value: shared.value }

@@ -18,7 +18,7 @@ import { recordSuccess } from "../line/breaker.ts";
 import { HeldStream, MAX_START_MS, type Writing } from "./held-stream.ts";
 
 /** A lease that was renewed so short a time ago covers another call. */
-const KEEP_MS = 5_000;
+export const KEEP_MS = 5_000;
 
 /** How often a place among the callers is asked for, and how many times; those behind wait in the queue. */
 const PLACE_POLL_MS = 250;
@@ -211,6 +211,14 @@ export class Turn extends HeldStream {
     this.foundNoPlace = isFull;
     this.takeBack();
     return false;
+  }
+
+  /**
+   * Keeps the lease, without a place, for what waits for somebody else's call. Where it was taken just now there is
+   * nothing to write: what takes longer than the lease less `KEEP_MS` counts it as lost.
+   */
+  async stay(): Promise<boolean> {
+    return (!this.#hasPlace && this.sent === null && this.#isFresh()) || this.update({});
   }
 
   /** Writes to the stream, and what else goes with it under the same condition, while the lease is held. */
