@@ -113,7 +113,7 @@ describe("many trials that log all the time", () => {
 
   it("do not keep a job for their experiment from its end, or the last one's edit from it", async () => {
     const { deps, runs } = await world(new TrackingServer(), "f2", 180);
-    edit(runs.at(-1), "edited");
+    for (const run of runs.slice(90)) edit(run, "edited");
     let step: JobStep = { kind: "continue", progress: "", counts: {}, delayMs: 0 };
     let messages = 0;
     for (let progress: string | null = null; step.kind === "continue" && messages < 10; messages++) {
@@ -124,6 +124,18 @@ describe("many trials that log all the time", () => {
     expect(step.kind).toBe("done");
     expect(messages).toBeGreaterThan(1);
     expect(await noteOf("f2-179")).toBe("edited");
+  });
+
+  it("cost a look the same few statements however many they are", async () => {
+    const { deps, afterId } = await world(new TrackingServer(), "f11", 60);
+    const statementsOf = async (maxRuns: number) => {
+      await deliverAll();
+      const { db: real, meter } = metered(db);
+      const { looked_at } = await pullRunning({ ...deps, db: real }, { ...budget, afterId, maxRuns });
+      expect(looked_at).toBe(maxRuns);
+      return meter.statements;
+    };
+    expect(await statementsOf(60)).toBe(await statementsOf(2));
   });
 });
 
@@ -165,6 +177,21 @@ describe("a run that cannot be followed", () => {
     expect([await noteOf("f4-0"), await noteOf("f4-1")]).toEqual([null, "edited"]);
     await pullRunning(deps, all);
     expect(await noteOf("f4-0")).toBe("edited");
+  });
+
+  it("keeps no other from being followed where what the relay has of it cannot be read", async () => {
+    const { deps, runs, afterId } = await world(new TrackingServer(), "f12", 3);
+    for (const run of runs) edit(run, "edited");
+    const id = await streamOf("f12-1");
+    const { core } = (await db.prepare("select core from trials where id = ?1").bind(id).first()) ?? {};
+    const write = (text: unknown) =>
+      db.prepare("update trials set core = ?2 where id = ?1").bind(id, text).run();
+    await write("{");
+    expect(await pullRunning(deps, { ...budget, afterId })).toMatchObject({ looked_at: 3, merged: 2 });
+    expect([await noteOf("f12-0"), await noteOf("f12-2")]).toEqual(["edited", "edited"]);
+    await write(core);
+    await pullRunning(deps, { ...budget, afterId });
+    expect(await noteOf("f12-1")).toBe("edited");
   });
 
   it("does not have every pass and every message begin with it where MLflow always fails for it", async () => {

@@ -12,7 +12,8 @@ import {
   takes,
   threw,
 } from "./helping.ts";
-import { hasNews, type Pulled, pullStream } from "./pull.ts";
+import { comparable, streamsWithNews } from "./news.ts";
+import { pullStream } from "./pull.ts";
 import { linkTagged } from "./tagged.ts";
 
 /** What came of a page. `left`: the streams that did not get their turn, in order of id. */
@@ -50,19 +51,53 @@ async function mergeAll(
 ): Promise<HelpingOutcome> {
   const merged: ToMerge[] = [];
   try {
-    for (const each of toMerge) {
-      const outcome = await mergeOne(deps, each, helping, counts, merged);
-      if (outcome.kind === "more") return outcome;
-      handle(helping, each.run.info.runId);
-      if (outcome.kind === "failed") return outcome;
-    }
-    return { kind: "done" };
+    return await mergeGroups(deps, comparable(toMerge), helping, counts, merged);
   } finally {
     await noteMerged(deps.db, merged);
   }
 }
 
-/** @param merged is added to, unless the run is to be looked at again: it was busy, or failed */
+/** @param merged is added to, but for runs that are to be looked at again: they were busy, or failed */
+async function mergeGroups(
+  deps: Deps,
+  groups: readonly ToMerge[][],
+  helping: Helping,
+  counts: Counts,
+  merged: ToMerge[],
+): Promise<HelpingOutcome> {
+  for (const group of groups) {
+    if (!takes(deps, helping)) return { kind: "more" };
+    const news = await newsOrNull(deps, group);
+    // One that cannot be compared keeps no other back.
+    if (news === null && group.length > 1) {
+      const alone = group.map((each) => [each]);
+      const outcome = await mergeGroups(deps, alone, helping, counts, merged);
+      if (outcome.kind !== "done") return outcome;
+      continue;
+    }
+    for (const each of group) {
+      const isNews = news === null || news.has(each.streamId);
+      if (!isNews) merged.push(each);
+      const outcome = isNews
+        ? await mergeOne(deps, each, helping, counts, merged)
+        : ({ kind: "done" } as const);
+      if (outcome.kind === "more") return outcome;
+      handle(helping, each.run.info.runId);
+      if (outcome.kind === "failed") return outcome;
+    }
+  }
+  return { kind: "done" };
+}
+
+/** Null: it was not found out; why is told by the merge of the one that it is because of. */
+async function newsOrNull(deps: Deps, group: readonly ToMerge[]): Promise<Set<number> | null> {
+  try {
+    return await streamsWithNews(deps, group);
+  } catch {
+    return null;
+  }
+}
+
 async function mergeOne(
   deps: Deps,
   each: ToMerge,
@@ -70,11 +105,10 @@ async function mergeOne(
   counts: Counts,
   merged: ToMerge[],
 ): Promise<HelpingOutcome> {
-  const { streamId, run } = each;
+  const { streamId } = each;
   if (!takes(deps, helping)) return { kind: "more" };
   try {
-    let pulled: Pulled = { kind: "same" };
-    if (await hasNews(deps, streamId, run)) pulled = await pullStream(deps, streamId, null);
+    const pulled = await pullStream(deps, streamId, null);
     countPulled(counts, pulled);
     if (pulled.kind === "failed") return passed(deps, counts, pulled.failure, streamId);
     if (pulled.kind !== "busy") merged.push(each);

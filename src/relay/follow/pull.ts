@@ -1,15 +1,12 @@
-import { takesAnything } from "../../domain/merge.ts";
 import type { Failure } from "../../mlflow/failure.ts";
 import type { Run } from "../../mlflow/types.ts";
-import { readSides } from "../../store/delivery/agreed.ts";
 import { runIdOf } from "../../store/delivery/parents.ts";
-import { hasNewConflicts } from "../../store/mirror/conflicts.ts";
 import { mirrorRuns } from "../../store/mirror/runs.ts";
 import type { Deps } from "../deps.ts";
-import { conflictsOf, mergeOf, mergeRun } from "../merge/merge-run.ts";
-import { agreedTags, sentAfter } from "../merge/run-sides.ts";
+import { mergeRun } from "../merge/merge-run.ts";
 import { RETRY_SOON_MS, type Turn } from "../stream/turn.ts";
 import { underLease } from "../stream/under-lease.ts";
+import { streamsWithNews } from "./news.ts";
 
 /** What came of looking at a stream's run in MLflow. */
 export type Pulled =
@@ -31,23 +28,13 @@ export type Pulled =
 export async function pullStream(deps: Deps, streamId: number, seen: Run | null): Promise<Pulled> {
   const runId = await runIdOf(deps.db, streamId);
   if (runId === null) return { kind: "no run" };
-  if (seen && !(await hasNews(deps, streamId, seen))) return { kind: "same" };
+  if (seen && (await streamsWithNews(deps, [{ streamId, run: seen }])).size === 0) return { kind: "same" };
   return underLease<Pulled>(
     deps,
     streamId,
     (claim) => (claim.kind === "busy" ? { kind: "busy", ms: claim.ms } : { kind: "no run" }),
     (turn) => merged(turn, runId),
   );
-}
-
-/** Whether a merge of the run would write anything down. Looks only. */
-export async function hasNews(deps: Deps, streamId: number, seen: Run): Promise<boolean> {
-  const stored = await readSides(deps.db, streamId);
-  if (!stored) return false;
-  const { sides, merged } = mergeOf(deps, stored, seen);
-  if (takesAnything(merged) || agreedTags(sides, merged).size > 0) return true;
-  if (JSON.stringify(sentAfter(stored.sent, sides, merged)) !== JSON.stringify(stored.sent)) return true;
-  return hasNewConflicts(deps.db, conflictsOf(streamId, merged, deps.now()));
 }
 
 /** What a search showed may be older than what was delivered since: the run is read again under the lease. */

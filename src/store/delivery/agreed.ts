@@ -1,4 +1,4 @@
-import { and, eq } from "drizzle-orm";
+import { type SQLWrapper, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { Core } from "../../domain/core.ts";
 import { agreed, modelRuns, params, streams, tags, trials } from "../schema/index.ts";
@@ -21,36 +21,57 @@ export type StoredSides = {
 
 /** Null where the stream has no run yet. */
 export async function readSides(db: D1Database, streamId: number): Promise<StoredSides | null> {
+  return (await readSidesOf(db, [streamId])).get(streamId) ?? null;
+}
+
+/** The same of many streams at once, by their ids; those without a run are left out. */
+export async function readSidesOf(
+  db: D1Database,
+  streamIds: readonly number[],
+): Promise<Map<number, StoredSides>> {
   const orm = drizzle(db);
-  const agreedOn = (kind: "tag" | "param") =>
+  const ids = JSON.stringify(streamIds);
+  const isOne = (id: SQLWrapper) => sql`${id} in (select value from json_each(${ids}))`;
+  const [streamRows, trialRows, modelRunRows, tagRows, paramRows, agreedRows] = await orm.batch([
+    orm.select().from(streams).where(isOne(streams.id)),
+    orm.select({ id: trials.id, core: trials.core }).from(trials).where(isOne(trials.id)),
+    orm.select({ id: modelRuns.id, core: modelRuns.core }).from(modelRuns).where(isOne(modelRuns.id)),
+    orm.select().from(tags).where(isOne(tags.streamId)),
     orm
-      .select({ key: agreed.key, value: agreed.value })
-      .from(agreed)
-      .where(and(eq(agreed.streamId, streamId), eq(agreed.kind, kind)));
-  const [[stream], [trial], [modelRun], tagRows, paramRows, agreedTags, agreedParams] = await orm.batch([
-    orm.select().from(streams).where(eq(streams.id, streamId)),
-    orm.select({ core: trials.core }).from(trials).where(eq(trials.id, streamId)),
-    orm.select({ core: modelRuns.core }).from(modelRuns).where(eq(modelRuns.id, streamId)),
-    orm.select().from(tags).where(eq(tags.streamId, streamId)),
-    orm.select({ key: params.key, value: params.value }).from(params).where(eq(params.streamId, streamId)),
-    agreedOn("tag"),
-    agreedOn("param"),
+      .select({ streamId: params.streamId, key: params.key, value: params.value })
+      .from(params)
+      .where(isOne(params.streamId)),
+    orm.select().from(agreed).where(isOne(agreed.streamId)),
   ]);
-  const sent = readSentState(stream?.sentState ?? null);
-  if (!stream || !sent) return null;
-  return {
-    stream,
-    core: readCore(trial?.core ?? modelRun?.core ?? null),
-    sent,
-    tags: tagRows.map(({ key, value, at, removedAt }) => ({
-      key,
-      value: removedAt === null ? value : null,
-      at,
-    })),
-    params: paramRows,
-    agreedTags,
-    agreedParams,
-  };
+  const cores = new Map([...modelRunRows, ...trialRows].map(({ id, core }) => [id, core]));
+  const [tagsOf, paramsOf, agreedOf] = [byStream(tagRows), byStream(paramRows), byStream(agreedRows)];
+  return new Map(
+    streamRows.flatMap((stream): [number, StoredSides][] => {
+      const { id } = stream;
+      const sent = readSentState(stream.sentState);
+      if (!sent) return [];
+      const agreedOn = Map.groupBy(agreedOf.get(id) ?? [], ({ kind }) => kind);
+      const said = (tagsOf.get(id) ?? []).map(({ key, value, at, removedAt }) => ({
+        key,
+        value: removedAt === null ? value : null,
+        at,
+      }));
+      const sides: StoredSides = {
+        stream,
+        core: readCore(cores.get(id) ?? null),
+        sent,
+        tags: said,
+        params: paramsOf.get(id) ?? [],
+        agreedTags: agreedOn.get("tag") ?? [],
+        agreedParams: agreedOn.get("param") ?? [],
+      };
+      return [[id, sides]];
+    }),
+  );
+}
+
+function byStream<Row extends { streamId: number }>(rows: readonly Row[]): Map<number, Row[]> {
+  return Map.groupBy(rows, ({ streamId }) => streamId);
 }
 
 /** What is newly agreed on: a tag's null says that neither side has it any more. */

@@ -18,11 +18,15 @@ export async function recordConflicts(db: D1Database, rows: readonly Conflict[])
   return results.reduce((sum, { results }) => sum + results.length, 0);
 }
 
-/** Whether any of these would be news. Looks only. */
-export async function hasNewConflicts(db: D1Database, rows: readonly Conflict[]): Promise<boolean> {
+/** The streams of which any of these would be news. Looks only. */
+export async function streamsWithNewConflicts(
+  db: D1Database,
+  rows: readonly Conflict[],
+): Promise<Set<number>> {
   const statements = overRows(db, NEWS, rows.map(toRow));
-  if (statements.length === 0) return false;
-  return (await db.batch(statements)).some(({ results }) => results.length > 0);
+  if (statements.length === 0) return new Set();
+  const found = await db.batch<{ id: number }>(statements);
+  return new Set(found.flatMap(({ results }) => results.map(({ id }) => id)));
 }
 
 function toRow(row: Conflict) {
@@ -64,10 +68,9 @@ const RECORD = `
   returning id`;
 
 const NEWS = `
-  select 1 from json_each(?1) given left join conflicts c on c.stream_id = given.value ->> 0
+  select distinct given.value ->> 0 as id from json_each(?1) given left join conflicts c on c.stream_id = given.value ->> 0
     and c.kind = given.value ->> 1 and c.field = given.value ->> 2 and c.refused = given.value ->> 4
-  where c.id is null or (${isAnew("c.kind", "given.value ->> 3", "given.value ->> 9", "given.value ->> 10")})
-  limit 1`;
+  where c.id is null or (${isAnew("c.kind", "given.value ->> 3", "given.value ->> 9", "given.value ->> 10")})`;
 
 /**
  * Deletes conflicts that were resolved before a time, at most so many, but for those that whoever looks again would
