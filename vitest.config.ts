@@ -1,4 +1,5 @@
 import { existsSync, statfsSync } from "node:fs";
+import { resolve } from "node:path";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-workers";
 import { defineConfig } from "vitest/config";
 import { buildDashboard } from "./scripts/lib/dashboard-build.ts";
@@ -47,6 +48,9 @@ const HANGS_MS = 600_000;
 const IN_MEMORY = "/dev/shm";
 const ROOM_BYTES = 4e9;
 if (hasRoom(IN_MEMORY)) process.env.TMPDIR ??= IN_MEMORY;
+
+/** What node compiles of wrangler is kept: it is started dozens of times. */
+process.env.NODE_COMPILE_CACHE ??= resolve("node_modules/.cache/compiled");
 
 function hasRoom(dir: string): boolean {
   if (!existsSync(dir)) return false;
