@@ -180,14 +180,19 @@ describe("a run that cannot be followed", () => {
   });
 
   it("keeps no other from being followed where what the relay has of it cannot be read", async () => {
-    const { deps, runs, afterId } = await world(new TrackingServer(), "f12", 3);
-    for (const run of runs) edit(run, "edited");
+    const server = new TrackingServer();
+    const { deps, runs, afterId } = await world(server, "f12", 4);
+    for (const run of runs.slice(0, 3)) edit(run, "edited");
+    await deliverAll();
     const id = await streamOf("f12-1");
     const { core } = (await db.prepare("select core from trials where id = ?1").bind(id).first()) ?? {};
     const write = (text: unknown) =>
       db.prepare("update trials set core = ?2 where id = ?1").bind(id, text).run();
     await write("{");
-    expect(await pullRunning(deps, { ...budget, afterId })).toMatchObject({ looked_at: 3, merged: 2 });
+    server.called.length = 0;
+    expect(await pullRunning(deps, { ...budget, afterId })).toMatchObject({ looked_at: 4, merged: 2 });
+    const asked = server.called.filter((endpoint) => endpoint === "runs/get");
+    expect(asked, "the fourth says nothing new, and is not read again").toHaveLength(3);
     expect([await noteOf("f12-0"), await noteOf("f12-2")]).toEqual(["edited", "edited"]);
     await write(core);
     await pullRunning(deps, { ...budget, afterId });
