@@ -36,10 +36,15 @@ export function studyStatements({ study, trials, long, points }: Wanted) {
      from streams s, json_each('${JSON.stringify(KEYS)}') m where ${its}`,
     ...Array.from(
       { length: long },
-      (_, n) => `${numbers(points)} insert into metric_points (stream_id, seq, n, key, step, timestamp, value)
-       select s.id, ${seqOf(String(n + 1))} + i, 0, 'loss', i, s.created_at + i * 1000,
-         exp(-3.0 * i / ${points}) + abs(random() % 1000) / 5000.0
-       from n, streams s where s.key = '${key(n + 1)}'`,
+      (
+        _,
+        n,
+      ) => `${numbers(points)} insert into metric_chunks (stream_id, key, seq, n, first_seq, min_step, max_step, top, latest, points)
+       select id, 'loss', seq, 0, seq, i, i, i, at, json_array(json_array(seq, 0, i, at, value))
+       from (
+         select s.id, ${seqOf(String(n + 1))} + i as seq, i, s.created_at + i * 1000 as at,
+           exp(-3.0 * i / ${points}) + abs(random() % 1000) / 5000.0 as value
+         from n, streams s where s.key = '${key(n + 1)}')`,
     ),
     `update tallies set value = max(value, ${(trials + 2) * (points + 1)}) where name = 'journal.seq'`,
   ];

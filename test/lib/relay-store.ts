@@ -124,7 +124,7 @@ export class RelayStore {
 
   /** How much of the journal there is; of what was pruned only identities are left. */
   kept(): { events: number; points: number } {
-    const query = `select (select count(*) from metric_points) as points,
+    const query = `select (select coalesce(sum(json_array_length(points)), 0) from metric_chunks) as points,
       (select count(*) from events e join streams s on s.id = e.stream_id where e.seq > s.pruned_seq) as events`;
     return z.object({ events: z.number(), points: z.number() }).parse(this.#db.prepare(query).get());
   }

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
+import * as z from "zod";
 
 const FOLDER = resolve(import.meta.dirname, "../../migrations");
 const names = readdirSync(FOLDER)
@@ -21,6 +22,24 @@ function migrated(name: string, stored: readonly string[]): DatabaseSync {
   apply(db, [name]);
   return db;
 }
+
+const chunkRow = z.object({
+  stream_id: z.number(),
+  key: z.string(),
+  seq: z.number(),
+  n: z.number(),
+  first_seq: z.number(),
+  min_step: z.number(),
+  max_step: z.number(),
+  top: z.number(),
+  latest: z.number(),
+  points: z
+    .string()
+    .transform((json): unknown => JSON.parse(json))
+    .pipe(
+      z.array(z.tuple([z.number(), z.number(), z.number(), z.number(), z.union([z.number(), z.string()])])),
+    ),
+});
 
 const text = (value: string | null) => (value === null ? "null" : `'${value.replaceAll("'", "''")}'`);
 
@@ -101,5 +120,71 @@ describe("what was stored before a migration is understood after it", () => {
     });
     // As an older version writes: no constraint of the data's is what it hears.
     expect(() => db.exec(event(1, "late", null))).toThrow(/has no column/);
+  });
+
+  it("metric points: every one once in its place, to the last bit, and nothing above what its chunk says", () => {
+    const values = [
+      0.1 + 0.2,
+      0.1,
+      -1 / 3,
+      1e-320,
+      5e-324,
+      2.2250738585072014e-308,
+      1.7976931348623157e308,
+      1e21,
+      2 ** 53 - 1,
+      0,
+      1,
+      -7,
+      123456789.12345678,
+      "NaN",
+      "Infinity",
+      "-Infinity",
+    ];
+    const given = Array.from({ length: 9_000 }, (_, i) => ({
+      stream_id: 1 + (i % 2),
+      seq: 1_000 + Math.floor(i / 3),
+      n: i % 5 === 4 ? 1_000_000 + (i % 3) : i % 3,
+      key: ["loss", 'a "quoted" \\ key', "größe"][i % 3] ?? "",
+      step: i < 5_000 ? i : i - 3_000,
+      timestamp: i % 100 === 99 ? 2 ** 53 - 1 - i : 1_700_000_000_000 + i,
+      value: i < 2_000 ? (values[i % values.length] ?? 0) : Math.sin(i) * 10 ** ((i % 40) - 20),
+    }));
+    const db = new DatabaseSync(":memory:");
+    apply(db, names.slice(0, names.indexOf("0025_points_in_chunks.sql")));
+    const insert = db.prepare(
+      "insert into metric_points (stream_id, seq, n, key, step, timestamp, value) values (?, ?, ?, ?, ?, ?, ?)",
+    );
+    // Whole numbers are stored as such where they came as such.
+    for (const [i, { value, ...place }] of given.entries())
+      insert.run(...Object.values(place), i % 2 === 0 && Number.isSafeInteger(value) ? BigInt(value) : value);
+    apply(db, ["0025_points_in_chunks.sql"]);
+
+    const chunks = z
+      .array(chunkRow)
+      .parse(db.prepare("select * from metric_chunks order by stream_id, key, seq, n").all());
+    const place = (p: { stream_id: number; seq: number; n: number }) =>
+      p.stream_id * 1e12 + p.seq * 1e7 + p.n;
+    const found = chunks.flatMap(({ stream_id, key, points }) =>
+      points.map(([seq, n, step, timestamp, value]) => ({ stream_id, seq, n, key, step, timestamp, value })),
+    );
+    expect(found.sort((a, b) => place(a) - place(b))).toEqual(given.sort((a, b) => place(a) - place(b)));
+    for (const ofKey of Map.groupBy(chunks, ({ stream_id, key }) => `${stream_id} ${key}`).values()) {
+      const soFar: { step: number; timestamp: number }[] = [];
+      for (const { seq, n, points, ...chunk } of ofKey) {
+        soFar.push(...points.map(([, , step, timestamp]) => ({ step, timestamp })));
+        const steps = points.map(([, , step]) => step);
+        expect(points.at(-1)?.slice(0, 2)).toEqual([seq, n]);
+        expect(chunk).toMatchObject({
+          first_seq: points[0]?.[0],
+          min_step: Math.min(...steps),
+          max_step: Math.max(...steps),
+          top: Math.max(...soFar.map((p) => p.step)),
+          latest: Math.max(...soFar.map((p) => p.timestamp)),
+        });
+        expect(Math.floor(seq / 1_024)).toBe(Math.floor(chunk.first_seq / 1_024));
+      }
+    }
+    expect(() => db.exec("select 1 from metric_points")).toThrow(/no such table/);
   });
 });

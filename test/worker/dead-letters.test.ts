@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import * as z from "zod";
 import { bury } from "../../src/store/delivery/dead-letters.ts";
 import { foldAll, idOf, post, request, sent } from "./api.ts";
+import { POINTS } from "./stored-points.ts";
 
 const AT = Date.UTC(2025, 0, 1);
 const POINT = { key: "loss", value: 1, timestamp: AT, step: 1 };
@@ -43,7 +44,7 @@ async function listed(query: string) {
 }
 
 beforeEach(async () => {
-  for (const table of ["dead_letters", "streams", "trials", "events", "metric_points", "metric_summaries"])
+  for (const table of ["dead_letters", "streams", "trials", "events", "metric_chunks", "metric_summaries"])
     await env.DB.prepare(`delete from ${table}`).run();
   await post([metric("t1", 1), metric("t1", 2), metric("t2", 1)]);
   await foldAll();
@@ -158,7 +159,7 @@ describe("a replay", () => {
     const [event] = await rows(`select seq, type, points from events where type = 'relay.replay'`);
     expect(stream).toMatchObject({ last_seq: event?.seq, forced: 1 });
     expect(event).toMatchObject({ type: "relay.replay", points: 1 });
-    const points = `select step, seq from metric_points where stream_id = ${streamId} order by step`;
+    const points = `select step, seq from ${POINTS} where stream_id = ${streamId} order by step`;
     expect(await rows(points)).toMatchObject([{ step: 1, seq: event?.seq }, { step: 2 }]);
     await foldAll();
     const trial = await request(`/api/trials/${await idOf("t1")}`);
@@ -180,7 +181,7 @@ describe("a replay", () => {
         "loss/fixed": { count: 1, last: "NaN", last_step: 7 },
       },
     });
-    const points = await rows("select key, step, timestamp, value from metric_points where key <> 'loss'");
+    const points = await rows(`select key, step, timestamp, value from ${POINTS} where key <> 'loss'`);
     expect(points).toEqual([{ key: "loss/fixed", step: 7, timestamp: AT + 1000, value: "NaN" }]);
   });
 

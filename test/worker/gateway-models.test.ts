@@ -2,6 +2,7 @@ import { env } from "cloudflare:workers";
 import { expect, it, test } from "vitest";
 import { call, newRun, runOf } from "./gateway-api.ts";
 import { send } from "./gateway-models-api.ts";
+import { POINTS } from "./stored-points.ts";
 
 /** Logged models for MLflow's clients, with an MLflow that is away. */
 
@@ -129,7 +130,7 @@ test("points that come again with a model are the model's as well, and the run's
   expect((await modelOf(one)).data.metrics).toEqual([{ ...point, model_id: one, run_id }]);
   expect((await modelOf(two)).data.metrics).toEqual([{ ...point, ...set, model_id: two, run_id }]);
   const { n } = (await env.DB.prepare(
-    "select count(*) as n from metric_points p join streams s on s.id = p.stream_id where s.key = ?1",
+    `select count(*) as n from ${POINTS} p join streams s on s.id = p.stream_id where s.key = ?1`,
   )
     .bind(run_id)
     .first<{ n: number }>()) ?? { n: 0 };

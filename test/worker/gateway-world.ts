@@ -22,7 +22,7 @@ const TABLES = [
   "gateway_runs",
   "gateway_experiments",
   "events",
-  "metric_points",
+  "metric_chunks",
   "tags",
   "params",
   "agreed",

@@ -3,6 +3,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
 import worker from "../../src/index.ts";
 import type { RelayMessage } from "../../src/relay/messages.ts";
+import { POINTS } from "./stored-points.ts";
 
 /** Acknowledged is kept: what the router does when one of its two stores, or both, refuse. */
 
@@ -89,7 +90,7 @@ const metric = (trial: string, step: number) => ({
 const pointsOf = async (trial: string) =>
   (
     await env.DB.prepare(
-      `select p.step, p.timestamp, p.value from metric_points p join streams s on s.id = p.stream_id
+      `select p.step, p.timestamp, p.value from ${POINTS} p join streams s on s.id = p.stream_id
        where s.trial_id = ? order by p.step`,
     )
       .bind(trial)

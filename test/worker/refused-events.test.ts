@@ -8,6 +8,7 @@ import { loadUnfolded } from "../../src/store/journal/unfolded.ts";
 import { foldAll, idOf, request } from "./api.ts";
 import { recordingQueue } from "./job-tools.ts";
 import { metric } from "./payloads.ts";
+import { POINTS } from "./stored-points.ts";
 
 /** What the database itself says no to for good is an answer about that event, and takes nobody else down. */
 
@@ -94,7 +95,7 @@ async function replay(id: number | undefined) {
 const stepsOf = async (trial: string) =>
   (
     await env.DB.prepare(
-      "select p.step from metric_points p join streams s on s.id = p.stream_id where s.trial_id = ?1 order by p.step",
+      `select p.step from ${POINTS} p join streams s on s.id = p.stream_id where s.trial_id = ?1 order by p.step`,
     )
       .bind(trial)
       .all<{ step: number }>()

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import * as z from "zod";
 import { foldAll, idOf, post, request } from "./api.ts";
 import { metric } from "./payloads.ts";
+import { POINTS } from "./stored-points.ts";
 
 /** Nothing is ever taken from an event that was accepted before. */
 
@@ -16,7 +17,7 @@ const point = z.object({ step: z.number(), timestamp: z.number(), value: z.numbe
 
 async function pointsOf(trialId: string) {
   const { results } = await env.DB.prepare(
-    `select p.step, p.timestamp, p.value from metric_points p join streams s on s.id = p.stream_id
+    `select p.step, p.timestamp, p.value from ${POINTS} p join streams s on s.id = p.stream_id
      where s.trial_id = ?1 order by p.step, p.timestamp`,
   )
     .bind(trialId)

@@ -9,6 +9,7 @@ import { recordConflicts } from "../../src/store/mirror/conflicts.ts";
 import { idOf, post, request } from "./api.ts";
 import { FakeMlflow } from "./fake-mlflow.ts";
 import { metric, start } from "./payloads.ts";
+import { POINTS } from "./stored-points.ts";
 
 /** What the journal forgets, and what it knows of it all the same. */
 
@@ -18,7 +19,7 @@ const AT = 1_700_000_000_000;
 const KEPT = {
   events:
     "select count(*) from events e join streams s on s.id = e.stream_id where s.id = ?1 and e.seq > s.pruned_seq",
-  metric_points: "select count(*) from metric_points where stream_id = ?1",
+  metric_points: `select count(*) from ${POINTS} where stream_id = ?1`,
   identities:
     "select count(*) from events e join streams s on s.id = e.stream_id where s.id = ?1 and e.seq <= s.pruned_seq",
 };

@@ -270,10 +270,11 @@ describe("the history of a metric", () => {
   it("of more points than a page is thinned evenly and keeps its extremes", async () => {
     await post(metric("h3", 0, { huge: 0 }));
     await env.DB.prepare(
-      `insert into metric_points (stream_id, seq, n, key, step, timestamp, value)
+      `insert into metric_chunks (stream_id, key, seq, n, first_seq, min_step, max_step, top, latest, points)
        with recursive n(i) as (select 1 union all select i + 1 from n where i < 119999)
-       select s.id, s.last_seq, i, 'huge', i, i, case i when 70001 then 9 when 110003 then 'NaN' else i % 2 end
-       from n, streams s where s.trial_id = 'h3'`,
+       select s.id, 'huge', s.last_seq, max(i), s.last_seq, min(i), max(i), max(i), max(i),
+         json_group_array(json_array(s.last_seq, i, i, i, case i when 70001 then 9 when 110003 then 'NaN' else i % 2 end))
+       from n, streams s where s.trial_id = 'h3' group by i / 1000`,
     ).run();
     const { points, total } = await history("h3", "huge?max_points=300");
     expect(total).toBe(120_000);

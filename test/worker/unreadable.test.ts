@@ -182,7 +182,7 @@ function failing(message: string): D1Database {
     get: (db, name) => {
       if (name !== "prepare") return Reflect.get(db, name).bind(db);
       return (sql: string) => {
-        if (sql.includes('from "metric_points"')) throw new Error(message);
+        if (sql.includes("select key, points from chunk")) throw new Error(message);
         return db.prepare(sql);
       };
     },

@@ -3,7 +3,7 @@ import { type CurvePoint, joinCurve } from "../../domain/curve.ts";
 import { MAX_STEP, MIN_STEP } from "../../domain/limits.ts";
 import { invalid, missing } from "../../domain/problems.ts";
 import type { Deps } from "../../relay/deps.ts";
-import type { Window } from "../../store/views/curve-points.ts";
+import type { Window } from "../../store/journal/chunk-window.ts";
 import { curveKeys } from "../../store/views/curve-sources.ts";
 import { readCurves, readNewPoints } from "../../store/views/curves.ts";
 import { answerOnce } from "../door/conditional.ts";

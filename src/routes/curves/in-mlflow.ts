@@ -2,7 +2,7 @@ import { type CurvePoint, joinCurve } from "../../domain/curve.ts";
 import { MAX_STEP, MIN_STEP } from "../../domain/limits.ts";
 import type { Deps } from "../../relay/deps.ts";
 import { readHistory } from "../../relay/follow/history.ts";
-import type { Window } from "../../store/views/curve-points.ts";
+import type { Window } from "../../store/journal/chunk-window.ts";
 
 /** Curves whose points are in MLflow: read from there, or from what was read before. */
 

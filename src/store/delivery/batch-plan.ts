@@ -2,9 +2,11 @@ import { and, asc, eq, isNull, lte, ne, type SQLWrapper, sql } from "drizzle-orm
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import { FULL_BATCH_POINTS, type Items, packBatches } from "../../mlflow/plan.ts";
 import { RUN_NAME_TAG } from "../../mlflow/tags.ts";
-import { MAX_FACTS_BYTES, nextEvents } from "../journal/unfolded.ts";
-import { agreed, events, metricPoints, params, tags } from "../schema/index.ts";
-import { type Bound, boundRows, heldBy } from "../sql.ts";
+import { chunksBetween, pointsOf } from "../journal/chunk-points.ts";
+import { BY_ALL, insertChunks } from "../journal/chunks.ts";
+import { lastOfNext, MAX_FACTS_BYTES, nextEvents } from "../journal/unfolded.ts";
+import { agreed, events, params, tags } from "../schema/index.ts";
+import { Bound, heldBy, jsonChunks } from "../sql.ts";
 import { readFinals } from "../stream/columns.ts";
 import type { Lease, StreamRow } from "../stream/leases.ts";
 import type { PlannedBatches } from "./batches.ts";
@@ -34,7 +36,9 @@ export async function readNext(db: D1Database, stream: Marks) {
 
 /** The queries for them: the events, and what they added: points, parameters first accepted and tags last changed there. */
 export function nextQueries(orm: DrizzleD1Database, { id, plannedSeq, foldedSeq }: Marks) {
-  const helping = nextEvents(id, plannedSeq, plannedSeq === 0 ? SENT_FIRST : SENT_AT_ONCE);
+  const most = plannedSeq === 0 ? SENT_FIRST : SENT_AT_ONCE;
+  const helping = nextEvents(id, plannedSeq, most);
+  const chunks = chunksBetween(id, plannedSeq, sql`min(${lastOfNext(id, plannedSeq, most)}, ${foldedSeq})`);
   const isNext = (seq: SQLWrapper) => and(helping(seq), lte(seq, foldedSeq));
   // What was taken from MLflow need not be sent there.
   const isNews = (kind: "tag" | "param", table: typeof params | typeof tags) =>
@@ -50,16 +54,7 @@ export function nextQueries(orm: DrizzleD1Database, { id, plannedSeq, foldedSeq 
       .from(events)
       .where(and(eq(events.streamId, id), isNext(events.seq)))
       .orderBy(asc(events.seq)),
-    orm
-      .select({
-        key: metricPoints.key,
-        value: metricPoints.value,
-        timestamp: metricPoints.timestamp,
-        step: metricPoints.step,
-      })
-      .from(metricPoints)
-      .where(and(eq(metricPoints.streamId, id), isNext(metricPoints.seq)))
-      .orderBy(asc(metricPoints.seq), asc(metricPoints.n)),
+    orm.select({ key: sql<string>`key`, points: sql<string>`points` }).from(sql`(${chunks})`),
     orm
       .select({ key: params.key, value: params.value })
       .from(params)
@@ -106,7 +101,8 @@ export async function planHelping(
     ]),
   );
   const upto = rows.at(-1)?.seq ?? stream.foldedSeq;
-  const [last, ...others] = boundRows(db, INSERT_FINALS, finals, stream.id, lease.token);
+  const stored = jsonChunks(finals).map((json) => storingFinals(db, json, stream.id, lease));
+  const [last, ...others] = stored.reverse();
   const items = last
     ? await withFinals(db, { ...stream, foldedSeq: upto }, [last, ...others])
     : itemsOf(next);
@@ -118,7 +114,13 @@ export async function planHelping(
   return { upto, batches };
 }
 
-function itemsOf([, metrics, newParams, newTags]: Next): Items {
+function itemsOf([rows, chunks, newParams, newTags]: Next): Items {
+  const metrics = pointsOf(chunks, rows).map(({ key, value, timestamp, step }) => ({
+    key,
+    value,
+    timestamp,
+    step,
+  }));
   return { metrics, params: newParams, tags: newTags };
 }
 
@@ -126,16 +128,32 @@ function itemsOf([, metrics, newParams, newTags]: Next): Items {
 async function withFinals(
   db: D1Database,
   stream: Marks,
-  [last, ...others]: [Bound, ...Bound[]],
+  [last, ...others]: [Storing, ...Storing[]],
 ): Promise<Items> {
   const orm = drizzle(db);
-  for (const insert of others) await orm.batch([insert]);
-  const [, ...next] = await orm.batch([last, ...nextQueries(orm, stream)]);
+  for (const storing of others) await orm.batch(storing);
+  const [, , ...next] = await orm.batch([...last, ...nextQueries(orm, stream)]);
   return itemsOf(next);
 }
 
-const INSERT_FINALS = `
-  insert into metric_points (stream_id, seq, n, key, step, timestamp, value)
-  select ?2, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 from json_each(?1)
-  where ${heldBy(2, 3)}
-  on conflict do nothing`;
+type Storing = [Bound, Bound];
+
+function storingFinals(db: D1Database, json: string, streamId: number, lease: Lease): Storing {
+  const bound = (query: string) => new Bound(db, query, json, streamId, lease.token);
+  return [bound(RAISE_LATER), bound(INSERT_FINALS)];
+}
+
+/** What came after an end is there already. Its chunks are raised first: to say more than there is does no harm. */
+const RAISE_LATER = `
+  update metric_chunks set top = max(top, f.step), latest = max(latest, f.timestamp)
+  from (
+    select value ->> 2 as key, min(value ->> 0) as seq, max(value ->> 3) as step, max(value ->> 4) as timestamp
+    from json_each(?1) group by value ->> 2) f
+  where stream_id = ?2 and metric_chunks.key = f.key and metric_chunks.seq >= f.seq
+    and (top < f.step or latest < f.timestamp) and ${heldBy(2, 3)}`;
+
+/** Each is a chunk of its own, so that one that is there keeps the step that it was given. */
+const INSERT_FINALS = insertChunks(`
+  select ?2 as stream_id, value ->> 0 as seq, value ->> 1 as n, value ->> 2 as key, value ->> 3 as step,
+    value ->> 4 as timestamp, value ->> 5 as value, value -> 5 as json, ${BY_ALL} as known, value ->> 0 as part
+  from json_each(?1) where ${heldBy(2, 3)}`);

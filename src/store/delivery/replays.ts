@@ -1,4 +1,5 @@
 import type { RelayEventType } from "../../domain/types.ts";
+import { BY_ALL, insertChunks, oldestWith } from "../journal/chunks.ts";
 import { LAST_SEQ, moveSeq } from "../journal/sql.ts";
 import { overRows } from "../sql.ts";
 
@@ -39,8 +40,8 @@ export async function storeReplays(
   const settled = overRows(db, SETTLE_LETTERS, items, now);
   const results = await db.batch<{ id: number }>([
     ...overRows(db, INSERT_EVENTS, events, now).flatMap((insert) => [insert, move]),
-    ...[UNCOUNT, FORGET_EMPTY, MOVE_POINTS, INSERT_POINTS, MOVE_PARAMS, MOVE_TAGS].flatMap((query) =>
-      overRows(db, query, items),
+    ...[UNCOUNT, FORGET_EMPTY, TAKE_POINTS, DELETE_EMPTY, INSERT_POINTS, MOVE_PARAMS, MOVE_TAGS].flatMap(
+      (query) => overRows(db, query, items),
     ),
     ...overRows(db, MARK_BEHIND, events),
     ...settled,
@@ -76,18 +77,35 @@ const FORGET_EMPTY = `
   delete from metric_summaries
   where count <= 0 and (stream_id, key) in (select stream_id, key from ${moves("metric")})`;
 
-const MOVE_POINTS = `
-  update or ignore metric_points set seq = m.seq, n = m.n, key = m.item ->> '$.key', step = m.item ->> '$.step',
-    timestamp = m.item ->> '$.timestamp', value = m.item ->> '$.value'
-  from ${moves("metric")}
-  where metric_points.stream_id = m.stream_id and metric_points.key = m.key and metric_points.step = m.step
-    and metric_points.timestamp = m.timestamp and metric_points.value = m.value`;
+/** The chunks that may have the points that were refused, each point beside them. */
+const CHUNKS_OF_MOVED = `
+  ${moves("metric")} cross join metric_chunks c
+  where c.stream_id = m.stream_id and c.key = m.key and c.seq >= ${oldestWith("m", "m.step", "m.timestamp")}
+    and m.step between c.min_step and c.max_step`;
+
+const isMoved = (chunk: string, point: string) => `
+  m.stream_id = ${chunk}.stream_id and m.key = ${chunk}.key and m.step = ${point} ->> 2 and m.timestamp = ${point} ->> 3
+  and m.value = ${point} ->> 4`;
+
+/** What is left of a chunk stays in it, whose bounds may then be wider than need be. */
+const TAKE_POINTS = `
+  with moved as materialized (select * from ${moves("metric")})
+  update metric_chunks set points = (
+    select json_group_array(json(p.value) order by p.key) from json_each(metric_chunks.points) p
+    where not exists (select 1 from moved m where ${isMoved("metric_chunks", "p.value")}))
+  where (stream_id, key, seq, n) in (
+    select c.stream_id, c.key, c.seq, c.n from ${CHUNKS_OF_MOVED}
+      and exists (select 1 from json_each(c.points) p where ${isMoved("c", "p.value")}))`;
+
+const DELETE_EMPTY = `
+  delete from metric_chunks where (stream_id, key, seq, n) in (
+    select c.stream_id, c.key, c.seq, c.n from ${CHUNKS_OF_MOVED} and octet_length(c.points) = octet_length('[]'))`;
 
 /** A point may have been pruned here since; its letter has it still. */
-const INSERT_POINTS = `
-  insert into metric_points (stream_id, seq, n, key, step, timestamp, value)
-  select stream_id, seq, n, item ->> '$.key', item ->> '$.step', item ->> '$.timestamp', item ->> '$.value'
-  from ${moves("metric")} where true on conflict do nothing`;
+const INSERT_POINTS = insertChunks(`
+  select stream_id, seq, n, item ->> '$.key' as key, item ->> '$.step' as step, item ->> '$.timestamp' as timestamp,
+    item ->> '$.value' as value, item -> '$.value' as json, ${BY_ALL} as known, seq as part
+  from ${moves("metric")}`);
 
 const moveTexts = (table: "params" | "tags", kind: string) => `
   update or ignore ${table} set seq = m.seq, key = m.item ->> '$.key', value = m.item ->> '$.value'

@@ -6,6 +6,8 @@ import type { StreamRow } from "../stream/leases.ts";
 const MAX_FORGOTTEN_STREAMS = 100;
 /** So few rows a statement that live writes are not held up. */
 const ROWS_A_STATEMENT = 5_000;
+/** The same of the points' JSON. */
+const BYTES_A_STATEMENT = 4_000_000;
 
 /** What never ended is pruned too, once its trainer was silent for so long; when it speaks again, nothing is amiss. */
 const ABANDONED_MS = 14 * 86_400_000;
@@ -106,7 +108,7 @@ export async function unfinishedPruning(
  * what tells a repeat, and whether the trial goes on. The folded state, summaries, parameters and tags stay. Cut off
  * anywhere, it goes on where it was.
  * @param room so many rows about
- * @returns how many points and events it was
+ * @returns how many rows it was
  */
 export async function prune(
   db: D1Database,
@@ -118,7 +120,7 @@ export async function prune(
     if (rows >= room) return rows;
     const { meta } = await db.prepare(DELETE_POINTS).bind(id, seq, ROWS_A_STATEMENT).run();
     rows += meta.changes;
-    if (meta.changes < ROWS_A_STATEMENT) break;
+    if (meta.changes === 0) break;
   }
   for (;;) {
     if (rows >= room) return rows;
@@ -161,9 +163,15 @@ export async function deleteSettledLetters(db: D1Database, before: number, limit
   return (await db.prepare(DELETE_LETTERS).bind(before, limit).run()).meta.changes;
 }
 
+/** One at least, of those whose points all go. */
 const DELETE_POINTS = `
-  delete from metric_points where (stream_id, seq, n) in (
-    select stream_id, seq, n from metric_points where stream_id = ?1 and seq <= ?2 limit ?3)`;
+  delete from metric_chunks where (stream_id, key, seq, n) in (
+    select stream_id, key, seq, n from (
+      select *, row_number() over so_far as place, sum(bytes) over so_far as bytes_so_far from (
+        select stream_id, key, seq, n, octet_length(points) as bytes from metric_chunks
+        where stream_id = ?1 and seq <= ?2 limit ?3)
+      window so_far as (rows unbounded preceding))
+    where place = 1 or bytes_so_far <= ${BYTES_A_STATEMENT})`;
 
 /** Of an event's facts, what the next word of its trial is judged by. */
 const STRIPPED = `iif(json_valid(facts), nullif(json_patch('{}', json_object(

@@ -1,4 +1,5 @@
 import type { JournalEvent } from "../../domain/types.ts";
+import { BY_ALL, BY_CONTENT, CHUNK_SEQS, insertChunks } from "./chunks.ts";
 
 /** The journal's statements, each set-wise over `json_each(?1)`, and the rows they read by position. */
 
@@ -29,6 +30,7 @@ export function pointRows(event: JournalEvent) {
     point.step,
     point.timestamp,
     point.value,
+    event.byContent ? BY_CONTENT : BY_ALL,
   ]);
 }
 
@@ -73,22 +75,18 @@ export const moveSeq = (by: "key" | "id") => `
     from json_each(?1) j join streams s on s.${by} = j.value) n
   where name = 'journal.seq' and value < n.seq`;
 
-const insertPoints = (condition: string) => `
-  insert into metric_points (stream_id, seq, n, key, step, timestamp, value)
-  select e.stream_id, e.seq, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6, j.value ->> 7
+/**
+ * Nothing is taken from a repeat, nor from another body under the same id: only an event that was just stored has no
+ * repeats. The points of what is known by its content are so too: nothing is taken from the same again.
+ */
+export const INSERT_POINTS = insertChunks(`
+  select e.stream_id, e.seq, j.value ->> 3 as n, j.value ->> 4 as key, j.value ->> 5 as step, j.value ->> 6 as timestamp,
+    j.value ->> 7 as value, j.value -> 7 as json, j.value ->> 8 as known,
+    e.seq / ${CHUNK_SEQS} as part
   from json_each(?1) j join streams s on s.key = j.value ->> 0
   join events e on e.stream_id = s.id and e.event_id = j.value ->> 1 and e.body_hash = j.value ->> 2
-  where e.repeats = 0 ${condition} on conflict do nothing`;
-
-/** Nothing is taken from a repeat, nor from another body under the same id: only an event that was just stored has no repeats. */
-export const INSERT_POINTS = insertPoints("");
-
-/** The points of what is known by its content are so too: nothing is taken from the same again. */
-export const INSERT_CONTENT_POINTS = insertPoints(`
-  and exists (select 1 from identities i
-    where i.stream_id = s.id and i.event_id = 'sha256:' || e.body_hash and i.seq = e.seq)
-  and not exists (select 1 from metric_points p
-    where p.stream_id = s.id and p.key = j.value ->> 4 and p.step = j.value ->> 5 and p.value = j.value ->> 7)`);
+  where e.repeats = 0 and (j.value ->> 8 = ${BY_ALL} or exists (select 1 from identities i
+    where i.stream_id = s.id and i.event_id = 'sha256:' || e.body_hash and i.seq = e.seq))`);
 
 /** The ids of events whose rows an earlier version has pruned. */
 export const FIND_PRUNED = `

@@ -5,18 +5,10 @@ import type { State, StoredPoint, Tag } from "../../domain/fold.ts";
 import { REASON_KEYS } from "../../domain/reasons.ts";
 import type { StoredEvent } from "../../domain/types.ts";
 import { fromWire } from "../../domain/values.ts";
-import {
-  events,
-  metricPoints,
-  metricSummaries,
-  modelRuns,
-  params,
-  streams,
-  tags,
-  trials,
-} from "../schema/index.ts";
+import { events, metricSummaries, modelRuns, params, streams, tags, trials } from "../schema/index.ts";
 import { readFacts } from "../stream/columns.ts";
 import { readCore } from "../stream/core-column.ts";
+import { chunksBetween, pointsOf } from "./chunk-points.ts";
 
 /** How much of a stream's journal is read at once: `factsBytes` but for a single event that is larger. */
 type Bounds = { events: number; points: number; factsBytes: number };
@@ -51,6 +43,7 @@ export async function loadUnfolded(
  */
 export function unfoldedQueries(orm: DrizzleD1Database, id: number, from: number | SQL) {
   const helping = nextEvents(id, from, FOLDED_AT_ONCE);
+  const chunks = chunksBetween(id, from, lastOfNext(id, from, FOLDED_AT_ONCE));
   // What is no JSON is found when the event is read.
   const keysOf = (path: string, column: "key" | "atom" = "key") => sql`
     select j.${sql.raw(column)} from events e, json_each(iif(json_valid(e.facts), e.facts, '{}'), ${path}) j
@@ -72,16 +65,7 @@ export function unfoldedQueries(orm: DrizzleD1Database, id: number, from: number
       .from(events)
       .where(and(eq(events.streamId, id), helping(events.seq)))
       .orderBy(asc(events.seq)),
-    orm
-      .select({
-        seq: metricPoints.seq,
-        key: metricPoints.key,
-        value: metricPoints.value,
-        step: metricPoints.step,
-        timestamp: metricPoints.timestamp,
-      })
-      .from(metricPoints)
-      .where(and(eq(metricPoints.streamId, id), helping(metricPoints.seq))),
+    orm.select({ key: sql<string>`key`, points: sql<string>`points` }).from(sql`(${chunks})`),
     orm
       .select({
         core: sql<string | null>`coalesce(${trials.core}, ${modelRuns.core})`,
@@ -112,20 +96,14 @@ export function unfoldedQueries(orm: DrizzleD1Database, id: number, from: number
     orm
       .select()
       .from(metricSummaries)
-      .where(
-        ofStream(
-          metricSummaries,
-          sql`${keysOf("$.finals")} union
-            select key from metric_points where stream_id = ${id} and ${helping(sql`seq`)}`,
-        ),
-      ),
+      .where(ofStream(metricSummaries, sql`${keysOf("$.finals")} union select key from (${chunks})`)),
   ] as const;
 }
 
 type Answers<T extends readonly { then: unknown }[]> = { [N in keyof T]: Awaited<T[N]> };
 
 /** The next helping of the fold, from what its queries answered; null where nothing is left. */
-export function unfoldedOf([rows, points, [stub], [newest], paramRows, tagRows, metricRows]: Answers<
+export function unfoldedOf([rows, chunks, [stub], [newest], paramRows, tagRows, metricRows]: Answers<
   ReturnType<typeof unfoldedQueries>
 >): Unfolded | null {
   const upto = rows.at(-1)?.seq;
@@ -140,7 +118,7 @@ export function unfoldedOf([rows, points, [stub], [newest], paramRows, tagRows, 
       acceptedAt: row.acceptedAt,
       facts: readFacts(row.facts),
     })),
-    points,
+    points: pointsOf(chunks, rows),
     before: {
       core: stub ? withMarks(readCore(stub.core), stub) : emptyCore,
       params: new Map(paramRows.map(({ key, value, seq }) => [key, { value, seq }])),
@@ -151,12 +129,17 @@ export function unfoldedOf([rows, points, [stub], [newest], paramRows, tagRows, 
   };
 }
 
-/**
- * The condition on a column of `seq` for a stream's next events after `from`, as many as may be read at once and always
- * one: by their number, their points, and the size of their facts, which the database adds up without reading them.
- */
+/** The condition on a column of `seq` for a stream's next events after `from`. */
 export function nextEvents(streamId: number, from: number | SQL, most: Bounds): (seq: SQLWrapper) => SQL {
-  return (seq) => sql`${seq} > ${from} and ${seq} <= (
+  return (seq) => sql`${seq} > ${from} and ${seq} <= ${lastOfNext(streamId, from, most)}`;
+}
+
+/**
+ * The `seq` of the last of them, as many as may be read at once and always one: by their number, their points, and the
+ * size of their facts, which the database adds up without reading them.
+ */
+export function lastOfNext(streamId: number, from: number | SQL, most: Bounds): SQL {
+  return sql`(
     select max(seq) from (
       select seq, row_number() over so_far as n, sum(bytes) over so_far as bytes, sum(points) over so_far as points from (
         select seq, points, coalesce(octet_length(facts), 0) as bytes from events

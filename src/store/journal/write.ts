@@ -29,10 +29,6 @@ export async function write(
 ): Promise<Written> {
   const mark = now + POKE_TRUST_MS;
   const unique = firsts.map(({ event }) => event);
-  const [byContent, byId] = [
-    unique.filter((event) => event.byContent),
-    unique.filter((event) => !event.byContent),
-  ];
   const rows = (query: string, list: readonly unknown[], ...more: unknown[]) =>
     overRows(db, query, list, ...more);
   const contents = firsts.flatMap(({ event, copies }) =>
@@ -55,8 +51,7 @@ export async function write(
     events: numbered(rows(journal.INSERT_EVENTS, unique.map(journal.eventRow))),
     points: [
       ...rows(saidAgain.KEEP_CONTENTS, contents),
-      ...rows(journal.INSERT_POINTS, byId.flatMap(journal.pointRows)),
-      ...rows(journal.INSERT_CONTENT_POINTS, byContent.flatMap(journal.pointRows)),
+      ...rows(journal.INSERT_POINTS, unique.flatMap(journal.pointRows)),
     ],
     marked: rows(saidAgain.MARK_SAID_AGAIN, contents),
     noted: rows(saidAgain.NOTE_SAID_AGAIN, contents),

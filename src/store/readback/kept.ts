@@ -2,6 +2,8 @@ import { and, eq, isNull, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { KeptPoint, KeptText } from "../../domain/compare.ts";
 import { IN_MLFLOW, IS_FOR_MLFLOW } from "../delivery/tag-in-mlflow.ts";
+import { readPoint } from "../journal/chunk-points.ts";
+import { oldestWith } from "../journal/chunks.ts";
 import { conflicts, metricSummaries, modelRuns, params, streams, tags, trials } from "../schema/index.ts";
 import { keptLetters } from "./kept-letters.ts";
 
@@ -33,20 +35,15 @@ export async function keptPoints(
   keys: readonly string[],
   { after, upTo }: Window,
 ): Promise<(KeptPoint & { key: string })[]> {
-  const bounds = [
-    ...(after ? [{ condition: "and (step, timestamp) > (?, ?)", place: after }] : []),
-    ...(upTo ? [{ condition: "and (step, timestamp) <= (?, ?)", place: upTo }] : []),
-  ];
+  const query = `
+    select c.key, p.value as point ${POINTS_AFTER} and (?5 is null or ${PLACE} <= (?5, ?6))
+      and (?5 is null or c.min_step <= ?5)
+    order by c.key, p.value ->> 2, p.value ->> 3, p.value ->> 4`;
   const { results } = await db
-    .prepare(
-      `select key, seq, step, timestamp, value from metric_points
-       where stream_id = ? and key in (select value from json_each(?))
-       ${bounds.map(({ condition }) => condition).join(" ")}
-       order by key, step, timestamp, value`,
-    )
-    .bind(streamId, JSON.stringify(keys), ...bounds.flatMap(({ place }) => [place.step, place.timestamp]))
-    .all<KeptPoint & { key: string }>();
-  return results;
+    .prepare(query)
+    .bind(streamId, JSON.stringify(keys), ...bounds(after), ...bounds(upTo))
+    .all<{ key: string; point: string }>();
+  return results.map(({ key, point }) => ({ key, ...readPoint(point) }));
 }
 
 /** Where a window of so many points ends; null when no more are left than that. */
@@ -57,15 +54,25 @@ export async function windowEnd(
   after: Place | null,
   size: number,
 ): Promise<Place | null> {
-  const bound = after ? "and (step, timestamp) > (?, ?)" : "";
+  const query = `
+    select p.value ->> 2 as step, p.value ->> 3 as timestamp ${POINTS_AFTER}
+    order by 1, 2 limit 1 offset ?5`;
   return db
-    .prepare(
-      `select step, timestamp from metric_points where stream_id = ? and key = ? ${bound}
-       order by step, timestamp limit 1 offset ?`,
-    )
-    .bind(streamId, key, ...(after ? [after.step, after.timestamp] : []), size - 1)
+    .prepare(query)
+    .bind(streamId, JSON.stringify([key]), ...bounds(after), size - 1)
     .first<Place>();
 }
+
+const PLACE = "(p.value ->> 2, p.value ->> 3)";
+
+/** The points of the keys of ?2 after the place of ?3 and ?4; null is open. */
+const POINTS_AFTER = `
+  from (select ?1 as stream_id, value as key from json_each(?2)) k
+  cross join metric_chunks c cross join json_each(c.points) p
+  where c.stream_id = k.stream_id and c.key = k.key and c.seq >= iif(?3 is null, 0, ${oldestWith("k", "?3")})
+    and (?3 is null or (c.max_step >= ?3 and ${PLACE} > (?3, ?4)))`;
+
+const bounds = (place: Place | null) => [place?.step ?? null, place?.timestamp ?? null];
 
 const textsOf = (table: typeof params | typeof tags) => ({
   key: table.key,

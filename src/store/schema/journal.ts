@@ -14,7 +14,7 @@ import {
 export const metricValue = customType<{ data: number | string }>({ dataType: () => "blob" });
 
 /**
- * The journal: append only. Metric points live beside it, one row a point. WITHOUT ROWID, so that an event is found by
+ * The journal: append only. Metric points live beside it, in chunks. WITHOUT ROWID, so that an event is found by
  * its place and by its id for two rows written. `tallies` has the last `seq` as `journal.seq`.
  */
 export const events = sqliteTable(
@@ -69,22 +69,29 @@ export const identities = sqliteTable(
   ],
 );
 
-/** Every metric point once, in order of acceptance. WITHOUT ROWID. NaN and infinities are text. */
-export const metricPoints = sqliteTable(
-  "metric_points",
+/**
+ * Metric points, each once: the points of one key that one statement of a request brought are a row. `seq` and `n` are
+ * the place of its last point in order of acceptance. What holds for all that reads it is in `journal/chunks.ts`.
+ * WITHOUT ROWID.
+ */
+export const metricChunks = sqliteTable(
+  "metric_chunks",
   {
     streamId: integer("stream_id").notNull(),
+    key: text().notNull(),
     seq: integer().notNull(),
     n: integer().notNull(),
-    key: text().notNull(),
-    step: integer().notNull(),
-    timestamp: integer().notNull(),
-    value: metricValue().notNull(),
+    firstSeq: integer("first_seq").notNull(),
+    minStep: integer("min_step").notNull(),
+    maxStep: integer("max_step").notNull(),
+    /** No point of the key up to here, in order of `seq`, has a higher step. It never falls. */
+    top: integer().notNull(),
+    /** The same of timestamps. */
+    latest: integer().notNull(),
+    /** JSON: [seq, n, step, timestamp, value] each, in order of acceptance. NaN and infinities are text. */
+    points: text().notNull(),
   },
-  (t) => [
-    primaryKey({ columns: [t.streamId, t.seq, t.n] }),
-    uniqueIndex("metric_points_point").on(t.streamId, t.key, t.step, t.timestamp, t.value),
-  ],
+  (t) => [primaryKey({ columns: [t.streamId, t.key, t.seq, t.n] })],
 );
 
 /**

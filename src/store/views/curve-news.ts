@@ -1,9 +1,10 @@
 import type { CurvePoint } from "../../domain/curve.ts";
-import { inBatches, readKeyedPoints, type Texts, type Window } from "./curve-points.ts";
+import type { Window } from "../journal/chunk-window.ts";
+import { inBatches, readKeyedPoints, type Texts } from "./curve-points.ts";
 import type { TrialSource } from "./curve-sources.ts";
 import { UNPLANNED_FINALS } from "./finals.ts";
 
-/** So many rows are read of what came to a trial, of all its metrics. */
+/** So many points are read of what came to the curves of a trial. */
 const MAX_NEW_POINTS = 20_000;
 
 /** `window`: the part to draw, finer; null for the whole. */
@@ -63,9 +64,12 @@ function byTrial(wanted: readonly WantedCurve[]) {
   }));
 }
 
+/** The newest chunks: older ones have nothing of it. */
 const NEW = `
   select count(*) as scanned,
-    json_group_array(json_array(key, step, timestamp, value))
-      filter (where key in (select value from json_each(?3))) as points
-  from (select key, step, timestamp, value from metric_points where stream_id = ?1 and seq > ?2
+    json_group_array(json_array(key, point -> 2, point -> 3, point -> 4)) as points
+  from (
+    select c.key, p.value as point
+    from json_each(?3) k cross join metric_chunks c cross join json_each(c.points) p
+    where c.stream_id = ?1 and c.key = k.value and c.seq > ?2 and (c.first_seq > ?2 or p.value ->> 0 > ?2)
     limit ${MAX_NEW_POINTS + 1})`;

@@ -1,6 +1,7 @@
 import type { CurvePoint } from "../../domain/curve.ts";
+import type { Named } from "../journal/chunk-window.ts";
 import { overRows } from "../sql.ts";
-import { type Named, readPoints } from "./curve-points.ts";
+import { readPoints } from "./curve-points.ts";
 
 /** Thinned curves as they were read before: a long history is gone through once. */
 

@@ -1,5 +1,6 @@
 import type { TrialStatus } from "../../domain/types.ts";
 import type { RunStatus } from "../../domain/words.ts";
+import { CHUNKS_OF_SPAN } from "../journal/chunks.ts";
 
 /** Whose curves are drawn. */
 
@@ -50,14 +51,19 @@ export async function curveKeys(
   return (await statement.all<{ key: string; sources: number }>()).results;
 }
 
+/** The time of the first point of the stream `s`, which is in the first chunk of one of its metrics. */
+const FIRST_TIME = `
+  with recursive span (id, after, upto) as (select s.id, 0, s.last_seq), ${CHUNKS_OF_SPAN}
+  select c.points ->> '$[0][3]' from key_of k join metric_chunks c on c.stream_id = k.id and c.key = k.key
+    and c.seq = (select min(f.seq) from metric_chunks f where f.stream_id = k.id and f.key = k.key)
+  order by c.first_seq, c.points ->> '$[0][1]' limit 1`;
+
 /** A trial that is not folded yet has its first point for its start. */
 const TRIALS = `
   select s.id as streamId, s.key as id, s.model_run_id as modelRunId, s.trial_id as trialId,
     t.run_name as runName, coalesce(t.status, 'running') as status, t.spectral_norm as spectralNorm,
     s.mlflow_run_id as mlflowRunId,
-    coalesce(t.started_at,
-      (select p.timestamp from metric_points p where p.stream_id = s.id order by p.seq, p.n limit 1),
-      s.created_at) as origin,
+    coalesce(t.started_at, (${FIRST_TIME}), s.created_at) as origin,
     s.last_seq as lastSeq, s.planned_seq < s.last_seq as hasFinals,
     max(s.pruned_seq, coalesce(s.pruning_seq, 0)) as prunedSeq
   from json_each(?1) wanted
@@ -65,18 +71,16 @@ const TRIALS = `
   left join trials t on t.id = s.id
   order by wanted.key`;
 
-/** What is not folded yet is little: folding waits for nobody. */
-const MAX_UNFOLDED_POINTS = 5_000;
-
 const KEYS = `
-  with mine(id, folded_seq) as (
-    select s.id, s.folded_seq from json_each(?1) wanted join streams s on s.id = wanted.value),
+  with recursive mine(id, folded_seq, last_seq) as materialized (
+    select s.id, s.folded_seq, s.last_seq from json_each(?1) wanted join streams s on s.id = wanted.value),
+  span (id, after, upto) as (select id, folded_seq, last_seq from mine where folded_seq < last_seq),
+  ${CHUNKS_OF_SPAN},
   named(id, key) as (
     select m.stream_id, m.key from mine join metric_summaries m on m.stream_id = mine.id
     union
-    select stream_id, key from (
-      select p.stream_id, p.key from mine join metric_points p on p.stream_id = mine.id and p.seq > mine.folded_seq
-      limit ${MAX_UNFOLDED_POINTS})
+    select k.id, k.key from key_of k
+    where exists (select 1 from metric_chunks c where c.stream_id = k.id and c.key = k.key and c.seq > k.after)
     union
     select e.stream_id, final.key
     from mine join events e on e.stream_id = mine.id and e.seq > mine.folded_seq

@@ -1,8 +1,8 @@
 import { type CurvePoint, joinCurve } from "../../domain/curve.ts";
-import { MAX_STEP, MIN_STEP } from "../../domain/limits.ts";
+import { bindWindow, EVERYTHING, POINTS_IN_WINDOW } from "../journal/chunk-window.ts";
 import { newPoints, readFinals, type WantedCurve } from "./curve-news.ts";
 import { readOverviews, storeOverviews } from "./curve-overviews.ts";
-import { bindWindow, IN_WINDOW, inBatches, readPoints, textOf, type Window } from "./curve-points.ts";
+import { asPoints, inBatches, readPoints, textOf } from "./curve-points.ts";
 import { THINNED_POINTS, thinnedCurve } from "./curve-thinning.ts";
 
 /** What is drawn of trials' metrics: few points, whatever the length of a history, from their acceptance on. */
@@ -16,8 +16,6 @@ const THINNED_AT_ONCE = 4;
 
 /** `isWhole`: none of its points were pruned here but those that it has. */
 export type Curve = { points: CurvePoint[]; isThinned: boolean; isWhole: boolean };
-
-const EVERYTHING: Window = { steps: [MIN_STEP, MAX_STEP], times: [MIN_STEP, MAX_STEP] };
 
 /**
  * The curves that are wanted, in that order, each of at most `maxPoints`. Of whole ones what was thinned before is not
@@ -127,6 +125,6 @@ async function readParts(db: D1Database, wanted: readonly WantedCurve[]): Promis
 const named = ({ source, key }: WantedCurve) => ({ streamId: source.streamId, key });
 const idOf = ({ streamId, key }: { streamId: number; key: string }) => `${streamId} ${key}`;
 
+/** In any order: a history that is longer is read no further. */
 const PLAIN = `
-  select json_group_array(json_array(step, timestamp, value)) as points from (
-    select step, timestamp, value ${IN_WINDOW} order by step, timestamp, value limit ${PLAIN_POINTS + 1})`;
+  select ${asPoints("point")} as points from (select p.value as point ${POINTS_IN_WINDOW} limit ${PLAIN_POINTS + 1})`;

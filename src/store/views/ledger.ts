@@ -8,6 +8,7 @@ import {
   LETTER_STATES,
   type LedgerState,
 } from "../../domain/words.ts";
+import { oldestWith } from "../journal/chunks.ts";
 import { iso } from "../listing/common.ts";
 
 /** The journal of a trial with what became of each event. */
@@ -108,15 +109,24 @@ async function troubles(db: D1Database, streamId: number, seqs: readonly number[
 }
 
 /**
+ * Refused points are looked up all together, in one way through the chunks that may have them.
  * An event is found for a dead letter by its item, for a conflict by its id; where MLflow had another value of a
  * parameter, by the parameter. A letter that was sent again is no longer dead.
  */
 const LEDGER = `
-  with dead (seq, id) as (
-    select p.seq, d.id from dead_letters d join metric_points p
-      on p.stream_id = d.stream_id and p.key = d.item ->> '$.key' and p.step = d.item ->> '$.step'
-      and p.timestamp = d.item ->> '$.timestamp' and p.value = d.item ->> '$.value'
-    where d.stream_id = ?1 and d.kind = 'metric' and d.state <> 'replayed'
+  with refused (stream_id, id, key, step, timestamp, value) as materialized (
+    select stream_id, id, item ->> '$.key', item ->> '$.step', item ->> '$.timestamp', item ->> '$.value'
+    from dead_letters where stream_id = ?1 and kind = 'metric' and state <> 'replayed'
+  ), span as (
+    select stream_id, key, min(step) as low, max(step) as high, min(timestamp) as earliest from refused group by key
+  ), near (seq, key, step, timestamp, value) as (
+    select p.value ->> 0, c.key, p.value ->> 2, p.value ->> 3, p.value ->> 4
+    from span cross join metric_chunks c cross join json_each(c.points) p
+    where c.stream_id = span.stream_id and c.key = span.key and c.seq >= ${oldestWith("span", "span.low", "span.earliest")}
+      and c.max_step >= span.low and c.min_step <= span.high
+  ), dead (seq, id) as (
+    select near.seq, r.id from near cross join refused r
+      on r.key = near.key and r.step = near.step and r.timestamp = near.timestamp and r.value = near.value
     union all
     select p.seq, d.id from dead_letters d join params p on p.stream_id = d.stream_id and p.key = d.item ->> '$.key'
     where d.stream_id = ?1 and d.kind = 'param' and d.state <> 'replayed'
