@@ -3,8 +3,8 @@ import type { CurvePoint } from "../../domain/curve.ts";
 import { bindWindow, HAS_WINDOW, type Named, type Window } from "./chunk-window.ts";
 
 /** So much is read in one statement, of so many rows: a Worker never has to hold a long history whole. */
-const PAGE_BYTES = 2_500_000;
-const PAGE_CHUNKS = 50_000;
+const PAGE_BYTES = 1_000_000;
+const PAGE_CHUNKS = 20_000;
 /** One text for many chunks takes D1 far less time than a row each; none is longer than this and a chunk. */
 const TEXT_BYTES = 500_000;
 
@@ -26,7 +26,7 @@ export async function* pointPages(db: D1Database, key: Named, window: Window): A
       stored
         .parse(JSON.parse(`[${points}]`))
         .filter(([, , step, timestamp]) => isIn(step, steps) && isIn(timestamp, times))
-        .map(([, , ...point]) => point),
+        .map(([, , step, timestamp, value]): CurvePoint => [step, timestamp, value]),
     );
   }
 }

@@ -7,11 +7,11 @@ import { THINNED_POINTS, thinnedCurve } from "./curve-thinning.ts";
 
 /** What is drawn of trials' metrics: few points, whatever the length of a history, from their acceptance on. */
 
-/** So many points are read as they are; a longer history is thinned by the database. */
+/** So many points are read as they are; a longer history is thinned. */
 const PLAIN_POINTS = 2_000;
 /** With so many new points a thinned curve is kept anew. */
 const MANY_NEW_POINTS = 1_000;
-/** Long curves that are thinned at once, each by a few statements. */
+/** Long curves that are thinned at once: a page of each is held. */
 const THINNED_AT_ONCE = 4;
 
 /** `isWhole`: none of its points were pruned here but those that it has. */
