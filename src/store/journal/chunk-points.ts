@@ -7,12 +7,11 @@ const json = z.string().transform((text): unknown => JSON.parse(text));
 const stored = z
   .tuple([z.number(), z.number(), z.number(), z.number(), z.union([z.number(), z.string()])])
   .transform(([seq, n, step, timestamp, value]) => ({ seq, n, step, timestamp, value }));
-const [one, many] = [json.pipe(stored), json.pipe(z.array(stored))];
+const chunk = json.pipe(z.array(stored));
 
-/** A point as a chunk has it, from its text. */
-export function readPoint(text: string): Omit<StoredPoint, "key"> {
-  const { seq, step, timestamp, value } = one.parse(text);
-  return { seq, step, timestamp, value };
+/** The points of a chunk, from their text. */
+export function readPoints(text: string): Omit<StoredPoint, "key">[] {
+  return chunk.parse(text).map(({ seq, step, timestamp, value }) => ({ seq, step, timestamp, value }));
 }
 
 /** A query for the chunks that have points of a stream's events after one, up to another. */
@@ -29,7 +28,7 @@ export function pointsOf(
 ): StoredPoint[] {
   const [from = 0, upto = 0] = [events[0]?.seq, events.at(-1)?.seq];
   return chunks
-    .flatMap(({ key, points }) => many.parse(points).map((point) => ({ key, ...point })))
+    .flatMap(({ key, points }) => chunk.parse(points).map((point) => ({ key, ...point })))
     .filter(({ seq }) => seq >= from && seq <= upto)
     .sort((a, b) => a.seq - b.seq || a.n - b.n)
     .map(({ seq, key, value, step, timestamp }) => ({ seq, key, value, step, timestamp }));

@@ -2,7 +2,7 @@ import { and, eq, isNull, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { KeptPoint, KeptText } from "../../domain/compare.ts";
 import { IN_MLFLOW, IS_FOR_MLFLOW } from "../delivery/tag-in-mlflow.ts";
-import { readPoint } from "../journal/chunk-points.ts";
+import { readPoints } from "../journal/chunk-points.ts";
 import { oldestWith } from "../journal/chunks.ts";
 import { conflicts, metricSummaries, modelRuns, params, streams, tags, trials } from "../schema/index.ts";
 import { keptLetters } from "./kept-letters.ts";
@@ -35,15 +35,13 @@ export async function keptPoints(
   keys: readonly string[],
   { after, upTo }: Window,
 ): Promise<(KeptPoint & { key: string })[]> {
-  const query = `
-    select c.key, p.value as point ${POINTS_AFTER} and (?5 is null or ${PLACE} <= (?5, ?6))
-      and (?5 is null or c.min_step <= ?5)
-    order by c.key, p.value ->> 2, p.value ->> 3, p.value ->> 4`;
   const { results } = await db
-    .prepare(query)
+    .prepare(WITHIN)
     .bind(streamId, JSON.stringify(keys), ...bounds(after), ...bounds(upTo))
-    .all<{ key: string; point: string }>();
-  return results.map(({ key, point }) => ({ key, ...readPoint(point) }));
+    .all<{ key: string; points: string }>();
+  return results
+    .flatMap(({ key, points }) => readPoints(points).map((point) => ({ key, ...point })))
+    .sort((a, b) => a.step - b.step || a.timestamp - b.timestamp);
 }
 
 /** Where a window of so many points ends; null when no more are left than that. */
@@ -54,23 +52,41 @@ export async function windowEnd(
   after: Place | null,
   size: number,
 ): Promise<Place | null> {
-  const query = `
-    select p.value ->> 2 as step, p.value ->> 3 as timestamp ${POINTS_AFTER}
-    order by 1, 2 limit 1 offset ?5`;
   return db
-    .prepare(query)
+    .prepare(END)
     .bind(streamId, JSON.stringify([key]), ...bounds(after), size - 1)
     .first<Place>();
 }
 
-const PLACE = "(p.value ->> 2, p.value ->> 3)";
-
-/** The points of the keys of ?2 after the place of ?3 and ?4; null is open. */
-const POINTS_AFTER = `
-  from (select ?1 as stream_id, value as key from json_each(?2)) k
-  cross join metric_chunks c cross join json_each(c.points) p
+/** The chunks of the keys of ?2 that may have points after the place of ?3 and ?4; null is open. */
+const CHUNKS_AFTER = `
+  from (select ?1 as stream_id, value as key from json_each(?2)) k cross join metric_chunks c
   where c.stream_id = k.stream_id and c.key = k.key and c.seq >= iif(?3 is null, 0, ${oldestWith("k", "?3")})
-    and (?3 is null or (c.max_step >= ?3 and ${PLACE} > (?3, ?4)))`;
+    and (?3 is null or c.max_step >= ?3)`;
+
+const PLACE = "(p.value ->> 2, p.value ->> 3)";
+const IS_AFTER = `(?3 is null or ${PLACE} > (?3, ?4))`;
+
+/** One text for many chunks takes D1 far less time than a row each. None is longer than this and a chunk, in characters. */
+const TEXT_LENGTH = 500_000;
+
+/** Most chunks are in the window as a whole, and need not be looked into. */
+const WITHIN = `
+  with within as (
+    select c.key, iif((?3 is null or c.min_step > ?3) and (?5 is null or c.max_step < ?5), c.points, (
+      select json_group_array(json(p.value)) from json_each(c.points) p
+      where ${IS_AFTER} and (?5 is null or ${PLACE} <= (?5, ?6)))) as points
+    ${CHUNKS_AFTER} and (?5 is null or c.min_step <= ?5)),
+  numbered as (
+    select key, points, sum(length(points)) over (rows unbounded preceding) / ${TEXT_LENGTH} as text
+    from within where points <> '[]')
+  select key, '[' || group_concat(substr(points, 2, length(points) - 2)) || ']' as points
+  from numbered group by key, text`;
+
+const END = `
+  select p.value ->> 2 as step, p.value ->> 3 as timestamp
+  from (select c.points ${CHUNKS_AFTER}) c cross join json_each(c.points) p where ${IS_AFTER}
+  order by 1, 2 limit 1 offset ?5`;
 
 const bounds = (place: Place | null) => [place?.step ?? null, place?.timestamp ?? null];
 
