@@ -14,15 +14,16 @@ export function pythonText(value: unknown, holder: object, name: string, texts: 
     if (typeof inner === "string") return quoted(inner);
     if (inner === true) return "True";
     if (inner === false) return "False";
-    if (Array.isArray(inner)) return `[${inner.map((item, i) => within(inner, String(i), item)).join(", ")}]`;
+    if (Array.isArray(inner))
+      return `[${inner.map((item, i) => elementText(inner, String(i), item)).join(", ")}]`;
     if (isMap(inner))
       return `{${Object.entries(inner)
-        .map(([key, item]) => `${quoted(key)}: ${within(inner, key, item)}`)
+        .map(([key, item]) => `${quoted(key)}: ${elementText(inner, key, item)}`)
         .join(", ")}}`;
     return inner === null || inner === undefined ? "None" : String(inner);
   }
 
-  function within(list: object, key: string, item: unknown): string {
+  function elementText(list: object, key: string, item: unknown): string {
     return texts.get(list)?.get(key) ?? repr(item);
   }
 }

@@ -20,7 +20,7 @@ export function subjectOf(
 ): Subject {
   const dot = identifier.indexOf(".");
   const entity = dot < 0 ? "attribute" : entityOf(identifier.slice(0, dot), language);
-  const key = within(within(identifier.slice(dot + 1), "'", '"'), "`");
+  const key = unquoted(unquoted(identifier.slice(dot + 1), "'", '"'), "`");
   if (entity === "dataset" && !DATASET_KEYS.includes(key))
     throw new SearchRefusal(
       `Invalid dataset key '${key}' specified. Valid keys are '${pythonSet(DATASET_KEYS)}'`,
@@ -40,7 +40,7 @@ function entityOf(word: string, { entities, says }: Language): Entity {
 }
 
 /** The text within one of these quotes, or as it is if it stands in none. */
-export function within(text: string, ...quotes: string[]): string {
+export function unquoted(text: string, ...quotes: string[]): string {
   const isQuoted = quotes.some((q) => text.length >= 2 && text.startsWith(q) && text.endsWith(q));
   return isQuoted ? text.slice(1, -1) : text;
 }

@@ -1,7 +1,7 @@
 import { unescaped } from "../domain/literal.ts";
 import type { Operand } from "./operands.ts";
 import { SearchRefusal } from "./refusal.ts";
-import { type Subject, within } from "./subject.ts";
+import { type Subject, unquoted } from "./subject.ts";
 
 /** What a clause compares with: a number, a text, or the texts of a list. */
 export type Value = number | string | readonly string[];
@@ -62,7 +62,7 @@ function refuse(message: string): never {
 
 function textIn({ type, text }: Operand): string | null {
   if (type !== "text" && type !== "identifier") return null;
-  const inner = within(text, "'", '"');
+  const inner = unquoted(text, "'", '"');
   if (inner !== text) return inner;
   return refuse(
     `Parameter value is either not quoted or unidentified quote types used for string value ${text}. Use either single or double quotes.`,

@@ -44,7 +44,7 @@ export async function readHistory(
   const isFresh =
     cached !== null && ((hasEnded && syncedAt < cached.readAt) || deps.now() - cached.readAt < FRESH_MS);
   const fromCache = async ({ readAt, pages }: CachedHistory) => {
-    const points = await readCached(deps.db, runId, key, { readAt, pages }, within(range));
+    const points = await readCached(deps.db, runId, key, { readAt, pages }, isIn(range));
     return points && { kind: "read" as const, series: thinned(points, maxPoints), readAt };
   };
   if (isFresh) {
@@ -96,9 +96,9 @@ async function wholeHistory(
 }
 
 function seriesOf(points: readonly SeriesPoint[], range: StepRange, maxPoints: number): Series {
-  const isWithin = within(range);
+  const isInRange = isIn(range);
   return thinned(
-    points.filter(({ step }) => isWithin(step)),
+    points.filter(({ step }) => isInRange(step)),
     maxPoints,
   );
 }
@@ -112,7 +112,7 @@ function thinned(points: SeriesPoint[], maxPoints: number): Series {
 }
 
 /** The widest range holds everything, also steps beyond what a double holds exactly. */
-function within({ from, to }: StepRange): (step: number) => boolean {
+function isIn({ from, to }: StepRange): (step: number) => boolean {
   const least = from === MIN_STEP ? Number.NEGATIVE_INFINITY : from;
   const most = to === MAX_STEP ? Number.POSITIVE_INFINITY : to;
   return (step) => step >= least && step <= most;

@@ -70,7 +70,7 @@ export async function planBackfill(
   for await (const compared of compareKeys(deps, opened, resume?.position ?? null)) {
     if (!compared.ok) return { kind: "unreachable", message: compared.failure.message };
     const { key, missing, due, next } = compared.value;
-    const selected = (wanted.onlyMissing ? missing : due).filter((point) => isWithin(point, wanted));
+    const selected = (wanted.onlyMissing ? missing : due).filter((point) => isInScope(point, wanted));
     const taken = upToRoom(selected, room);
     if (taken.length > 0) plan.points.set(key, [...(plan.points.get(key) ?? []), ...taken]);
     room -= taken.length;
@@ -110,7 +110,7 @@ function restOf(opened: Opened, { onlyMissing }: BackfillScope): Pick<Plan, "par
   };
 }
 
-function isWithin(
+function isInScope(
   { step, timestamp }: KeptPoint,
   { fromTime, toTime, fromStep, toStep }: BackfillScope,
 ): boolean {

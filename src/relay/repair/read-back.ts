@@ -153,7 +153,7 @@ async function readHistories(
     for (let key = waiting.shift(); key !== undefined && failures.length === 0; key = waiting.shift()) {
       const pages: Metric[][] = [];
       for await (const page of deps.mlflow.metricHistory(runId, key)) {
-        if (page.ok) pages.push(page.value.filter((point) => isWithin(point, window)));
+        if (page.ok) pages.push(page.value.filter((point) => isInWindow(point, window)));
         else failures.push(page.failure);
       }
       histories.set(key, pages);
@@ -164,7 +164,7 @@ async function readHistories(
   return failure ? { ok: false, failure } : { ok: true, value: histories };
 }
 
-function isWithin({ step, timestamp }: FoundPoint | KeptPoint, { after, upTo }: Window): boolean {
+function isInWindow({ step, timestamp }: FoundPoint | KeptPoint, { after, upTo }: Window): boolean {
   const isAfter = (place: Place) => step > place.step || (step === place.step && timestamp > place.timestamp);
   return (after === null || isAfter(after)) && (upTo === null || !isAfter(upTo));
 }

@@ -155,8 +155,8 @@ function windowOf({ axis, from, to }: Query, origin: number): Window | null {
     case "time":
       return { steps: everything, times: asked };
     case "relative":
-      return { steps: everything, times: [within(asked[0] + origin), within(asked[1] + origin)] };
+      return { steps: everything, times: [clampedMs(asked[0] + origin), clampedMs(asked[1] + origin)] };
   }
 }
 
-const within = (ms: number) => Math.min(MAX_STEP, Math.max(MIN_STEP, ms));
+const clampedMs = (ms: number) => Math.min(MAX_STEP, Math.max(MIN_STEP, ms));

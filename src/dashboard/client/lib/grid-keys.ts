@@ -11,27 +11,27 @@ export function placeAfter(
   page: number,
 ): Place | null {
   const far = ctrlKey || metaKey;
-  const within = (to: Place): Place => ({
+  const clamped = (to: Place): Place => ({
     row: Math.max(-1, Math.min(size.rows - 1, to.row)),
     column: Math.max(0, Math.min(size.columns - 1, to.column)),
   });
   switch (key) {
     case "ArrowUp":
-      return within({ row: far ? -1 : row - 1, column });
+      return clamped({ row: far ? -1 : row - 1, column });
     case "ArrowDown":
-      return within({ row: far ? size.rows : row + 1, column });
+      return clamped({ row: far ? size.rows : row + 1, column });
     case "ArrowLeft":
-      return within({ row, column: far ? 0 : column - 1 });
+      return clamped({ row, column: far ? 0 : column - 1 });
     case "ArrowRight":
-      return within({ row, column: far ? size.columns : column + 1 });
+      return clamped({ row, column: far ? size.columns : column + 1 });
     case "PageUp":
-      return within({ row: row - page, column });
+      return clamped({ row: row - page, column });
     case "PageDown":
-      return within({ row: row + page, column });
+      return clamped({ row: row + page, column });
     case "Home":
-      return within({ row: far ? 0 : row, column: 0 });
+      return clamped({ row: far ? 0 : row, column: 0 });
     case "End":
-      return within({ row: far ? size.rows : row, column: size.columns });
+      return clamped({ row: far ? size.rows : row, column: size.columns });
     default:
       return null;
   }
