@@ -38,8 +38,16 @@ export type CurveShown = z.output<typeof curve>;
 
 export const curves = z
   .object({
-    seq: z.int().describe("For `after`, to read what comes from now on."),
-    reset: z.boolean().describe("More came after `after` than is read like this: read the whole again."),
+    seq: z
+      .string()
+      .describe(
+        "For `after`, with the same trials in the same order, to read what comes from now on: the last event of each.",
+      ),
+    reset: z
+      .boolean()
+      .describe(
+        "More came after `after` than is read like this, or it is of other trials: read the whole again.",
+      ),
     curves: z.array(curve).describe("Those that have points, by columns: one of each list makes a point."),
   })
   .meta({ id: "Curves" });

@@ -24,7 +24,7 @@ const deadLetter = z.object({
 
 export const ledgerEntry = z
   .object({
-    seq: count.describe("Its place in the order of acceptance, over all trials."),
+    seq: count.describe("Its place in the order of acceptance, within its trial; there are gaps."),
     event_id: z.string(),
     type: z.string().describe("The event's type; `relay.…` for what the relay itself found out."),
     correlation_id: z.string(),

@@ -18,7 +18,7 @@ const metric = (trial_id: string, step: number, metrics: object) => ({
 });
 
 const answer = z.object({
-  seq: z.number(),
+  seq: z.string(),
   reset: z.boolean(),
   curves: z.array(
     z.object({
@@ -205,6 +205,28 @@ describe("short curves", () => {
       ["score", [8], [5]],
     ]);
   });
+
+  it("say what came after an event of each trial, whichever has more of them", async () => {
+    await post([1, 2, 3, 4, 5].map((step) => metric("many", step, { loss: step })));
+    await post(metric("few", 1, { loss: 1 }));
+    const before = await curves(["many", "few"], { keys: "loss" });
+    await post(metric("few", 2, { loss: 2 }));
+    const after = await curves(["many", "few"], { keys: "loss", after: before.seq });
+    expect(after.reset).toBe(false);
+    expect(after.curves.map(({ trial, steps }) => [trial, steps])).toEqual([[await idOf("few"), [2]]]);
+    expect(await curves(["many", "few"], { keys: "loss", after: after.seq })).toMatchObject({
+      reset: false,
+      curves: [],
+    });
+  });
+
+  it.each([["9"], ["1-2-3"]])(
+    "are to be read whole again after %s, which is of other trials",
+    async (after) => {
+      await post(["m1", "m2"].map((trial) => metric(trial, 1, { loss: 1 })));
+      expect(await curves(["m1", "m2"], { keys: "loss", after })).toMatchObject({ reset: true, curves: [] });
+    },
+  );
 
   it("are answered 304 after one look while nothing came", async () => {
     await post(metric("e1", 1, { loss: 1 }));

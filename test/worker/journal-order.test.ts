@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { post } from "./api.ts";
 import { metric, start } from "./payloads.ts";
 
-/** The journal's numbers: the order of acceptance, over all trials. */
+/** The journal's numbers: the order of acceptance within a trial. */
 
 type Row = { seq: number; id: string; trial: string; last: number };
 
@@ -29,10 +29,36 @@ it("go up in the order of a request, which repeats, other trials and several sta
   const rows = await journalled("order");
   const before = Array.from({ length: 10 }, (_, n) => n + 100);
   const after = Array.from({ length: 601 }, (_, n) => n).filter((n) => !before.includes(n));
-  expect(rows.map(({ id }) => id)).toEqual([...before, ...after].map((n) => `e${n}`));
-  expect(new Set(rows.map(({ seq }) => seq)).size).toBe(601);
-  for (const own of Map.groupBy(rows, ({ trial }) => trial).values())
+  const byTrial = Map.groupBy(rows, ({ trial }) => trial);
+  expect(byTrial.size).toBe(3);
+  for (const [trial, own] of byTrial) {
+    const ids = [...before, ...after].filter((n) => `order ${n % 3}` === trial).map((n) => `e${n}`);
+    expect(own.map(({ id }) => id)).toEqual(ids);
+    expect(new Set(own.map(({ seq }) => seq)).size).toBe(ids.length);
     expect(own.at(-1)?.last).toBe(own.at(-1)?.seq);
+  }
+});
+
+it("go on where a trial's events are forgotten, or another build has numbered them", async () => {
+  await post(metric("gone", { event_id: "first", step: 1, metrics: { loss: 1 } }));
+  await env.DB.batch([
+    env.DB.prepare("update streams set last_seq = 900 where trial_id = 'gone'"),
+    env.DB.prepare("delete from events where event_id = 'first'"),
+  ]);
+  await post(metric("gone", { event_id: "next", step: 2, metrics: { loss: 1 } }));
+  expect(await journalled("gone")).toMatchObject([{ id: "next", seq: 901, last: 901 }]);
+});
+
+it("stay behind the one from which an earlier build numbers the events of all trials", async () => {
+  const ahead = () =>
+    env.DB.prepare("select value from tallies where name = 'journal.seq'").first<number>("value");
+  const journalSeq = (await ahead()) ?? 0;
+  await env.DB.prepare("update streams set last_seq = ?1 where trial_id = 'gone'").bind(journalSeq).run();
+  for (const n of [1, 2])
+    await post(metric("gone", { event_id: `ahead ${n}`, step: 2 + n, metrics: { loss: 1 } }));
+  const last = (await journalled("gone")).at(-1)?.seq ?? 0;
+  expect(last).toBe(journalSeq + 2);
+  expect(await ahead()).toBeGreaterThanOrEqual(last);
 });
 
 it("are one event's each, though another trial has events of the same ids", async () => {

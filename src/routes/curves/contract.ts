@@ -32,6 +32,11 @@ const sources = {
   runs: maybe(several(MAX_RUNS), `MLflow's ids of runs, at most ${MAX_RUNS}.`),
 };
 
+/** The last events that were seen, of one trial after the other. */
+const places = z
+  .string()
+  .regex(/^\d{1,15}(-\d{1,15})*$/, "must be the seq of an earlier answer, unchanged")
+  .transform((text) => text.split("-").map(Number));
 const place = wholeNumber(MIN_STEP, MAX_STEP);
 
 const curvesQuery = {
@@ -49,7 +54,7 @@ const curvesQuery = {
     example: 500,
   }),
   after: maybe(
-    wholeNumber(0, MAX_STEP),
+    places,
     "The `seq` of an earlier answer: only the points that came since, none thinned, for trials.",
   ),
 };

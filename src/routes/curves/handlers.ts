@@ -42,7 +42,8 @@ export const curveRoutes = routes(curves, {
       throw refusal([invalid(["keys"], `must come to at most ${MAX_CURVES} curves of all trials`, count)]);
     const sources = await readSources(relay.db, query);
     await answerOnce(c, marksOf(sources, relay.now()));
-    const seq = Math.max(0, ...sources.trials.map(({ lastSeq }) => lastSeq));
+    // Of runs alone there is none, and nothing comes after it.
+    const seq = sources.trials.map(({ lastSeq }) => lastSeq).join("-") || "0";
     return query.after === undefined
       ? { seq, reset: false, curves: await drawnCurves(relay, sources, keys, query) }
       : { seq, ...(await newCurves(relay, sources, keys, query.after)) };
@@ -100,15 +101,18 @@ async function drawnCurves(
   return [...ofTrials, ...ofRuns].filter(isShown);
 }
 
-/** Only what came after an event; of runs that only MLflow has nothing comes by itself. */
+/** Only what came after an event of each trial; of runs that only MLflow has nothing comes by itself. */
 async function newCurves(
   { db }: Deps,
   { trials }: Sources,
   keys: readonly string[],
-  after: number,
+  after: readonly number[],
 ): Promise<Pick<Curves, "reset" | "curves">> {
   const wanted = trials.flatMap((source) => keys.map((key) => ({ source, key, window: null })));
-  const news = await readNewPoints(db, wanted, after);
+  const seen = new Map(trials.map((source, i) => [source, after[i] ?? 0]));
+  // An earlier build gave one number for them all.
+  const isOfThese = after.length === Math.max(1, trials.length);
+  const news = isOfThese ? await readNewPoints(db, wanted, ({ source }) => seen.get(source) ?? 0) : null;
   if (news === null) return { reset: true, curves: [] };
   const views = wanted.map(({ source, key }, i) => {
     const points = news[i] ?? [];

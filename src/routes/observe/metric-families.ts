@@ -36,14 +36,6 @@ export function familiesOf({ readings, breaker, queues, now }: Sources): Family[
       [{ value: backlog }],
     ),
     gauge(
-      "relay_journal_watermark",
-      "The journal's numbers, which have gaps: the last accepted, and the last up to which MLflow has everything.",
-      [
-        { labels: { mark: "accepted" }, value: readings.acceptedSeq },
-        { labels: { mark: "delivered" }, value: readings.deliveredSeq },
-      ],
-    ),
-    gauge(
       "relay_events_oldest_undelivered_age_seconds",
       "Time since the oldest undelivered event was accepted; 0 when there is none.",
       [{ value: oldestUndeliveredAt === null ? 0 : age(oldestUndeliveredAt) }],

@@ -1,6 +1,6 @@
 import type { RelayEventType } from "../../domain/types.ts";
 import { BY_ALL, insertChunks, oldestWith } from "../journal/chunks.ts";
-import { LAST_SEQ, moveSeq } from "../journal/sql.ts";
+import { NEXT_SEQ, STAY_AHEAD } from "../journal/sql.ts";
 import { overRows } from "../sql.ts";
 
 const REPLAY_EVENT: RelayEventType = "relay.replay";
@@ -36,10 +36,11 @@ export async function storeReplays(
   const items = named.flatMap(({ streamId, eventId, letters }) =>
     letters.map(({ id, item }, n) => [streamId, eventId, id, n, item]),
   );
-  const move = db.prepare(moveSeq("id")).bind(JSON.stringify(named.map(({ streamId }) => streamId)));
+  const ids = JSON.stringify(named.map(({ streamId }) => streamId));
   const settled = overRows(db, SETTLE_LETTERS, items, now);
   const results = await db.batch<{ id: number }>([
-    ...overRows(db, INSERT_EVENTS, events, now).flatMap((insert) => [insert, move]),
+    ...overRows(db, INSERT_EVENTS, events, now),
+    db.prepare(STAY_AHEAD.byId).bind(ids),
     ...[UNCOUNT, FORGET_EMPTY, TAKE_POINTS, DELETE_EMPTY, INSERT_POINTS, MOVE_PARAMS, MOVE_TAGS].flatMap(
       (query) => overRows(db, query, items),
     ),
@@ -52,9 +53,9 @@ export async function storeReplays(
 /** Only where every letter is still there to be replayed; the other statements ask for this event. */
 const INSERT_EVENTS = `
   insert into events (stream_id, seq, event_id, type, body_hash, occurred_at, accepted_at, correlation_id, facts, points)
-  select j.value ->> 0, ${LAST_SEQ} + row_number() over (order by j.key), j.value ->> 1, '${REPLAY_EVENT}', j.value ->> 1, ?2, ?2, j.value ->> 1,
+  select s.id, ${NEXT_SEQ}, j.value ->> 1, '${REPLAY_EVENT}', j.value ->> 1, ?2, ?2, j.value ->> 1,
     json_object('about', j.value -> 3), j.value ->> 4
-  from json_each(?1) j
+  from json_each(?1) j join streams s on s.id = j.value ->> 0
   where not exists (
     select 1 from json_each(j.value -> 2) i left join dead_letters d on d.id = i.value
     where d.state is null or d.state = 'replayed')`;

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { toRecord } from "../../domain/pairs.ts";
 import type { LifecycleStage } from "../../domain/words.ts";
 import type { Experiment } from "../../mlflow/types.ts";
-import { LAST_SEQ } from "../journal/sql.ts";
+import { NEXT_SEQ, stayAhead } from "../journal/sql.ts";
 import { isBuried } from "./ghosts.ts";
 
 /** Experiments as MLflow's clients see them: made here, used here, or only seen in MLflow. */
@@ -181,11 +181,9 @@ const RESTORED = `
   where x.id = ?1 and x.lifecycle = 'deleted' and x.sent ->> '$.lifecycle' = 'active'`;
 const RESTORING = [
   `insert into events (stream_id, seq, event_id, type, body_hash, occurred_at, accepted_at, correlation_id, facts, points)
-   select stream_id, ${LAST_SEQ} + row_number() over (), own, 'mlflow.run.lifecycle', own, ?2, ?2, own,
-     json_object('lifecycle', 'active'), 0
-   from (select stream_id, lower(hex(randomblob(16))) as own from (${RESTORED}))`,
-  `update tallies set value = max(value, coalesce((select max(e.seq) from events e where e.stream_id in (${RESTORED})), 0))
-   where name = 'journal.seq' and ?2`,
+   select s.id, ${NEXT_SEQ}, j.key, 'mlflow.run.lifecycle', j.key, ?2, ?2, j.key, json_object('lifecycle', 'active'), 0
+   from (select stream_id, lower(hex(randomblob(16))) as key from (${RESTORED})) j join streams s on s.id = j.stream_id`,
+  `${stayAhead(`(${RESTORED}) j join streams s on s.id = j.stream_id`)} and ?2`,
   `update streams set last_seq = (select max(seq) from events where stream_id = streams.id), updated_at = ?2
    where id in (${RESTORED})`,
 ];

@@ -57,13 +57,12 @@ export async function keep(
   const isMade = how.create !== undefined;
   const isUrgent = Number(events.some(({ facts }) => facts?.announces === true));
   const keys = JSON.stringify([stream.key]);
-  const move = db.prepare(journal.moveSeq("key")).bind(keys);
   const isIn = [stream.key, id];
   const parents = events.flatMap(({ facts }) => facts?.tags?.[PARENT_TAG] ?? []);
   const touchParents = db.prepare(TOUCH_PARENTS).bind(JSON.stringify(parents), now);
   const results = await db.batch<Record<string, unknown>>([
     ...(how.create ? making(db, how.create, stream, now) : []),
-    ...overRows(db, insert, events.map(journal.eventRow), ...guard).flatMap((statement) => [statement, move]),
+    ...overRows(db, insert, events.map(journal.eventRow), ...guard),
     ...overRows(db, journal.INSERT_POINTS, events.flatMap(journal.pointRows)),
     ...overRows(
       db,
@@ -75,6 +74,7 @@ export async function keep(
     db.prepare(TOUCH).bind(...isIn, now, isMade ? null : (how.lifecycle ?? null), Number(!isMade)),
     ...(how.lifecycle === "active" ? [db.prepare(GO_ON).bind(stream.key)] : []),
     ...(parents.length > 0 ? [touchParents] : []),
+    db.prepare(journal.STAY_AHEAD.byKey).bind(keys),
     db.prepare(MARK_KEPT).bind(JSON.stringify([[stream.key, isUrgent, 1]]), now, mark, id),
   ]);
   const isKept = results.some(({ results: rows }) => rows.some((row) => row.event_id === id));

@@ -1,4 +1,4 @@
-import { LAST_SEQ } from "./sql.ts";
+import { NEXT_SEQ } from "./sql.ts";
 
 /**
  * The journal's statements on events that are known by their content only (an end with a step, and neither an id nor a
@@ -77,7 +77,7 @@ export const KEEP_ENDED = `
  */
 export const SAY_AFTER_ALL = `
   insert into events (stream_id, seq, event_id, type, body_hash, occurred_at, accepted_at, correlation_id, facts)
-  select w.stream_id, ${LAST_SEQ} + row_number() over (order by j.key), w.event_id || ':' || w.said_again_at, w.type, w.body_hash, w.said_again_at, w.said_again_at,
+  select w.stream_id, ${NEXT_SEQ}, w.event_id || ':' || w.said_again_at, w.type, w.body_hash, w.said_again_at, w.said_again_at,
     w.correlation_id,
     case when ${isOfStatus("e")} then json_remove(w.facts, '$.endedAt')
       else json_set(w.facts, '$.endedAt', ${endedAt("w")}) end

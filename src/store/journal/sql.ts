@@ -50,13 +50,17 @@ export const INSERT_TRIALS = `
   select s.id, s.key, s.model_run_id, s.trial_id, ?2, ?2, 1 from json_each(?1) j join streams s on s.key = j.value
   where true on conflict do nothing`;
 
-/** The last number that the journal has given. */
-export const LAST_SEQ = "(select value from tallies where name = 'journal.seq')";
+/**
+ * The next number of the stream `s`, by the rows `j` of the statement that take one: greater than any that it has given,
+ * also where the events that had them are forgotten. It is the order of acceptance within the stream, and within it only.
+ */
+export const NEXT_SEQ = `
+  max(s.last_seq, coalesce((select max(seq) from events where stream_id = s.id), 0)) + row_number() over (partition by s.id order by j.key)`;
 
 /** Takes events in where a condition on their stream `s` holds. Only an event that was not there has no repeats. */
 export const insertEvents = (condition: string) => `
   insert into events (stream_id, seq, event_id, type, body_hash, occurred_at, accepted_at, correlation_id, facts, points, warnings)
-  select s.id, ${LAST_SEQ} + row_number() over (order by j.key), j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4,
+  select s.id, ${NEXT_SEQ}, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4,
     j.value ->> 5, j.value ->> 6, j.value ->> 7, j.value ->> 8, j.value ->> 9
   from json_each(?1) j join streams s on s.key = j.value ->> 0
   where ${condition}
@@ -67,13 +71,23 @@ export const INSERT_EVENTS = insertEvents(`
   (s.pruned_at is null
     or not exists (select 1 from identities i where i.stream_id = s.id and i.event_id = j.value ->> 1))`);
 
-/** Moves the journal's number past the events that some streams have by now. */
-export const moveSeq = (by: "key" | "id") => `
-  update tallies set value = n.seq
-  from (
-    select max((select max(seq) from events where stream_id = s.id)) as seq
-    from json_each(?1) j join streams s on s.${by} = j.value) n
+/** So seldom is a number noted that no stream has reached. */
+const SEQS_AHEAD = 10_000;
+
+/**
+ * An earlier build, which may run beside this one or take its place again, numbers the events of all streams from here:
+ * it is kept ahead of every stream's own number.
+ */
+export const stayAhead = (streams: string) => `
+  update tallies set value = n.seq + ${SEQS_AHEAD}
+  from (select max((select max(seq) from events where stream_id = s.id)) as seq from ${streams}) n
   where name = 'journal.seq' and value < n.seq`;
+
+const NAMED = "json_each(?1) j join streams s";
+export const STAY_AHEAD = {
+  byKey: stayAhead(`${NAMED} on s.key = j.value`),
+  byId: stayAhead(`${NAMED} on s.id = j.value`),
+};
 
 /**
  * Nothing is taken from a repeat, nor from another body under the same id: only an event that was just stored has no

@@ -35,9 +35,7 @@ export async function write(
     event.byContent ? [[...idRow(event), copies]] : [],
   );
   const dirty = dirtyOf(unique);
-  const move = db.prepare(journal.moveSeq("key")).bind(JSON.stringify(dirty.map(([key]) => key)));
-  // Each statement goes on where the one before it has stopped to number.
-  const numbered = (inserts: D1PreparedStatement[]) => inserts.flatMap((insert) => [insert, move]);
+  const keys = JSON.stringify(dirty.map(([key]) => key));
   const done = await inOneBatch(db, {
     stubs: [
       ...rows(
@@ -48,7 +46,7 @@ export async function write(
       ...rows(journal.INSERT_MODEL_RUNS, keysOf(stubs, "model_run"), now),
       ...rows(journal.INSERT_TRIALS, keysOf(stubs, "trial"), now),
     ],
-    events: numbered(rows(journal.INSERT_EVENTS, unique.map(journal.eventRow))),
+    events: rows(journal.INSERT_EVENTS, unique.map(journal.eventRow)),
     points: [
       ...rows(saidAgain.KEEP_CONTENTS, contents),
       ...rows(journal.INSERT_POINTS, unique.flatMap(journal.pointRows)),
@@ -57,9 +55,8 @@ export async function write(
     noted: rows(saidAgain.NOTE_SAID_AGAIN, contents),
     takenBack: rows(saidAgain.TAKE_BACK, contents),
     keptEnds: rows(saidAgain.KEEP_ENDED, contents),
-    late: numbered(
-      rows(saidAgain.SAY_AFTER_ALL, unique.filter((event) => event.type !== "ml.run.metric").map(idRow)),
-    ),
+    late: rows(saidAgain.SAY_AFTER_ALL, unique.filter((event) => event.type !== "ml.run.metric").map(idRow)),
+    ahead: [db.prepare(journal.STAY_AHEAD.byKey).bind(keys)],
     copies: rows(
       journal.COUNT_COPIES,
       firsts.flatMap(({ event, copies }) => (copies === 0 ? [] : [[...idRow(event), event.hash, copies]])),

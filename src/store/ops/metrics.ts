@@ -2,7 +2,6 @@ import { and, gte, isNotNull, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { ARTIFACT_BACKLOG } from "../artifacts/hand-over.ts";
 import { MODEL_BACKLOG } from "../gateway/models-behind.ts";
-import { LAST_SEQ } from "../journal/sql.ts";
 import { syncState } from "../listing/common.ts";
 import { streams } from "../schema/index.ts";
 import { behind } from "../stream/warm.ts";
@@ -28,8 +27,6 @@ export type Readings = {
   backlog: number;
   oldestUndeliveredAt: number | null;
   /** The journal's last number, and the last up to which MLflow has everything. */
-  acceptedSeq: number;
-  deliveredSeq: number;
   /** Logged models that MLflow has not heard all of. */
   modelsBehind: number;
   lastPass: { finishedAt: number; pokes: number } | null;
@@ -60,7 +57,7 @@ export async function readMetrics(db: D1Database): Promise<Readings> {
   );
   const tally = byLabel(tallies);
   const openConflicts = under(tally, "conflicts.open.");
-  const { events = 0, oldestAt, acceptedSeq = 0, undeliveredSeq } = byLabel(backlog);
+  const { events = 0, oldestAt } = byLabel(backlog);
   const { finishedAt, pokes } = byLabel(pass);
   return {
     counters: byLabel(counters),
@@ -75,8 +72,6 @@ export async function readMetrics(db: D1Database): Promise<Readings> {
     modelsBehind: byLabel(models).behind ?? 0,
     backlog: events,
     oldestUndeliveredAt: oldestAt ?? null,
-    acceptedSeq,
-    deliveredSeq: undeliveredSeq === undefined ? acceptedSeq : undeliveredSeq - 1,
     lastPass: finishedAt === undefined ? null : { finishedAt, pokes: pokes ?? 0 },
     databaseBytes: results[0]?.meta.size_after ?? 0,
   };
@@ -153,11 +148,7 @@ const BACKLOG = `
     select 1 from streams s cross join events e on e.stream_id = s.id and e.seq > s.delivered_seq
     where ${IS_BEHIND} limit ${MAX_COUNTED_BACKLOG})
   union all
-  select 'oldestAt', min(accepted_at) from events where (stream_id, seq) in (select id, seq from firsts)
-  union all
-  select 'undeliveredSeq', min(seq) from firsts
-  union all
-  select 'acceptedSeq', ${LAST_SEQ}`;
+  select 'oldestAt', min(accepted_at) from events where (stream_id, seq) in (select id, seq from firsts)`;
 
 const LAST_PASS = `
   with pass as (select finished_at, iif(json_valid(report), coalesce(report ->> '$.poked_trials', report ->> '$.pokedTrials'), null) as pokes from cron_passes order by id desc limit 1)

@@ -1,5 +1,5 @@
 /**
- * The tables. Times are epoch milliseconds. `seq` is the order of acceptance, given by the database.
+ * The tables. Times are epoch milliseconds. `seq` is the order of acceptance within a stream, given by the database.
  * Tables marked WITHOUT ROWID in the migration are clustered by their primary key, which halves the
  * rows written; Drizzle cannot say so, so it was added to the generated SQL by hand.
  */

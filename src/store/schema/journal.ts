@@ -15,7 +15,7 @@ export const metricValue = customType<{ data: number | string }>({ dataType: () 
 
 /**
  * The journal: append only. Metric points live beside it, in chunks. WITHOUT ROWID, so that an event is found by
- * its place and by its id for two rows written. `tallies` has the last `seq` as `journal.seq`.
+ * its place and by its id for two rows written.
  */
 export const events = sqliteTable(
   "events",

@@ -38,13 +38,13 @@ export async function readCurves(
   });
 }
 
-/** What came to curves after an event, with what has no step yet; null where it is too much to be read like this. */
+/** What came to curves after an event of each trial, with what has no step yet; null where it is too much to be read like this. */
 export async function readNewPoints(
   db: D1Database,
   wanted: readonly WantedCurve[],
-  after: number,
+  after: (curve: WantedCurve) => number,
 ): Promise<CurvePoint[][] | null> {
-  const [news, finals] = await Promise.all([newPoints(db, wanted, () => after), readFinals(db, wanted)]);
+  const [news, finals] = await Promise.all([newPoints(db, wanted, after), readFinals(db, wanted)]);
   const curves: CurvePoint[][] = [];
   for (const curve of wanted) {
     const found = news(curve);

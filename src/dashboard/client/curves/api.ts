@@ -1,6 +1,7 @@
-import type { CurveShown, CurveSource } from "../../../answers/curves.ts";
+import type { CurveShown, CurveSource, Curves } from "../../../answers/curves.ts";
 import type { Axis, Range } from "../lib/curves/axis.ts";
 import { toApi } from "../lib/curves/axis.ts";
+import { earliest, type Places, readPlaces } from "../lib/curves/places.ts";
 
 /** The relay's `/api/curves`, with the session's cookie. */
 
@@ -9,7 +10,7 @@ export type Listed = {
   metrics: { key: string; sources: number }[];
   truncated: boolean;
 };
-export type Answer = { seq: number; reset: boolean; curves: CurveShown[] };
+export type Answer = { places: Places; reset: boolean; curves: CurveShown[] };
 
 /** The API takes so many curves, and so many names of metrics, at once. */
 const MAX_CURVES = 100;
@@ -49,24 +50,25 @@ export class CurvesApi {
   }
 
   /** What came since. */
-  async news(keys: readonly string[], after: number): Promise<Answer> {
-    return this.#ask(keys, { after });
+  async news(keys: readonly string[], after: Places): Promise<Answer> {
+    return this.#ask(keys, { after: after.join("-") });
   }
 
   async #ask(keys: readonly string[], more: Record<string, string | number>): Promise<Answer> {
     const atOnce = Math.max(1, Math.min(MAX_KEYS, Math.floor(MAX_CURVES / Math.max(1, this.#count))));
-    const whole: Answer = { seq: Number.POSITIVE_INFINITY, reset: false, curves: [] };
+    const whole: Omit<Answer, "places"> = { reset: false, curves: [] };
+    const places: Places[] = [];
     for (let at = 0; at < keys.length; at += atOnce) {
       const query = new URLSearchParams(this.#sources);
       query.set("keys", keys.slice(at, at + atOnce).join(","));
       for (const [name, value] of Object.entries(more)) query.set(name, String(value));
       const response = await fetch(`/api/curves?${query}`, { headers: { accept: "application/json" } });
       if (!response.ok) throw new Error(`The relay answers ${response.status}.`);
-      const answer: Answer = await response.json();
-      whole.seq = Math.min(whole.seq, answer.seq);
+      const answer: Curves = await response.json();
+      places.push(readPlaces(answer.seq));
       whole.reset ||= answer.reset;
       whole.curves.push(...answer.curves);
     }
-    return whole;
+    return { ...whole, places: earliest(places) };
   }
 }

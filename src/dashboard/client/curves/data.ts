@@ -1,6 +1,7 @@
 import type { CurveSource } from "../../../answers/curves.ts";
 import { type Axis, placeOf, type Range } from "../lib/curves/axis.ts";
 import { extended, type HeldCurve, held, NOTHING, sourceId } from "../lib/curves/curve.ts";
+import { earliest, latest, type Places } from "../lib/curves/places.ts";
 import type { Answer, CurvesApi } from "./api.ts";
 
 /** How long wishes for curves are gathered: what comes into view together is one request. */
@@ -20,8 +21,8 @@ export class CurveData {
   #parts = new Map<string, BySource>();
   #part: Part | null = null;
   #origins: ReadonlyMap<string, number> = new Map();
-  /** Up to which event each whole curve is known. */
-  readonly #seqs = new Map<string, number>();
+  /** Up to which events each whole curve is known. */
+  readonly #places = new Map<string, Places>();
   #wished = new Set<string>();
   #timer = 0;
   #again = 0;
@@ -83,13 +84,19 @@ export class CurveData {
         await this.#readWhole(keys);
         return;
       }
-      const answer = await this.#api.news(keys, Math.min(...keys.map((key) => this.#seqs.get(key) ?? 0)));
+      const known = earliest(
+        keys.flatMap((key) => {
+          const places = this.#places.get(key);
+          return places ? [places] : [];
+        }),
+      );
+      const answer = await this.#api.news(keys, known);
       if (answer.reset) {
         await this.#readWhole(keys);
         return;
       }
       // What was read whole meanwhile may be ahead.
-      for (const key of keys) this.#seqs.set(key, Math.max(answer.seq, this.#seqs.get(key) ?? 0));
+      for (const key of keys) this.#places.set(key, latest(answer.places, this.#places.get(key) ?? []));
       this.#add(answer);
     });
   }
@@ -99,7 +106,7 @@ export class CurveData {
     const found = bySource(answer);
     for (const key of keys) {
       this.#whole.set(key, found.get(key) ?? new Map());
-      this.#seqs.set(key, answer.seq);
+      this.#places.set(key, answer.places);
     }
     this.#onChange(keys);
     await this.#readParts(keys);
