@@ -66,6 +66,17 @@ it("hears of it as late as that turn may be, where the run is only read", async 
   expect(await sentBy(() => read("runs/get", { run_id }))).toEqual([]);
 });
 
+it("hears of the first use of a run where another is nested under it", async () => {
+  const w = gatewayWorld();
+  const experiment_id = await w.experiment();
+  const parent = await newRun({ experiment_id });
+  const nest = () => newRun({ experiment_id, tags: [{ key: "mlflow.parentRunId", value: parent }] });
+  expect(await sentBy(nest)).toContainEqual({
+    body: { kind: "poke", streamId: await w.streamOf(parent) },
+    delaySeconds: expect.any(Number),
+  });
+});
+
 /** A statement after whose answer something is done. */
 function usedAfter(statement: D1PreparedStatement, use: () => Promise<void>): D1PreparedStatement {
   return new Proxy(statement, {

@@ -63,6 +63,7 @@ export async function keep(
   const results = await db.batch<Record<string, unknown>>([
     ...(how.create ? making(db, how.create, stream, now) : []),
     ...overRows(db, insert, events.map(journal.eventRow), ...guard),
+    db.prepare(journal.STAY_AHEAD.byKey).bind(keys),
     ...overRows(db, journal.INSERT_POINTS, events.flatMap(journal.pointRows)),
     ...overRows(
       db,
@@ -74,7 +75,6 @@ export async function keep(
     db.prepare(TOUCH).bind(...isIn, now, isMade ? null : (how.lifecycle ?? null), Number(!isMade)),
     ...(how.lifecycle === "active" ? [db.prepare(GO_ON).bind(stream.key)] : []),
     ...(parents.length > 0 ? [touchParents] : []),
-    db.prepare(journal.STAY_AHEAD.byKey).bind(keys),
     db.prepare(MARK_KEPT).bind(JSON.stringify([[stream.key, isUrgent, 1]]), now, mark, id),
   ]);
   const isKept = results.some(({ results: rows }) => rows.some((row) => row.event_id === id));
