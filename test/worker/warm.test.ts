@@ -150,6 +150,27 @@ it("a metric is a trial's last change, warm or cold, though the trial's own row 
   expect(await row("newer")).toMatchObject({ warm: 1 });
 });
 
+it("what is said once more is no change of a trial at rest, which shows the time that it is listed by", async () => {
+  const study = { model_run_id: "said twice" };
+  const said = { ...metric("first of two", { ...study, metrics: { loss: 1 }, step: 1 }), event_id: "once" };
+  await post([start("first of two", study), said, start("second of two", study)]);
+  await foldAll();
+  await env.DB.prepare("update streams set delivered_seq = last_seq").run();
+  for (const [n, name] of ["first of two", "second of two"].entries())
+    await env.DB.batch(
+      ["trials", "streams"].map((table) =>
+        env.DB.prepare(`update ${table} set updated_at = ?1 where trial_id = ?2`).bind(1_000 + n, name),
+      ),
+    );
+  await cool(env.DB, AN_HOUR_ON);
+  expect((await post(said)).body).toMatchObject({ duplicate: true });
+  const { body } = await request("/api/trials?model_run_id=said%20twice&sort=updated_at");
+  expect(listed.parse(body).trials.map(({ trial_id, updated_at }) => [trial_id, updated_at])).toEqual([
+    ["first of two", new Date(1_000).toISOString()],
+    ["second of two", new Date(1_001).toISOString()],
+  ]);
+});
+
 it("an end's metrics without a step come after all that only the stream's own row knows of", async () => {
   const mlflow = new FakeMlflow();
   const at = mlflow.deps({ RELAY_ANNOUNCE_GRACE_SECONDS: "0", RELAY_PARENT_RUNS: "false" });

@@ -10,6 +10,9 @@ export const experimentName = sql<
   string | null
 >`coalesce(${ownExperiment}, ${trials.experimentName}, ${modelRuns.experimentName})`;
 
+/** When a trial last changed: while it is warm, what comes of it moves its stream's time only. */
+export const changedAt = sql<number>`max(${trials.updatedAt}, iif(${trials.warm}, ${streams.updatedAt}, 0))`;
+
 /** What every view of a trial is made of. */
 const trialColumns = {
   id: trials.id,
@@ -27,7 +30,7 @@ const trialColumns = {
   rank: trials.rank,
   lostContactAt: trials.lostContactAt,
   createdAt: trials.createdAt,
-  updatedAt: trials.updatedAt,
+  updatedAt: changedAt.as("changed_at"),
   acceptedAt: streams.updatedAt,
   ...deliveryColumns,
 };
@@ -83,6 +86,6 @@ export function trialView(row: NonNullable<Awaited<ReturnType<typeof trialRow>>>
     rank: row.rank,
     lost_contact_at: iso(row.lostContactAt),
     created_at: iso(row.createdAt),
-    updated_at: iso(Math.max(row.updatedAt, row.acceptedAt)),
+    updated_at: iso(row.updatedAt),
   };
 }

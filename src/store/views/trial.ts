@@ -26,7 +26,7 @@ export async function readTrial(db: D1Database, key: string): Promise<Trial | nu
 export async function readTrialFacts(db: D1Database, key: string) {
   const row = await trialRow(db, key);
   if (!row) return null;
-  const [{ state, unreadable }, conflicting, verified] = await Promise.all([
+  const [{ state, ahead, unreadable }, conflicting, verified] = await Promise.all([
     readState(db, { id: row.id, kind: "trial" }),
     latestConflicts(db, row.id),
     latestVerdict(db, row.id),
@@ -34,7 +34,7 @@ export async function readTrialFacts(db: D1Database, key: string) {
   return {
     streamId: row.id,
     points: pointsOf(state),
-    ...trialView(row),
+    ...trialView({ ...row, updatedAt: ahead ? row.acceptedAt : row.updatedAt }),
     // What the last fold made of it stands in the row as well.
     ...(unreadable?.part === "record" ? {} : foldedView(state.core)),
     experiment_name: row.ownExperiment ?? text(fieldOf(state.core, "experiment_name")) ?? row.experimentName,

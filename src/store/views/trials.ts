@@ -8,7 +8,7 @@ import { syncState } from "../listing/common.ts";
 import { behind, comparable, type Order, orderTerms, type Position } from "../listing/order.ts";
 import { metricSummaries, mlflowExperiments, modelRuns, streams, trials } from "../schema/index.ts";
 import { behind as isBehind } from "../stream/warm.ts";
-import { experimentName, lastValues, trialRows, trialView } from "./trial-rows.ts";
+import { changedAt, experimentName, lastValues, trialRows, trialView } from "./trial-rows.ts";
 
 export type TrialFilter = {
   model_run_id?: string | undefined;
@@ -121,7 +121,7 @@ type Part = { which?: SQL | undefined; by?: SQL };
 
 /** The warm ones, which are few, and those that are in an index by their last change. */
 const BY_CHANGE: readonly Part[] = [
-  { which: sql`${trials.warm} = 1`, by: sql`max(${trials.updatedAt}, ${streams.updatedAt})` },
+  { which: sql`${trials.warm} = 1`, by: changedAt },
   { which: sql`${trials.warm} = 0` },
 ];
 
