@@ -2,7 +2,9 @@ import { env } from "cloudflare:workers";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { JournalEvent, Point } from "../../src/domain/types.ts";
+import { readNext } from "../../src/store/delivery/batch-plan.ts";
 import { keptKeys } from "../../src/store/readback/kept.ts";
+import { metered } from "./metered.ts";
 import { expectRead } from "./points-read.ts";
 import { add, KEYS, point, pointsWorld, type Stored, texts, VALUES } from "./points-world.ts";
 
@@ -126,5 +128,22 @@ describe("whatever is sent, in any order, with any repeats", () => {
     await w.say(...points.map((some) => w.event({ points: some })));
     await w.turns();
     expect(texts(w.inMlflow())).toEqual(texts(points.flat()));
+  });
+});
+
+describe("what is read", () => {
+  it("for a helping does not grow with what is behind it", async () => {
+    const readOfFirst = async (backlog: number) => {
+      const w = await pointsWorld();
+      const keys = Array.from({ length: 200 }, (_, n) => `metric ${n}`);
+      for (let step = 0; step < backlog; step++)
+        await w.say(w.event({ points: keys.map((key) => ({ key, value: 1, step, timestamp: step })) }));
+      const { db, meter } = metered(env.DB);
+      const [, chunks] = await readNext(db, { id: w.id, plannedSeq: 0, foldedSeq: backlog + 1 });
+      expect(chunks.length).toBeGreaterThan(3_000);
+      return meter.most;
+    };
+    const [few, many] = [await readOfFirst(20), await readOfFirst(100)];
+    expect(many).toBeLessThan(1.2 * few);
   });
 });

@@ -3,7 +3,7 @@ import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import { FULL_BATCH_POINTS, type Items, packBatches } from "../../mlflow/plan.ts";
 import { RUN_NAME_TAG } from "../../mlflow/tags.ts";
 import { chunksBetween, pointsOf } from "../journal/chunk-points.ts";
-import { BY_ALL, insertChunks } from "../journal/chunks.ts";
+import { BY_ALL, FINALS_FROM, insertChunks } from "../journal/chunks.ts";
 import { lastOfNext, MAX_FACTS_BYTES, nextEvents } from "../journal/unfolded.ts";
 import { agreed, events, params, tags } from "../schema/index.ts";
 import { Bound, heldBy, jsonChunks } from "../sql.ts";
@@ -20,8 +20,6 @@ const SENT_AT_ONCE = {
 };
 /** The first one also has what a trial begins with, its parameters and tags: no small batch is to be left of it. */
 const SENT_FIRST = { ...SENT_AT_ONCE, points: SENT_AT_ONCE.points - 200 };
-/** Positions of a terminal event's metrics without a step, behind those that came with one. */
-const FINALS_FROM = 1_000_000;
 
 /** The next folded events as delivery needs them. */
 export type Next = Awaited<ReturnType<typeof readNext>>;

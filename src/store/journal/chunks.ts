@@ -4,8 +4,11 @@
  * never fall, so that a look for a point goes from the newest chunk back to the first where either is less.
  */
 
-/** The events of a chunk are of one stretch of so many numbers of the journal: a power of 2. */
+/** The events of a chunk are of one stretch of so many numbers of the journal, so that none is long. */
 export const CHUNK_SEQS = 1_024;
+
+/** From here on `n` counts the metrics of an end that came without a step. They are chunks of their own. */
+export const FINALS_FROM = 1_000_000;
 
 /**
  * Where a look for points may end: the `seq` below which no chunk of a key has one at a step or above it.
@@ -19,9 +22,19 @@ export const oldestWith = (x: string, step: string, timestamp?: string) => `coal
   order by old.seq desc, old.n desc limit 1), 0)`;
 
 /**
+ * The `seq` of the last chunk of a key `key_of` that may have points of the events up to `upto`. Chunks lie one behind
+ * the other, but for those of finals, each of which is of one event: of what lies beyond only the first can reach back.
+ */
+const LAST_OF_SPAN = `coalesce((
+  select next.seq from metric_chunks next
+  where next.stream_id = key_of.id and next.key = key_of.key and next.seq > key_of.upto
+    and (next.first_seq < next.seq or next.n < ${FINALS_FROM})
+  order by next.seq limit 1), key_of.upto)`;
+
+/**
  * The chunks that have points of some events, as tables `key_of` and `chunk` behind a table `span` (id, after, upto) of
  * streams and the events of each that are meant, in a `with recursive`. Their other points are for the reader to leave
- * out. A row or two are read for each key of a stream, and the chunks.
+ * out. A few rows are read for each key of a stream, and the chunks.
  */
 export const CHUNKS_OF_SPAN = `
   key_of (id, after, upto, key) as (
@@ -34,7 +47,7 @@ export const CHUNKS_OF_SPAN = `
   chunk as (
     select c.* from key_of cross join metric_chunks c
     where c.stream_id = key_of.id and c.key = key_of.key and c.seq > key_of.after
-      and c.seq <= key_of.upto | ${CHUNK_SEQS - 1} and c.first_seq <= key_of.upto)`;
+      and c.seq <= ${LAST_OF_SPAN} and c.first_seq <= key_of.upto)`;
 
 /** Earlier than every point. */
 const BEFORE_ALL = -(2 ** 53);
