@@ -2,6 +2,7 @@ import { beforeEach, expect, it } from "vitest";
 import { sent } from "./api.ts";
 import { call, newRun, read } from "./gateway-api.ts";
 import { emptied, gatewayWorld } from "./gateway-world.ts";
+import { mortal } from "./mortal.ts";
 
 /** Whoever delivers hears of what MLflow's clients write, whatever it is doing just then. */
 
@@ -10,6 +11,8 @@ beforeEach(emptied);
 const log = (run_id: string, step: number) =>
   call("runs/log-metric", { run_id, key: "loss", value: 1, timestamp: 1, step });
 const SOON_MS = 5_000;
+/** Of a turn's round trips: the first reads, the second claims. */
+const CLAIM = 1;
 
 /** What is sent to the queue by some work. */
 async function sentBy(work: () => Promise<unknown>): Promise<unknown[]> {
@@ -75,6 +78,19 @@ it("hears of the first use of a run where another is nested under it", async () 
     body: { kind: "poke", streamId: await w.streamOf(parent) },
     delaySeconds: expect.any(Number),
   });
+});
+
+it("hears of a run's deletion, though it comes in the turn that looks at the run before it is renamed", async () => {
+  const w = gatewayWorld();
+  const run_id = await newRun({ experiment_id: await w.experiment() });
+  await log(run_id, 1);
+  await w.deliver();
+  await call("runs/update", { run_id, run_name: "renamed" });
+  const death = { trip: CLAIM, moment: "after", sleeps: true } as const;
+  const { db } = mortal(w.deps.db, death, async () => void (await call("runs/delete", { run_id })));
+  await w.turn(run_id, { ...w.deps, db });
+  await w.deliver();
+  expect(w.runs().get(run_id)).toMatchObject([{ name: "renamed", lifecycle: "deleted" }]);
 });
 
 /** A statement after whose answer something is done. */

@@ -49,8 +49,7 @@ export async function deliver(
   const settled = await settleDoubt(turn);
   if (!settled.ok) return settled;
   let work = await readWork(deps.db, turn.stream);
-  const client = isClients ? work.client : null;
-  const opened = client === null ? proceed : await reopen(turn, client);
+  const opened = isClients && work.client !== null ? await reopen(turn, work.client) : proceed;
   if (!opened.ok) return opened;
   await noteLateClaims(turn, core, work.parentExperiment);
   const looked = await lookFirst(turn, looks, core, runId, {
@@ -59,7 +58,7 @@ export async function deliver(
   });
   if (!looked.ok) return looked;
   if (looked.value.isMerged) work = await readWork(deps.db, turn.stream);
-  const { maxStep } = await coreNow();
+  const { maxStep, run } = await coreNow();
   const sent = await sendAll(turn, runId, work, maxStep ?? 0);
   if (!sent.ok) return sent;
   // A batch that was planned before may set a tag that was taken away since.
@@ -71,7 +70,9 @@ export async function deliver(
   if (!lookedAgain.ok) return lookedAgain;
   const finished = await finish(turn, runId, await coreNow());
   if (!finished.ok) return finished;
-  if (client === null) return sent;
+  // What was folded as it was looked at is sent too.
+  const { client } = work;
+  if (run === null || client === null) return sent;
   const given = await giveInputs(turn, client, runId);
   if (!given.ok) return given;
   const closed = await closeDeleted(turn, client);
