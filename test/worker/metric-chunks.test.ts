@@ -3,6 +3,7 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { JournalEvent, Point } from "../../src/domain/types.ts";
 import { readNext } from "../../src/store/delivery/batch-plan.ts";
+import { pointsOf } from "../../src/store/journal/chunk-points.ts";
 import { keptKeys } from "../../src/store/readback/kept.ts";
 import { metered } from "./metered.ts";
 import { expectRead } from "./points-read.ts";
@@ -145,5 +146,25 @@ describe("what is read", () => {
     };
     const [few, many] = [await readOfFirst(20), await readOfFirst(100)];
     expect(many).toBeLessThan(1.2 * few);
+  });
+
+  it("for a helping that ends within a chunk is all of it, though delivery put an end's metric before the chunk's last", async () => {
+    const w = await pointsWorld();
+    const points = Array.from({ length: 6_000 }, (_, step) => ({
+      key: "loss",
+      value: 1,
+      step,
+      timestamp: 1,
+    }));
+    const some = (from: number) => w.event({ points: points.slice(from, from + 1_500) });
+    const end = w.event({
+      type: "ml.trial.complete",
+      facts: { ends: "succeeded", finals: { loss: 0.5 } },
+    });
+    await w.say(some(0), some(1_500), some(3_000), end, some(4_500));
+    await w.turns();
+    expect(await w.stored()).toHaveLength(6_001);
+    const [events, chunks] = await readNext(env.DB, { id: w.id, plannedSeq: 0, foldedSeq: 6 });
+    expect(pointsOf(chunks, events)).toMatchObject(points.slice(0, 3_000));
   });
 });
