@@ -7,6 +7,11 @@ import { round } from "./stats.ts";
 import type { Figure } from "./turns.ts";
 
 const PASSES_A_MONTH = 8_640;
+/** As it is unless set. */
+const MAX_DATABASE_MB = 9_000;
+/** Events a second. */
+const LOADS = [1, 10, 100, 1_000];
+const DAY_SECONDS = 86_400;
 /** The documentation's example of a quick query, of which one database does a thousand a second. */
 const DOCUMENTED_QUERY_MS = 1;
 
@@ -49,6 +54,20 @@ export function costTables(costs: Costs): string {
         "statements, measured": round(anEvent.statements, 3),
         "ms in the database, measured": round(anEvent.sqlMs, 3),
         "events a second, derived": round(carried(anEvent), 0),
+      })),
+    ),
+    "## How long an outage may last",
+    `What events take of the database until MLflow has them, each of one metric, and how long MLflow may be away until \`RELAY_MAX_DATABASE_MB\` is reached: by default ${MAX_DATABASE_MB}, from which on new events are answered 503.`,
+    table(
+      costs.room.map(({ way, bytes }) => ({
+        "an event, by the way it is sent": way,
+        bytes: round(bytes, 0),
+        ...Object.fromEntries(
+          LOADS.map((load) => [
+            `days at ${load} a second`,
+            few((MAX_DATABASE_MB * 1e6) / bytes / load / DAY_SECONDS),
+          ]),
+        ),
       })),
     ),
   ].join("\n\n");

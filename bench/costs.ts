@@ -3,6 +3,7 @@ import { countedRelay } from "./counted.ts";
 import { countIdlePass, countPruning } from "./passes.ts";
 import { pastStatements } from "./past.ts";
 import { countRequests } from "./requests.ts";
+import { measureRoom, type Room } from "./room.ts";
 import { study } from "./study.ts";
 import { countTurns, type Figure } from "./turns.ts";
 import { countWays, type Way } from "./ways.ts";
@@ -16,6 +17,7 @@ export type Costs = {
   aTrial: Cost;
   /** Of one event, once its trial is over: confirmed, read back, pruned, and its id forgotten. */
   afterwards: Cost;
+  room: Room[];
 };
 
 const PAST_TRIALS = 200_000;
@@ -62,5 +64,7 @@ export async function countCosts(
     { what: `idle, ${PAST_TRIALS} finished trials behind it`, cost: await countIdlePass(old) },
   ];
   await old.stop();
-  return { requests, turns, passes, ways, aTrial, afterwards };
+  say("costs: room in the database");
+  const room = await measureRoom(`${stateDir}-room`);
+  return { requests, turns, passes, ways, aTrial, afterwards, room };
 }

@@ -46,7 +46,6 @@ export function pastStatements({ study, trials, at, after }: Past): string[] {
      from json_each('${runs}')`,
     `insert into events (seq, stream_id, event_id, type, body_hash, occurred_at, accepted_at, correlation_id, facts)
      select last_seq, id, 'e' || id, 'ml.trial.complete', 'h', ${at}, ${at}, 'c', null from streams where ${its}`,
-    `update tallies set value = max(value, ${last}) where name = 'journal.seq'`,
     `insert into model_runs (id, model_run_id, state, announced, started_at, ended_at, created_at, updated_at)
      select id, model_run_id, 'succeeded', 1, ${at}, ${at}, ${at}, ${at} from streams
      where kind = 'model_run' and id > ${last} and id <= ${last + MODEL_RUNS}`,

@@ -1,9 +1,9 @@
-import * as z from "zod";
 import { type CountedRelay, countedRelay } from "./counted.ts";
 import { countIdlePass } from "./passes.ts";
 import { pastStatements } from "./past.ts";
 import { type BenchRelay, benchRelay } from "./relay.ts";
 import { countRequests, type Latency, timeRequests } from "./requests.ts";
+import { databaseBytes } from "./room.ts";
 import { type Study, study } from "./study.ts";
 import { countTurns, type Figure } from "./turns.ts";
 
@@ -94,7 +94,6 @@ async function measure(relay: CountedRelay, own: Study) {
   const requests = await countRequests(relay, own);
   await relay.still();
   const latencies = await timeRequests(relay, own);
-  const metrics = await relay.ask("/metrics");
-  const bytes = z.coerce.number().parse(/^relay_database_size_bytes (\S+)$/m.exec(metrics)?.[1]);
-  return { databaseMb: bytes / 1e6, turns, requests, pass: { what: "idle", cost: idle }, latencies };
+  const databaseMb = (await databaseBytes(relay)) / 1e6;
+  return { databaseMb, turns, requests, pass: { what: "idle", cost: idle }, latencies };
 }
