@@ -93,6 +93,19 @@ test("what answers in MLflow's place for a moment holds a file up for a moment",
   expect(files.sent.map(({ body }) => body)).toMatchObject([{ kind: "artifact" }]);
 });
 
+test.each([
+  ["a second", "1", 120_000],
+  ["a minute and a half", "90", 120_000],
+  ["a day", "86400", 120_000],
+])("a server that asks for %s is given as much of it as makes sense", async (_, seconds, atMostMs) => {
+  await arrive("mlflow-artifacts:/1/r/artifacts");
+  const asked = Date.now();
+  await deliver(() => new Response("Slow down", { status: 429, headers: { "retry-after": seconds } }));
+  const next = await env.DB.prepare("select next_attempt_at as at from artifacts").first<number>("at");
+  expect((next ?? 0) - asked).toBeGreaterThanOrEqual(Math.min(Number(seconds) * 1_000, atMostMs));
+  expect((next ?? 0) - Date.now()).toBeLessThanOrEqual(atMostMs);
+});
+
 test("before its run is in MLflow a file waits, and comes again by itself", async () => {
   expect(await deliver(() => Response.json({}))).toEqual([]);
   expect(await state()).toMatchObject({

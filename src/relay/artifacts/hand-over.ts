@@ -9,6 +9,7 @@ import {
 import { renewRow } from "../../store/database/leased-row.ts";
 import { backoffMs, whileRenewed } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
+import { waitAfter } from "../line/retry-after.ts";
 import { sendArtifact } from "../messages.ts";
 import { landingMs, leaseMs } from "../stream/held-stream.ts";
 import { isThere, isThereAlready } from "./in-mlflow.ts";
@@ -65,7 +66,7 @@ async function note(deps: Deps, claimed: ClaimedArtifact, undone: Undone): Promi
       : 0;
   const retry = isBlocked ? { ...config.retry, maxMs: BLOCKED_MS } : config.retry;
   const backoff = backoffMs(claimed.attempts, retry, deps.random);
-  const waitMs = Math.max(backoff, landsForMs, failure?.retryAfterMs ?? 0);
+  const waitMs = waitAfter(failure, Math.max(backoff, landsForMs));
   await noteUndelivered(deps.db, claimed, {
     error,
     blockedReason: isBlocked ? error : null,

@@ -8,6 +8,7 @@ import {
 } from "../../store/gateway/models-behind.ts";
 import { backoffMs, whileRenewed } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
+import { waitAfter } from "../line/retry-after.ts";
 import { sendModel } from "../messages.ts";
 import { leaseMs } from "../stream/held-stream.ts";
 import type { Part } from "./bringing.ts";
@@ -57,7 +58,7 @@ async function behind(
 ): Promise<void> {
   const { config, random } = deps;
   const waitMs = (failure: Failure | null) =>
-    Math.max(backoffMs(claimed.attempts, config.retry, random), failure?.retryAfterMs ?? 0);
+    waitAfter(failure, backoffMs(claimed.attempts, config.retry, random));
   const left = await notYet(deps, stopped, { waitMs, isServers: isOfTheServer });
   const { failure, error, isHeld, ms } = left;
   await releaseModelBehind(deps.db, claimed, left);

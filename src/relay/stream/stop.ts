@@ -10,6 +10,7 @@ import { backoffMs } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
 import { recordFailure } from "../line/breaker.ts";
 import { writesAtAll } from "../line/control.ts";
+import { waitAfter } from "../line/retry-after.ts";
 import { control } from "./control.ts";
 import type { End, Turn } from "./turn.ts";
 
@@ -19,8 +20,6 @@ const PERSISTENT_ATTEMPTS = 10;
 const MAX_TRIES = 10;
 /** How soon a stream that is blocked by what may pass is tried again, at the earliest; the cron's pass does it. */
 const BLOCKED_RETRY_MS = 60_000;
-/** A server that asks for more is asked again after this. */
-const MAX_RETRY_AFTER_MS = 120_000;
 
 /** What a failure that a stage cannot settle means for the turn. Null: the call was not made. */
 export async function stop(turn: Turn, failure: Failure | null): Promise<{ ok: false; end: End }> {
@@ -58,11 +57,10 @@ async function endAfter(turn: Turn, failure: Failure): Promise<End> {
   }
 }
 
-function again({ deps, stream }: Turn, { kind, message, retryAfterMs }: Failure): End {
+function again({ deps, stream }: Turn, failure: Failure): End {
   deps.tally.add("relay_retries_total");
-  const own = backoffMs(stream.attempts, deps.config.retry, deps.random);
-  const ms = Math.max(own, Math.min(retryAfterMs ?? 0, MAX_RETRY_AFTER_MS));
-  return { kind: "wait", for: "retry", ms, error: `${kind}: ${message}` };
+  const ms = waitAfter(failure, backoffMs(stream.attempts, deps.config.retry, deps.random));
+  return { kind: "wait", for: "retry", ms, error: `${failure.kind}: ${failure.message}` };
 }
 
 /** An answer that should not be: tried again, and blocked once it has lasted. */
