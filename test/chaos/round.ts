@@ -37,7 +37,8 @@ const MS_A_GUST = 2_750;
 /** Longer than a lost call may still land, a lease lasts and a retry waits under the settings of the tests. */
 const PASS_MS = 20_000;
 const PASS_LIMIT_MS = 60_000;
-const DRAIN_LIMIT_MS = 120_000;
+/** Longer than a server is left alone that asks for a day. */
+const DRAIN_LIMIT_MS = 180_000;
 /** How often the cron may look for what is left over of a storm: doubles and batches that somebody else took. */
 const LAST_LOOKS = 4;
 
