@@ -118,6 +118,28 @@ describe("an experiment goes to MLflow", () => {
     ]);
   });
 
+  it("and is nobody else's under the name that it was made with, though it has another by now and was seen there", async () => {
+    const w = gatewayWorld();
+    const experiment_id = await w.experiment("as it was made");
+    let isMade = false;
+    w.mlflow.trouble = (called) => {
+      if (called === "experiments/create") isMade = true;
+      return called === "experiments/create" ? "unanswered" : isMade ? "refused" : null;
+    };
+    await deliverExperiment(w.deps, experiment_id, { isDue: true });
+    expect(there(w)).toMatchObject([{ name: "as it was made" }]);
+    w.mlflow.trouble = () => null;
+    await call("experiments/update", { experiment_id, new_name: "as it is now" });
+    await pull(w, "as it was made");
+    const named = await read("experiments/get-by-name", { experiment_name: "as it was made" });
+    expect([named.status, named.body.error_code]).toEqual([404, "RESOURCE_DOES_NOT_EXIST"]);
+    const { body } = await call("experiments/search", { max_results: 100 });
+    const names = body.experiments.map(({ name }: { name: string }) => name);
+    expect(names.filter((name: string) => name.startsWith("as it"))).toEqual(["as it is now"]);
+    expect(await w.deliver()).toBe(true);
+    expect(there(w)).toMatchObject([{ name: "as it is now" }]);
+  });
+
   it("by the cron, though its message was lost", async () => {
     const w = gatewayWorld();
     const id = await w.experiment("lost");

@@ -1,14 +1,13 @@
 import { toPairs, toRecord } from "../../domain/pairs.ts";
 import type { Result } from "../../mlflow/failure.ts";
 import type { Experiment } from "../../mlflow/types.ts";
-import { type GatewayExperiment, ownLocation } from "../../store/gateway/experiments.ts";
+import { CREATE, type GatewayExperiment, ownLocation } from "../../store/gateway/experiments.ts";
 import { mirrorExperiment } from "../../store/mirror/experiments.ts";
 import type { Deps } from "../deps.ts";
 import type { Bringing, Part } from "./bringing.ts";
 
 /** How soon to look again for what was made and is not shown. */
 const UNSEEN_MS = 2_000;
-const CREATE = "create";
 
 /** MLflow's id of the experiment: known, found by its name, or made. */
 export async function placeOf(bringing: Bringing): Promise<Part<string>> {

@@ -32,6 +32,18 @@ export function ownLocation(id: string): string {
 
 const texts = z.record(z.string(), z.string());
 
+/** In doubt: whether it was made in MLflow. */
+export const CREATE = "create";
+
+/**
+ * One of ours that is just being made in MLflow, under the name of `m`, whose id there is not known here yet. It may be called
+ * otherwise by now.
+ */
+const MADE_AS = `
+  select 1 from gateway_experiments g
+  where g.delivered_version < g.version and g.mlflow_experiment_id is null and g.sent ->> '$.name' = m.name
+    and exists (select 1 from json_each(g.sent, '$.doubt') where value = '${CREATE}')`;
+
 /** What the mirror alone knows has MLflow's id. */
 export const ALL_EXPERIMENTS = `
   select id, mlflow_experiment_id as mlflowExperimentId, name, artifact_location as artifactLocation, lifecycle, tags,
@@ -42,7 +54,8 @@ export const ALL_EXPERIMENTS = `
     coalesce(m.artifact_location, 'mlflow-artifacts:/' || m.mlflow_experiment_id), m.lifecycle_stage, coalesce(m.tags, '{}'),
     coalesce(m.created_time, 0), coalesce(m.updated_time, 0), 0
   from mlflow_experiments m
-  where not exists (select 1 from gateway_experiments g where g.mlflow_experiment_id = m.mlflow_experiment_id)`;
+  where not exists (select 1 from gateway_experiments g where g.mlflow_experiment_id = m.mlflow_experiment_id)
+    and not exists (${MADE_AS})`;
 
 /** The experiment with this id, the relay's or MLflow's; null where neither knows it. */
 export async function experimentById(db: D1Database, id: string): Promise<GatewayExperiment | null> {
