@@ -140,6 +140,23 @@ describe("an experiment goes to MLflow", () => {
     expect(there(w)).toMatchObject([{ name: "as it is now" }]);
   });
 
+  it("as another than the one that had its name, whichever of them MLflow hears of first", async () => {
+    const w = gatewayWorld();
+    const first = await w.experiment("taken over");
+    expect(await w.deliver()).toBe(true);
+    await call("experiments/update", { experiment_id: first, new_name: "set aside" });
+    const second = await w.experiment("taken over");
+    await deliverExperiment(w.deps, second, { isDue: true });
+    expect(await w.deliver()).toBe(true);
+    expect(there(w).map(({ name }) => name)).toEqual(["set aside", "taken over"]);
+    const { results } = await env.DB.prepare(
+      "select mlflow_experiment_id as at from gateway_experiments where id in (?1, ?2)",
+    )
+      .bind(first, second)
+      .all();
+    expect(new Set(results.map(({ at }) => at)).size).toBe(2);
+  });
+
   it("by the cron, though its message was lost", async () => {
     const w = gatewayWorld();
     const id = await w.experiment("lost");

@@ -1,13 +1,21 @@
 import { toPairs, toRecord } from "../../domain/pairs.ts";
 import type { Result } from "../../mlflow/failure.ts";
 import type { Experiment } from "../../mlflow/types.ts";
-import { CREATE, type GatewayExperiment, ownLocation } from "../../store/gateway/experiments.ts";
+import {
+  CREATE,
+  type GatewayExperiment,
+  ownLocation,
+  renamedSince,
+} from "../../store/gateway/experiments.ts";
 import { mirrorExperiment } from "../../store/mirror/experiments.ts";
 import type { Deps } from "../deps.ts";
+import { sendExperiment } from "../messages.ts";
 import type { Bringing, Part } from "./bringing.ts";
 
 /** How soon to look again for what was made and is not shown. */
 const UNSEEN_MS = 2_000;
+/** How soon to look again where another has its name in MLflow, and is to give it up. */
+const TAKEN_MS = 2_000;
 
 /** MLflow's id of the experiment: known, found by its name, or made. */
 export async function placeOf(bringing: Bringing): Promise<Part<string>> {
@@ -20,6 +28,16 @@ export async function placeOf(bringing: Bringing): Promise<Part<string>> {
     const found = await byName(deps, name);
     if (!found.ok) return found;
     experiment ??= found.value;
+  }
+  const other = experiment === null ? null : await renamedSince(deps.db, claimed.id, experiment);
+  if (other !== null) {
+    await sendExperiment(deps, other);
+    return {
+      ok: false,
+      failure: null,
+      ms: TAKEN_MS,
+      error: `experiment ${other} has its name in MLflow until it is renamed there`,
+    };
   }
   const there = experiment === null ? await made(bringing) : ({ ok: true, value: experiment } as const);
   if (!there.ok) return there;

@@ -35,14 +35,10 @@ const texts = z.record(z.string(), z.string());
 /** In doubt: whether it was made in MLflow. */
 export const CREATE = "create";
 
-/**
- * One of ours that is just being made in MLflow, under the name of `m`, whose id there is not known here yet. It may be called
- * otherwise by now.
- */
-const MADE_AS = `
-  select 1 from gateway_experiments g
-  where g.delivered_version < g.version and g.mlflow_experiment_id is null and g.sent ->> '$.name' = m.name
-    and exists (select 1 from json_each(g.sent, '$.doubt') where value = '${CREATE}')`;
+/** Whether `g`, one of ours, is just being made in MLflow under a name, and its id there is not known here yet. */
+const isMadeAs = (name: string) => `
+  g.delivered_version < g.version and g.mlflow_experiment_id is null and g.sent ->> '$.name' = ${name}
+  and exists (select 1 from json_each(g.sent, '$.doubt') where value = '${CREATE}')`;
 
 /** What the mirror alone knows has MLflow's id. */
 export const ALL_EXPERIMENTS = `
@@ -55,7 +51,7 @@ export const ALL_EXPERIMENTS = `
     coalesce(m.created_time, 0), coalesce(m.updated_time, 0), 0
   from mlflow_experiments m
   where not exists (select 1 from gateway_experiments g where g.mlflow_experiment_id = m.mlflow_experiment_id)
-    and not exists (${MADE_AS})`;
+    and not exists (select 1 from gateway_experiments g where ${isMadeAs("m.name")})`;
 
 /** The experiment with this id, the relay's or MLflow's; null where neither knows it. */
 export async function experimentById(db: D1Database, id: string): Promise<GatewayExperiment | null> {
@@ -89,6 +85,23 @@ export async function isBeingMade(db: D1Database, createdTime: number): Promise<
   const query = `select exists (select 1 from gateway_experiments
     where mlflow_experiment_id is null and delivered_version < version and created_time - ${CLOCKS_MS} <= ?1) as found`;
   return (await db.prepare(query).bind(createdTime).first<number>("found")) === 1;
+}
+
+/**
+ * Which other one of ours has this name in MLflow until it is renamed there, as it was here; null where there is none. One
+ * that somebody has named so in MLflow is not meant.
+ */
+export async function renamedSince(
+  db: D1Database,
+  id: string,
+  { experimentId, name }: Experiment,
+): Promise<string | null> {
+  const query = `select g.id from gateway_experiments g
+    where g.mlflow_experiment_id = ?2 and g.id <> ?1 and g.name <> ?3 and g.sent ->> '$.name' = ?3
+    union all
+    select g.id from gateway_experiments g where ${isMadeAs("?3")} and g.id <> ?1 and g.name <> ?3
+    limit 1`;
+  return db.prepare(query).bind(id, experimentId, name).first<string>("id");
 }
 
 /** Makes an experiment, to be brought to MLflow; false where the name is taken, as by a deleted one. */
