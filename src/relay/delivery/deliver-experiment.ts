@@ -10,9 +10,8 @@ import {
   type SentExperiment,
 } from "../../store/gateway/behind.ts";
 import { mirrorExperiment } from "../../store/mirror/experiments.ts";
-import { backoffMs } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
-import { waitAfter } from "../line/retry-after.ts";
+import { retryMs } from "../line/retry-after.ts";
 import { sendExperiment, sendPokes } from "../messages.ts";
 import { leaseMs } from "../stream/held-stream.ts";
 import { Bringing, type Part } from "./bringing.ts";
@@ -57,9 +56,7 @@ async function behind(
   claimed: ClaimedExperiment,
   stopped: Extract<Part, { ok: false }>,
 ): Promise<Brought> {
-  const { config, random } = deps;
-  const waitMs = (failure: Failure | null) =>
-    waitAfter(failure, backoffMs(claimed.attempts, config.retry, random));
+  const waitMs = (failure: Failure | null) => retryMs(deps, claimed.attempts, failure);
   const left = await notYet(deps, stopped, { waitMs });
   const { failure, error, isHeld, ms } = left;
   await releaseBehind(deps.db, claimed, left);

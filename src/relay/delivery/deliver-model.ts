@@ -6,9 +6,9 @@ import {
   releaseModel,
   releaseModelBehind,
 } from "../../store/gateway/models-behind.ts";
-import { backoffMs, whileRenewed } from "../../waiting.ts";
+import { whileRenewed } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
-import { waitAfter } from "../line/retry-after.ts";
+import { retryMs } from "../line/retry-after.ts";
 import { sendModel } from "../messages.ts";
 import { leaseMs } from "../stream/held-stream.ts";
 import type { Part } from "./bringing.ts";
@@ -56,9 +56,7 @@ async function behind(
   claimed: ClaimedModel,
   stopped: Extract<Part, { ok: false }>,
 ): Promise<void> {
-  const { config, random } = deps;
-  const waitMs = (failure: Failure | null) =>
-    waitAfter(failure, backoffMs(claimed.attempts, config.retry, random));
+  const waitMs = (failure: Failure | null) => retryMs(deps, claimed.attempts, failure);
   const left = await notYet(deps, stopped, { waitMs, isServers: isOfTheServer });
   const { failure, error, isHeld, ms } = left;
   await releaseModelBehind(deps.db, claimed, left);

@@ -76,11 +76,12 @@ async function mergeGroups(
       continue;
     }
     for (const each of group) {
-      const isNews = news === null || news.has(each.streamId);
-      if (!isNews) merged.push(each);
-      const outcome = isNews
-        ? await mergeOne(deps, each, helping, counts, merged)
-        : ({ kind: "done" } as const);
+      if (news !== null && !news.has(each.streamId)) {
+        merged.push(each);
+        handle(helping, each.run.info.runId);
+        continue;
+      }
+      const outcome = await mergeOne(deps, each, helping, counts, merged);
       if (outcome.kind === "more") return outcome;
       handle(helping, each.run.info.runId);
       if (outcome.kind === "failed") return outcome;

@@ -10,7 +10,7 @@ import { backoffMs } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
 import { recordFailure } from "../line/breaker.ts";
 import { writesAtAll } from "../line/control.ts";
-import { waitAfter } from "../line/retry-after.ts";
+import { retryMs } from "../line/retry-after.ts";
 import { control } from "./control.ts";
 import type { End, Turn } from "./turn.ts";
 
@@ -59,7 +59,7 @@ async function endAfter(turn: Turn, failure: Failure): Promise<End> {
 
 function again({ deps, stream }: Turn, failure: Failure): End {
   deps.tally.add("relay_retries_total");
-  const ms = waitAfter(failure, backoffMs(stream.attempts, deps.config.retry, deps.random));
+  const ms = retryMs(deps, stream.attempts, failure);
   return { kind: "wait", for: "retry", ms, error: `${failure.kind}: ${failure.message}` };
 }
 

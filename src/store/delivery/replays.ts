@@ -1,5 +1,5 @@
 import type { RelayEventType } from "../../domain/types.ts";
-import { BY_ALL, insertChunks, oldestWith } from "../journal/chunks.ts";
+import { BY_ALL, insertChunks, mayHave } from "../journal/chunks.ts";
 import { NEXT_SEQ, STAY_AHEAD } from "../journal/sql.ts";
 import { overRows } from "../sql.ts";
 
@@ -81,8 +81,7 @@ const FORGET_EMPTY = `
 /** The chunks that may have the points that were refused, each point beside them. */
 const CHUNKS_OF_MOVED = `
   ${moves("metric")} cross join metric_chunks c
-  where c.stream_id = m.stream_id and c.key = m.key and c.seq >= ${oldestWith("m", "m.step", "m.timestamp")}
-    and m.step between c.min_step and c.max_step`;
+  where ${mayHave("m", "m.step", "m.step", "m.timestamp")}`;
 
 const isMoved = (chunk: string, point: string) => `
   m.stream_id = ${chunk}.stream_id and m.key = ${chunk}.key and m.step = ${point} ->> 2 and m.timestamp = ${point} ->> 3

@@ -9,6 +9,9 @@ export type Window = { steps: readonly [number, number]; times: readonly [number
 
 export const EVERYTHING: Window = { steps: [MIN_STEP, MAX_STEP], times: [MIN_STEP, MAX_STEP] };
 
+/** Whether a step, or a time, is in that part of a window. */
+export const isIn = (at: number, [from, to]: readonly [number, number]) => at >= from && at <= to;
+
 /** Binds a key and a window as ?1 to ?6. */
 export function bindWindow(
   db: D1Database,

@@ -22,6 +22,14 @@ export const oldestWith = (x: string, step: string, timestamp?: string) => `coal
   order by old.seq desc, old.n desc limit 1), 0)`;
 
 /**
+ * Whether a chunk `c` may have points like some that are told: of the key of a row `x`, at a step between two, and not
+ * before a time. Of a training that counts up it is hardly any.
+ */
+export const mayHave = (x: string, low: string, high: string, earliest: string) => `
+  c.stream_id = ${x}.stream_id and c.key = ${x}.key and c.seq >= ${oldestWith(x, low, earliest)}
+  and c.max_step >= ${low} and c.min_step <= ${high}`;
+
+/**
  * The `seq` of the last chunk of a key `key_of` that may have points of the events up to `upto`. Chunks lie one behind
  * the other, but for those of finals, each of which is of one event: of what lies beyond only the first can reach back.
  */
@@ -71,8 +79,7 @@ export const insertChunks = (given: string) => `
   held as (
     select c.stream_id, c.key, p.value ->> 2 as step, p.value ->> 3 as timestamp, p.value ->> 4 as value
     from span cross join metric_chunks c cross join json_each(c.points) p
-    where c.stream_id = span.stream_id and c.key = span.key and c.seq >= ${oldestWith("span", "span.low", "span.earliest")}
-      and c.max_step >= span.low and c.min_step <= span.high),
+    where ${mayHave("span", "span.low", "span.high", "span.earliest")}),
   told as (
     select *, row_number() over (partition by stream_id, key, step, timestamp, value order by known, seq, n) as same,
       row_number() over (partition by stream_id, key, step, value order by known, seq, n) as alike

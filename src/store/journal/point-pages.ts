@@ -1,6 +1,6 @@
 import * as z from "zod";
 import type { CurvePoint } from "../../domain/curve.ts";
-import { bindWindow, HAS_WINDOW, type Named, type Window } from "./chunk-window.ts";
+import { bindWindow, HAS_WINDOW, isIn, type Named, type Window } from "./chunk-window.ts";
 
 /** So much is read in one statement, of so many rows: a Worker never has to hold a long history whole. */
 const PAGE_BYTES = 1_000_000;
@@ -15,7 +15,6 @@ type Page = Place & { bytes: number; chunks: number; points: string };
 /** The points of a key within a window, page by page, in any order. */
 export async function* pointPages(db: D1Database, key: Named, window: Window): AsyncGenerator<CurvePoint[]> {
   const { steps, times } = window;
-  const isIn = (at: number, [from, to]: readonly [number, number]) => at >= from && at <= to;
   let after: Place | undefined = { seq: 0, n: 0 };
   while (after) {
     const results: Page[] = (await bindWindow(db, PAGE, key, window, after.seq, after.n).all<Page>()).results;

@@ -1,5 +1,5 @@
 import type { CurvePoint } from "../../domain/curve.ts";
-import type { Window } from "../journal/chunk-window.ts";
+import { isIn, type Window } from "../journal/chunk-window.ts";
 import { inBatches, readKeyedPoints, type Texts } from "./curve-points.ts";
 import type { TrialSource } from "./curve-sources.ts";
 import { UNPLANNED_FINALS } from "./finals.ts";
@@ -48,7 +48,6 @@ export async function readFinals(
     trials.map(({ streamId, keys }) => db.prepare(UNPLANNED_FINALS).bind(streamId, keys)),
   );
   const found = new Map(trials.map(({ streamId }, i) => [streamId, results[i]?.results ?? []]));
-  const isIn = (at: number, [from, to]: readonly [number, number]) => at >= from && at <= to;
   return ({ source, key, window }) =>
     (found.get(source.streamId) ?? [])
       .filter((final) => final.key === key)

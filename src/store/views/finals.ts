@@ -1,4 +1,4 @@
-import { CHUNKS_OF_SPAN, oldestWith } from "../journal/chunks.ts";
+import { CHUNKS_OF_SPAN, mayHave } from "../journal/chunks.ts";
 
 /**
  * The metrics among `?2` (JSON of names) that a trial's ends without a step gave: rows of key, step, timestamp, value.
@@ -23,14 +23,13 @@ export const UNPLANNED_FINALS = `
     cross join highest
     where s.id = ?1 and final.key in (select value from json_each(?2)))
   select distinct key, step, timestamp, value from final f
-  where not exists (select 1 ${sameAs("c.seq = f.seq")})
-    and not exists (select 1 ${sameAs(`c.seq >= ${oldestWith("f", "f.step", "f.timestamp")}
-      and f.step between c.min_step and c.max_step and p.value ->> 2 = f.step`)})
+  where not exists (select 1 ${sameAs("c.stream_id = f.stream_id and c.key = f.key and c.seq = f.seq")})
+    and not exists (select 1 ${sameAs(`${mayHave("f", "f.step", "f.step", "f.timestamp")} and p.value ->> 2 = f.step`)})
   order by step, timestamp`;
 
-/** The points that a final may be, among chunks of its key. */
+/** The points that a final may be, among some chunks. */
 function sameAs(condition: string): string {
   return `from metric_chunks c cross join json_each(c.points) p
-    where c.stream_id = f.stream_id and c.key = f.key and ${condition}
+    where ${condition}
       and p.value ->> 3 = f.timestamp and p.value ->> 4 = f.value`;
 }

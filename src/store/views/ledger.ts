@@ -8,7 +8,7 @@ import {
   LETTER_STATES,
   type LedgerState,
 } from "../../domain/words.ts";
-import { oldestWith } from "../journal/chunks.ts";
+import { mayHave } from "../journal/chunks.ts";
 import { iso } from "../listing/common.ts";
 
 /** The journal of a trial with what became of each event. */
@@ -122,8 +122,7 @@ const LEDGER = `
   ), near (seq, key, step, timestamp, value) as (
     select p.value ->> 0, c.key, p.value ->> 2, p.value ->> 3, p.value ->> 4
     from span cross join metric_chunks c cross join json_each(c.points) p
-    where c.stream_id = span.stream_id and c.key = span.key and c.seq >= ${oldestWith("span", "span.low", "span.earliest")}
-      and c.max_step >= span.low and c.min_step <= span.high
+    where ${mayHave("span", "span.low", "span.high", "span.earliest")}
   ), dead (seq, id) as (
     select near.seq, r.id from near cross join refused r
       on r.key = near.key and r.step = near.step and r.timestamp = near.timestamp and r.value = near.value
