@@ -86,8 +86,8 @@ export const passReport = z.object({
   watched_experiments: done,
   pulled_runs: done,
   changed_runs: done,
-  merged_runs: done,
-  merge_conflicts: done,
+  merged_runs: done.describe("Since the pass before."),
+  merge_conflicts: done.describe("Since the pass before."),
   unblocked_trials: done,
   next_pull_id: done.describe("Behind which trial the next pass goes on looking; 0: at the beginning."),
   probe: z

@@ -9,6 +9,7 @@ import { deliverExperiment } from "./delivery/deliver-experiment.ts";
 import { deliverModel } from "./delivery/deliver-model.ts";
 import { drive } from "./delivery/drive.ts";
 import { type Deps, flushTally, onShare } from "./deps.ts";
+import { followRun } from "./follow/follow.ts";
 import { buryEvent } from "./intake/bury-event.ts";
 import { countOutcomes } from "./intake/ingest.ts";
 import { runJob } from "./jobs/jobs.ts";
@@ -81,12 +82,17 @@ async function leave(deps: Deps, message: Message<RelayMessage>, delaySeconds: n
   const options = { delaySeconds };
   const kind = readMessage(body)?.kind;
   try {
-    await (kind === "job" ? deps.jobs : kind === "artifact" ? deps.files : deps.trials).send(body, options);
+    await queueOf(deps, kind).send(body, options);
     message.ack();
   } catch (error) {
     deps.log.warn("a message that was left comes again", { kind, error: errorText(error) });
     message.retry(options);
   }
+}
+
+function queueOf({ trials, jobs, files }: Deps, kind: RelayMessage["kind"] | undefined): Queue<RelayMessage> {
+  if (kind === "job" || kind === "follow") return jobs;
+  return kind === "artifact" ? files : trials;
 }
 
 async function handle(deps: Deps, body: unknown, attempts: number, looks: Looks): Promise<void> {
@@ -110,6 +116,8 @@ async function handle(deps: Deps, body: unknown, attempts: number, looks: Looks)
       return handOver(deps, message.id);
     case "job":
       return runJob(deps, message.jobId, attempts);
+    case "follow":
+      return followRun(deps, message.runId);
   }
 }
 
@@ -184,6 +192,8 @@ async function revive(deps: Deps, body: unknown): Promise<void> {
     await sendJob(deps, message.jobId, DEAD_POKE_SECONDS * 1000);
     return;
   }
+  // The cron finds its run.
+  if (message?.kind === "follow") return;
   if (message?.kind === "artifact") return sendArtifact(deps, message.id, DEAD_POKE_SECONDS * 1000);
   const streamId = message?.kind === "poke" ? message.streamId : null;
   await bury(deps.db, {

@@ -6,7 +6,8 @@ import { withDeadline } from "../waiting.ts";
 
 /**
  * What the queues carry: a reference to a stream that is behind, events on their way round a database that refuses,
- * an experiment or a logged model that changed, the breaker's alarm clock; on the jobs queue what operators and the cron ask for, and on one
+ * an experiment or a logged model that changed, the breaker's alarm clock; on the jobs queue what operators and the cron ask for and the runs
+ * that are to be followed, and on one
  * of their own files on their way to MLflow: a large one must hold up neither a metric nor a job. `events` are journal
  * events, but another build may have sent them: `readMessage` tells.
  */
@@ -17,7 +18,8 @@ export type RelayMessage =
   | { kind: "model"; id: string }
   | { kind: "probe" }
   | { kind: "artifact"; id: number }
-  | { kind: "job"; jobId: string };
+  | { kind: "job"; jobId: string }
+  | { kind: "follow"; runId: string };
 
 /** `strange`: events that this build does not understand. */
 type Journal = { kind: "journal"; events: JournalEvent[]; strange: unknown[] };
@@ -38,6 +40,7 @@ const message = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("probe") }),
   z.object({ kind: z.literal("artifact"), id: z.int() }),
   z.object({ kind: z.literal("job"), jobId: z.string() }),
+  z.object({ kind: z.literal("follow"), runId: z.string() }),
 ]);
 
 /**
@@ -199,6 +202,16 @@ export async function sendJob({ jobs, log }: Jobs, jobId: string, ms: number): P
 export async function sendJobs({ jobs }: Pick<Jobs, "jobs">, ids: readonly string[]): Promise<void> {
   for (const chunk of chunksOf(ids))
     await jobs.sendBatch(chunk.map((jobId) => ({ body: { kind: "job", jobId } })));
+}
+
+/** Has runs followed, each by a message. If one is lost, the cron finds its run. */
+export async function sendFollows({ jobs, log }: Jobs, runIds: readonly string[]): Promise<void> {
+  try {
+    for (const chunk of chunksOf(runIds))
+      await jobs.sendBatch(chunk.map((runId) => ({ body: { kind: "follow", runId } })));
+  } catch (error) {
+    log.warn("runs' messages were not sent; the cron will find them", { error: errorText(error) });
+  }
 }
 
 /** Sets the breaker's alarm clock. If the message is lost, the cron probes. */

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
-import { syncExperiment } from "../../src/relay/jobs/sync-experiment.ts";
+import { syncExperiment } from "./following.ts";
 import { call } from "./gateway-api.ts";
 import { send } from "./gateway-models-api.ts";
 import { emptied, gatewayWorld } from "./gateway-world.ts";

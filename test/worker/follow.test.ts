@@ -2,10 +2,9 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { pullWatched } from "../../src/relay/cron/watched.ts";
 import type { Deps } from "../../src/relay/deps.ts";
-import { pullRunning } from "../../src/relay/follow/running.ts";
 import type { JobStep } from "../../src/relay/jobs/step.ts";
-import { syncExperiment } from "../../src/relay/jobs/sync-experiment.ts";
 import { post, request } from "./api.ts";
+import { pullRunning, syncExperiment } from "./following.ts";
 import { recordingQueue } from "./job-tools.ts";
 import { TrackingServer } from "./tracking-server.ts";
 

@@ -1,13 +1,12 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { pullRunning } from "../../src/relay/follow/running.ts";
 import type { JobStep } from "../../src/relay/jobs/step.ts";
-import { syncExperiment } from "../../src/relay/jobs/sync-experiment.ts";
 import { unblock } from "../../src/relay/repair/unblock.ts";
 import { claimJob, createJob, renewJob } from "../../src/store/jobs/jobs.ts";
 import { lock, renewLock, unlock } from "../../src/store/ops/locks.ts";
 import { whileRenewed } from "../../src/waiting.ts";
 import { foldAll, post } from "./api.ts";
+import { pullRunning, syncExperiment } from "./following.ts";
 import { TrackingServer } from "./tracking-server.ts";
 
 const { DB: db } = env;

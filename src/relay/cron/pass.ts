@@ -36,7 +36,7 @@ async function pass(deps: Deps): Promise<PassReport> {
   const steps = CRON_STEPS.map((step) => ({ ...step, share: deps.budget.share(step.statements) }));
   for (const { share, ...step } of steps) {
     if (step.when(deps, report))
-      report = { ...report, ...(await outcomeOf(step, onShare(deps, share), report)) };
+      report = { ...report, ...(await outcomeOf(step, onShare(deps, share), report, startedAt)) };
     share.close();
   }
   deps.tally.add("relay_cron_passes_total");
@@ -51,9 +51,10 @@ async function outcomeOf(
   { name, run }: CronStep,
   deps: Deps,
   report: PassReport,
+  startedAt: number,
 ): Promise<Partial<PassReport>> {
   try {
-    return await run(deps, report);
+    return await run(deps, report, startedAt);
   } catch (error) {
     if (isOutOfStatements(error)) {
       deps.log.info("a part of the cron's pass goes on in the next", { part: name });

@@ -1,11 +1,14 @@
 import type { PassReport } from "../../answers/ops.ts";
 import { pruneJobs } from "../../store/jobs/records.ts";
-import { lastPull } from "../../store/ops/passes.ts";
+import { followedIn } from "../../store/mirror/marks.ts";
+import { lastPass } from "../../store/ops/passes.ts";
 import { forgetRefusals } from "../../store/ops/refusals.ts";
 import { cool } from "../../store/stream/warm.ts";
 import { cleanBucket } from "../artifacts/clean.ts";
 import type { Deps } from "../deps.ts";
 import { deleteDoubles } from "../follow/doubles.ts";
+import { sendDue } from "../follow/follow.ts";
+// from "../follow/doubles.ts";
 import { pruneHistory } from "../follow/history.ts";
 import { pullRunning } from "../follow/running.ts";
 import { pokeDueJobs } from "../jobs/jobs.ts";
@@ -29,8 +32,12 @@ export type CronStep = {
   /** What it has for certain; it may also have what those before it left. */
   statements: number;
   when: (deps: Deps, report: PassReport) => boolean;
-  /** @returns what goes into the report, which holds what the steps before it told */
-  run: (deps: Deps, report: PassReport) => Promise<Partial<PassReport>>;
+  /**
+   * @param report what the steps before it told
+   * @param startedAt when the pass began, epoch milliseconds
+   * @returns what goes into the report
+   */
+  run: (deps: Deps, report: PassReport, startedAt: number) => Promise<Partial<PassReport>>;
 };
 
 const always = () => true;
@@ -44,7 +51,7 @@ export const CRON_STEPS: readonly CronStep[] = [
     name: "place",
     statements: 5,
     when: always,
-    run: async ({ db }) => ({ next_pull_id: await lastPull(db) }),
+    run: async ({ db }) => ({ next_pull_id: (await lastPass(db)).nextPullId }),
   },
   {
     name: "probe",
@@ -162,11 +169,21 @@ export const CRON_STEPS: readonly CronStep[] = [
       return {
         pulled_runs: pulled.looked_at,
         changed_runs: pulled.changed,
-        merged_runs: pulled.merged,
-        merge_conflicts: pulled.conflicts,
         unblocked_trials: pulled.unblocked,
         next_pull_id: pulled.next_id,
       };
+    },
+  },
+  {
+    name: "merge",
+    statements: 10,
+    when: whileUp,
+    run: async (deps, _, startedAt) => {
+      await sendDue(deps);
+      // It is the messages' work: what came of those since the last pass.
+      const time = { from: (await lastPass(deps.db)).startedAt, until: startedAt };
+      const { merged = 0, conflicts = 0 } = await followedIn(deps.db, time, null);
+      return { merged_runs: merged, merge_conflicts: conflicts };
     },
   },
 ];

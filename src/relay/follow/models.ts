@@ -1,3 +1,4 @@
+import { type Counts, count } from "../../domain/counts.ts";
 import { toRecord } from "../../domain/pairs.ts";
 import { canonicalJson } from "../../domain/values.ts";
 import type { Failure, Result } from "../../mlflow/failure.ts";
@@ -11,7 +12,6 @@ import {
   takeOver,
 } from "../../store/gateway/models-followed.ts";
 import type { Deps } from "../deps.ts";
-import { type Counts, count } from "./helping.ts";
 
 /** MLflow gives no more logged models at once. */
 const PAGE = 50;

@@ -1,3 +1,4 @@
+import { type Counts, count } from "../../domain/counts.ts";
 import type { Failure } from "../../mlflow/failure.ts";
 import type { Run } from "../../mlflow/types.ts";
 import { runIdOf } from "../../store/delivery/parents.ts";
@@ -61,4 +62,28 @@ async function merged(turn: Turn, runId: string): Promise<Pulled> {
   await mirror();
   const { accepted, conflicts } = done.value;
   return accepted + conflicts === 0 ? { kind: "same" } : { kind: "merged", accepted, conflicts };
+}
+
+/** Counts what came of a pull, and says whether nothing is left to do. */
+export function countPulled(
+  { log }: Pick<Deps, "log">,
+  counts: Counts,
+  pulled: Pulled,
+  streamId: number,
+): boolean {
+  switch (pulled.kind) {
+    case "busy":
+      count(counts, "skipped_busy");
+      return false;
+    case "failed":
+      log.warn("a run could not be followed", { stream: streamId, error: pulled.failure.message });
+      count(counts, "failed");
+      return false;
+    case "merged":
+      count(counts, "merged");
+      if (pulled.conflicts > 0) count(counts, "conflicts", pulled.conflicts);
+      return true;
+    default:
+      return true;
+  }
 }

@@ -1,4 +1,5 @@
-import type { Failure } from "../../mlflow/failure.ts";
+import { type Counts, count } from "../../domain/counts.ts";
+import { type Failure, isAway } from "../../mlflow/failure.ts";
 import { wakeTrialsOf } from "../../store/delivery/blocked.ts";
 import { mirrorExperiment } from "../../store/mirror/experiments.ts";
 import { type ToPull, unblockRestored } from "../../store/mirror/to-pull.ts";
@@ -6,8 +7,6 @@ import type { Deps } from "../deps.ts";
 import { heard } from "../line/breaker.ts";
 import { sendPokes } from "../messages.ts";
 import { RUN_STATEMENTS } from "../stream/under-lease.ts";
-import type { Counts } from "./helping.ts";
-import { count, passed } from "./helping.ts";
 
 /** What a blocked stream needs to be active in MLflow before it can go on. */
 type Need =
@@ -42,7 +41,11 @@ export async function followRestored(
     const answer = known ?? (await isActive(deps, need));
     if (typeof answer === "object") {
       await heard(deps, answer);
-      isThere = passed(deps, counts, answer, stream.streamId).kind === "done";
+      deps.log.warn("what a trial waits for could not be asked for", {
+        stream: stream.streamId,
+        error: answer.message,
+      });
+      isThere = !isAway(answer);
       if (!isThere) break;
     }
     answers.set(question, answer === true);

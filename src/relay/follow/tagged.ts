@@ -1,4 +1,6 @@
+import { type Counts, count } from "../../domain/counts.ts";
 import { streamIdentity } from "../../domain/types.ts";
+import type { Failure } from "../../mlflow/failure.ts";
 import type { Run } from "../../mlflow/types.ts";
 import { isForgotten } from "../../store/delivery/blocked.ts";
 import { hasRefusedRun, recordConflicts } from "../../store/mirror/conflicts.ts";
@@ -14,64 +16,43 @@ import {
 import type { Deps } from "../deps.ts";
 import { digest } from "../intake/identify.ts";
 import { heard } from "../line/breaker.ts";
-import {
-  type Counts,
-  count,
-  countPulled,
-  type Helping,
-  type HelpingOutcome,
-  handle,
-  passed,
-  takes,
-  threw,
-} from "./helping.ts";
 import { deleteSpare, linkFound } from "./link-found.ts";
-import { pullStream } from "./pull.ts";
+import { countPulled, pullStream } from "./pull.ts";
 
-/**
- * Links runs with Thunderline's tags to the trials and model runs that have none, the oldest run first; a second run
- * of one that has its own is reported, and by policy deleted if it adds nothing. A run that a trial had before, until
- * an operator had it made anew, is neither (`startAnew`).
- */
-export async function linkTagged(
-  deps: Deps,
-  runs: readonly Run[],
-  helping: Helping,
-  counts: Counts,
-): Promise<HelpingOutcome> {
-  const tagged = await freeTagged(
-    deps.db,
-    runs.map((run) => run.info.runId),
-  );
-  if (tagged.length === 0) return { kind: "done" };
-  const keys = await Promise.all(tagged.map((run) => digest(streamIdentity(run.modelRunId, run.trialId))));
-  const streams = await claimants(deps.db, keys);
-  for (const [i, run] of tagged.entries()) {
-    const stream = streams.get(keys[i] ?? "");
-    if (!stream || helping.handled.has(run.runId) || !concerns(deps, run, stream)) continue;
-    if (!takes(deps, helping)) return { kind: "more" };
-    const outcome = await linkOrReport(deps, run, stream, helping, counts);
-    if (outcome.kind === "more") return outcome;
-    handle(helping, run.runId);
-    if (outcome.kind === "failed") return outcome;
-  }
-  return { kind: "done" };
+/** A run with Thunderline's tags, and the trial or model run that they name. */
+type Found = { run: Tagged; stream: Claimant };
+
+/** Which runs with Thunderline's tags are to be linked to the trials and model runs that have none, or are a second one. */
+export async function runsToLink(deps: Deps, runs: readonly Run[]): Promise<string[]> {
+  const ids = runs.map(({ info }) => info.runId);
+  return (await claimed(deps, ids)).map(({ run }) => run.runId);
 }
 
-async function linkOrReport(
-  deps: Deps,
-  run: Tagged,
-  stream: Claimant,
-  helping: Helping,
-  counts: Counts,
-): Promise<HelpingOutcome> {
-  try {
-    return stream.mlflowRunId === null
-      ? await linkOne(deps, run, stream, counts)
-      : await reportOther(deps, run, { ...stream, mlflowRunId: stream.mlflowRunId }, counts);
-  } catch (error) {
-    return threw(deps, helping, counts, error, stream.id);
-  }
+/**
+ * Links such a run, unless an older one is there for its trial; a second run of one that has its own is reported, and by
+ * policy deleted if it adds nothing. A run that a trial had before, until an operator had it made anew, is neither
+ * (`startAnew`).
+ * @param counts is added to
+ * @returns whether nothing is left to do
+ */
+export async function linkTagged(deps: Deps, runId: string, counts: Counts): Promise<boolean> {
+  const [found] = await claimed(deps, [runId]);
+  if (!found) return true;
+  const { run, stream } = found;
+  return stream.mlflowRunId === null
+    ? linkOne(deps, run, stream, counts)
+    : reportOther(deps, run, { ...stream, mlflowRunId: stream.mlflowRunId }, counts);
+}
+
+async function claimed(deps: Deps, runIds: readonly string[]): Promise<Found[]> {
+  const tagged = await freeTagged(deps.db, runIds);
+  if (tagged.length === 0) return [];
+  const keys = await Promise.all(tagged.map((run) => digest(streamIdentity(run.modelRunId, run.trialId))));
+  const streams = await claimants(deps.db, keys);
+  return tagged.flatMap((run, i) => {
+    const stream = streams.get(keys[i] ?? "");
+    return stream && concerns(deps, run, stream) ? [{ run, stream }] : [];
+  });
 }
 
 /** Whether the stream is to have anything to do with this run. */
@@ -85,30 +66,23 @@ function concerns({ config }: Deps, run: Tagged, stream: Claimant): boolean {
 }
 
 /** Links the oldest of the stream's runs, which may be another one than this, seen on an earlier page. */
-async function linkOne(deps: Deps, run: Tagged, stream: Claimant, counts: Counts): Promise<HelpingOutcome> {
-  if (await hasRefusedRun(deps.db, stream.id, run.runId)) return { kind: "done" };
+async function linkOne(deps: Deps, run: Tagged, stream: Claimant, counts: Counts): Promise<boolean> {
+  if (await hasRefusedRun(deps.db, stream.id, run.runId)) return true;
   const oldest = stream.requestedRunId ?? (await unlinkedRunOf(deps.db, stream.id)) ?? run.runId;
   const linked = await linkFound(deps, stream.id, oldest);
   switch (linked.kind) {
     case "busy":
       count(counts, "skipped_busy");
-      return { kind: "done" };
+      return false;
     case "not needed":
-      return { kind: "done" };
+      return true;
     case "failed":
-      await heard(deps, linked.failure);
-      return passed(deps, counts, linked.failure, stream.id);
+      return failed(deps, counts, linked.failure, stream.id);
     case "linked": {
-      // For the other runs of this page that are the same trial's.
-      stream.mlflowRunId = oldest;
-      stream.lifecycleStage = "active";
       count(counts, "linked");
-      const pulled = await pullStream(deps, stream.id, linked.run);
-      countPulled(counts, pulled);
-      if (pulled.kind === "failed") return passed(deps, counts, pulled.failure, stream.id);
-      return oldest === run.runId
-        ? { kind: "done" }
-        : reportOther(deps, run, { ...stream, mlflowRunId: oldest }, counts);
+      const isOver = countPulled(deps, counts, await pullStream(deps, stream.id, linked.run), stream.id);
+      if (oldest === run.runId || !isOver) return isOver;
+      return reportOther(deps, run, { ...stream, mlflowRunId: oldest, lifecycleStage: "active" }, counts);
     }
   }
 }
@@ -119,10 +93,10 @@ async function reportOther(
   run: Tagged,
   stream: Claimant & { mlflowRunId: string },
   counts: Counts,
-): Promise<HelpingOutcome> {
+): Promise<boolean> {
   if (stream.mlflowRunId === run.runId) {
     await repairLink(deps.db, run.runId, stream.id);
-    return { kind: "done" };
+    return true;
   }
   await recordConflicts(deps.db, [
     {
@@ -142,14 +116,17 @@ async function reportOther(
   const deleted = deletes ? await deleteSpare(deps, stream.id, stream.mlflowRunId, run.runId) : "kept";
   if (deleted === "busy") {
     count(counts, "skipped_busy");
-    return { kind: "done" };
+    return false;
   }
-  if (typeof deleted === "object") {
-    await heard(deps, deleted);
-    return passed(deps, counts, deleted, stream.id);
-  }
+  if (typeof deleted === "object") return failed(deps, counts, deleted, stream.id);
   await noteDouble(deps.db, run.runId, stream.id, deleted === "deleted", deps.now());
   count(counts, "doubles");
   if (deleted === "deleted") count(counts, "doubles_deleted");
-  return { kind: "done" };
+  return true;
+}
+
+/** It is tried again, whatever it was. */
+async function failed(deps: Deps, counts: Counts, failure: Failure, streamId: number): Promise<boolean> {
+  await heard(deps, failure);
+  return countPulled(deps, counts, { kind: "failed", failure }, streamId);
 }

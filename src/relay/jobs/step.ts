@@ -1,9 +1,9 @@
+import type { Counts } from "../../domain/counts.ts";
 import type { JobAction } from "../../domain/words.ts";
 import type { Failure } from "../../mlflow/failure.ts";
 import { isDelivering } from "../../store/stream/leases.ts";
 import { sleep } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
-import type { Counts } from "../follow/helping.ts";
 
 const MAX_REST_MS = 2_000;
 

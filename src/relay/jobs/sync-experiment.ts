@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { type Counts, count } from "../../domain/counts.ts";
 import type { Experiment } from "../../mlflow/types.ts";
 import {
   experimentNamed,
@@ -6,13 +7,14 @@ import {
   markPulled,
   mirrorExperiment,
 } from "../../store/mirror/experiments.ts";
+import { followedIn, untriedOf } from "../../store/mirror/marks.ts";
 import { countMirrored, markGone, mirroredIds } from "../../store/mirror/runs.ts";
 import type { Deps } from "../deps.ts";
-import { type Counts, count, type Helping, newHelping, takesPage } from "../follow/helping.ts";
 import { followModels } from "../follow/models.ts";
-import { followRuns } from "../follow/page.ts";
+import { lookAtRuns } from "../follow/page.ts";
 import { heard } from "../line/breaker.ts";
 import { MAX_IDS, runsOrLost } from "../line/runs-by-id.ts";
+import { sendFollows } from "../messages.ts";
 import { type Job, type JobHandler, type JobStep, rest } from "./step.ts";
 
 /** In front of an experiment's name, where a job's target is not MLflow's id. */
@@ -22,39 +24,43 @@ const PAGE_RUNS = 200;
 /** One message's work: far below what a Worker may take, and soon over for the jobs behind it. */
 const MAX_PAGES = 20;
 const MAX_MS = 20_000;
+const PAGE_STATEMENTS = 100;
+/** So many runs are on their way to be followed at once, on the queue of the jobs, so that the job comes after them. */
+const MAX_ON_THE_WAY = 100;
+const ON_THE_WAY_MS = 1_000;
 
 /** Where the next message goes on. */
 const progress = z.object({
   experimentId: z.string(),
-  /** The pages of the runs, then the runs that were on none of them, then the logged models. */
-  phase: z.enum(["pages", "missing", "models"]),
+  /** When the job looked at the experiment, epoch milliseconds; an older build did not tell. */
+  begunAt: z.number().default(0),
+  /** The pages of the runs, then the runs that were on none of them, the logged models, and the runs that are marked. */
+  phase: z.enum(["pages", "missing", "models", "marked"]),
   /** MLflow's token of the page; null for the first. */
   pageToken: z.string().nullable(),
-  /** How many runs of this page were counted as created or updated before the helping was used up. */
-  counted: z.number(),
-  /** The runs of this page that had their turn: they get no second one in this job. */
-  handled: z.array(z.string()),
   /** The last run's id, or model's number, that was looked for. */
   after: z.string(),
 });
 type Progress = z.output<typeof progress>;
 
+/** What came of a part of the job: where to go on, what it comes to, or that it is over. */
+type Part = Progress | JobStep | null;
+
 /**
- * `sync_experiment`: every run of an experiment, deleted ones too, into the mirror, and what was changed in linked
- * runs into their journals; then what was edited of the relay's logged models. Its target is MLflow's id of the experiment, or its name behind `name:`.
+ * `sync_experiment`: every run of an experiment, deleted ones too, into the mirror; what was edited of the relay's logged
+ * models; and what was changed in linked runs into their journals, a run a message, which the job waits for. Its target
+ * is MLflow's id of the experiment, or its name behind `name:`.
  */
 export const syncExperiment: JobHandler = async (deps, job) => {
   const begun = await begin(deps, job);
   if ("kind" in begun) return begun;
   const counts = { ...job.counts };
-  const helping = newHelping(deps.now() + MAX_MS);
+  const untilMs = deps.now() + MAX_MS;
   let at: Progress | null = begun;
   for (let page = 0; at !== null; page++) {
-    if (page >= MAX_PAGES || !takesPage(deps, helping)) return goOn(at, counts);
-    const next: Progress | JobStep | null =
-      at.phase === "pages"
-        ? await followPage(deps, at, helping, counts)
-        : await (at.phase === "missing" ? lookFor : models)(deps, at, counts);
+    if (page >= MAX_PAGES || deps.now() >= untilMs || !deps.budget.has(PAGE_STATEMENTS))
+      return goOn(at, counts);
+    const next: Part = await PHASES[at.phase](deps, at, counts);
     if (next !== null && "kind" in next) {
       // What was done before is stored, so that it is neither done nor counted again.
       return next.kind === "failed" && page > 0 ? goOn(at, counts) : next;
@@ -77,10 +83,9 @@ async function begin(deps: Deps, job: Job): Promise<Progress | JobStep> {
   await mirrorExperiment(deps.db, found, deps.now());
   return {
     experimentId: found.experimentId,
+    begunAt: deps.now(),
     phase: "pages",
     pageToken: null,
-    counted: 0,
-    handled: [],
     after: "",
   };
 }
@@ -107,12 +112,7 @@ async function findExperiment(deps: Deps, target: string): Promise<Experiment | 
 /** Oldest first: runs that are made meanwhile come last, and move no page. */
 const ORDER = ["attributes.start_time ASC", "attributes.run_id ASC"];
 
-async function followPage(
-  deps: Deps,
-  at: Progress,
-  helping: Helping,
-  counts: Counts,
-): Promise<Progress | JobStep | null> {
+async function pages(deps: Deps, at: Progress, counts: Counts): Promise<Part> {
   const seenAt = deps.now();
   const page = await deps.mlflow.searchRuns({
     experimentIds: [at.experimentId],
@@ -124,28 +124,17 @@ async function followPage(
   if (!page.ok) return heard(deps, page.failure);
   const callMs = deps.now() - seenAt;
   const { items, nextPageToken } = page.value;
-  const own: Counts = {};
-  helping.handled = new Set(at.handled);
-  const { outcome } = await followRuns(deps, items, seenAt, helping, own);
-  const { unchanged = 0, ...others } = own;
-  for (const [name, by] of Object.entries(others)) count(counts, name, by);
-  const counted = at.counted + (own.created ?? 0) + (own.updated ?? 0);
-  // What a trial logs all the time is no news here: a failure that comes again is one then.
-  const isNews = helping.handled.size > at.handled.length || (own.created ?? 0) > 0;
-  if (outcome.kind === "more" || (outcome.kind === "failed" && isNews))
-    return goOn({ ...at, counted, handled: [...helping.handled] }, counts);
-  if (outcome.kind === "failed") return outcome;
+  await lookAtRuns(deps, items, seenAt, counts);
   count(counts, "pages");
   count(counts, "runs", items.length);
-  count(counts, "unchanged", Math.max(0, unchanged - at.counted));
   await rest(deps, callMs);
-  if (nextPageToken !== null) return { ...at, pageToken: nextPageToken, counted: 0, handled: [] };
+  if (nextPageToken !== null) return { ...at, pageToken: nextPageToken };
   const isWhole = (await countMirrored(deps.db, at.experimentId)) <= (counts.runs ?? 0);
-  return { ...at, phase: isWhole ? "models" : "missing", pageToken: null, counted: 0, handled: [] };
+  return { ...at, phase: isWhole ? "models" : "missing", pageToken: null };
 }
 
 /** Asks for runs that the mirror has by their ids: those that are not answered were deleted for good. */
-async function lookFor(deps: Deps, at: Progress, counts: Counts): Promise<Progress | JobStep> {
+async function missing(deps: Deps, at: Progress, counts: Counts): Promise<Part> {
   const ids = await mirroredIds(deps.db, at.experimentId, at.after, MAX_IDS);
   const last = ids.at(-1);
   if (last === undefined) return { ...at, phase: "models", after: "" };
@@ -165,7 +154,7 @@ async function lookFor(deps: Deps, at: Progress, counts: Counts): Promise<Progre
 }
 
 /** A page of the relay's logged models in it. */
-async function models(deps: Deps, at: Progress, counts: Counts): Promise<Progress | JobStep | null> {
+async function models(deps: Deps, at: Progress, counts: Counts): Promise<Part> {
   const askedAt = deps.now();
   const followed = await followModels(
     deps,
@@ -174,5 +163,18 @@ async function models(deps: Deps, at: Progress, counts: Counts): Promise<Progres
   );
   if (!followed.ok) return heard(deps, followed.failure);
   await rest(deps, deps.now() - askedAt);
-  return followed.next === null ? null : { ...at, after: String(followed.next) };
+  return followed.next === null ? { ...at, phase: "marked" } : { ...at, after: String(followed.next) };
 }
+
+/** Has the runs that are marked followed, and waits until each was tried: one that fails is for the cron. */
+async function marked(deps: Deps, at: Progress, counts: Counts): Promise<Part> {
+  const { experimentId, begunAt } = at;
+  const waiting = await untriedOf(deps.db, experimentId, MAX_ON_THE_WAY);
+  const time = { from: begunAt, until: Number.MAX_SAFE_INTEGER };
+  Object.assign(counts, await followedIn(deps.db, time, experimentId));
+  if (waiting.length === 0) return null;
+  await sendFollows(deps, waiting);
+  return { kind: "continue", progress: JSON.stringify(at), counts, delayMs: ON_THE_WAY_MS };
+}
+
+const PHASES = { pages, missing, models, marked };

@@ -24,10 +24,10 @@ export async function storePass(
   ]);
 }
 
-/** Where the last pass stopped pulling; 0: it saw everything. */
-export async function lastPull(db: D1Database): Promise<number> {
+/** When the last pass began, epoch milliseconds, and where it stopped pulling; 0 and 0: there was none. */
+export async function lastPass(db: D1Database): Promise<{ startedAt: number; nextPullId: number }> {
   const [row] = await drizzle(db).select().from(cronPasses).orderBy(desc(cronPasses.id)).limit(1);
-  return row ? readReport(row.report).next_pull_id : 0;
+  return { startedAt: row?.startedAt ?? 0, nextPullId: row ? readReport(row.report).next_pull_id : 0 };
 }
 
 /** The latest passes, newest first. */

@@ -1,0 +1,89 @@
+import type { Counts } from "../../domain/counts.ts";
+
+/** Marks of runs in the mirror that are to be followed: merged, or linked to their trial. Each is done by itself. */
+
+/** An attempt to follow a run; `dueAt`: when it is tried again, unless the attempt comes to an end before. */
+export type Attempt = { runId: string; streamId: number | null; dueAt: number };
+
+/** Marks runs as to be followed, at once, also those that an attempt failed for. */
+export async function markToFollow(db: D1Database, runIds: readonly string[]): Promise<void> {
+  if (runIds.length > 0) await db.prepare(MARK).bind(JSON.stringify(runIds)).run();
+}
+
+/**
+ * Takes a marked run for an attempt, which is noted before it is made: one that ends with its invocation counts as well.
+ * @returns null where it is not marked, or not due
+ */
+export async function takeAttempt(
+  db: D1Database,
+  runId: string,
+  now: number,
+  dueAt: number,
+): Promise<Attempt | null> {
+  const taken = await db.prepare(TAKE).bind(runId, now, dueAt).first<{ streamId: number | null }>();
+  return taken && { runId, dueAt, ...taken };
+}
+
+/** Notes what came of an attempt. Where it is over the mark goes, unless the run was marked anew meanwhile. */
+export async function noteFollowed(
+  db: D1Database,
+  { runId, dueAt }: Attempt,
+  { isOver, counts }: { isOver: boolean; counts: Counts },
+  now: number,
+): Promise<void> {
+  await db.prepare(NOTE).bind(runId, dueAt, Number(isOver), JSON.stringify(counts), now).run();
+}
+
+/** The runs that are due, those that were never tried first. */
+export async function dueToFollow(db: D1Database, now: number, limit: number): Promise<string[]> {
+  return idsOf(await db.prepare(DUE).bind(now, limit).all<{ id: string }>());
+}
+
+/** Those of an experiment for which no attempt was made yet. */
+export async function untriedOf(db: D1Database, experimentId: string, limit: number): Promise<string[]> {
+  return idsOf(await db.prepare(UNTRIED).bind(experimentId, limit).all<{ id: string }>());
+}
+
+/**
+ * What came of the runs that were followed in a time, of one experiment or of all, each run's last attempt counted.
+ * @param from the beginning of that time, and `until` its end, epoch milliseconds
+ */
+export async function followedIn(
+  db: D1Database,
+  { from, until }: { from: number; until: number },
+  experimentId: string | null,
+): Promise<Counts> {
+  const { results } = await db
+    .prepare(FOLLOWED)
+    .bind(from, until, experimentId)
+    .all<{ name: string; n: number }>();
+  return Object.fromEntries(results.map(({ name, n }) => [name, n]));
+}
+
+function idsOf({ results }: D1Result<{ id: string }>): string[] {
+  return results.map(({ id }) => id);
+}
+
+/** Marked and never tried is due since ever. */
+const MARK = `
+  update mlflow_runs set follow_at = 0
+  where mlflow_run_id in (select value from json_each(?1)) and follow_at is not 0`;
+
+const TAKE = `
+  update mlflow_runs set follow_at = ?3 where mlflow_run_id = ?1 and follow_at <= ?2
+  returning stream_id as streamId`;
+
+const NOTE = `
+  update mlflow_runs set followed_at = ?5, followed = ?4, follow_at = iif(?3 and follow_at = ?2, null, follow_at)
+  where mlflow_run_id = ?1`;
+
+const DUE = "select mlflow_run_id as id from mlflow_runs where follow_at <= ?1 order by follow_at limit ?2";
+
+const UNTRIED = `
+  select mlflow_run_id as id from mlflow_runs where follow_at = 0 and mlflow_experiment_id = ?1 limit ?2`;
+
+const FOLLOWED = `
+  select told.key as name, sum(told.value) as n
+  from mlflow_runs r, json_each(r.followed) told
+  where r.followed_at >= ?1 and r.followed_at < ?2 and (?3 is null or r.mlflow_experiment_id = ?3)
+  group by told.key`;

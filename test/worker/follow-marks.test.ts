@@ -1,0 +1,174 @@
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { consumeDead } from "../../src/relay/consume.ts";
+import { reconcile } from "../../src/relay/cron/pass.ts";
+import type { Deps } from "../../src/relay/deps.ts";
+import { pullRunning } from "../../src/relay/follow/running.ts";
+import type { JobStep } from "../../src/relay/jobs/step.ts";
+import { syncExperiment } from "../../src/relay/jobs/sync-experiment.ts";
+import type { RelayMessage } from "../../src/relay/messages.ts";
+import { post } from "./api.ts";
+import { follow, syncExperiment as syncWhole } from "./following.ts";
+import { messageOf } from "./invocations.ts";
+import { recordingQueue } from "./job-tools.ts";
+import { TrackingServer } from "./tracking-server.ts";
+
+const { DB: db } = env;
+
+let worlds = 0;
+
+/** A trial whose run was edited in MLflow, and nobody has looked since. */
+async function edited() {
+  const id = `marked-${++worlds}`;
+  const server = new TrackingServer();
+  server.experiment(id, id);
+  await post({ event: "ml.trial.start", model_run_id: "marks", trial_id: id, spectral_norm: true });
+  const tags = [
+    { key: "thunderline_trial_id", value: id },
+    { key: "thunderline_model_run_id", value: "marks" },
+  ];
+  const run = server.run(id, { tags });
+  const deps = server.deps();
+  const job = (progress: string | null) => ({
+    id: "j",
+    action: "sync_experiment" as const,
+    target: id,
+    progress,
+    counts: {},
+  });
+  const linked = await syncWhole(deps, job(null));
+  expect(linked).toMatchObject({ kind: "continue", counts: {} });
+  const edit = (value: string) => {
+    run.data.tags = [...tags, { key: "note", value }];
+  };
+  edit("edited");
+  const note = () =>
+    db
+      .prepare(
+        "select value from tags t join streams s on s.id = t.stream_id where s.trial_id = ?1 and t.key = 'note'",
+      )
+      .bind(id)
+      .first<string>("value");
+  const reads = () => server.called.filter((endpoint) => endpoint === "runs/get").length;
+  const message: RelayMessage = { kind: "follow", runId: run.info.run_id };
+  return { deps, run, job, edit, note, reads, message };
+}
+
+/** A look at all runs that go on; what it sends is lost. */
+const look = (deps: Deps) => pullRunning(deps, { afterId: 0, maxRuns: 5_000, maxMs: 60_000 });
+
+/** The cron's pass, what it tells, and the messages that it sends for this run. */
+async function pass(deps: Deps, message: RelayMessage) {
+  const { sent, queue } = recordingQueue();
+  const report = await reconcile({ ...deps, jobs: queue });
+  return { report, sent: sent.filter(({ body }) => JSON.stringify(body) === JSON.stringify(message)) };
+}
+
+describe("a run that a look has marked", () => {
+  it("is followed by the cron where its message was lost, and counted in the pass after", async () => {
+    const { deps, note, message } = await edited();
+    await look(deps);
+    expect(await note()).toBeNull();
+    const { sent } = await pass(deps, message);
+    expect(sent).toHaveLength(1);
+    await follow(deps, message);
+    expect(await note()).toBe("edited");
+    const { report, sent: again } = await pass(deps, message);
+    expect(report).toMatchObject({ merged_runs: 1, merge_conflicts: 0 });
+    expect(again, "it is not sent once more").toEqual([]);
+    expect((await pass(deps, message)).report).toMatchObject({ merged_runs: 0 });
+  });
+
+  it("is read once, however often its message comes", async () => {
+    const { deps, reads, message } = await edited();
+    await look(deps);
+    const before = reads();
+    for (let i = 0; i < 3; i++) await follow(deps, message);
+    expect(reads() - before).toBe(1);
+  });
+
+  it("waits while MLflow is not to be called, which is no attempt", async () => {
+    const { deps, note, reads, message } = await edited();
+    await look(deps);
+    const before = reads();
+    await follow({ ...deps, guard: new TrackingServer().deps({ MLFLOW_ENABLED: "false" }).guard }, message);
+    expect([await note(), reads() - before]).toEqual([null, 0]);
+    await follow(deps, message);
+    expect(await note()).toBe("edited");
+  });
+
+  it("is followed once more where it was edited again meanwhile", async () => {
+    const { deps, run, edit, note, message } = await edited();
+    await look(deps);
+    const getRun: Deps["mlflow"]["getRun"] = async (id) => {
+      const seen = await deps.direct.getRun(id);
+      if (id !== run.info.run_id) return seen;
+      edit("again");
+      await look(deps);
+      return seen;
+    };
+    await follow({ ...deps, direct: { ...deps.direct, getRun } }, message);
+    expect(await note()).toBe("edited");
+    await follow(deps, message);
+    expect(await note()).toBe("again");
+  });
+
+  it("leaves nothing behind where its message is dead: the cron finds it", async () => {
+    const { deps, message } = await edited();
+    await look(deps);
+    const letters = () => db.prepare("select count(*) as n from dead_letters").first("n");
+    const before = await letters();
+    await consumeDead(deps, [messageOf(message, 0)]);
+    expect(await letters()).toBe(before);
+    expect((await pass(deps, message)).sent).toHaveLength(1);
+  });
+});
+
+describe("a job", () => {
+  /** A message of the job by itself; what it sends. */
+  async function step(deps: Deps, job: Parameters<typeof syncExperiment>[1]) {
+    const { sent, queue } = recordingQueue();
+    const came: JobStep = await syncExperiment({ ...deps, jobs: queue }, job);
+    return { came, sent: sent.map(({ body }) => body) };
+  }
+
+  it("is over once each run that it has marked was tried, and tells what came of them", async () => {
+    const { deps, job, message, note } = await edited();
+    const first = await step(deps, job(null));
+    expect(first.sent).toEqual([message]);
+    if (first.came.kind !== "continue") throw new Error(first.came.kind);
+    expect(first.came.delayMs).toBeGreaterThan(0);
+    const waiting = await step(deps, job(first.came.progress));
+    expect(waiting.came, "its message is on its way").toMatchObject({ kind: "continue" });
+    await follow(deps, message);
+    expect(await note()).toBe("edited");
+    const last = await step(deps, job(first.came.progress));
+    expect(last).toMatchObject({ came: { kind: "done", counts: { merged: 1 } }, sent: [] });
+  });
+
+  it("does not wait for one that fails, which the cron tries again", async () => {
+    const { deps, run, job, message, note } = await edited();
+    const first = await step(deps, job(null));
+    if (first.came.kind !== "continue") throw new Error(first.came.kind);
+    const getRun = async () => Promise.reject(new Error("D1_ERROR: overloaded"));
+    await follow({ ...deps, direct: { ...deps.direct, getRun } }, message);
+    const last = await step(deps, job(first.came.progress));
+    expect(last.came).toMatchObject({ kind: "done", counts: { failed: 1 } });
+    const later = { ...deps, now: () => Date.now() + 300_000 };
+    await follow(later, { kind: "follow", runId: run.info.run_id });
+    expect(await note()).toBe("edited");
+  });
+
+  it("that an older build began goes on", async () => {
+    const { deps, job, run } = await edited();
+    const progress = {
+      experimentId: run.info.experiment_id,
+      phase: "missing",
+      pageToken: null,
+      counted: 3,
+      handled: [run.info.run_id],
+      after: "",
+    };
+    expect((await step(deps, job(JSON.stringify(progress)))).came).toMatchObject({ kind: "done" });
+  });
+});
