@@ -7,7 +7,7 @@ import type { Deps } from "../deps.ts";
 import type { JobStep } from "./step.ts";
 
 /** As a handler's step, with failures in the relay itself. */
-export type StepOutcome =
+export type StepEnd =
   | Exclude<JobStep, { kind: "failed" }>
   | { kind: "failed"; failure: { kind: FailureKind | "internal"; message: string } };
 
@@ -18,7 +18,7 @@ export type AfterStep = { values: JobValues; dueInMs: number | null };
 export function afterStep(
   { config, random, now }: Pick<Deps, "config" | "random" | "now">,
   job: JobRow,
-  outcome: StepOutcome,
+  end: StepEnd,
 ): AfterStep {
   const withError = (kind: JobError["kind"], error: string) => {
     const errors = readJobErrors(job.errors);
@@ -30,19 +30,19 @@ export function afterStep(
     values: { state: "queued", snoozes: job.snoozes + 1, errors: withError("snoozed", error) },
     dueInMs,
   });
-  switch (outcome.kind) {
+  switch (end.kind) {
     case "done":
-      return over({ state: "succeeded", counts: JSON.stringify(outcome.counts) });
+      return over({ state: "succeeded", counts: JSON.stringify(end.counts) });
     case "continue": {
-      const { progress, counts, delayMs } = outcome;
+      const { progress, counts, delayMs } = end;
       return { values: { progress, counts: JSON.stringify(counts) }, dueInMs: delayMs };
     }
     case "cancel":
-      return over({ state: "cancelled", errors: withError("cancelled", outcome.reason) });
+      return over({ state: "cancelled", errors: withError("cancelled", end.reason) });
     case "snooze":
-      return snoozed(outcome.ms, outcome.error);
+      return snoozed(end.ms, end.error);
     case "failed": {
-      const { kind, message } = outcome.failure;
+      const { kind, message } = end.failure;
       if (kind !== "internal" && isAway({ kind }))
         return snoozed(backoffMs(job.snoozes, config.retry, random), `${kind}: ${message}`);
       const failed = { attempts: job.attempts + 1, errors: withError(kind, message) };

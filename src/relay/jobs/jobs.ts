@@ -5,7 +5,7 @@ import { claimJob, createJob, type NewJob, overdueJobs, renewJob, storeJob } fro
 import { whileRenewed } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
 import { sendJob, sendJobs } from "../messages.ts";
-import { afterStep, type StepOutcome } from "./after-step.ts";
+import { afterStep, type StepEnd } from "./after-step.ts";
 import { createRun, syncTrialToMlflow } from "./deliver-all.ts";
 import { syncMlflowToTrial } from "./pull-all.ts";
 import type { JobHandler } from "./step.ts";
@@ -71,12 +71,12 @@ export async function runJob(deps: Deps, jobId: string, deliveries: number): Pro
   }
   const { job, lease } = claimed;
   const log = deps.log.with({ job: jobId, action: job.action, target: job.target });
-  const outcome = await whileRenewed(
+  const end = await whileRenewed(
     RENEW_MS,
     () => renewJob(deps.db, lease, LEASE_MS),
-    () => outcomeOf({ ...deps, log }, job),
+    () => endOf({ ...deps, log }, job),
   );
-  const { values, dueInMs } = afterStep(deps, job, outcome);
+  const { values, dueInMs } = afterStep(deps, job, end);
   const stored = await storeJob(deps.db, lease, values, dueInMs ?? 0, deps.now());
   if (!stored) log.info("a job was cancelled or taken over while it ran");
   else if (dueInMs === null) {
@@ -87,7 +87,7 @@ export async function runJob(deps: Deps, jobId: string, deliveries: number): Pro
   if (!stored || dueInMs !== null) await sendJob(deps, jobId, dueInMs ?? 0);
 }
 
-async function outcomeOf(deps: Deps, job: JobRow): Promise<StepOutcome> {
+async function endOf(deps: Deps, job: JobRow): Promise<StepEnd> {
   try {
     const away = await whyAway(deps);
     if (away) return away;
@@ -100,7 +100,7 @@ async function outcomeOf(deps: Deps, job: JobRow): Promise<StepOutcome> {
 }
 
 /** Why MLflow is not to be called at all just now. */
-async function whyAway(deps: Deps): Promise<StepOutcome | null> {
+async function whyAway(deps: Deps): Promise<StepEnd | null> {
   if (!deps.config.enabled)
     return { kind: "snooze", ms: DISABLED_SNOOZE_MS, error: "MLFLOW_ENABLED is false" };
   const breaker = await deps.guard.breaker();
