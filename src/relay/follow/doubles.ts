@@ -114,10 +114,10 @@ async function settleDoubles(turn: Turn): Promise<number> {
   const doubles = runs.value.filter(
     ({ info }) => info.runId !== mlflowRunId && info.lifecycleStage === "active",
   );
-  const [empty, kept] = [doubles.filter(isEmpty), doubles.filter((run) => !isEmpty(run))];
+  const [empty, filled] = [doubles.filter(isEmpty), doubles.filter((run) => !isEmpty(run))];
   await recordConflicts(
     deps.db,
-    kept.map(({ info }) => ({
+    filled.map(({ info }) => ({
       streamId: id,
       kind: "double_run",
       field: "mlflow_run_id",

@@ -16,7 +16,7 @@ import type { Deps } from "../deps.ts";
 
 /** How long a history of a run that may still grow is shown without asking MLflow again. */
 const FRESH_MS = 30_000;
-const KEPT_MS = 86_400_000;
+const PRUNED_AFTER_MS = 86_400_000;
 const MAX_PRUNED_PAGES = 200;
 
 /** `readAt`: when MLflow gave the points, epoch milliseconds. */
@@ -27,7 +27,7 @@ export type History =
 
 /**
  * The history of a metric of any run in the mirror, within a range of steps, in order of step, then time, at most
- * `maxPoints` of it. It is read from MLflow and kept: for a run that has ended, until the run is seen to have changed
+ * `maxPoints` of it. It is read from MLflow and remembered: for a run that has ended, until it is seen to have changed
  * or the page is pruned; for others a short while. While MLflow is away an older one is shown.
  */
 export async function readHistory(
@@ -120,6 +120,6 @@ function isIn({ from, to }: StepRange): (step: number) => boolean {
 
 /** Forgets what was read of MLflow, or thinned, more than a day ago, a bounded part of it at once; how many rows went. */
 export async function pruneHistory({ db, now }: Pick<Deps, "db" | "now">): Promise<number> {
-  const before = now() - KEPT_MS;
+  const before = now() - PRUNED_AFTER_MS;
   return (await prune(db, before, MAX_PRUNED_PAGES)) + (await pruneOverviews(db, before, MAX_PRUNED_PAGES));
 }

@@ -54,15 +54,15 @@ export async function deleteDouble(
 
 /**
  * The same where nobody has looked at the two: only a run that was made twice is deleted, which holds no parameter and
- * no metric that the linked run lacks. Another one is kept.
+ * no metric that the linked run lacks. Another one is left as it is.
  */
 export async function deleteSpare(
   deps: Deps,
   streamId: number,
   linkedRunId: string,
   runId: string,
-): Promise<"deleted" | "kept" | "busy" | Failure> {
-  return underLease<"deleted" | "kept" | "busy" | Failure>(
+): Promise<"deleted" | "left" | "busy" | Failure> {
+  return underLease<"deleted" | "left" | "busy" | Failure>(
     deps,
     streamId,
     () => "busy",
@@ -73,7 +73,7 @@ export async function deleteSpare(
       const other = await turn.call(() => turn.deps.mlflow.getRun(runId));
       if (!other.ok) return other.failure ?? "busy";
       const isSpare = linked.value.info.lifecycleStage === "active" && addsNothing(other.value, linked.value);
-      return isSpare ? deleted(turn, runId) : "kept";
+      return isSpare ? deleted(turn, runId) : "left";
     },
   );
 }

@@ -113,7 +113,7 @@ async function reportOther(
   ]);
   // Where the linked run is deleted, the other may be all that is left.
   const deletes = deps.config.doubleRuns === "delete" && stream.lifecycleStage === "active";
-  const deleted = deletes ? await deleteSpare(deps, stream.id, stream.mlflowRunId, run.runId) : "kept";
+  const deleted = deletes ? await deleteSpare(deps, stream.id, stream.mlflowRunId, run.runId) : "left";
   if (deleted === "busy") {
     count(counts, "skipped_busy");
     return false;

@@ -23,8 +23,8 @@ export function afterStep(
   const withError = (kind: JobError["kind"], error: string) => {
     const errors = readJobErrors(job.errors);
     // Of waiting the latest reason is enough: there is no end to how often a job may wait.
-    const kept = kind === "snoozed" && errors.at(-1)?.kind === "snoozed" ? errors.slice(0, -1) : errors;
-    return JSON.stringify([...kept, { attempt: job.attempts + 1, at: now(), kind, error }]);
+    const earlier = kind === "snoozed" && errors.at(-1)?.kind === "snoozed" ? errors.slice(0, -1) : errors;
+    return JSON.stringify([...earlier, { attempt: job.attempts + 1, at: now(), kind, error }]);
   };
   const snoozed = (dueInMs: number, error: string): AfterStep => ({
     values: { state: "queued", snoozes: job.snoozes + 1, errors: withError("snoozed", error) },

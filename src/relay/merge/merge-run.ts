@@ -56,8 +56,8 @@ export async function mergeRun(turn: Turn, run: Run): Promise<Step<{ accepted: n
   const events = takenOf(sides, merged, deps.config.merge, known).map((taken) => eventOf(turn, taken));
   if (events.length > 0) {
     if (!(await turn.update({}))) return stop(turn, null);
-    const kept = await ingest(deps, events);
-    if (kept.kept !== "journal")
+    const ingested = await ingest(deps, events);
+    if (ingested.kept !== "journal")
       return {
         ok: false,
         end: {

@@ -18,7 +18,7 @@ export function readExperimentTags(text: string | null): Record<string, string> 
 }
 
 /**
- * Writes down what MLflow says of an experiment, if that is anything new. After a rename the old name is kept among
+ * Writes down what MLflow says of an experiment, if that is anything new. After a rename the old name stands among
  * its former ones.
  */
 export async function mirrorExperiment(

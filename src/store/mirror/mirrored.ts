@@ -80,23 +80,23 @@ function truncate({ params, tags, metrics, inputs }: MirroredData): MirroredData
     return true;
   };
   // Tags first, which tell whose the run is.
-  const kept = {
+  const fitting = {
     tags: Object.entries(tags).filter(fits),
     params: Object.entries(params).filter(fits),
     metrics: Object.entries(metrics).filter(fits),
     inputs: inputs.filter(fits),
   };
   const out = {
-    params: Object.keys(params).length - kept.params.length,
-    tags: Object.keys(tags).length - kept.tags.length,
-    metrics: Object.keys(metrics).length - kept.metrics.length,
-    inputs: inputs.length - kept.inputs.length,
+    params: Object.keys(params).length - fitting.params.length,
+    tags: Object.keys(tags).length - fitting.tags.length,
+    metrics: Object.keys(metrics).length - fitting.metrics.length,
+    inputs: inputs.length - fitting.inputs.length,
   };
   return {
-    params: Object.fromEntries(kept.params),
-    tags: Object.fromEntries(kept.tags),
-    metrics: Object.fromEntries(kept.metrics),
-    inputs: kept.inputs,
+    params: Object.fromEntries(fitting.params),
+    tags: Object.fromEntries(fitting.tags),
+    metrics: Object.fromEntries(fitting.metrics),
+    inputs: fitting.inputs,
     truncated: Object.values(out).some((count) => count > 0) ? out : null,
   };
 }
