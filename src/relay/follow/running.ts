@@ -51,12 +51,12 @@ async function lookAtLinked(
   page: readonly ToPull[],
   counts: Counts,
 ): Promise<ReadonlySet<string> | null> {
-  const wanted = page.flatMap(({ runId, experimentId }) =>
+  const places = page.flatMap(({ runId, experimentId }) =>
     runId === null || experimentId === null ? [] : [{ runId, experimentId }],
   );
-  if (wanted.length === 0) return new Set();
+  if (places.length === 0) return new Set();
   const seenAt = deps.now();
-  const found = await runsOrLost(deps, wanted);
+  const found = await runsOrLost(deps, places);
   if (!found.ok) {
     await heard(deps, found.failure);
     return null;

@@ -34,9 +34,9 @@ export class Looks {
   }
 
   /** The run as MLflow has it; null where the search does not show it. */
-  see(wanted: RunPlace): Promise<Result<Run | null>> {
+  see(place: RunPlace): Promise<Result<Run | null>> {
     const answer = Promise.withResolvers<Result<Run | null>>();
-    this.#waiting.push({ ...wanted, ...answer });
+    this.#waiting.push({ ...place, ...answer });
     if (this.#waiting.length === 1) setTimeout(() => this.#ask(), COMPANY_MS);
     this.#askIfAllWait();
     return answer.promise;

@@ -35,14 +35,14 @@ export async function unblockRestored(
 }
 
 const TO_PULL = `
-  with wanted as (
+  with chosen as (
     select id from trials where status = 'running' and id > ?1
     union select id from model_runs where state in ('initialized', 'running') and id > ?1
     union select stream_id from mlflow_runs where status in ('RUNNING', 'SCHEDULED') and stream_id > ?1
     union select id from streams where ${IS_GONE} and id > ?1)
   select s.id as streamId, s.kind, s.model_run_id as modelRunId, s.mlflow_run_id as runId, s.mlflow_experiment_id as experimentId,
     iif(${IS_GONE}, s.blocked_kind, null) as goneKind, iif(${IS_GONE}, s.blocked_on, null) as goneOn
-  from wanted join streams s on s.id = wanted.id
+  from chosen join streams s on s.id = chosen.id
   left join mlflow_runs r on r.mlflow_run_id = s.mlflow_run_id
   where ${IS_GONE} or (s.mlflow_run_id is not null and ${NOT_GONE})
   order by s.id limit ?2`;
