@@ -49,7 +49,7 @@ export async function deleteDoubles(deps: Deps): Promise<{ checked: number; dele
     for (const id of looked) {
       if (!deps.budget.has(RUN_STATEMENTS)) break;
       lookedAt++;
-      counts.deleted += await underLease(deps, id, () => 0, settleDoubles);
+      counts.deleted += await underLease(deps, id, () => 0, deleteEmpty);
       counts.checked++;
     }
   }
@@ -105,7 +105,7 @@ async function streamsWithDoubles(
 }
 
 /** How many doubles of a stream were deleted. What was deleted is looked at once more: it must be seen to be gone. */
-async function settleDoubles(turn: Turn): Promise<number> {
+async function deleteEmpty(turn: Turn): Promise<number> {
   const { stream, deps } = turn;
   const { id, mlflowExperimentId, mlflowRunId } = stream;
   if (mlflowExperimentId === null || mlflowRunId === null) return 0;

@@ -10,7 +10,7 @@ export const NOT_GONE = "r.gone_at is null";
 export type ToMerge = { streamId: number; run: Run; hashes: Hashes };
 
 /** What a look at some runs brought. `deleted` of them were active when they were last seen. */
-export type Mirrored = {
+export type MirrorNews = {
   created: number;
   updated: number;
   unchanged: number;
@@ -45,8 +45,8 @@ export async function mirrorRuns(
   runs: readonly Run[],
   seenAt: number,
   mergeLater = false,
-): Promise<Mirrored> {
-  const mirrored: Mirrored = { created: 0, updated: 0, unchanged: 0, deleted: 0, toMerge: [] };
+): Promise<MirrorNews> {
+  const mirrored: MirrorNews = { created: 0, updated: 0, unchanged: 0, deleted: 0, toMerge: [] };
   if (runs.length === 0) return mirrored;
   const [known, hashed] = await Promise.all([knownRuns(db, runs), Promise.all(runs.map(hashesOf))]);
   const rows: object[] = [];
@@ -79,7 +79,7 @@ function newsOf(before: Known | undefined, run: Run, { hash, metricsHash }: Hash
 export async function noteMerged(db: D1Database, merged: readonly ToMerge[]): Promise<void> {
   if (merged.length === 0) return;
   const rows = merged.map(({ run, hashes }) => ({ id: run.info.runId, ...hashes }));
-  await db.batch(overRows(db, SETTLE, rows));
+  await db.batch(overRows(db, MARK_MERGED, rows));
 }
 
 /** Notes that a run was just restored. */
@@ -184,7 +184,7 @@ const UPSERT = `
     tagged_trial_id = excluded.tagged_trial_id, tagged_model_run_id = excluded.tagged_model_run_id
   where excluded.synced_at >= mlflow_runs.synced_at`;
 
-const SETTLE = `
+const MARK_MERGED = `
   update mlflow_runs set unmerged = 0
   from (select value ->> 'id' as id, value ->> 'hash' as hash, value ->> 'metricsHash' as metricsHash
     from json_each(?1)) as given
