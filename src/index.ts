@@ -1,5 +1,6 @@
 import { app } from "./app.ts";
-import { consume, consumeDead } from "./relay/consume.ts";
+import { consume } from "./relay/consume.ts";
+import { consumeDead } from "./relay/consume-dead.ts";
 import { reconcile } from "./relay/cron/pass.ts";
 import type { RelayMessage } from "./relay/messages.ts";
 import { wire } from "./wire.ts";

@@ -1,6 +1,6 @@
 import type { Experiment } from "../mlflow/types.ts";
 import type { Deps } from "../relay/deps.ts";
-import { sendExperiment } from "../relay/messages.ts";
+import { tryEnqueue } from "../relay/queues.ts";
 import {
   adoptExperiment,
   changeExperiment,
@@ -115,7 +115,7 @@ export async function makeExperiment(
     isOurs: true,
   });
   if (!made) throw new Refusal("RESOURCE_ALREADY_EXISTS", `Experiment(name=${name}) already exists.`);
-  await sendExperiment(deps, id);
+  await tryEnqueue(deps, { kind: "experiment", id });
   return id;
 }
 
@@ -173,6 +173,6 @@ export function notActive(id: string): Refusal {
 
 async function changed(deps: Deps, { id }: GatewayExperiment, change: ExperimentChange): Promise<boolean> {
   const isChanged = await changeExperiment(deps.db, id, change);
-  if (isChanged) await sendExperiment(deps, id);
+  if (isChanged) await tryEnqueue(deps, { kind: "experiment", id });
   return isChanged;
 }

@@ -1,7 +1,7 @@
 import { PARENT_TAG } from "../mlflow/tags.ts";
 import type { Run } from "../mlflow/types.ts";
 import type { Deps } from "../relay/deps.ts";
-import { sendPokes } from "../relay/messages.ts";
+import { sendPokes } from "../relay/queues.ts";
 import { experimentById } from "../store/gateway/experiments.ts";
 import { touchRun } from "../store/gateway/keep.ts";
 import { readMirroredRun } from "../store/gateway/mirrored-run.ts";

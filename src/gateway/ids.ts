@@ -1,5 +1,5 @@
 import type { Deps } from "../relay/deps.ts";
-import { sendExperiment, sendModel, sendPokes } from "../relay/messages.ts";
+import { sendPokes, tryEnqueue } from "../relay/queues.ts";
 import { type Aliases, aliasesOf, type RunAlias } from "../store/gateway/aliases.ts";
 import { touchRun } from "../store/gateway/keep.ts";
 import { touchModel } from "../store/gateway/models.ts";
@@ -134,10 +134,10 @@ async function arrived(deps: Deps, ids: Ids, { runs, experiments, models }: Alia
     waiting.map((streamId) => ({ streamId, urgent: true })),
   );
   for (const { first } of experiments.filter(isUnknownThere).slice(0, MAX_BROUGHT))
-    await sendExperiment(deps, first);
+    await tryEnqueue(deps, { kind: "experiment", id: first });
   for (const { first } of models.filter(isUnknownThere).slice(0, MAX_BROUGHT)) {
     await touchModel(deps.db, first, deps.now());
-    await sendModel(deps, first);
+    await tryEnqueue(deps, { kind: "model", id: first });
   }
   const found = await poll(
     ARRIVES_MS / POLL_MS,

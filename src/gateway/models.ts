@@ -4,7 +4,7 @@ import type { ModelStatus } from "../domain/words.ts";
 import type { LoggedModel, ShownModel } from "../mlflow/types.ts";
 import type { Deps } from "../relay/deps.ts";
 import { digest } from "../relay/intake/identify.ts";
-import { sendModel } from "../relay/messages.ts";
+import { tryEnqueue } from "../relay/queues.ts";
 import { partial } from "../routes/door/partial.ts";
 import { experimentById } from "../store/gateway/experiments.ts";
 import { pointsOf } from "../store/gateway/model-links.ts";
@@ -112,7 +112,7 @@ function notFound(id: string, { kind }: Found<unknown>): Refusal {
 
 /** Its maker has heard of it, so that MLflow is to hear of it as well. */
 export async function useModel(deps: Deps, id: string): Promise<void> {
-  if (await touchModel(deps.db, id, deps.now())) await sendModel(deps, id);
+  if (await touchModel(deps.db, id, deps.now())) await tryEnqueue(deps, { kind: "model", id });
 }
 
 /** A model of ours, so that it can be written to: one that MLflow had first is taken up. */
@@ -169,7 +169,10 @@ export async function finalizeModel(
 /** @throws Refusal as MLflow would, where the model is not as the change needs it */
 export async function setModel(deps: Deps, asked: string, change: ModelChange): Promise<void> {
   const { id } = await ownModel(deps, asked);
-  if (await changeModel(deps.db, id, change, deps.now())) return sendModel(deps, id);
+  if (await changeModel(deps.db, id, change, deps.now())) {
+    await tryEnqueue(deps, { kind: "model", id });
+    return;
+  }
   if (change.kind === "params")
     throw new Refusal("BAD_REQUEST", `A parameter of logged model ${id} has another value already.`);
   if (change.kind === "untag")

@@ -6,7 +6,7 @@ import type { Budget } from "../store/database/budget.ts";
 import { counted } from "../store/database/counted.ts";
 import type { Breaker } from "../store/ops/breakers.ts";
 import type { Tally } from "../store/ops/counters.ts";
-import type { RelayMessage } from "./messages.ts";
+import type { Queues } from "./queues.ts";
 
 /** What stands before every call to MLflow. */
 export type Guard = {
@@ -23,15 +23,11 @@ export type Guard = {
 };
 
 /** Everything with an effect that the stages use, passed in so that tests can put another in its place. */
-export type Deps = {
+export type Deps = Queues & {
   /** Every statement is drawn from the budget. */
   db: D1Database;
   /** What the invocation, or this share of it, may still ask of the database. */
   budget: Budget;
-  trials: Queue<RelayMessage>;
-  jobs: Queue<RelayMessage>;
-  /** Carries files on their way to MLflow. */
-  files: Queue<RelayMessage>;
   /** Where the bytes of artifacts are kept; null where no bucket is bound. */
   bucket: R2Bucket | null;
   /** Every call goes through the guard: it is paced, and not sent while the breaker is open. */

@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { consumeDead } from "../../src/relay/consume.ts";
+import { consumeDead } from "../../src/relay/consume-dead.ts";
 import { reconcile } from "../../src/relay/cron/pass.ts";
 import type { Deps } from "../../src/relay/deps.ts";
 import { pullRunning } from "../../src/relay/follow/running.ts";

@@ -2,13 +2,14 @@ import { allWatches, noteJob } from "../../store/jobs/watches.ts";
 import type { Deps } from "../deps.ts";
 import { ask } from "../jobs/jobs.ts";
 import { NAME_TARGET } from "../jobs/sync-experiment.ts";
+import type { Queues } from "../queues.ts";
 
 /** With fewer statements left no other job is asked for. */
 const ASK_STATEMENTS = 10;
 
 /** Asks for a job for every experiment that is followed; one that is still at work is not asked for again. */
 export async function pullWatched(
-  deps: Pick<Deps, "db" | "budget" | "jobs" | "now" | "random" | "log">,
+  deps: Pick<Deps, "db" | "budget" | keyof Queues | "now" | "random" | "log">,
 ): Promise<number> {
   let asked = 0;
   const watches = await allWatches(deps.db);

@@ -5,7 +5,7 @@ import { type ClientsRun, clientsRun, hurryParent } from "../../store/gateway/de
 import { experimentById, unlinkExperiment } from "../../store/gateway/experiments.ts";
 import { buryGhost } from "../../store/gateway/ghosts.ts";
 import type { StreamRow } from "../../store/stream/leases.ts";
-import { sendPokes } from "../messages.ts";
+import { sendPokes } from "../queues.ts";
 import { stop } from "../stream/stop.ts";
 import { blocked, proceed, type Step, type Turn } from "../stream/turn.ts";
 import { deliverExperiment } from "./deliver-experiment.ts";

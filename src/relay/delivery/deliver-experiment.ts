@@ -12,7 +12,7 @@ import {
 import { mirrorExperiment } from "../../store/mirror/experiments.ts";
 import type { Deps } from "../deps.ts";
 import { retryMs } from "../line/retry-after.ts";
-import { sendExperiment, sendPokes } from "../messages.ts";
+import { sendPokes, tryEnqueue } from "../queues.ts";
 import { leaseMs } from "../stream/held-stream.ts";
 import { Bringing, type Part } from "./bringing.ts";
 import { type Change, changesTo } from "./experiment-changes.ts";
@@ -62,7 +62,7 @@ async function behind(
   await releaseBehind(deps.db, claimed, left);
   deps.log.warn("an experiment is not in MLflow yet", { experiment_id: claimed.id, error });
   // Once the breaker closes it is woken.
-  if (!isHeld) await sendExperiment(deps, claimed.id, ms);
+  if (!isHeld) await tryEnqueue(deps, { kind: "experiment", id: claimed.id }, ms);
   return { kind: "behind", failure, error, isHeld, ms };
 }
 

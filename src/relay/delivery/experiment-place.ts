@@ -9,7 +9,7 @@ import {
 } from "../../store/gateway/experiments.ts";
 import { mirrorExperiment } from "../../store/mirror/experiments.ts";
 import type { Deps } from "../deps.ts";
-import { sendExperiment } from "../messages.ts";
+import { tryEnqueue } from "../queues.ts";
 import type { Bringing, Part } from "./bringing.ts";
 
 /** How soon to look again for what was made and is not shown. */
@@ -31,7 +31,7 @@ export async function placeOf(bringing: Bringing): Promise<Part<string>> {
   }
   const other = experiment === null ? null : await renamedSince(deps.db, claimed.id, experiment);
   if (other !== null) {
-    await sendExperiment(deps, other);
+    await tryEnqueue(deps, { kind: "experiment", id: other });
     return {
       ok: false,
       failure: null,

@@ -12,7 +12,7 @@ import {
   runsWaitedFor,
 } from "../../store/gateway/model-links-behind.ts";
 import type { Deps } from "../deps.ts";
-import { sendPokes } from "../messages.ts";
+import { sendPokes } from "../queues.ts";
 import type { Part } from "./bringing.ts";
 import type { PlacedModel } from "./model-place.ts";
 

@@ -2,7 +2,7 @@ import { type Counts, count } from "../../domain/counts.ts";
 import { errorText } from "../../log.ts";
 import { type Attempt, dueToFollow, noteFollowed, takeAttempt } from "../../store/mirror/marks.ts";
 import type { Deps } from "../deps.ts";
-import { sendFollows } from "../messages.ts";
+import { followOf, type Queues, tryEnqueueAll } from "../queues.ts";
 import { countPulled, pullStream } from "./pull.ts";
 import { linkTagged } from "./tagged.ts";
 
@@ -12,8 +12,9 @@ const RETRY_MS = 4 * 60_000;
 const MAX_SENT = 1_000;
 
 /** Sends the messages of the runs that are to be followed. */
-export async function sendDue(deps: Pick<Deps, "db" | "jobs" | "log" | "now">): Promise<void> {
-  await sendFollows(deps, await dueToFollow(deps.db, deps.now(), MAX_SENT));
+export async function sendDue(deps: Pick<Deps, "db" | keyof Queues | "log" | "now">): Promise<void> {
+  const due = await dueToFollow(deps.db, deps.now(), MAX_SENT);
+  await tryEnqueueAll(deps, due.map(followOf));
 }
 
 /**

@@ -5,7 +5,7 @@ import { mirrorExperiment } from "../../store/mirror/experiments.ts";
 import { type ToPull, unblockRestored } from "../../store/mirror/to-pull.ts";
 import type { Deps } from "../deps.ts";
 import { heard } from "../line/breaker.ts";
-import { sendPokes } from "../messages.ts";
+import { sendPokes } from "../queues.ts";
 import { RUN_STATEMENTS } from "../stream/under-lease.ts";
 
 /** What a blocked stream needs to be active in MLflow before it can go on. */

@@ -4,7 +4,7 @@ import { sizeOf } from "../../store/database/probe.ts";
 import { type JournalOutcome, journalEach } from "../../store/journal/each.ts";
 import { withDeadline } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
-import { sendEvents, sendPokes } from "../messages.ts";
+import { type Queues, sendEvents, sendPokes } from "../queues.ts";
 
 /** Long enough for a busy database, short enough for a trainer. */
 const JOURNAL_TIMEOUT_MS = 5_000;
@@ -23,7 +23,7 @@ export type Ingested =
   | { kept: "full" }
   | { kept: "nowhere" };
 
-type IngestDeps = Pick<Deps, "db" | "budget" | "trials" | "config" | "now" | "log" | "tally">;
+type IngestDeps = Pick<Deps, "db" | "budget" | keyof Queues | "config" | "now" | "log" | "tally">;
 
 /** Keeps events: in the journal, else in the queue, else nowhere, and then nothing was acknowledged. */
 export async function ingest(deps: IngestDeps, events: readonly JournalEvent[]): Promise<Ingested> {

@@ -5,7 +5,7 @@ import { countEvents, force, streamByKey } from "../../store/delivery/streams.ts
 import type { StreamRow } from "../../store/stream/leases.ts";
 import { type Driven, drive } from "../delivery/drive.ts";
 import type { Deps } from "../deps.ts";
-import { pokeAll } from "../messages.ts";
+import { enqueue, pokeOf } from "../queues.ts";
 import type { JobHandler, JobStep } from "./step.ts";
 
 /** Why a job about a stream ends that was never there. */
@@ -96,7 +96,7 @@ const FAILURES: Record<BlockedKind, Exclude<FailureKind, "transient" | "ambiguou
 async function pokeFor(deps: Deps, streamId: number, driven: Driven): Promise<void> {
   if ("busy" in driven || driven.poke === null) return;
   try {
-    await pokeAll(deps, [streamId], Math.ceil(driven.poke / 1000));
+    await enqueue(deps, pokeOf(streamId), driven.poke);
   } catch (error) {
     deps.log.warn("a poke was not sent; the cron will find the trial", { error: errorText(error) });
   }

@@ -14,7 +14,7 @@ import { followModels } from "../follow/models.ts";
 import { lookAtRuns } from "../follow/page.ts";
 import { heard } from "../line/breaker.ts";
 import { MAX_IDS, runsOrLost } from "../line/runs-by-id.ts";
-import { sendFollows } from "../messages.ts";
+import { followOf, tryEnqueueAll } from "../queues.ts";
 import { type Job, type JobHandler, type JobStep, rest } from "./step.ts";
 
 /** In front of an experiment's name, where a job's target is not MLflow's id. */
@@ -173,7 +173,7 @@ async function marked(deps: Deps, at: Progress, counts: Counts): Promise<Part> {
   const time = { from: begunAt, until: Number.MAX_SAFE_INTEGER };
   Object.assign(counts, await followedIn(deps.db, time, experimentId));
   if (waiting.length === 0) return null;
-  await sendFollows(deps, waiting);
+  await tryEnqueueAll(deps, waiting.map(followOf));
   return { kind: "continue", progress: JSON.stringify(at), counts, delayMs: ON_THE_WAY_MS };
 }
 

@@ -11,7 +11,7 @@ import {
   takeProbe,
 } from "../../store/ops/breakers.ts";
 import type { Deps } from "../deps.ts";
-import { sendProbe } from "../messages.ts";
+import { type Queues, tryEnqueue } from "../queues.ts";
 import { MAX_CONTROL_RUNS, writesAtAll } from "./control.ts";
 
 /**
@@ -19,7 +19,7 @@ import { MAX_CONTROL_RUNS, writesAtAll } from "./control.ts";
  * is sent but a probe, and no trial spends an attempt.
  */
 
-type BreakerDeps = Pick<Deps, "db" | "config" | "now" | "direct" | "trials" | "log">;
+type BreakerDeps = Pick<Deps, "db" | "config" | "now" | "direct" | keyof Queues | "log">;
 
 /** One prober at a time: another may try so long after the first one's call must have ended. */
 const PROBE_SLACK_MS = 2_000;
@@ -68,7 +68,7 @@ async function open(deps: BreakerDeps, failure: Failure, alarm: boolean): Promis
       error: failure.message,
       alarm,
     });
-    await sendProbe(deps, waitMs);
+    await tryEnqueue(deps, { kind: "probe" }, waitMs);
   }
   return true;
 }
@@ -130,7 +130,7 @@ async function afterProbe(deps: BreakerDeps, { probes }: Breaker, found: Found):
   const now = deps.now();
   const values = { probeAt: now + wait, alarm, lastError: failure.message, updatedAt: now };
   await keepOpen(deps.db, serverOf(deps), values);
-  await sendProbe(deps, wait);
+  await tryEnqueue(deps, { kind: "probe" }, wait);
 }
 
 async function close(deps: BreakerDeps): Promise<void> {

@@ -4,7 +4,7 @@ import { forgotten, freeHeldUp, NOT_BLOCKED, startAnew } from "../../store/deliv
 import { recordConflicts } from "../../store/mirror/conflicts.ts";
 import { markExperimentActive } from "../../store/mirror/experiments.ts";
 import { markActive } from "../../store/mirror/runs.ts";
-import { sendPokes } from "../messages.ts";
+import { sendPokes } from "../queues.ts";
 import type { Turn } from "../stream/turn.ts";
 import type { Change } from "./changes.ts";
 

@@ -3,12 +3,12 @@ import { type Letter, settleLetters } from "../../store/delivery/dead-letters.ts
 import { type Replay, storeReplays } from "../../store/delivery/replays.ts";
 import type { Deps } from "../deps.ts";
 import { buriedMessage } from "../intake/bury-event.ts";
-import { pokeAll, sendPokes } from "../messages.ts";
+import { enqueue, enqueueAll, pokeOf, type Queues, sendPokes } from "../queues.ts";
 
 /** What is refused again is to find its letter settled, or it would stay so. */
-const REFUSED_AGAIN_SECONDS = 5;
+const REFUSED_AGAIN_MS = 5_000;
 
-type ReplayDeps = Pick<Deps, "db" | "trials" | "config" | "now" | "log">;
+type ReplayDeps = Pick<Deps, "db" | keyof Queues | "config" | "now" | "log">;
 export type ItemLetter = Letter & { kind: ItemKind; streamId: number };
 
 /** Whether the letter holds an item of a log-batch, which can be edited. */
@@ -48,11 +48,11 @@ async function replayItems(deps: ReplayDeps, replays: readonly Replay[]): Promis
 async function replayMessages(deps: ReplayDeps, letters: readonly Letter[]): Promise<number[]> {
   if (letters.length === 0) return [];
   const streamIds = new Set(letters.flatMap(({ streamId }) => (streamId === null ? [] : [streamId])));
-  await pokeAll(deps, [...streamIds], 0);
+  await enqueueAll(deps, [...streamIds].map(pokeOf));
   for (const { streamId, item } of letters) {
     if (streamId !== null) continue;
     const message = buriedMessage(item);
-    if (message) await deps.trials.send(message, { delaySeconds: REFUSED_AGAIN_SECONDS });
+    if (message) await enqueue(deps, message, REFUSED_AGAIN_MS);
   }
   const ids = letters.map(({ id }) => id);
   return settleLetters(deps.db, ids, "replayed", deps.now());

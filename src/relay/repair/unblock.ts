@@ -2,7 +2,7 @@ import { wakeTrialsOf } from "../../store/delivery/blocked.ts";
 import { type Claim, claim } from "../../store/stream/leases.ts";
 import { poll } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
-import { sendPokes } from "../messages.ts";
+import { sendPokes } from "../queues.ts";
 import { settleDoubt } from "../stream/fence.ts";
 import { leaseMs } from "../stream/held-stream.ts";
 import { Turn } from "../stream/turn.ts";

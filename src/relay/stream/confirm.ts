@@ -7,7 +7,7 @@ import { backoffMs } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
 import { heard } from "../line/breaker.ts";
 import { MAX_IDS, runsById } from "../line/runs-by-id.ts";
-import { sendPokes } from "../messages.ts";
+import { sendPokes } from "../queues.ts";
 import type { HeldStream } from "./held-stream.ts";
 import { stop } from "./stop.ts";
 import { proceed, type Step, type Turn } from "./turn.ts";

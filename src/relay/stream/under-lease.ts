@@ -1,6 +1,6 @@
 import { type Claim, claim, type Lease, release, type StreamValues } from "../../store/stream/leases.ts";
 import type { Deps } from "../deps.ts";
-import { sendPokes } from "../messages.ts";
+import { type Queues, sendPokes } from "../queues.ts";
 import { settleDoubt } from "./fence.ts";
 import { leaseMs } from "./held-stream.ts";
 import { RETRY_SOON_MS, Turn } from "./turn.ts";
@@ -39,7 +39,7 @@ export async function underLease<T>(
 
 /** Gives back a lease that was taken for something else than delivery; what came meanwhile gets its poke. */
 export async function letGo(
-  deps: Pick<Deps, "db" | "trials" | "config" | "now" | "log">,
+  deps: Pick<Deps, "db" | keyof Queues | "config" | "now" | "log">,
   lease: Lease,
   values: StreamValues,
 ): Promise<void> {

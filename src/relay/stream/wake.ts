@@ -3,7 +3,7 @@ import { behindStreams, waitingForBreaker } from "../../store/delivery/streams.t
 import { experimentsBehind } from "../../store/gateway/behind.ts";
 import { modelsBehind } from "../../store/gateway/models-behind.ts";
 import type { Deps } from "../deps.ts";
-import { pokeAll, sendArtifacts, sendExperiments, sendModels } from "../messages.ts";
+import { artifactOf, enqueueAll, pokeOf, type Queues } from "../queues.ts";
 
 const MAX_WOKEN = 2_000;
 const FIRST_GROUP = 4;
@@ -20,13 +20,22 @@ const HORIZON_MS = 5 * 60_000;
  * Slow start after an outage: experiments, logged models, and a few of the waiting trials at once, twice as many each second after; files
  * go one by one by themselves. What is beyond the bounds is found by the cron.
  */
-export async function wake(deps: Pick<Deps, "db" | "trials" | "files" | "log" | "now">): Promise<number> {
+export async function wake(deps: Pick<Deps, "db" | keyof Queues | "log" | "now">): Promise<number> {
   const ids = await waitingForBreaker(deps.db, MAX_WOKEN);
   for (let second = 0, from = 0, size = FIRST_GROUP; from < ids.length; second++, from += size, size *= 2)
-    await pokeAll(deps, ids.slice(from, from + size), second);
-  await sendExperiments(deps, await experimentsBehind(deps.db, MAX_EXPERIMENTS));
-  await sendModels(deps, await modelsBehind(deps.db, deps.now(), MAX_MODELS));
-  await sendArtifacts(deps, await artifactsBehind(deps.db, deps.now(), MAX_FILES));
+    await enqueueAll(deps, ids.slice(from, from + size).map(pokeOf), second * 1000);
+  const experiments = await experimentsBehind(deps.db, MAX_EXPERIMENTS);
+  await enqueueAll(
+    deps,
+    experiments.map((id) => ({ kind: "experiment", id })),
+  );
+  const models = await modelsBehind(deps.db, deps.now(), MAX_MODELS);
+  await enqueueAll(
+    deps,
+    models.map((id) => ({ kind: "model", id })),
+  );
+  const files = await artifactsBehind(deps.db, deps.now(), MAX_FILES);
+  await enqueueAll(deps, files.map(artifactOf));
   deps.log.info("waiting trials woken", { trials: ids.length });
   return ids.length;
 }
@@ -41,10 +50,10 @@ export async function pokeBehind(deps: Deps): Promise<number> {
     const due = page.filter((stream) => stream.dueInMs < HORIZON_MS);
     const bySecond = Map.groupBy(due, (stream) => Math.ceil(stream.dueInMs / 1000));
     for (const [second, streams] of bySecond)
-      await pokeAll(
+      await enqueueAll(
         deps,
-        streams.map((stream) => stream.id),
-        second,
+        streams.map(({ id }) => pokeOf(id)),
+        second * 1000,
       );
     poked += due.length;
     const last = page.at(-1);

@@ -1,0 +1,63 @@
+import { errorText } from "../log.ts";
+import { bury } from "../store/delivery/dead-letters.ts";
+import type { Deps } from "./deps.ts";
+import { buryEvent } from "./intake/bury-event.ts";
+import { AGAIN_MS, NOT_UNDERSTOOD } from "./intake/sent-round.ts";
+import { type RelayMessage, readMessage } from "./messages.ts";
+import { artifactOf, enqueue, pokeOf, tryEnqueue } from "./queues.ts";
+
+/** A stream, a job or a file whose messages failed so often is left in peace for a while. */
+const PEACE_MS = 60_000;
+const FIRST_RETRY_SECONDS = 15;
+const MAX_RETRY_SECONDS = 3_600;
+
+/**
+ * The dead-letter queues. Events that the database refused so often go round again, for they were acknowledged, and so
+ * does a job, which is its own record; a poke is recorded, and its trial is driven again. What no build understood for
+ * so long is recorded.
+ */
+export async function consumeDead(deps: Deps, messages: readonly Message<RelayMessage>[]): Promise<void> {
+  for (const message of messages) {
+    try {
+      await revive(deps, message.body);
+      message.ack();
+    } catch (error) {
+      deps.log.error("a dead message could not be settled and will come again", { error: errorText(error) });
+      message.retry({ delaySeconds: retrySeconds(message.attempts) });
+    }
+  }
+}
+
+async function revive(deps: Deps, body: unknown): Promise<void> {
+  const message = readMessage(body);
+  if (message?.kind === "journal") {
+    const { events, strange } = message;
+    for (const event of strange) await buryEvent(deps, event, NOT_UNDERSTOOD);
+    if (events.length > 0) await enqueue(deps, { kind: "journal", events }, AGAIN_MS);
+    return;
+  }
+  if (message?.kind === "job") {
+    await tryEnqueue(deps, { kind: "job", jobId: message.jobId }, PEACE_MS);
+    return;
+  }
+  // The cron finds its run.
+  if (message?.kind === "follow") return;
+  if (message?.kind === "artifact") {
+    await tryEnqueue(deps, artifactOf(message.id), PEACE_MS);
+    return;
+  }
+  const streamId = message?.kind === "poke" ? message.streamId : null;
+  await bury(deps.db, {
+    streamId,
+    kind: "message",
+    item: JSON.stringify(body ?? null),
+    reason: "the message failed more often than the queue retries",
+    createdAt: deps.now(),
+  });
+  if (streamId !== null) await enqueue(deps, pokeOf(streamId), PEACE_MS);
+}
+
+/** Longer and longer: the tries of the last queue of all must outlast an outage of database and queue at once. */
+function retrySeconds(attempts: number): number {
+  return Math.min(MAX_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** Math.min(attempts, 20));
+}

@@ -1,0 +1,41 @@
+import type { JournalEvent } from "../../domain/types.ts";
+import { journalEach } from "../../store/journal/each.ts";
+import type { Deps } from "../deps.ts";
+import { enqueue, sendPokes } from "../queues.ts";
+import { buryEvent } from "./bury-event.ts";
+import { countOutcomes } from "./ingest.ts";
+
+/** Why an event that no build understood for so long is a dead letter. */
+export const NOT_UNDERSTOOD = "an event that this build does not understand";
+/** How soon what another build understands, or the database refused, comes again. */
+export const AGAIN_MS = 15_000;
+
+/** `strange`: events of another build's. */
+type Sent = { events: readonly JournalEvent[]; strange: readonly unknown[] };
+
+/**
+ * Journals events that went round by the queue. They were acknowledged: one that the database will never take is a
+ * dead letter, and takes nobody else down; one of another build's comes again by itself.
+ */
+export async function keepSent(deps: Deps, { events, strange }: Sent): Promise<void> {
+  if (events.length === 0 && strange.length > 0) throw new Error(NOT_UNDERSTOOD);
+  const { outcomes, pokes } = await journalEach(deps, events, deps.now());
+  const settled = outcomes.filter((outcome) => outcome !== null);
+  countOutcomes(deps, settled);
+  for (const [i, outcome] of settled.entries()) {
+    const event = events[i];
+    if (outcome.kind !== "refused" || !event) continue;
+    deps.log.error("the database will never take an event; it is a dead letter", {
+      event_id: event.id,
+      reason: outcome.reason,
+    });
+    await buryEvent(deps, event, outcome.reason);
+  }
+  const left = events.slice(settled.length);
+  // Where this invocation could settle none of them, the next one has fewer to try.
+  const half = settled.length > 0 ? left.length : Math.ceil(left.length / 2);
+  for (const part of [left.slice(0, half), left.slice(half)])
+    if (part.length > 0) await enqueue(deps, { kind: "journal", events: part });
+  if (strange.length > 0) await enqueue(deps, { kind: "journal", events: strange }, AGAIN_MS);
+  await sendPokes(deps, pokes);
+}
