@@ -37,10 +37,13 @@ const MAX_DELAY_SECONDS = 86_400;
 const EVENTS_TIMEOUT_MS = 2_000;
 const TELL_TIMEOUT_MS = 1_000;
 
-/** Puts a message that was read, whatever build it is of, back into its queue as a new one. @throws what the queue does */
+/**
+ * Puts a message that was read back into its queue, as a new one. It may be of a kind that another build knows: any queue does.
+ * @throws what the queue does
+ */
 export async function enqueueAgain(queues: Queues, body: RelayMessage, ms: number): Promise<void> {
-  const known = readMessage(body)?.kind ?? "poke";
-  await queues[QUEUE_OF[known]].send(body, delayOf(ms));
+  const known = readMessage(body);
+  await (known ? queues[QUEUE_OF[known.kind]] : queues.trials).send(body, delayOf(ms));
 }
 
 /**
@@ -59,7 +62,7 @@ export async function enqueue(queues: Queues, message: RelayMessage, ms = 0): Pr
 export async function enqueueAll(queues: Queues, messages: readonly RelayMessage[], ms = 0): Promise<void> {
   await sendBatches(
     queues,
-    messages.map((body) => ({ body, ...delayOf(ms) })),
+    messages.map((body) => (ms === 0 ? { body } : { body, ...delayOf(ms) })),
   );
 }
 
@@ -125,9 +128,9 @@ async function isTaken(
   }
 }
 
-type Delayed = { body: RelayMessage; delaySeconds: number };
+type Sent = MessageSendRequest<RelayMessage>;
 
-async function sendBatches(queues: Queues, messages: readonly Delayed[]): Promise<void> {
+async function sendBatches(queues: Queues, messages: readonly Sent[]): Promise<void> {
   await Promise.all(
     chunksOf(messages).map((chunk) => queues[QUEUE_OF[chunk[0]?.body.kind ?? "poke"]].sendBatch(chunk)),
   );

@@ -62,16 +62,20 @@ export function mlflow(answers: typeof WILLING, during: () => Promise<unknown> =
   return called;
 }
 
+type How = { bindings?: object; queue?: string; attempts?: number };
+
 /** The queue's own handler; what it sent on. */
-export async function deliver(
-  jobId: string,
-  more: { bindings?: object; queue?: string; attempts?: number } = {},
-) {
+export function deliver(jobId: string, how: How = {}) {
+  return deliverMessage({ kind: "job", jobId }, how);
+}
+
+/** The same of any message on the queue of the jobs. */
+export async function deliverMessage(body: RelayMessage, more: How = {}) {
   const { sent, queue } = recordingQueue();
   const { queue: trials } = recordingQueue();
   const { attempts = 1, bindings } = more;
   const batch = createMessageBatch<RelayMessage>(more.queue ?? "trial-relay-jobs", [
-    { id: "m", timestamp: new Date(), attempts, body: { kind: "job", jobId } },
+    { id: "m", timestamp: new Date(), attempts, body },
   ]);
   const all = { ...env, ...ALONE, JOBS: queue, FILES: queue, TRIALS: trials, ...bindings };
   await worker.queue(batch, new Invocation().env(all));

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { afterEach, expect, test, vi } from "vitest";
 import { post, request } from "./api.ts";
-import { ask, deliver, endAll, read } from "./job-tools.ts";
+import { ask, deliver, deliverMessage, endAll, read } from "./job-tools.ts";
 import { TrackingServer } from "./tracking-server.ts";
 
 /** Many runs that were changed in MLflow at once: more than an invocation has statements for. */
@@ -16,11 +16,11 @@ afterEach(async () => {
   await endAll();
 });
 
-/** Asks for the experiment and has each message of the job handled by an invocation of its own, under the platform's limits. */
+/** Asks for the experiment and has each message handled by an invocation of its own, under the platform's limits. */
 async function pulled(experiment_id: string) {
   const { job_id } = await ask("experiments", { body: { experiment_id } });
   for (let messages = 1; messages <= MOST_MESSAGES; messages++) {
-    await deliver(job_id);
+    for (const { body } of await deliver(job_id)) if (body.kind !== "job") await deliverMessage(body);
     const { state, counts, errors } = Object(await read(job_id));
     if (state !== "queued" && state !== "running") return { state, counts, errors, messages };
   }

@@ -3,7 +3,7 @@ import { type Letter, settleLetters } from "../../store/delivery/dead-letters.ts
 import { type Replay, storeReplays } from "../../store/delivery/replays.ts";
 import type { Deps } from "../deps.ts";
 import { buriedMessage } from "../intake/bury-event.ts";
-import { enqueue, enqueueAll, pokeOf, type Queues, sendPokes } from "../queues.ts";
+import { enqueueAgain, enqueueAll, pokeOf, type Queues, sendPokes } from "../queues.ts";
 
 /** What is refused again is to find its letter settled, or it would stay so. */
 const REFUSED_AGAIN_MS = 5_000;
@@ -52,7 +52,7 @@ async function replayMessages(deps: ReplayDeps, letters: readonly Letter[]): Pro
   for (const { streamId, item } of letters) {
     if (streamId !== null) continue;
     const message = buriedMessage(item);
-    if (message) await enqueue(deps, message, REFUSED_AGAIN_MS);
+    if (message) await enqueueAgain(deps, message, REFUSED_AGAIN_MS);
   }
   const ids = letters.map(({ id }) => id);
   return settleLetters(deps.db, ids, "replayed", deps.now());
