@@ -2,11 +2,10 @@ import * as z from "zod";
 import { isJournalEvent, type JournalEvent } from "../domain/journal-event.ts";
 
 /**
- * What the queues carry: a reference to a stream that is behind, events on their way round a database that refuses,
- * an experiment or a logged model that changed, the breaker's alarm clock; on the jobs queue what operators and the cron ask for and the runs
- * that are to be followed, and on one
- * of their own files on their way to MLflow: a large one must hold up neither a metric nor a job. `events` are journal
- * events, but another build may have sent them: `readMessage` tells.
+ * What the queues carry: a reference to a stream that is behind, events on their way round a database that refuses, an
+ * experiment or a logged model that changed, the breaker's alarm clock; what operators and the cron ask for, and a run
+ * that is to be followed; a file on its way to MLflow. `events` are journal events, but another build may have sent them:
+ * `readMessage` tells.
  */
 export type RelayMessage =
   | { kind: "poke"; streamId: number }
