@@ -69,7 +69,7 @@ export type TrialConflict = z.output<typeof trialConflict>;
 export const conflict = z.object({ ...trialConflict.shape, ...owner.shape }).meta({ id: "Conflict" });
 export type Conflict = z.output<typeof conflict>;
 
-/** The outcome of the last reading back. */
+/** What the last reading back found. */
 export const verdictBrief = z.object({
   verdict: z.enum(VERDICTS),
   checked_at: time,

@@ -1,7 +1,7 @@
 import { encodedPath, isStraight } from "../domain/artifact-path.ts";
 import { read } from "./calls.ts";
 import { classify, failed, type Result, unanswered } from "./failure.ts";
-import { type CallOutcome, describe, type MlflowDeps, observed, type Send } from "./http.ts";
+import { type CallAnswer, describe, type MlflowDeps, observed, type Send } from "./http.ts";
 import { artifactPage, storePage } from "./schemas.ts";
 import type { Target } from "./target.ts";
 import type { Artifact, Page } from "./types.ts";
@@ -83,7 +83,7 @@ async function change(
   { root, path }: Place,
   init: { method: string; body?: ReadableStream<Uint8Array>; headers?: Record<string, string> },
   { fetch, now }: MlflowDeps,
-): Promise<CallOutcome<void>> {
+): Promise<CallAnswer<void>> {
   const request = new Headers(headers);
   for (const [name, value] of Object.entries(init.headers ?? {})) request.set(name, value);
   let status: number | null = null;
@@ -122,7 +122,7 @@ async function open(
   timeoutMs: number,
   { runId, path }: { runId: string; path: string },
   { fetch, now }: MlflowDeps,
-): Promise<CallOutcome<ArtifactFile>> {
+): Promise<CallAnswer<ArtifactFile>> {
   const request = new Headers(headers);
   request.set("accept", "*/*");
   const waited = new AbortController();

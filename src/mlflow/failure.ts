@@ -73,7 +73,7 @@ export function isAway({ kind }: Pick<Failure, "kind">): boolean {
 
 /** The failure of a call that got no complete answer: network error, timeout, cut connection. */
 export function unanswered(call: CallKind, message: string, status: number | null = null): Failure {
-  return { kind: unknownOutcome(call), status, code: null, message: shorten(message), retryAfterMs: null };
+  return { kind: kindWhenUnknown(call), status, code: null, message: shorten(message), retryAfterMs: null };
 }
 
 /** The failure of an answer that makes no sense for its call: a write may have been done all the same. */
@@ -140,7 +140,7 @@ function ofStranger(call: CallKind, status: number): FailureKind {
   return status >= 400 ? "transient" : "misconfigured";
 }
 
-function unknownOutcome(call: CallKind): FailureKind {
+function kindWhenUnknown(call: CallKind): FailureKind {
   return call.access === "write" ? "ambiguous" : "transient";
 }
 

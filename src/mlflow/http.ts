@@ -60,14 +60,14 @@ export function createSend(target: Result<Target>, timeoutMs: number, deps: Mlfl
 const OK = 200;
 
 /** What came of one attempt; `status` is null if nothing was answered. */
-export type CallOutcome<T> = { result: Result<T>; status: number | null };
+export type CallAnswer<T> = { result: Result<T>; status: number | null };
 
 /** Makes one attempt, unless the settings are wrong, and tells of it. */
 export async function observed<T>(
   { now, observe, admit }: MlflowDeps,
   endpoint: string,
   target: Result<Target>,
-  attempted: (target: Target) => Promise<CallOutcome<T>>,
+  attempted: (target: Target) => Promise<CallAnswer<T>>,
 ): Promise<Result<T>> {
   const refusal = (await admit?.()) ?? null;
   if (refusal) return { ok: false, failure: refusal };
@@ -83,7 +83,7 @@ async function attempt<T>(
   { api, base, headers, clean }: Target,
   timeoutMs: number,
   { fetch, now }: MlflowDeps,
-): Promise<CallOutcome<T>> {
+): Promise<CallAnswer<T>> {
   const request = toRequest(call, headers);
   const query = call.method === "GET" ? `?${new URLSearchParams(call.query)}` : "";
   let status: number | null = null;

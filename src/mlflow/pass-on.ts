@@ -1,6 +1,6 @@
 import { isNotServed } from "./artifacts.ts";
 import { classify, failed, isAway, type Result, unanswered } from "./failure.ts";
-import { type CallOutcome, describe, type MlflowDeps, observed } from "./http.ts";
+import { type CallAnswer, describe, type MlflowDeps, observed } from "./http.ts";
 import type { Target } from "./target.ts";
 
 /** A client's own request, as far as it may reach MLflow. */
@@ -50,7 +50,7 @@ async function send(
   { method, path, headers, body, patienceMs }: PassedRequest,
   target: Target,
   { fetch, now }: MlflowDeps,
-): Promise<CallOutcome<PassedAnswer>> {
+): Promise<CallAnswer<PassedAnswer>> {
   const call = { access: method === "GET" || method === "HEAD" ? "read" : "write", target: "id" } as const;
   const waited = new AbortController();
   const timer = setTimeout(() => waited.abort(new DOMException("", "TimeoutError")), patienceMs);

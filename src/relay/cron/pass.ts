@@ -36,7 +36,7 @@ async function pass(deps: Deps): Promise<PassReport> {
   const steps = CRON_STEPS.map((step) => ({ ...step, share: deps.budget.share(step.statements) }));
   for (const { share, ...step } of steps) {
     if (step.when(deps, report))
-      report = { ...report, ...(await outcomeOf(step, onShare(deps, share), report, startedAt)) };
+      report = { ...report, ...(await toldBy(step, onShare(deps, share), report, startedAt)) };
     share.close();
   }
   deps.tally.add("relay_cron_passes_total");
@@ -47,7 +47,7 @@ async function pass(deps: Deps): Promise<PassReport> {
 }
 
 /** What a step tells. Each goes by itself: what goes wrong in one is no reason to leave out the others. */
-async function outcomeOf(
+async function toldBy(
   { name, run }: CronStep,
   deps: Deps,
   report: PassReport,

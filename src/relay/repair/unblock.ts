@@ -28,15 +28,15 @@ export async function unblock(
   const claimed = await claimSoon(deps, streamId);
   if (claimed?.kind !== "claimed") return { kind: "later", detail: "Another turn has it in hand just now." };
   const turn = new Turn(deps, claimed.lease, claimed.stream, { claimedAt: claimed.claimedAt, places: null });
-  const outcome = await decideAndLetGo(turn, action, dryRun);
-  if (outcome.kind !== "done" || dryRun) return outcome;
+  const unblocked = await decideAndLetGo(turn, action, dryRun);
+  if (unblocked.kind !== "done" || dryRun) return unblocked;
   const { kind, modelRunId } = claimed.stream;
   const waiting = kind === "model_run" && modelRunId !== null ? await wakeTrialsOf(deps.db, modelRunId) : [];
   await sendPokes(
     deps,
     [streamId, ...waiting].map((id) => ({ streamId: id, urgent: true })),
   );
-  return outcome;
+  return unblocked;
 }
 
 /** A blocked stream is still tried now and then, by the cron and by its trials: that is over in a moment. */

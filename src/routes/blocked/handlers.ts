@@ -48,9 +48,9 @@ async function settle(
   };
 }
 
-function doneOrThrow(outcome: Unblocked): Extract<Unblocked, { kind: "done" }> {
-  if (outcome.kind === "done") return outcome;
-  const { kind, detail } = outcome;
+function doneOrThrow(unblocked: Unblocked): Extract<Unblocked, { kind: "done" }> {
+  if (unblocked.kind === "done") return unblocked;
+  const { kind, detail } = unblocked;
   if (kind === "refused") throw new HttpFailure({ kind: "conflict", detail });
   throw new HttpFailure({ kind: "unavailable", detail, retryAfterSeconds: RETRY_AFTER_SECONDS });
 }

@@ -1,12 +1,12 @@
 import { MAX_SAID } from "../../domain/problems.ts";
 import type { EventType, JournalEvent } from "../../domain/types.ts";
 import { type Failure, problemBody } from "../../errors.ts";
-import type { Outcome } from "../../store/journal/journal.ts";
+import type { EventOutcome } from "../../store/journal/journal.ts";
 import type { EventResults, EventsRefused, EventTaken } from "./contract.ts";
 
 /** What is said of one item: it is kept (or was before), or why not. */
 export type Verdict =
-  | { ok: true; type: EventType; event: JournalEvent; unsaid: number; outcome: Outcome }
+  | { ok: true; type: EventType; event: JournalEvent; unsaid: number; outcome: EventOutcome }
   | { ok: false; failure: Failure };
 type Kept = Extract<Verdict, { ok: true }>;
 

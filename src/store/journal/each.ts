@@ -1,6 +1,6 @@
 import type { JournalEvent } from "../../domain/types.ts";
 import type { Budget } from "../database/budget.ts";
-import { type Journalled, journal, type Outcome } from "./journal.ts";
+import { type EventOutcome, type Journalled, journal } from "./journal.ts";
 import { permanentRefusal, type Refusal } from "./refusal.ts";
 
 /** With fewer statements left what is not journalled yet is left for another time. One bad event of 5,000 takes 26 tries. */
@@ -9,7 +9,7 @@ const TRY_STATEMENTS = 40;
 const REFUSED_STATEMENTS = 2;
 
 /** What became of an event where the database itself may have refused it for good. */
-export type JournalOutcome = Outcome | ({ kind: "refused" } & Refusal);
+export type JournalOutcome = EventOutcome | ({ kind: "refused" } & Refusal);
 
 export type JournalledEach = Omit<Journalled, "outcomes"> & {
   /** One an event, in the order given; null for those that the budget did not suffice for, the last ones. */

@@ -4,11 +4,11 @@ import { FIND_PRUNED } from "./sql.ts";
 import { type First, identityOf, type Poke, type Written, write } from "./write.ts";
 
 /** What became of an event, and under which id it is known: a repeat's may be that of the first. */
-export type Outcome = { kind: "accepted" | "duplicate" | "conflict"; eventId: string };
+export type EventOutcome = { kind: "accepted" | "duplicate" | "conflict"; eventId: string };
 
 export type Journalled = {
   /** One outcome an event, in the order given. */
-  outcomes: Outcome[];
+  outcomes: EventOutcome[];
   pokes: Poke[];
   /** The database's size after the write. */
   databaseBytes: number;
@@ -41,7 +41,7 @@ export async function journal(
   if (knownStreams.size > MAX_KNOWN_STREAMS) knownStreams.clear();
   for (const stream of streams) knownStreams.add(stream.key);
 
-  const outcomes = events.map((event): Outcome => {
+  const outcomes = events.map((event): EventOutcome => {
     const first = firstOf.get(event)?.event ?? event;
     const known = stored.get(identityOf(first.stream.key, first.id));
     if (!known) throw new Error(`the journal did not return event ${event.id}`);

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { bodyOf, type Field } from "../../../src/dashboard/client/lib/action-body.ts";
-import { linesOf, refusalOf } from "../../../src/dashboard/client/lib/outcome.ts";
+import { linesOf, refusalOf } from "../../../src/dashboard/client/lib/answer-lines.ts";
 
 const field = (name: string, value: string, as: Field["as"] = "text"): Field => ({ name, value, as });
 

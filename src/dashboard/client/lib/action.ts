@@ -1,6 +1,6 @@
 import { bodyOf, type Field, type Json } from "./action-body.ts";
+import { linesOf, refusalOf } from "./answer-lines.ts";
 import { openDialog } from "./dialog.ts";
-import { linesOf, refusalOf } from "./outcome.ts";
 
 /** Actions: a form's fields go to the API as JSON, with the session's cookie; what would be done is shown first. */
 
