@@ -87,7 +87,7 @@ export const verified = z
   .meta({ id: "Verified" });
 export type Verified = z.output<typeof verified>;
 
-const planned = z.object({
+const planView = z.object({
   points: count,
   keys: z.record(z.string(), sampled(point)).describe("The points by metric."),
   params: texts,
@@ -95,14 +95,14 @@ const planned = z.object({
   state: differences,
   undelivered_events: count,
 });
-export type PlanView = z.output<typeof planned>;
+export type PlanView = z.output<typeof planView>;
 
 export const sentAgain = z.union([
   z.object({ ...stream.shape, outcome: z.literal("impossible"), reason: z.string(), points: count }),
   z.object({
     ...stream.shape,
     outcome: z.enum(["nothing", "would_send", "queued", "busy"]),
-    ...planned.shape,
+    ...planView.shape,
   }),
 ]);
 export type SentAgain = z.output<typeof sentAgain>;

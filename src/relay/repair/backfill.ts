@@ -33,7 +33,7 @@ export type Plan = {
 };
 
 export type BackfillPlan =
-  | { kind: "planned"; plan: Plan }
+  | { kind: "plan"; plan: Plan }
   | { kind: "unreachable"; message: string }
   /** Nothing can be sent again, and why. */
   | { kind: "impossible"; reason: string };
@@ -85,7 +85,7 @@ export async function planBackfill(
       break;
     }
   }
-  return { kind: "planned", plan };
+  return { kind: "plan", plan };
 }
 
 function restOf(opened: Opened, { onlyMissing }: BackfillScope): Pick<Plan, "params" | "tags" | "state"> {

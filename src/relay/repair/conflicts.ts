@@ -66,8 +66,8 @@ async function resolveAll(
   dryRun: boolean,
 ): Promise<Resolved> {
   const { rows, total } = await openConflicts(deps.db, filter, take, MAX_RESOLVED);
-  const planned = rows.map((conflict) => ({ conflict, resolution: resolutionOf(conflict, take) }));
-  const undone = planned.flatMap(({ conflict, resolution }): Undone[] =>
+  const proposals = rows.map((conflict) => ({ conflict, resolution: resolutionOf(conflict, take) }));
+  const undone = proposals.flatMap(({ conflict, resolution }): Undone[] =>
     resolution.kind === "refused"
       ? [{ conflict, reason: resolution.reason, passes: false, isAway: false }]
       : [],
@@ -79,12 +79,12 @@ async function resolveAll(
       undone,
       done: rows.filter((row) => undone.every(({ conflict }) => conflict !== row)),
     };
-  if (!(await say(deps, planned, take)))
+  if (!(await say(deps, proposals, take)))
     return {
       kind: "later",
       detail: "Neither the database nor the queue took the decision; nothing was resolved.",
     };
-  const deleted = await deleteDoubles(deps, planned);
+  const deleted = await deleteDoubles(deps, proposals);
   undone.push(...deleted);
   const done = rows.filter((row) => undone.every(({ conflict }) => conflict !== row));
   await markResolved(
@@ -96,11 +96,11 @@ async function resolveAll(
   return { ...settled, undone, done };
 }
 
-type PlannedResolution = { conflict: OpenConflict; resolution: Resolution };
+type Proposal = { conflict: OpenConflict; resolution: Resolution };
 
 /** Says the chosen values in the journal; false when nothing was kept. */
-async function say(deps: Deps, planned: readonly PlannedResolution[], take: Side): Promise<boolean> {
-  const said = planned.flatMap(({ conflict, resolution }) =>
+async function say(deps: Deps, proposals: readonly Proposal[], take: Side): Promise<boolean> {
+  const said = proposals.flatMap(({ conflict, resolution }) =>
     resolution.kind === "say" ? [{ conflict, facts: resolution.facts }] : [],
   );
   if (said.length === 0) return true;
@@ -137,9 +137,9 @@ function eventsOf(
 }
 
 /** Deletes the second runs of trials in MLflow; the answer is what was not done. */
-async function deleteDoubles(deps: Deps, planned: readonly PlannedResolution[]): Promise<Undone[]> {
+async function deleteDoubles(deps: Deps, proposals: readonly Proposal[]): Promise<Undone[]> {
   const undone: Undone[] = [];
-  for (const { conflict, resolution } of planned) {
+  for (const { conflict, resolution } of proposals) {
     if (resolution.kind !== "delete_run") continue;
     // An MLflow that is away is not asked again for each of the others.
     const away = undone.find(({ isAway }) => isAway);

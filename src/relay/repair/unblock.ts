@@ -68,11 +68,11 @@ async function decide(turn: Turn, action: UnblockAction, dryRun: boolean): Promi
   const free = await settleDoubt(turn);
   if (!free.ok)
     return { kind: "later", detail: "A call to MLflow went unanswered, and may still take effect." };
-  const planned = await planUnblock(turn, action);
-  if (!("changes" in planned)) return planned;
-  for (const change of dryRun ? [] : planned.changes) {
+  const plan = await planUnblock(turn, action);
+  if (!("changes" in plan)) return plan;
+  for (const change of dryRun ? [] : plan.changes) {
     const problem = await applyChange(turn, change, block);
     if (problem !== null) return { kind: "later", detail: problem };
   }
-  return { kind: "done", block, ...planned };
+  return { kind: "done", block, ...plan };
 }

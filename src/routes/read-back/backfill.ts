@@ -42,13 +42,13 @@ export async function backfill({ relay, readBody }: Asked<Backfill>): Promise<Re
     next = { stream: stream.id, resume: index === 0 ? from.resume : null };
     if (index >= MAX_STREAMS || points >= HELPING_POINTS) break;
     if (index > 0 && (relay.now() - startedAt > MAX_MS || !relay.budget.has(RUN_STATEMENTS))) break;
-    const planned = await planBackfill(relay, stream.id, wantedOf(asked), next.resume);
-    if (planned.kind === "unreachable") {
+    const answer = await planBackfill(relay, stream.id, wantedOf(asked), next.resume);
+    if (answer.kind === "unreachable") {
       // What was done so far is told; the next call says why it went no further.
-      if (results.length === 0) throw unreachable(planned.message);
+      if (results.length === 0) throw unreachable(answer.message);
       break;
     }
-    const { result, resume } = await helping(relay, stream, planned, asked.dry_run);
+    const { result, resume } = await helping(relay, stream, answer, asked.dry_run);
     results.push(result);
     points += result.points;
     if (result.outcome === "busy") break;
@@ -62,14 +62,14 @@ export async function backfill({ relay, readBody }: Asked<Backfill>): Promise<Re
 async function helping(
   relay: Deps,
   stream: SelectedStream,
-  planned: Exclude<BackfillPlan, { kind: "unreachable" }>,
+  answer: Exclude<BackfillPlan, { kind: "unreachable" }>,
   dryRun: boolean,
 ): Promise<{ result: SentAgain; resume: Resume | null }> {
   const { key: id, kind, modelRunId: model_run_id, trialId: trial_id } = stream;
   const who = { id, kind, model_run_id, trial_id };
-  if (planned.kind === "impossible")
-    return { result: { ...who, outcome: "impossible", reason: planned.reason, points: 0 }, resume: null };
-  const { plan } = planned;
+  if (answer.kind === "impossible")
+    return { result: { ...who, outcome: "impossible", reason: answer.reason, points: 0 }, resume: null };
+  const { plan } = answer;
   const view = { ...who, ...planView(plan) };
   if (isEmptyPlan(plan)) return { result: { ...view, outcome: "nothing" }, resume: plan.next };
   if (dryRun) return { result: { ...view, outcome: "would_send" }, resume: plan.next };
