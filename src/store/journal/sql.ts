@@ -1,7 +1,7 @@
 import type { JournalEvent } from "../../domain/types.ts";
 import { BY_ALL, BY_CONTENT, CHUNK_SEQS, insertChunks } from "./chunks.ts";
 
-/** The journal's statements, each set-wise over `json_each(?1)`, and the rows they read by position. */
+/** The journal's statements, each set-wise over `json_each(?1)`, and the rows they read by index. */
 
 /** A row for `INSERT_EVENTS`. */
 export function eventRow(event: JournalEvent) {

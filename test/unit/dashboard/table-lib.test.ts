@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { aggregateOf } from "../../../src/dashboard/client/lib/aggregate.ts";
-import { axisOf, positionOn } from "../../../src/dashboard/client/lib/axes.ts";
+import { axisOf, placeOn } from "../../../src/dashboard/client/lib/axes.ts";
 import { bestTrials } from "../../../src/dashboard/client/lib/best-trials.ts";
 import { readBrushes } from "../../../src/dashboard/client/lib/brushes.ts";
 import { aggregateText, cellText } from "../../../src/dashboard/client/lib/cell-text.ts";
@@ -336,7 +336,7 @@ describe("an axis", () => {
 
   it("has a place for what is on it only", () => {
     const log = { kind: "log", min: 1, max: 10 } as const;
-    expect([1, "5", 0, null, "NaN", "Infinity"].map((cell) => positionOn(log, cell))).toEqual([
+    expect([1, "5", 0, null, "NaN", "Infinity"].map((cell) => placeOn(log, cell))).toEqual([
       1,
       5,
       null,
@@ -344,7 +344,7 @@ describe("an axis", () => {
       null,
       null,
     ]);
-    expect(positionOn({ kind: "category", names: ["a", "b"] }, "b")).toBe(1);
+    expect(placeOn({ kind: "category", names: ["a", "b"] }, "b")).toBe(1);
   });
 });
 

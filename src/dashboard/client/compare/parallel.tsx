@@ -1,7 +1,7 @@
 import type { EChartsCoreOption } from "echarts/core";
 import { useMemo, useRef } from "hono/jsx/dom";
 import { bestIs, columnOf, joinList } from "../../../domain/table-columns.ts";
-import { axisOf, positionOn } from "../lib/axes.ts";
+import { axisOf, placeOn } from "../lib/axes.ts";
 import { type Brush, isBrushed, withBrushes } from "../lib/brushes.ts";
 import { cellText } from "../lib/cell-text.ts";
 import { labelOf } from "../lib/shown-columns.ts";
@@ -57,7 +57,7 @@ export function Parallel({ data, columns, metric, toggled, brushes, onToggle, on
   // A line needs a place on each axis but those where its trial has nothing.
   const lines = useMemo(
     () =>
-      data.trials.id.map((_, place) => axes.map(({ axis, cells }) => positionOn(axis, cells[place] ?? null))),
+      data.trials.id.map((_, place) => axes.map(({ axis, cells }) => placeOn(axis, cells[place] ?? null))),
     [axes],
   );
   const options = useMemo(() => optionsOf(axes, lines, metric), [axes, lines]);

@@ -1,7 +1,7 @@
 import type { EChartsCoreOption } from "echarts/core";
 import { useMemo } from "hono/jsx/dom";
 import { joinList } from "../../../domain/table-columns.ts";
-import { axisOf, positionOn } from "../lib/axes.ts";
+import { axisOf, placeOn } from "../lib/axes.ts";
 import { cellText } from "../lib/cell-text.ts";
 import { rankCorrelation } from "../lib/rank-correlation.ts";
 import { labelOf } from "../lib/shown-columns.ts";
@@ -39,7 +39,7 @@ export function Scatter({ data, columns, x, y, toggled, onChange, onToggle }: Pr
     () =>
       across && up
         ? data.trials.id.flatMap((id, place) => {
-            const [left, height] = [positionOn(across, xs[place] ?? null), positionOn(up, ys[place] ?? null)];
+            const [left, height] = [placeOn(across, xs[place] ?? null), placeOn(up, ys[place] ?? null)];
             return left === null || height === null ? [] : [{ id, place, value: [left, height] as const }];
           })
         : [],

@@ -29,7 +29,7 @@ export function axisOf(cells: readonly Cell[], toggled = false): Axis | null {
 }
 
 /** Where a cell stands on an axis: a number, or its name's place; null where it does not. */
-export function positionOn(axis: Axis, cell: Cell): number | null {
+export function placeOn(axis: Axis, cell: Cell): number | null {
   if (cell === null) return null;
   if (axis.kind === "category") {
     const place = axis.names.indexOf(String(cell));
