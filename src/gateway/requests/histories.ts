@@ -87,6 +87,6 @@ function areFew(runIds: unknown): true | string {
 
 function isInterval(value: unknown): true | string {
   const count = typeof value === "string" ? pythonInt(value) : null;
-  const isWithin = count !== null && count >= 1 && count <= MAX_INTERVAL_RESULTS;
-  return isWithin || `max_results must be between 1 and ${MAX_INTERVAL_RESULTS}.`;
+  const isAllowed = count !== null && count >= 1 && count <= MAX_INTERVAL_RESULTS;
+  return isAllowed || `max_results must be between 1 and ${MAX_INTERVAL_RESULTS}.`;
 }

@@ -32,7 +32,7 @@ const RUNS = endpoint(
   },
   ["experiment_ids", "list"],
   ["filter", "text"],
-  ["max_results", "int", isWithinLimit],
+  ["max_results", "int", isPageSize],
   ["order_by", "list", "texts"],
 );
 
@@ -87,7 +87,7 @@ function searchOf(sent: Sent): Search {
   return { filter, orderBy, viewType, maxResults: max_results, offset: offsetOf(sent.page_token) };
 }
 
-function isWithinLimit(value: unknown): boolean {
+function isPageSize(value: unknown): boolean {
   const number = typeof value === "string" ? pythonInt(value) : value;
   return typeof number === "number" && number <= MAX_RESULTS;
 }

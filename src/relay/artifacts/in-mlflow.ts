@@ -49,7 +49,7 @@ export async function listStored(
  * All files that a path stands for, itself or within it; null where there are more than anybody looks for.
  * @param list lists a directory
  */
-export async function filesWithin(
+export async function filesUnder(
   list: (directory: string) => Promise<Result<Artifact[]>>,
   path: string,
 ): Promise<Result<string[] | null>> {

@@ -2,7 +2,7 @@ import { removeArtifacts } from "../../store/artifacts/remove.ts";
 import { withDeadline } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
 import { artifactOf, enqueueAll } from "../queues.ts";
-import { filesWithin, listInMlflow, listStored } from "./in-mlflow.ts";
+import { filesUnder, listInMlflow, listStored } from "./in-mlflow.ts";
 import type { Files } from "./list.ts";
 
 /** Whoever asks waits no longer for what MLflow has. */
@@ -40,7 +40,7 @@ async function inMlflow(
         : null;
   if (list === null) return [];
   try {
-    const found = await withDeadline(LOOK_MS, filesWithin(list, path));
+    const found = await withDeadline(LOOK_MS, filesUnder(list, path));
     if (found.ok) return found.value;
     return found.failure.kind === "gone" || found.failure.kind === "invalid" ? [] : null;
   } catch {

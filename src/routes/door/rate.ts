@@ -12,7 +12,7 @@ const IPV6_GROUPS = 4;
 const closedUntil = new Map<string, number>();
 
 /** Whether a key is within its rate. A limiter that fails limits nothing: it is there for kindness, not for truth. */
-export async function isWithinRate(limiter: RateLimit, key: string, log: Log): Promise<boolean> {
+export async function isUnderRate(limiter: RateLimit, key: string, log: Log): Promise<boolean> {
   try {
     return (await limiter.limit({ key })).success;
   } catch (error) {
@@ -36,7 +36,7 @@ export function refuseClosed(c: Context<AppEnv>): void {
 export async function countStranger(c: Context<AppEnv>): Promise<void> {
   refuseClosed(c);
   const address = addressOf(c);
-  if (await isWithinRate(c.env.STRANGER_LIMIT, address, c.var.relay.log)) return;
+  if (await isUnderRate(c.env.STRANGER_LIMIT, address, c.var.relay.log)) return;
   closedUntil.delete(address);
   closedUntil.set(address, c.var.relay.now() + CLOSED_MS);
   const [oldest] = closedUntil.keys();

@@ -8,7 +8,7 @@ import type { Refusal } from "../../store/journal/refusal.ts";
 import type { AppEnv } from "../door/context.ts";
 
 import { noteRefusal } from "../door/note-refusal.ts";
-import { isWithinRate } from "../door/rate.ts";
+import { isUnderRate } from "../door/rate.ts";
 import { routes } from "../route.ts";
 import { allRefused, eventAnswer, eventResults, type Verdict } from "./answer.ts";
 import { events } from "./contract.ts";
@@ -23,7 +23,7 @@ const IDEMPOTENCY_KEY = new RegExp(`^[\\x20-\\x7e]{1,${MAX_EVENT_ID_CHARS}}$`);
 export const eventRoutes = routes(events, {
   postEvents: async ({ c, relay }) => {
     const idempotencyKey = readIdempotencyKey(c.req.header("idempotency-key"));
-    if (!(await isWithinRate(c.env.INGEST_LIMIT, c.var.caller.tokenId, relay.log)))
+    if (!(await isUnderRate(c.env.INGEST_LIMIT, c.var.caller.tokenId, relay.log)))
       throw new HttpFailure({
         kind: "rate_limited",
         detail:

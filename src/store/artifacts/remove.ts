@@ -16,13 +16,13 @@ export async function removeArtifacts(
     db
       .prepare(
         `insert or replace into loose_objects (key, upload_id, expires_at, taken)
-         select object_key, null, ?3, false from artifacts where ${WITHIN} and object_key is not null`,
+         select object_key, null, ?3, false from artifacts where ${UNDER} and object_key is not null`,
       )
       .bind(streamId, path, now + READ_MS),
     db
       .prepare(
         `update artifacts set removed_at = ?3, updated_at = ?3, object_key = null, version = version + 1, attempts = 0,
-           next_attempt_at = 0, blocked_reason = null where ${WITHIN} returning id`,
+           next_attempt_at = 0, blocked_reason = null where ${UNDER} returning id`,
       )
       .bind(streamId, path, now),
     db
@@ -36,4 +36,4 @@ export async function removeArtifacts(
   return results.flatMap(({ results: rows }) => rows.map(({ id }) => id));
 }
 
-const WITHIN = `stream_id = ?1 and removed_at is null and (path = ?2 or (path > ?2 || '/' and path < ?2 || '0'))`;
+const UNDER = `stream_id = ?1 and removed_at is null and (path = ?2 or (path > ?2 || '/' and path < ?2 || '0'))`;
