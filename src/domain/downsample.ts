@@ -26,7 +26,7 @@ export function downsample<T extends { value: WireNumber }>(points: readonly T[]
   return kept.flatMap((index) => points[index] ?? []);
 }
 
-/** Where the least and the greatest value of a bucket stand, and its first NaN if marks are wanted; in order. */
+/** Where the least and the greatest value of a bucket stand, and its first NaN if marks are asked for; in order. */
 function notable(points: readonly { value: WireNumber }[], from: number, to: number, marked: boolean) {
   let least = -1;
   let greatest = -1;

@@ -80,12 +80,12 @@ async function refusalOf(
   const [first] = conflicts;
   // Whatever stood in the way has gone since: the next try may succeed.
   if (!first) return unavailable("The run changed meanwhile. Nothing of this request was acknowledged.");
-  const wanted = (key: string) => said[key] ?? "";
+  const refused = (key: string) => said[key] ?? "";
   if (single)
     return invalid(
-      `Changing param values is not allowed. Param with key='${first.key}' was already logged with value='${first.kept}' for run ID='${runId}'. Attempted logging new value '${wanted(first.key)}'.`,
+      `Changing param values is not allowed. Param with key='${first.key}' was already logged with value='${first.kept}' for run ID='${runId}'. Attempted logging new value '${refused(first.key)}'.`,
     );
-  const differing = conflicts.map(({ key, kept }) => ({ key, old_value: kept, new_value: wanted(key) }));
+  const differing = conflicts.map(({ key, kept }) => ({ key, old_value: kept, new_value: refused(key) }));
   return invalid(
     `Changing param values is not allowed. Params were already logged='${pythonText(differing, {}, "", new Map())}' for run ID='${runId}'.`,
   );

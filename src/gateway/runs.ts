@@ -32,14 +32,14 @@ export type RunToMake = {
  * Makes a run under an id that stays. MLflow hears of it once somebody has used the id: whoever asked may never hear of
  * it, and ask again.
  */
-export async function makeRun(deps: Deps, wanted: RunToMake): Promise<RunShown> {
-  const experiment = await ownExperiment(deps, wanted.experimentId);
+export async function makeRun(deps: Deps, asked: RunToMake): Promise<RunShown> {
+  const experiment = await ownExperiment(deps, asked.experimentId);
   if (experiment.lifecycle === "deleted") throw notActive(experiment.id);
   const runId = crypto.randomUUID().replaceAll("-", "");
-  const given = toRecord(wanted.tags);
-  const runName = wanted.runName || given[RUN_NAME_TAG] || generatedName(deps.random);
+  const given = toRecord(asked.tags);
+  const runName = asked.runName || given[RUN_NAME_TAG] || generatedName(deps.random);
   const tags = { ...given, [RUN_NAME_TAG]: runName };
-  const { userId, startTime } = wanted;
+  const { userId, startTime } = asked;
   const artifactUri = `${experiment.artifactLocation.replace(/\/+$/, "")}/${runId}/artifacts`;
   const owner = { key: runId, kind: "trial" as const, modelRunId: null, trialId: runId };
   const [first, ...others] = inPieces(
@@ -62,7 +62,7 @@ export async function makeRun(deps: Deps, wanted: RunToMake): Promise<RunShown> 
       artifactUri,
       createdAt: deps.now(),
       lifecycle: "active",
-      createHash: await digest(canonicalJson(wanted)),
+      createHash: await digest(canonicalJson(asked)),
       touchedAt: null,
       taken: null,
     },

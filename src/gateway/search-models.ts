@@ -73,8 +73,8 @@ async function beside(deps: Deps, asked: SearchModels): Promise<ShownModel[] | n
       experimentIds: asked.experimentIds.map((id) => swap.experiment(id)),
       filter: swapField("filter", asked.filter, swap),
     }));
-    const wanted = asked.offset + asked.maxResults + 1;
-    const found = await withDeadline(BESIDE_MS, theirModels(deps, { ...asked, ...request }, wanted));
+    const most = asked.offset + asked.maxResults + 1;
+    const found = await withDeadline(BESIDE_MS, theirModels(deps, { ...asked, ...request }, most));
     if (found === null) return null;
     const known = await knownModels(deps.db, found.flatMap(namesOf));
     return found.filter((model) => !namesOf(model).some((id) => known.has(id)));

@@ -16,11 +16,11 @@ const MAX_PAGES = 10;
 export async function theirModels(
   deps: Deps,
   { experimentIds, filter, datasets, terms }: SearchModels,
-  wanted: number,
+  most: number,
 ): Promise<ShownModel[] | null> {
   const found: ShownModel[] = [];
   let pageToken: string | null = null;
-  for (let page = 0; page < MAX_PAGES && found.length < wanted; page++) {
+  for (let page = 0; page < MAX_PAGES && found.length < most; page++) {
     const answer = await deps.mlflow.searchShownModels({
       experiment_ids: experimentIds,
       filter,

@@ -74,9 +74,9 @@ export function runCalls(send: Send) {
 }
 
 /** Whether the tags that were asked for are there; a server may write its own words into MLflow's, and cut long ones. */
-function hasTags(tags: Tag[], wanted: Tag[]): boolean {
+function hasTags(tags: Tag[], expected: Tag[]): boolean {
   const values = new Map(tags.map(({ key, value }) => [key, value]));
-  return wanted
+  return expected
     .filter(({ key }) => !key.startsWith("mlflow."))
     .every(({ key, value }) => {
       const found = values.get(key);

@@ -51,20 +51,20 @@ type At<Value, Key> = Value extends unknown ? (Key extends keyof Value ? Value[K
 type Item<Value> = Value extends readonly (infer Inner)[] ? Inner : never;
 
 /** The names of fields, at any depth, that a value has and its contract has not: a type may always have more. */
-type Undocumented<Given, Wanted> = unknown extends Wanted
+type Undocumented<Given, Documented> = unknown extends Documented
   ? never
   : Given extends readonly (infer Inner)[]
-    ? Undocumented<Inner, Item<Wanted>>
+    ? Undocumented<Inner, Item<Documented>>
     : Given extends Response
       ? never
       : Given extends Reply<infer Status, infer Value>
-        ? Undocumented<Value, Extract<Wanted, Reply<Status, unknown>>["value"]>
+        ? Undocumented<Value, Extract<Documented, Reply<Status, unknown>>["value"]>
         : Given extends object
-          ? string extends Keys<Wanted>
+          ? string extends Keys<Documented>
             ? never
             :
-                | Exclude<keyof Given, Keys<Wanted>>
-                | { [K in keyof Given]-?: Undocumented<Given[K], At<Wanted, K>> }[keyof Given]
+                | Exclude<keyof Given, Keys<Documented>>
+                | { [K in keyof Given]-?: Undocumented<Given[K], At<Documented, K>> }[keyof Given]
           : never;
 
 type Given<Handler> = Handler extends (...args: never) => Promise<infer Value> ? Value : never;

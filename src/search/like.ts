@@ -10,11 +10,11 @@ const MAX_PATTERN_BYTES = 50;
  */
 export function like(value: SQL, pattern: string, ignoreCase: boolean): SQL {
   const text = ignoreCase ? sql`lower(${value})` : value;
-  const wanted = ignoreCase ? pattern.replace(/[A-Z]/g, (letter) => letter.toLowerCase()) : pattern;
-  const glob = wanted.replace(/[%_*?[]/g, (char) => GLOB[char] ?? char);
+  const lettered = ignoreCase ? pattern.replace(/[A-Z]/g, (letter) => letter.toLowerCase()) : pattern;
+  const glob = lettered.replace(/[%_*?[]/g, (char) => GLOB[char] ?? char);
   return new TextEncoder().encode(glob).length <= MAX_PATTERN_BYTES
     ? sql`${text} glob ${glob}`
-    : walked(text, wanted);
+    : walked(text, lettered);
 }
 
 const GLOB: Record<string, string> = { "%": "*", _: "?", "*": "[*]", "?": "[?]", "[": "[[]" };

@@ -37,10 +37,10 @@ experimentPage.get("/experiments/:id", page("read"), async (c) => {
   const { limit, cursor, status, filter, order_by } = readQuery(c, query);
   const search = readSearch(filter, order_by);
   const experiment = await lookedUp(experimentOf(relay, c.req.param("id")));
-  const wanted = { experiment_id: experiment.mlflowExperimentId ?? "", status, lifecycle: "all" } as const;
+  const chosen = { experiment_id: experiment.mlflowExperimentId ?? "", status, lifecycle: "all" } as const;
   const after = readCursor(c, cursor);
   const [listed, waiting] = await Promise.all([
-    search ? searchRuns(relay.db, wanted, search, after, limit) : listRuns(relay.db, wanted, after, limit),
+    search ? searchRuns(relay.db, chosen, search, after, limit) : listRuns(relay.db, chosen, after, limit),
     waitingRuns(relay.db, experiment.id, MAX_WAITING),
   ]);
   const { rows, next_cursor } = toPage<(typeof listed)[number]>(c, listed, limit);

@@ -18,22 +18,22 @@ type Found = { ok: true; runs: Map<string, Run> } | { ok: false; failure: Failur
 /** Asks MLflow for some runs by their ids, deleted ones too: one search for all, up to its last page. */
 export async function runsById(
   { mlflow }: Pick<Deps, "mlflow">,
-  wanted: readonly RunPlace[],
+  places: readonly RunPlace[],
 ): Promise<Found> {
   const runs = new Map<string, Run>();
   let pageToken: string | null = null;
   for (let page = 0; page < MAX_PAGES; page++) {
     const found: Result<Page<Run>> = await mlflow.searchRuns({
-      experimentIds: [...new Set(wanted.map(({ experimentId }) => experimentId))],
-      filter: runIdIn(wanted.map(({ runId }) => runId)),
+      experimentIds: [...new Set(places.map(({ experimentId }) => experimentId))],
+      filter: runIdIn(places.map(({ runId }) => runId)),
       viewType: "ALL",
-      maxResults: wanted.length,
+      maxResults: places.length,
       ...(pageToken === null ? {} : { pageToken }),
     });
     if (!found.ok) return found;
     for (const run of found.value.items) runs.set(run.info.runId, run);
     pageToken = found.value.nextPageToken;
-    if (pageToken === null || wanted.every(({ runId }) => runs.has(runId))) break;
+    if (pageToken === null || places.every(({ runId }) => runs.has(runId))) break;
   }
   return { ok: true, runs };
 }
@@ -47,12 +47,12 @@ type Sure = { ok: true; runs: Map<string, Run>; lost: string[]; unsure: string[]
  */
 export async function runsOrLost(
   deps: Pick<Deps, "mlflow">,
-  wanted: readonly RunPlace[],
+  places: readonly RunPlace[],
 ): Promise<Sure | Extract<Found, { ok: false }>> {
-  const found = await runsById(deps, wanted);
+  const found = await runsById(deps, places);
   if (!found.ok) return found;
   const { runs } = found;
-  const missing = wanted.map(({ runId }) => runId).filter((id) => !runs.has(id));
+  const missing = places.map(({ runId }) => runId).filter((id) => !runs.has(id));
   const lost: string[] = [];
   for (const id of missing.slice(0, MAX_ASKED)) {
     const run = await deps.mlflow.getRun(id);

@@ -45,7 +45,7 @@ export const HELPING_POINTS = 20_000;
 export async function planBackfill(
   deps: Deps,
   streamId: number,
-  wanted: BackfillScope,
+  scope: BackfillScope,
   resume: Resume | null,
 ): Promise<BackfillPlan> {
   const opened = await openRun(deps, streamId, resume?.seq ?? null);
@@ -57,12 +57,10 @@ export async function planBackfill(
     return { kind: "impossible", reason: `it is blocked: ${opened.before.blockedReason}` };
   if (opened.kept.stream.prunedAt !== null)
     return { kind: "impossible", reason: "its points were pruned here, once MLflow was seen to have them" };
-  const isWhole = [wanted.fromTime, wanted.toTime, wanted.fromStep, wanted.toStep].every(
-    (end) => end === null,
-  );
+  const isWhole = [scope.fromTime, scope.toTime, scope.fromStep, scope.toStep].every((end) => end === null);
   const plan: Plan = {
     points: new Map(),
-    ...(isWhole && resume === null ? restOf(opened, wanted) : { params: [], tags: [], state: null }),
+    ...(isWhole && resume === null ? restOf(opened, scope) : { params: [], tags: [], state: null }),
     undelivered: opened.kept.undeliveredEvents,
     next: null,
   };
@@ -70,7 +68,7 @@ export async function planBackfill(
   for await (const compared of compareKeys(deps, opened, resume?.position ?? null)) {
     if (!compared.ok) return { kind: "unreachable", message: compared.failure.message };
     const { key, missing, due, next } = compared.value;
-    const selected = (wanted.onlyMissing ? missing : due).filter((point) => isInScope(point, wanted));
+    const selected = (scope.onlyMissing ? missing : due).filter((point) => isInScope(point, scope));
     const taken = upToRoom(selected, room);
     if (taken.length > 0) plan.points.set(key, [...(plan.points.get(key) ?? []), ...taken]);
     room -= taken.length;

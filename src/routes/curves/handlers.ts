@@ -66,12 +66,12 @@ async function drawnCurves(
   query: Query,
 ): Promise<CurveShown[]> {
   const max = query.max_points;
-  const wanted = trials.flatMap((source) =>
+  const asked = trials.flatMap((source) =>
     keys.map((key) => ({ source, key, window: windowOf(query, source.origin) })),
   );
-  const own = await readCurves(relay.db, wanted, max, relay.now());
+  const own = await readCurves(relay.db, asked, max, relay.now());
   const elsewhere = [
-    ...wanted.flatMap(({ source, key, window }, i) =>
+    ...asked.flatMap(({ source, key, window }, i) =>
       own[i]?.isWhole === false && source.mlflowRunId !== null
         ? [{ trial: source.id, runId: source.mlflowRunId, key, window }]
         : [],
@@ -83,7 +83,7 @@ async function drawnCurves(
   const inMlflow = new Map(
     (await readInMlflow(relay, elsewhere, max)).map((read, i) => [elsewhere[i], read]),
   );
-  const ofTrials = wanted.map(({ source, key }, i) => {
+  const ofTrials = asked.map(({ source, key }, i) => {
     const found = inMlflow.get(elsewhere.find((one) => one.trial === source.id && one.key === key));
     const { points = [], isThinned = false } = own[i] ?? {};
     return curveView(
@@ -108,13 +108,13 @@ async function newCurves(
   keys: readonly string[],
   after: readonly number[],
 ): Promise<Pick<Curves, "reset" | "curves">> {
-  const wanted = trials.flatMap((source) => keys.map((key) => ({ source, key, window: null })));
+  const asked = trials.flatMap((source) => keys.map((key) => ({ source, key, window: null })));
   const seen = new Map(trials.map((source, i) => [source, after[i] ?? 0]));
   // An earlier build gave one number for them all.
   const isOfThese = after.length === Math.max(1, trials.length);
-  const news = isOfThese ? await readNewPoints(db, wanted, ({ source }) => seen.get(source) ?? 0) : null;
+  const news = isOfThese ? await readNewPoints(db, asked, ({ source }) => seen.get(source) ?? 0) : null;
   if (news === null) return { reset: true, curves: [] };
-  const views = wanted.map(({ source, key }, i) => {
+  const views = asked.map(({ source, key }, i) => {
     const points = news[i] ?? [];
     return curveView(
       { trial: source.id, run: source.mlflowRunId, key },

@@ -19,12 +19,12 @@ export type ReadInMlflow = { points: CurvePoint[]; isThinned: boolean; unavailab
 /** The curves in that order; what cannot be had just now says why, so that the others are shown. */
 export async function readInMlflow(
   deps: Deps,
-  wanted: readonly CurveInMlflow[],
+  asked: readonly CurveInMlflow[],
   maxPoints: number,
 ): Promise<ReadInMlflow[]> {
   const curves: ReadInMlflow[] = [];
-  for (let at = 0; at < wanted.length; at += AT_ONCE) {
-    const some = wanted.slice(at, at + AT_ONCE);
+  for (let at = 0; at < asked.length; at += AT_ONCE) {
+    const some = asked.slice(at, at + AT_ONCE);
     curves.push(
       ...(at >= MAX_CURVES
         ? some.map(() => none("too many that are in MLflow only are asked for at once"))

@@ -64,8 +64,8 @@ function edited(letter: Letter, item: Record<string, unknown>) {
   return [letter, checked.item] as const;
 }
 
-function refusedAs(letter: Letter, wanted: string): HttpFailure {
-  const detail = `Dead letter ${letter.id} is ${letter.state} and cannot be ${wanted}.`;
+function refusedAs(letter: Letter, done: string): HttpFailure {
+  const detail = `Dead letter ${letter.id} is ${letter.state} and cannot be ${done}.`;
   return new HttpFailure({ kind: "conflict", detail });
 }
 

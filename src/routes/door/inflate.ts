@@ -76,7 +76,7 @@ class Inflater {
 
   #next(): Promise<ReadableStreamReadResult<Uint8Array>> {
     const read = this.#reader.read(new Uint8Array(READ_BYTES));
-    // Looked at only when it is wanted.
+    // Looked at only when it is asked for.
     read.catch(() => {});
     return read;
   }

@@ -30,12 +30,12 @@ export const mirrorRoutes = routes(mirror, {
     relay.log.info("an experiment was renamed by an operator", { experiment_id: id, name });
     return experimentOf(relay.db, id);
   },
-  listRuns: async ({ c, relay: { db }, query: { limit, cursor, filter, order_by, ...wanted } }) => {
+  listRuns: async ({ c, relay: { db }, query: { limit, cursor, filter, order_by, ...chosen } }) => {
     const search = readSearch(filter, order_by);
     const after = readCursor(c, cursor);
     const page = search
-      ? toPage(c, await searchRuns(db, wanted, search, after, limit), limit)
-      : toPage(c, await listRuns(db, wanted, after, limit), limit);
+      ? toPage(c, await searchRuns(db, chosen, search, after, limit), limit)
+      : toPage(c, await listRuns(db, chosen, after, limit), limit);
     return { runs: page.rows, next_cursor: page.next_cursor };
   },
   getRun: async ({ relay, path: { id } }) => found(await readRun(relay.db, id), `run ${id}`),

@@ -42,7 +42,7 @@ export async function backfill({ relay, readBody }: Asked<Backfill>): Promise<Re
     next = { stream: stream.id, resume: index === 0 ? from.resume : null };
     if (index >= MAX_STREAMS || points >= HELPING_POINTS) break;
     if (index > 0 && (relay.now() - startedAt > MAX_MS || !relay.budget.has(RUN_STATEMENTS))) break;
-    const answer = await planBackfill(relay, stream.id, wantedOf(asked), next.resume);
+    const answer = await planBackfill(relay, stream.id, scopeOf(asked), next.resume);
     if (answer.kind === "unreachable") {
       // What was done so far is told; the next call says why it went no further.
       if (results.length === 0) throw unreachable(answer.message);
@@ -78,7 +78,7 @@ async function helping(
   return { result: { ...view, outcome: isSent ? "queued" : "busy" }, resume: plan.next };
 }
 
-function wantedOf({ from_time, to_time, from_step, to_step, only_missing }: BackfillRequest): BackfillScope {
+function scopeOf({ from_time, to_time, from_step, to_step, only_missing }: BackfillRequest): BackfillScope {
   return {
     fromTime: from_time,
     toTime: to_time,

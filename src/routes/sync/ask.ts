@@ -32,11 +32,11 @@ export async function askForModelRun({ c, relay, path: { id } }: About, action: 
 }
 
 /** Asks, and says where the job can be followed. */
-export async function askNow(c: Context<AppEnv>, action: JobAction, target: string, wanted: string) {
+export async function askNow(c: Context<AppEnv>, action: JobAction, target: string, willBe: string) {
   const { jobId, state, created, sent } = await ask(c.var.relay, { action, target, origin: "request" });
   const message = sent
-    ? wanted
-    : `${wanted}; the queue takes no messages just now, so the cron will start the job`;
+    ? willBe
+    : `${willBe}; the queue takes no messages just now, so the cron will start the job`;
   c.header("Location", `/api/sync/jobs/${jobId}`);
   return { job_id: jobId, state, created, message };
 }

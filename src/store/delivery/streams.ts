@@ -50,7 +50,7 @@ export async function behindStreams(
   const unfolded = lt(streams.foldedSeq, streams.lastSeq);
   const attemptInMs = sql`iif(${streams.waitingFor} is 'grace', 0, ${streams.nextAttemptAt} - ${now})`;
   const deliverable = and(isBehind, goesOn, sql`${streams.waitingFor} is not 'breaker'`);
-  const wanted = {
+  const chosen = {
     all: or(unfolded, deliverable),
     forced: or(unfolded, and(deliverable, eq(streams.forced, true))),
     none: unfolded,
@@ -61,7 +61,7 @@ export async function behindStreams(
       dueInMs: sql<number>`max(0, ${streams.leaseUntil} - ${sql.raw(NOW_MS)}, ${streams.pokedUntil} - ${now}, ${attemptInMs})`,
     })
     .from(streams)
-    .where(and(isBehind, gt(id, options.afterId), wanted))
+    .where(and(isBehind, gt(id, options.afterId), chosen))
     .orderBy(asc(id))
     .limit(options.limit);
 }

@@ -8,15 +8,15 @@ import { UNPLANNED_FINALS } from "./finals.ts";
 const MAX_NEW_POINTS = 20_000;
 
 /** `window`: the part to draw, finer; null for the whole. */
-export type WantedCurve = { source: TrialSource; key: string; window: Window | null };
+export type CurveAsked = { source: TrialSource; key: string; window: Window | null };
 
 /** What came to trials after an event each, by curve; null where that is too much. One statement a trial. */
 export async function newPoints(
   db: D1Database,
-  wanted: readonly WantedCurve[],
-  after: (curve: WantedCurve) => number,
-): Promise<(curve: WantedCurve) => CurvePoint[] | null> {
-  const trials = byTrial(wanted).flatMap(({ streamId, lastSeq, keys, curves }) => {
+  asked: readonly CurveAsked[],
+  after: (curve: CurveAsked) => number,
+): Promise<(curve: CurveAsked) => CurvePoint[] | null> {
+  const trials = byTrial(asked).flatMap(({ streamId, lastSeq, keys, curves }) => {
     const from = Math.min(...curves.map(after));
     return lastSeq > from ? [{ streamId, keys, from }] : [];
   });
@@ -39,10 +39,10 @@ export async function newPoints(
 /** The metrics of ends that have no step yet, as far as they are in their windows, by curve. */
 export async function readFinals(
   db: D1Database,
-  wanted: readonly WantedCurve[],
-): Promise<(curve: WantedCurve) => CurvePoint[]> {
+  asked: readonly CurveAsked[],
+): Promise<(curve: CurveAsked) => CurvePoint[]> {
   type Final = { key: string; step: number; timestamp: number; value: number | string };
-  const trials = byTrial(wanted).filter(({ hasFinals }) => hasFinals);
+  const trials = byTrial(asked).filter(({ hasFinals }) => hasFinals);
   const results = await inBatches<Final>(
     db,
     trials.map(({ streamId, keys }) => db.prepare(UNPLANNED_FINALS).bind(streamId, keys)),
@@ -55,8 +55,8 @@ export async function readFinals(
       .map(({ step, timestamp, value }) => [step, timestamp, value]);
 }
 
-function byTrial(wanted: readonly WantedCurve[]) {
-  return [...Map.groupBy(wanted, ({ source }) => source)].map(([source, curves]) => ({
+function byTrial(asked: readonly CurveAsked[]) {
+  return [...Map.groupBy(asked, ({ source }) => source)].map(([source, curves]) => ({
     ...source,
     curves,
     keys: JSON.stringify(curves.map(({ key }) => key)),

@@ -9,8 +9,8 @@ import { readPoints } from "./curve-points.ts";
 export type Overview = Named & { seq: number; points: CurvePoint[] };
 
 export async function readOverviews(db: D1Database, curves: readonly Named[]): Promise<Overview[]> {
-  const wanted = JSON.stringify(curves.map(({ streamId, key }) => [streamId, key]));
-  const { results } = await db.prepare(READ).bind(wanted).all<Named & { seq: number; points: string }>();
+  const asked = JSON.stringify(curves.map(({ streamId, key }) => [streamId, key]));
+  const { results } = await db.prepare(READ).bind(asked).all<Named & { seq: number; points: string }>();
   return results.map(({ points, ...row }) => ({ ...row, points: readPoints(points) }));
 }
 
@@ -42,8 +42,8 @@ export async function pruneOverviews(db: D1Database, before: number, limit: numb
 
 const READ = `
   select o.stream_id as streamId, o.key, o.seq, o.points
-  from json_each(?1) wanted
-  join curve_overviews o on o.stream_id = wanted.value ->> 0 and o.key = wanted.value ->> 1`;
+  from json_each(?1) asked
+  join curve_overviews o on o.stream_id = asked.value ->> 0 and o.key = asked.value ->> 1`;
 
 const STORE = `
   insert into curve_overviews (stream_id, key, seq, points, built_at)

@@ -66,14 +66,14 @@ const TRIALS = `
     coalesce(t.started_at, (${FIRST_TIME}), s.created_at) as origin,
     s.last_seq as lastSeq, s.planned_seq < s.last_seq as hasFinals,
     max(s.pruned_seq, coalesce(s.pruning_seq, 0)) as prunedSeq
-  from json_each(?1) wanted
-  join streams s on s.key = wanted.value and s.kind = 'trial'
+  from json_each(?1) asked
+  join streams s on s.key = asked.value and s.kind = 'trial'
   left join trials t on t.id = s.id
-  order by wanted.key`;
+  order by asked.key`;
 
 const KEYS = `
   with recursive mine(id, folded_seq, last_seq) as materialized (
-    select s.id, s.folded_seq, s.last_seq from json_each(?1) wanted join streams s on s.id = wanted.value),
+    select s.id, s.folded_seq, s.last_seq from json_each(?1) asked join streams s on s.id = asked.value),
   span (id, after, upto) as (select id, folded_seq, last_seq from mine where folded_seq < last_seq),
   ${CHUNKS_OF_SPAN},
   named(id, key) as (
@@ -87,7 +87,7 @@ const KEYS = `
     join json_each(e.facts, '$.finals') final
     union
     select r.mlflow_run_id, metric.key
-    from json_each(?2) wanted join mlflow_runs r on r.mlflow_run_id = wanted.value
+    from json_each(?2) asked join mlflow_runs r on r.mlflow_run_id = asked.value
     join json_each(r.data, '$.metrics') metric)
   select key, count(*) as sources from named group by key order by key limit ?3`;
 
@@ -110,7 +110,7 @@ export async function runSources(db: D1Database, ids: readonly string[]): Promis
 const RUNS = `
   select r.mlflow_run_id as runId, iif(s.kind = 'trial', s.key, null) as trial, r.run_name as runName,
     r.status, coalesce(r.start_time, r.synced_at) as origin, r.synced_at as syncedAt
-  from json_each(?1) wanted
-  join mlflow_runs r on r.mlflow_run_id = wanted.value
+  from json_each(?1) asked
+  join mlflow_runs r on r.mlflow_run_id = asked.value
   left join streams s on s.id = r.stream_id
-  order by wanted.key`;
+  order by asked.key`;

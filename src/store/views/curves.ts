@@ -1,6 +1,6 @@
 import { type CurvePoint, joinCurve } from "../../domain/curve.ts";
 import { bindWindow, EVERYTHING, POINTS_IN_WINDOW } from "../journal/chunk-window.ts";
-import { newPoints, readFinals, type WantedCurve } from "./curve-news.ts";
+import { type CurveAsked, newPoints, readFinals } from "./curve-news.ts";
 import { readOverviews, storeOverviews } from "./curve-overviews.ts";
 import { asPoints, inBatches, readPoints, textOf } from "./curve-points.ts";
 import { THINNED_POINTS, thinnedCurve } from "./curve-thinning.ts";
@@ -18,20 +18,20 @@ const THINNED_AT_ONCE = 4;
 export type Curve = { points: CurvePoint[]; isThinned: boolean; isWhole: boolean };
 
 /**
- * The curves that are wanted, in that order, each of at most `maxPoints`. Of whole ones what was thinned before is not
+ * The curves that are asked for, in that order, each of at most `maxPoints`. Of whole ones what was thinned before is not
  * read again.
  * @param now epoch milliseconds
  */
 export async function readCurves(
   db: D1Database,
-  wanted: readonly WantedCurve[],
+  asked: readonly CurveAsked[],
   maxPoints: number,
   now: number,
 ): Promise<Curve[]> {
-  const finals = await readFinals(db, wanted);
-  const [parts, wholes] = [wanted.filter(({ window }) => window), wanted.filter(({ window }) => !window)];
+  const finals = await readFinals(db, asked);
+  const [parts, wholes] = [asked.filter(({ window }) => window), asked.filter(({ window }) => !window)];
   const read = new Map([...(await readParts(db, parts)), ...(await readWholes(db, wholes, finals, now))]);
-  return wanted.map((curve) => {
+  return asked.map((curve) => {
     const { points = [], isThinned = false, isWhole = false } = read.get(curve) ?? {};
     const all = joinCurve([points, finals(curve)], Number.POSITIVE_INFINITY);
     return { points: joinCurve([all], maxPoints), isThinned: isThinned || all.length > maxPoints, isWhole };
@@ -41,12 +41,12 @@ export async function readCurves(
 /** What came to curves after an event of each trial, with what has no step yet; null where it is too much to be read like this. */
 export async function readNewPoints(
   db: D1Database,
-  wanted: readonly WantedCurve[],
-  after: (curve: WantedCurve) => number,
+  asked: readonly CurveAsked[],
+  after: (curve: CurveAsked) => number,
 ): Promise<CurvePoint[][] | null> {
-  const [news, finals] = await Promise.all([newPoints(db, wanted, after), readFinals(db, wanted)]);
+  const [news, finals] = await Promise.all([newPoints(db, asked, after), readFinals(db, asked)]);
   const curves: CurvePoint[][] = [];
-  for (const curve of wanted) {
+  for (const curve of asked) {
     const found = news(curve);
     if (found === null) return null;
     curves.push(joinCurve([found, finals(curve)], Number.POSITIVE_INFINITY));
@@ -54,29 +54,29 @@ export async function readNewPoints(
   return curves;
 }
 
-type Read = Map<WantedCurve, Curve>;
+type Read = Map<CurveAsked, Curve>;
 
 /** Whole curves: those that were thinned before with what came since, the others as they are, or thinned and kept. */
 async function readWholes(
   db: D1Database,
-  wanted: readonly WantedCurve[],
-  finals: (curve: WantedCurve) => readonly CurvePoint[],
+  asked: readonly CurveAsked[],
+  finals: (curve: CurveAsked) => readonly CurvePoint[],
   now: number,
 ): Promise<Read> {
-  const overviews = new Map((await readOverviews(db, wanted.map(named))).map((one) => [idOf(one), one]));
-  const overviewOf = (curve: WantedCurve) => {
+  const overviews = new Map((await readOverviews(db, asked.map(named))).map((one) => [idOf(one), one]));
+  const overviewOf = (curve: CurveAsked) => {
     const overview = overviews.get(idOf(named(curve)));
     return overview && overview.seq >= curve.source.prunedSeq ? overview : undefined;
   };
-  const news = await newPoints(db, wanted.filter(overviewOf), (curve) => overviewOf(curve)?.seq ?? 0);
+  const news = await newPoints(db, asked.filter(overviewOf), (curve) => overviewOf(curve)?.seq ?? 0);
   const read = await readParts(
     db,
-    wanted.filter((curve) => !overviewOf(curve) || news(curve) === null),
+    asked.filter((curve) => !overviewOf(curve) || news(curve) === null),
   );
-  const toKeep: WantedCurve[] = [...read].flatMap(([curve, { isThinned, isWhole }]) =>
+  const toKeep: CurveAsked[] = [...read].flatMap(([curve, { isThinned, isWhole }]) =>
     isThinned && isWhole ? [curve] : [],
   );
-  for (const curve of wanted) {
+  for (const curve of asked) {
     const [overview, added] = [overviewOf(curve), news(curve)];
     if (read.has(curve) || !overview || !added) continue;
     read.set(curve, { points: [...overview.points, ...added], isThinned: true, isWhole: true });
@@ -98,20 +98,20 @@ async function readWholes(
 }
 
 /** Every point within the windows, or what is kept of so many. */
-async function readParts(db: D1Database, wanted: readonly WantedCurve[]): Promise<Read> {
+async function readParts(db: D1Database, asked: readonly CurveAsked[]): Promise<Read> {
   const read: Read = new Map();
-  const windowOf = ({ window }: WantedCurve) => window ?? EVERYTHING;
+  const windowOf = ({ window }: CurveAsked) => window ?? EVERYTHING;
   const plain = await inBatches(
     db,
-    wanted.map((curve) => bindWindow(db, PLAIN, named(curve), windowOf(curve))),
+    asked.map((curve) => bindWindow(db, PLAIN, named(curve), windowOf(curve))),
   );
-  for (const [i, curve] of wanted.entries())
+  for (const [i, curve] of asked.entries())
     read.set(curve, {
       points: readPoints(textOf(plain[i])),
       isThinned: false,
       isWhole: curve.source.prunedSeq === 0,
     });
-  const long = wanted.filter((curve) => (read.get(curve)?.points.length ?? 0) > PLAIN_POINTS);
+  const long = asked.filter((curve) => (read.get(curve)?.points.length ?? 0) > PLAIN_POINTS);
   for (let at = 0; at < long.length; at += THINNED_AT_ONCE)
     await Promise.all(
       long.slice(at, at + THINNED_AT_ONCE).map(async (curve) => {
@@ -122,7 +122,7 @@ async function readParts(db: D1Database, wanted: readonly WantedCurve[]): Promis
   return read;
 }
 
-const named = ({ source, key }: WantedCurve) => ({ streamId: source.streamId, key });
+const named = ({ source, key }: CurveAsked) => ({ streamId: source.streamId, key });
 const idOf = ({ streamId, key }: { streamId: number; key: string }) => `${streamId} ${key}`;
 
 /** In any order: a history that is longer is read no further. */

@@ -58,7 +58,7 @@ const listed = {
 /** A page of the MLflow runs that the relay knows of, latest start first, and one more. */
 export async function listRuns(db: D1Database, filter: RunFilter, after: Position | null, limit: number) {
   const rows = await selectRuns(db)
-    .where(and(isWanted(filter), behind(newest, after)))
+    .where(and(fits(filter), behind(newest, after)))
     .orderBy(orderTerms(newest))
     .limit(limit + 1);
   return rows.map((row) => ({
@@ -77,14 +77,14 @@ export async function searchRuns(
 ) {
   const offset = Math.max(0, Math.trunc(Number(after?.id ?? 0))) || 0;
   const rows = await selectRuns(db)
-    .where(and(isWanted(filter), conditionOf(search.clauses, mirroredRuns)))
+    .where(and(fits(filter), conditionOf(search.clauses, mirroredRuns)))
     .orderBy(orderOfRuns(search.terms, mirroredRuns))
     .limit(limit + 1)
     .offset(offset);
   return rows.map((row, i) => ({ ...runView(row), position: { value: null, id: offset + i + 1 } }));
 }
 
-function isWanted({ experiment_id, status, lifecycle, linked }: RunFilter): SQL | undefined {
+function fits({ experiment_id, status, lifecycle, linked }: RunFilter): SQL | undefined {
   return and(
     experiment_id === undefined ? undefined : eq(mlflowRuns.mlflowExperimentId, experiment_id),
     status === undefined ? undefined : eq(mlflowRuns.status, status),

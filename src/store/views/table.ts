@@ -65,19 +65,19 @@ export async function readTable(db: D1Database, query: TableQuery): Promise<Tria
   };
 }
 
-/** All that fit, of which the sorted ones are taken, or as many as are wanted and one more. */
+/** All that fit, of which the sorted ones are taken, or as many as are asked for and one more. */
 async function findRows(
   db: D1Database,
   { scope, clauses, spectralNorm, sort, limit }: TableQuery,
 ): Promise<Row[]> {
   const most = sort === null ? Math.min(limit, MAX_TABLE_TRIALS) : MAX_TABLE_TRIALS;
-  const wanted = spectralNorm === undefined ? sql`true` : sql`t.spectral_norm = ${spectralNorm ? 1 : 0}`;
+  const chosen = spectralNorm === undefined ? sql`true` : sql`t.spectral_norm = ${spectralNorm ? 1 : 0}`;
   return drizzle(db).all<Row>(sql`
     select t.id, t.key, t.model_run_id as modelRunId, t.trial_id as trialId, t.run_name as runName, t.status,
       t.spectral_norm as spectralNorm, ${sql.raw(SYNC_STATE)} as syncState, t.started_at as startedAt,
       t.ended_at as endedAt, t.duration_ms as durationMs, t.rank, s.mlflow_run_id as mlflowRunId
     from trials t join streams s on s.id = t.id
-    where ${inScope(scope)} and ${wanted} and ${conditionOf(clauses, source)}
+    where ${inScope(scope)} and ${chosen} and ${conditionOf(clauses, source)}
     order by t.id desc limit ${most + 1}`);
 }
 

@@ -99,20 +99,20 @@ async function findPage(
   limit: number,
 ): Promise<Place[]> {
   const { experiment_name, ...others } = filter;
-  const wanted = conditions(others);
+  const chosen = conditions(others);
   const experiment = experiment_name === undefined ? [] : await experimentParts(db, experiment_name);
   // Parts that are in order already each, so that no more of them is read than is shown.
   if (isById(sort) && experiment.length > 0 && !isNarrow(filter))
     return placesAmong(
       db,
-      wanted,
+      chosen,
       experiment.map((which) => ({ which })),
       sort,
       after,
       limit,
       streams.id,
     );
-  const own = experiment.length > 0 ? [...wanted, or(...experiment)] : wanted;
+  const own = experiment.length > 0 ? [...chosen, or(...experiment)] : chosen;
   return placesAmong(db, own, isByChange(sort) ? BY_CHANGE : [{}], sort, after, limit);
 }
 
@@ -128,7 +128,7 @@ const BY_CHANGE: readonly Part[] = [
 /** The first of several parts that have no trial in common, all of one moment. */
 async function placesAmong(
   db: D1Database,
-  wanted: (SQL | undefined)[],
+  chosen: (SQL | undefined)[],
   parts: readonly Part[],
   sort: TrialSort,
   after: Position | null,
@@ -137,7 +137,7 @@ async function placesAmong(
 ): Promise<Place[]> {
   const order = orderOf(sort, id);
   const [first, ...others] = parts.map(({ which, by = order.by }) =>
-    places(db, [...wanted, which], sort, { ...order, by }, after, limit),
+    places(db, [...chosen, which], sort, { ...order, by }, after, limit),
   );
   if (!first) return [];
   const [rows, ...more] = await drizzle(db).batch([first, ...others]);
@@ -179,7 +179,7 @@ async function experimentParts(db: D1Database, name: string): Promise<SQL[]> {
  */
 function places(
   db: D1Database,
-  wanted: (SQL | undefined)[],
+  chosen: (SQL | undefined)[],
   sort: TrialSort,
   order: Order,
   after: Position | null,
@@ -200,7 +200,7 @@ function places(
         eq(metricSummaries.key, isMetric ? sort.metric : NO_METRIC),
       ),
     )
-    .where(and(...wanted, behind(order, after)))
+    .where(and(...chosen, behind(order, after)))
     .orderBy(orderTerms(order))
     .limit(limit);
 }

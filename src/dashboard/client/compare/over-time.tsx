@@ -15,11 +15,11 @@ import { nameOfTrial, short } from "./words.ts";
 export function OverTime({ data, metric }: { data: TableData; metric: string }) {
   const label = short(labelOf(metric).text);
   const column = columnOf(metric);
-  const wanted = column && column.kind !== "field" ? bestIs(column.key) : "max";
+  const sense = column && column.kind !== "field" ? bestIs(column.key) : "max";
   const moments = useMemo(() => {
     const { ended_at, started_at } = data.trials;
     const times = ended_at.map((at, place) => at ?? started_at[place] ?? null);
-    return bestOverTime(times, cellsOf(data, metric) ?? [], wanted);
+    return bestOverTime(times, cellsOf(data, metric) ?? [], sense);
   }, [data, metric]);
   const options = useMemo(() => (colours: Colours) => optionsOf(data, moments, label, colours), [moments]);
   const steps = moments.filter(({ isBetter }) => isBetter);
@@ -29,7 +29,7 @@ export function OverTime({ data, metric }: { data: TableData; metric: string }) 
       title="Best over time"
       summary={
         last
-          ? `${wanted === "min" ? "Least" : "Greatest"} ${label} so far: ${shortNumber(last.value)} of ${nameOfTrial(data, last.place)}, after ${steps.length} ${steps.length === 1 ? "step" : "steps"} over ${moments.length} trials.`
+          ? `${sense === "min" ? "Least" : "Greatest"} ${label} so far: ${shortNumber(last.value)} of ${nameOfTrial(data, last.place)}, after ${steps.length} ${steps.length === 1 ? "step" : "steps"} over ${moments.length} trials.`
           : `No trial has both a time and a value of ${label}.`
       }
       options={options}

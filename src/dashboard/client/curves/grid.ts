@@ -44,8 +44,8 @@ export class FigureGrid {
 
   /** Shows these metrics and no others; figures that are there stay as they are. */
   show(keys: readonly string[]): void {
-    const wanted = new Set(keys);
-    for (const [key, figure] of this.#figures) if (!wanted.has(key)) this.#remove(key, figure);
+    const shown = new Set(keys);
+    for (const [key, figure] of this.#figures) if (!shown.has(key)) this.#remove(key, figure);
     const groups = groupMetrics(keys);
     for (const [prefix, { details }] of this.#groups)
       if (!groups.some((group) => group.prefix === prefix)) {

@@ -31,7 +31,7 @@ export type Refreshed = { url: string; isWell: boolean };
  * Watches an address with the session's cookie.
  * @param onChange has the first answer, and every one that differs from the one before
  * @param options.firstMs when to ask first
- * @param options.accept the media type that is wanted
+ * @param options.accept the media type that is asked for
  * @param options.tag the tag of an answer that is known already: then the first one counts only if it has another
  */
 export function watch(

@@ -11,7 +11,7 @@ export type Moment = { place: number; at: number; value: number; best: number; i
 export function bestOverTime(
   times: readonly (string | null)[],
   values: readonly Cell[],
-  wanted: "min" | "max",
+  sense: "min" | "max",
 ): Moment[] {
   const known = values.flatMap((cell, place) => {
     const value = numberIn(cell);
@@ -22,7 +22,7 @@ export function bestOverTime(
   const moments: Moment[] = [];
   for (const one of known) {
     const before = moments.at(-1)?.best;
-    const isBetter = before === undefined || (wanted === "min" ? one.value < before : one.value > before);
+    const isBetter = before === undefined || (sense === "min" ? one.value < before : one.value > before);
     moments.push({ ...one, isBetter, best: isBetter ? one.value : before });
   }
   return moments;

@@ -49,7 +49,7 @@ export function shownColumns(
   known: readonly Known[] | null,
   first: readonly string[],
 ): string[] {
-  const wanted = (columns ?? first).filter((name) => columnOf(name) !== null);
+  const asked = (columns ?? first).filter((name) => columnOf(name) !== null);
   const same = new Set(
     known?.flatMap(({ kind, key, differs: does }) =>
       does ? [] : [`${kind === "metrics" ? "metrics" : kind}.${key}`],
@@ -63,7 +63,7 @@ export function shownColumns(
   };
   const pinned = pins.filter((name) => columnOf(name) !== null);
   const leading = group !== null && columnOf(group) ? [group, ...pinned] : pinned;
-  const kept = wanted.filter((name) => !differs || !isSame(name));
+  const kept = asked.filter((name) => !differs || !isSame(name));
   return [...new Set([...leading, ...kept])];
 }
 

@@ -30,8 +30,8 @@ export function TrialsApp({ modelRunId, first }: AppData) {
   const [read, setRead] = useState<Read | null>(null);
   const [known, setKnown] = useState<TrialColumns | null>(null);
   // All columns of all trials are much to read: only for who chooses among them.
-  const [areKnownWanted, setKnownWanted] = useState(false);
-  const wantKnown = useCallback(() => setKnownWanted(true), []);
+  const [areKnownAsked, setKnownAsked] = useState(false);
+  const wantKnown = useCallback(() => setKnownAsked(true), []);
   const [problem, setProblem] = useState<string | null>(null);
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const [expanded, setExpanded] = useState<Record<string, boolean>>({});
@@ -81,8 +81,8 @@ export function TrialsApp({ modelRunId, first }: AppData) {
     return watchTable({ scope, filter, spectral }, read, () => void latest.current(null)).stop;
   }, [filter, spectral, read?.tag]);
   useEffect(() => {
-    if (areKnownWanted || state.differs) readKnownColumns(scope).then(setKnown, () => setKnownWanted(false));
-  }, [areKnownWanted || state.differs]);
+    if (areKnownAsked || state.differs) readKnownColumns(scope).then(setKnown, () => setKnownAsked(false));
+  }, [areKnownAsked || state.differs]);
 
   if (read === null) return <Waiting problem={problem} state={state} change={change} groups={[]} />;
   const { data } = read;

@@ -1,7 +1,7 @@
 import { elementScroll, observeElementOffset, observeElementRect, Virtualizer } from "@tanstack/virtual-core";
 import { useEffect, useLayoutEffect, useState } from "hono/jsx/dom";
 
-type Wanted = {
+type Virtual = {
   count: number;
   element: () => HTMLElement | null;
   sizeAt: (index: number) => number;
@@ -12,7 +12,7 @@ type Wanted = {
 };
 
 /** Which rows or columns are near what is seen of a scrolled element; the component is drawn again when they change. */
-export function useVirtual({ count, element, sizeAt, leadingPx, overscan, horizontal = false }: Wanted) {
+export function useVirtual({ count, element, sizeAt, leadingPx, overscan, horizontal = false }: Virtual) {
   const [, draw] = useState(0);
   const options = {
     count,
