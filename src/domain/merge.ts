@@ -80,7 +80,7 @@ export function merge({ base, relay, mlflow }: Sides, policies: MergePolicies, s
     accepted: { name: null, status: null, tags: new Map(), params: new Map() },
     conflicts: [],
   };
-  const settle = (
+  const takesTheirs = (
     kind: keyof MergePolicies,
     field: string,
     was: string | null,
@@ -95,14 +95,14 @@ export function merge({ base, relay, mlflow }: Sides, policies: MergePolicies, s
   };
 
   const name = relay.name ?? { value: base.name, at: 0 };
-  if (settle("name", "run_name", base.name, name, mlflow.name)) merged.accepted.name = mlflow.name;
-  if (settle("status", "status", base.status, relay.status, mlflow.status))
+  if (takesTheirs("name", "run_name", base.name, name, mlflow.name)) merged.accepted.name = mlflow.name;
+  if (takesTheirs("status", "status", base.status, relay.status, mlflow.status))
     merged.accepted.status = { value: mlflow.status, endTime: mlflow.endTime };
   for (const key of new Set([...base.tags.keys(), ...relay.tags.keys(), ...mlflow.tags.keys()])) {
     const was = base.tags.get(key) ?? null;
     const there = mlflow.tags.get(key) ?? null;
     const kind = key === DESCRIPTION_TAG ? "description" : "tag";
-    if (settle(kind, key, was, relay.tags.get(key) ?? { value: was, at: 0 }, there))
+    if (takesTheirs(kind, key, was, relay.tags.get(key) ?? { value: was, at: 0 }, there))
       merged.accepted.tags.set(key, there);
   }
   for (const [key, there] of mlflow.params) {

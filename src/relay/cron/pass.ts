@@ -12,7 +12,7 @@ const LOCK = "reconcile";
 const LOCK_MS = 4 * 60_000;
 
 /**
- * The cron's pass: probes an open breaker, pokes every trial that is behind and not already under way, settles
+ * The cron's pass: probes an open breaker, pokes every trial that is behind and not already under way, looks for
  * creates that went unanswered, prunes, and follows what was changed in MLflow. One at a time, bounded, and what it leaves the next one finds.
  * @returns the report, which is stored as well; null when another pass is running
  */

@@ -32,7 +32,7 @@ export async function askForExperiment(turn: Turn, name: string): Promise<Step<s
   const made = await findByName(turn, name);
   if (!made.ok) return made;
   if (made.value) {
-    turn.settled();
+    turn.noDoubt();
     return use(turn, made.value);
   }
   return created.ok ? { ok: true, value: created.value } : stop(turn, created.failure);

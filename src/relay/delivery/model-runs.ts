@@ -84,7 +84,7 @@ async function send(deps: Deps, model: Model, points: readonly PointBehind[]): P
   if (sent.ok) return sent;
   const { failure } = sent;
   if (isAway(failure) || failure.kind === "gone") return sent;
-  if (points.length === 1) return settled(deps, first, failure);
+  if (points.length === 1) return setAside(deps, first, failure);
   for (const point of points) {
     const alone = await send(deps, model, [point]);
     if (!alone.ok) return alone;
@@ -93,7 +93,7 @@ async function send(deps: Deps, model: Model, points: readonly PointBehind[]): P
 }
 
 /** The model has a point there already, or MLflow will never take this one. */
-async function settled(deps: Deps, point: PointBehind, failure: Failure): Promise<Part> {
+async function setAside(deps: Deps, point: PointBehind, failure: Failure): Promise<Part> {
   if (failure.kind !== "duplicate") {
     const { streamId, mlflowRunId: _, ...item } = point;
     await bury(deps.db, {

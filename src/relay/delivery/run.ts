@@ -1,7 +1,7 @@
 import { tagBegins, tagEquals } from "../../mlflow/filter.ts";
 import type { Run } from "../../mlflow/types.ts";
 import { forgetExperiment } from "../../store/mirror/active-experiments.ts";
-import { settleDoubt, stillLands } from "../stream/fence.ts";
+import { clearDoubt, stillLands } from "../stream/fence.ts";
 import { stop } from "../stream/stop.ts";
 import { proceed, type Step, type Turn } from "../stream/turn.ts";
 import { adopt, link } from "./adopt.ts";
@@ -21,7 +21,7 @@ const POLL_MS = 2_000;
 export async function ensureRun(turn: Turn, wanted: RunWanted): Promise<Step> {
   if (turn.stream.mlflowRunId !== null) return proceed;
   // A create that went unanswered comes first: until it can no longer land nothing else is written.
-  const isFree = await (turn.stream.createSentAt === null ? settleDoubt(turn) : settleCreate(turn, wanted));
+  const isFree = await (turn.stream.createSentAt === null ? clearDoubt(turn) : findCreated(turn, wanted));
   if (!isFree.ok || turn.stream.mlflowRunId !== null) return isFree;
   if (wanted.requestedRunId !== null) {
     const adopted = await adopt(turn, wanted.requestedRunId, wanted);
@@ -60,14 +60,14 @@ async function create(turn: Turn, wanted: RunWanted, experimentId: string): Prom
   );
   if (created.ok) return link(turn, created.value, wanted.runName, false);
   if (created.failure === null) return stop(turn, null);
-  // Only where no run can have been made, the intent is over; else it stays, and is settled next time.
+  // Only where no run can have been made, the intent is over; else it stays, and is looked for next time.
   if (turn.stream.doubt === null) await turn.update({ createSentAt: null });
   if (created.failure.kind === "gone") await forgetExperiment(turn.deps.db, experimentId);
   return stop(turn, created.failure);
 }
 
 /** Asks MLflow what became of a create call that may have made a run; one that is found is linked. */
-async function settleCreate(turn: Turn, wanted: RunWanted): Promise<Step> {
+async function findCreated(turn: Turn, wanted: RunWanted): Promise<Step> {
   const { stream, deps } = turn;
   const runs =
     stream.mlflowExperimentId === null
@@ -80,7 +80,7 @@ async function settleCreate(turn: Turn, wanted: RunWanted): Promise<Step> {
   );
   const leftMs = (stream.fenceUntil ?? 0) - deps.now();
   if (!oldest && leftMs > 0) return stillLands({ call: "runs/create" }, Math.min(POLL_MS, leftMs));
-  turn.settled();
+  turn.noDoubt();
   // Its name is the one of when it was asked for.
   if (oldest) return link(turn, oldest, oldest.info.runName ?? wanted.runName, false);
   // It can no longer land; still, the cron looks once more for a double, as after every create.

@@ -65,10 +65,10 @@ export async function sendItems(turn: Turn, runId: string, items: Items, sending
   const result = await write(turn, runId, items, sending);
   if (result.ok) return taken(sending, items);
   const { failure } = result;
-  if (failure && isAboutItems(failure)) return settle(turn, runId, items, failure, sending);
+  if (failure && isAboutItems(failure)) return sendWithoutFaulty(turn, runId, items, failure, sending);
   if (failure && isInternal(failure) && batch.attempts > 0) {
     const controlled = await control(turn, runId, "trusting");
-    if (controlled.kind === "taken") return settle(turn, runId, items, failure, sending);
+    if (controlled.kind === "taken") return sendWithoutFaulty(turn, runId, items, failure, sending);
   }
   return stop(turn, failure);
 }
@@ -117,7 +117,7 @@ export function isAboutItems(failure: Failure): boolean {
 }
 
 /** Finds the items at fault, sets them aside with their reason, and sends the rest. */
-export async function settle(
+export async function sendWithoutFaulty(
   turn: Turn,
   runId: string,
   items: Items,

@@ -11,7 +11,7 @@ import { makeRoom, slotFor } from "../stream/confirm.ts";
 import { stop } from "../stream/stop.ts";
 import { proceed, type Step, type Turn } from "../stream/turn.ts";
 import type { FirstBatch } from "./first-batch.ts";
-import { isAboutItems, payload, Sending, sendItems, settle } from "./send-items.ts";
+import { isAboutItems, payload, Sending, sendItems, sendWithoutFaulty } from "./send-items.ts";
 
 /** Old servers take tens of seconds over a large repeat; a hundred at a time stays quick everywhere. */
 const RESEND_ITEMS = 100;
@@ -125,7 +125,7 @@ async function sendBegun(turn: Turn, runId: string, batch: Batch, slot: string):
   if (result.ok) return proceed;
   const { failure } = result;
   if (failure === null) return stop(turn, null);
-  if (isAboutItems(failure)) return settle(turn, runId, items, failure, sending);
+  if (isAboutItems(failure)) return sendWithoutFaulty(turn, runId, items, failure, sending);
   if (turn.stream.doubt === null) await markUntouched(turn.deps.db, turn.lease, batch);
   return stop(turn, failure);
 }

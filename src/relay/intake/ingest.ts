@@ -28,7 +28,7 @@ type IngestDeps = Pick<Deps, "db" | "budget" | keyof Queues | "config" | "now" |
 /** Keeps events: in the journal, else in the queue, else nowhere, and then nothing was acknowledged. */
 export async function ingest(deps: IngestDeps, events: readonly JournalEvent[]): Promise<Ingested> {
   let left = events;
-  let settled: JournalOutcome[] = [];
+  let decided: JournalOutcome[] = [];
   try {
     if (await isFull(deps)) return { kept: "full" };
     const { outcomes, pokes, databaseBytes } = await withDeadline(
@@ -36,11 +36,11 @@ export async function ingest(deps: IngestDeps, events: readonly JournalEvent[]):
       journalEach(deps, events, deps.now()),
     );
     noteSize(databaseBytes, deps.now());
-    settled = outcomes.filter((outcome) => outcome !== null);
-    countOutcomes(deps, settled);
+    decided = outcomes.filter((outcome) => outcome !== null);
+    countOutcomes(deps, decided);
     await sendPokes(deps, pokes);
-    left = events.slice(settled.length);
-    if (left.length === 0) return { kept: "journal", outcomes: settled };
+    left = events.slice(decided.length);
+    if (left.length === 0) return { kept: "journal", outcomes: decided };
   } catch (error) {
     deps.log.warn("the database refused events; the queue is tried", {
       error: errorText(error),
@@ -49,9 +49,9 @@ export async function ingest(deps: IngestDeps, events: readonly JournalEvent[]):
   }
   try {
     if (!(await sendEvents(deps, left))) return { kept: "nowhere" };
-    if (settled.length === 0) return { kept: "queue" };
+    if (decided.length === 0) return { kept: "queue" };
     const sent = left.map(({ id }): JournalOutcome => ({ kind: "accepted", eventId: id }));
-    return { kept: "journal", outcomes: [...settled, ...sent] };
+    return { kept: "journal", outcomes: [...decided, ...sent] };
   } catch (error) {
     // What another batch took is delivered all the same: the trainer's repeat is a duplicate.
     deps.log.error("database and queue both refused events", {

@@ -36,10 +36,10 @@ export async function applyChange(turn: Turn, change: Change, block: Block): Pro
       ]);
       return null;
     case "new_run":
-      // Without a run nothing was sent, and a create that may still land is settled by delivery.
+      // Without a run nothing was sent, and a create that may still land is looked for by delivery.
       if (change.instead_of === null) return null;
       if (!(await startAnew(deps.db, turn.lease))) return LOST;
-      turn.settled();
+      turn.noDoubt();
       turn.expect([]);
       return null;
     case "deliver": {

@@ -3,7 +3,7 @@ import { type Claim, claim } from "../../store/stream/leases.ts";
 import { poll } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
 import { sendPokes } from "../queues.ts";
-import { settleDoubt } from "../stream/fence.ts";
+import { clearDoubt } from "../stream/fence.ts";
 import { leaseMs } from "../stream/held-stream.ts";
 import { Turn } from "../stream/turn.ts";
 import { letGo } from "../stream/under-lease.ts";
@@ -65,7 +65,7 @@ async function decide(turn: Turn, action: UnblockAction, dryRun: boolean): Promi
   const { blockedKind, blockedOn, blockedReason } = turn.stream;
   if (blockedKind === null) return { kind: "refused", detail: "It is not blocked." };
   const block = { kind: blockedKind, on: blockedOn, reason: blockedReason ?? blockedKind };
-  const free = await settleDoubt(turn);
+  const free = await clearDoubt(turn);
   if (!free.ok)
     return { kind: "later", detail: "A call to MLflow went unanswered, and may still take effect." };
   const plan = await planUnblock(turn, action);

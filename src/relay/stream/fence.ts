@@ -14,16 +14,16 @@ const POLL_MS = 2_000;
  * it can no longer land nothing else is to be written to or merged from the run, unless it is seen to have landed;
  * then what MLflow has is what both sides agree on.
  */
-export async function settleDoubt(turn: Turn): Promise<Step> {
+export async function clearDoubt(turn: Turn): Promise<Step> {
   const doubt = readDoubt(turn.stream.doubt);
   if (doubt === null) return proceed;
   const { stream, deps } = turn;
   const runId = stream.mlflowRunId;
   const leftMs = (stream.fenceUntil ?? 0) - deps.now();
-  if (runId === null) return leftMs > 0 ? stillLands(doubt, leftMs) : settled(turn);
+  if (runId === null) return leftMs > 0 ? stillLands(doubt, leftMs) : cleared(turn);
   const run = await turn.call(() => deps.mlflow.getRun(runId));
   // What is not there cannot differ.
-  if (!run.ok && run.failure?.kind === "gone") return leftMs > 0 ? stillLands(doubt, leftMs) : settled(turn);
+  if (!run.ok && run.failure?.kind === "gone") return leftMs > 0 ? stillLands(doubt, leftMs) : cleared(turn);
   if (!run.ok) return stop(turn, run.failure);
   const sent = readSentState(stream.sentState);
   const now = sent && { ...sent, ...seenOf(doubt, run.value) };
@@ -33,7 +33,7 @@ export async function settleDoubt(turn: Turn): Promise<Step> {
     if (!hasToken(run.value, batch.token)) await agreeOnSeen(deps.db, turn.lease, batch, run.value.data.tags);
     else if (!(await removeBatch(deps.db, turn.lease, batch))) return stop(turn, null);
   }
-  // Together: who takes it for settled has to know what MLflow was seen to have.
+  // Together: who takes it for cleared has to know what MLflow was seen to have.
   const over = { doubt: null, fenceUntil: null, ...(now ? { sentState: JSON.stringify(now) } : {}) };
   return (await turn.update(over)) ? proceed : stop(turn, null);
 }
@@ -44,8 +44,8 @@ export function stillLands({ call }: Pick<Doubt, "call">, ms: number): Extract<S
   return { ok: false, end: { kind: "wait", for: "retry", ms, error } };
 }
 
-function settled(turn: Turn): Step {
-  turn.settled();
+function cleared(turn: Turn): Step {
+  turn.noDoubt();
   return proceed;
 }
 

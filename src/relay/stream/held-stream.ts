@@ -84,7 +84,7 @@ export class HeldStream {
   }
 
   /** Takes it that nothing is in doubt any more. */
-  settled(): void {
+  noDoubt(): void {
     this.#doubt(null, null);
   }
 

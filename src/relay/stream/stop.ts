@@ -21,7 +21,7 @@ const MAX_TRIES = 10;
 /** How soon a stream that is blocked by what may pass is tried again, at the earliest; the cron's pass does it. */
 const BLOCKED_RETRY_MS = 60_000;
 
-/** What a failure that a stage cannot settle means for the turn. Null: the call was not made. */
+/** What a failure that a stage cannot mend means for the turn. Null: the call was not made. */
 export async function stop(turn: Turn, failure: Failure | null): Promise<{ ok: false; end: End }> {
   if (failure === null) return { ok: false, end: { kind: turn.foundNoPlace ? "full" : "lost" } };
   turn.deps.log.warn("MLflow call failed", {
@@ -34,7 +34,7 @@ export async function stop(turn: Turn, failure: Failure | null): Promise<{ ok: f
 }
 
 /**
- * How a turn ends with a failure that its stage cannot settle. Only what MLflow itself said of this very item blocks
+ * How a turn ends with a failure that its stage cannot mend. Only what MLflow itself said of this very item blocks
  * at once, and only while it answers sensibly to something else; whatever may pass is tried again.
  */
 async function endAfter(turn: Turn, failure: Failure): Promise<End> {

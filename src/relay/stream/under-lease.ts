@@ -1,7 +1,7 @@
 import { type Claim, claim, type Lease, release, type StreamValues } from "../../store/stream/leases.ts";
 import type { Deps } from "../deps.ts";
 import { type Queues, sendPokes } from "../queues.ts";
-import { settleDoubt } from "./fence.ts";
+import { clearDoubt } from "./fence.ts";
 import { leaseMs } from "./held-stream.ts";
 import { RETRY_SOON_MS, Turn } from "./turn.ts";
 
@@ -28,7 +28,7 @@ export async function underLease<T>(
   const turn = new Turn(deps, claimed.lease, claimed.stream, { claimedAt, places: null });
   try {
     // What may still land is neither side's word yet.
-    const free = await settleDoubt(turn);
+    const free = await clearDoubt(turn);
     if (free.ok) return await work(turn);
     return unclaimed({ kind: "busy", ms: free.end.kind === "wait" ? free.end.ms : RETRY_SOON_MS });
   } finally {

@@ -21,15 +21,15 @@ export const blockedRoutes = routes(blocked, {
   unblockTrial: async ({ relay, path: { id }, readBody }) => {
     const { id: streamId, modelRunId, trialId } = found(await trialStream(relay.db, id), `trial ${id}`);
     const owner = { trial: id, trial_id: trialId, model_run_id: modelRunId };
-    return settle(relay, streamId, owner, await readBody());
+    return unblockNow(relay, streamId, owner, await readBody());
   },
   unblockModelRun: async ({ relay, path: { id }, readBody }) => {
     const { stream } = found(await modelRunStream(relay.db, id), `model run ${id}`);
-    return settle(relay, stream.id, { trial: null, trial_id: null, model_run_id: id }, await readBody());
+    return unblockNow(relay, stream.id, { trial: null, trial_id: null, model_run_id: id }, await readBody());
   },
 });
 
-async function settle(
+async function unblockNow(
   relay: Deps,
   streamId: number,
   owner: Owner,

@@ -24,7 +24,7 @@ export async function retirable(
   ageMs: number,
   limit: number,
 ): Promise<Retirable[]> {
-  const settledAt = sql`coalesce(${streams.deliveredAt}, ${streams.updatedAt})`;
+  const restsSince = sql`coalesce(${streams.deliveredAt}, ${streams.updatedAt})`;
   const orm = drizzle(db);
   const due = (which: SQL | undefined) =>
     orm
@@ -43,7 +43,7 @@ export async function retirable(
           which,
           isNull(streams.pruningSeq),
           or(isNull(streams.pruneAt), lte(streams.pruneAt, now)),
-          lt(settledAt, now - ageMs),
+          lt(restsSince, now - ageMs),
           gt(streams.lastSeq, 0),
           gte(streams.deliveredSeq, streams.lastSeq),
           isNull(batches.n),
@@ -59,7 +59,7 @@ export async function retirable(
   const [first, again] = await orm.batch([
     due(and(isNull(streams.prunedAt), lt(streams.createdAt, now - ageMs))).orderBy(asc(streams.createdAt)),
     // What came after it was pruned is pruned in its turn.
-    due(lt(streams.prunedAt, settledAt)).orderBy(asc(streams.id)),
+    due(lt(streams.prunedAt, restsSince)).orderBy(asc(streams.id)),
   ]);
   return [...first, ...again].slice(0, limit);
 }
