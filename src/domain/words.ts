@@ -83,8 +83,8 @@ export const MODEL_STATUSES = [
 ] as const;
 export type ModelStatus = (typeof MODEL_STATUSES)[number];
 /** What a run has to do with a logged model: it was given it, or made it. */
-export const MODEL_LINKS = ["input", "output"] as const;
-export type ModelLink = (typeof MODEL_LINKS)[number];
+export const MODEL_TIES = ["input", "output"] as const;
+export type ModelTie = (typeof MODEL_TIES)[number];
 
 export const JOB_ACTIONS = [
   "sync_trial_to_mlflow",

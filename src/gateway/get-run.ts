@@ -40,7 +40,7 @@ export async function touch(deps: Deps, streamId: number): Promise<void> {
 /** A run as MLflow has it, under the ids that were given first. */
 async function shown(deps: Deps, { info, data, ...more }: Run): Promise<RunShown> {
   const { db } = deps;
-  const { datasets, links } = await theirInputs(deps, more);
+  const { datasets, ties } = await theirInputs(deps, more);
   const experimentId = (await experimentById(db, info.experimentId))?.id ?? info.experimentId;
   const tags = await Promise.all(
     data.tags.map(async ({ key, value }) => ({
@@ -61,6 +61,6 @@ async function shown(deps: Deps, { info, data, ...more }: Run): Promise<RunShown
     params: data.params,
     tags,
     metrics: data.metrics.map((metric) => ({ ...metric, step: Number(metric.step) })),
-    ...givenAndMade(datasets, links),
+    ...givenAndMade(datasets, ties),
   };
 }

@@ -1,5 +1,5 @@
 import type { Deps } from "../relay/deps.ts";
-import type { KeptLink } from "../store/gateway/model-links.ts";
+import type { Tie } from "../store/gateway/model-ties.ts";
 import { gatewayEvent } from "./event.ts";
 import { keepOrRefuse } from "./keep.ts";
 import { ownModel } from "./models.ts";
@@ -14,20 +14,20 @@ export async function logInputs(
   { runId, inputs }: { runId: string; inputs: readonly (DatasetInput | ModelInput)[] },
 ): Promise<void> {
   const said = await Promise.all(
-    inputs.map(async (input) => (await linkOf(deps, input)) ?? saidInput(input, false)),
+    inputs.map(async (input) => (await tieOf(deps, input)) ?? saidInput(input, false)),
   );
   await toRun(deps, runId, async (run) => {
     const event = gatewayEvent(deps, run, "mlflow.run.inputs", null);
     await keepOrRefuse(deps, [event], {
       runId: run.runId,
       inputs: said.filter((one) => "digest" in one),
-      models: { links: said.filter((one) => "modelId" in one), points: [] },
+      models: { ties: said.filter((one) => "modelId" in one), points: [] },
     });
   });
 }
 
 /** Null for a dataset, and for a model that nobody knows just now: MLflow takes any id. */
-async function linkOf(deps: Deps, input: DatasetInput | ModelInput): Promise<KeptLink | null> {
+async function tieOf(deps: Deps, input: DatasetInput | ModelInput): Promise<Tie | null> {
   if (!("model_id" in input)) return null;
   try {
     return { modelId: (await ownModel(deps, input.model_id)).id, kind: "input", step: 0 };

@@ -7,7 +7,7 @@ import { isFull, noteSize } from "../relay/intake/ingest.ts";
 import { sendPokes, tryEnqueue } from "../relay/queues.ts";
 import type { SaidInput } from "../store/gateway/inputs.ts";
 import { keep, type NewRun, whyNotKept } from "../store/gateway/keep.ts";
-import { modelsOf, type OfModels } from "../store/gateway/model-links.ts";
+import { modelsOf, type OfModels } from "../store/gateway/model-ties.ts";
 import { permanentRefusal } from "../store/journal/refusal.ts";
 import { withDeadline } from "../waiting.ts";
 import { invalid, Refusal } from "./refusal.ts";

@@ -44,7 +44,7 @@ async function modelsOf(deps: Deps, metrics: readonly Metric[]): Promise<Pick<Ho
     const modelId = model && first.get(model.modelId);
     return model === undefined || modelId === undefined ? [] : [{ ...point, ...model, modelId }];
   });
-  return { models: { links: [], points } };
+  return { models: { ties: [], points } };
 }
 
 export async function logMetric(deps: Deps, { runId, ...metric }: Metric & { runId: string }): Promise<void> {

@@ -7,7 +7,7 @@ import { digest } from "../relay/intake/identify.ts";
 import { tryEnqueue } from "../relay/queues.ts";
 import { partial } from "../routes/door/partial.ts";
 import { experimentById } from "../store/gateway/experiments.ts";
-import { pointsOf } from "../store/gateway/model-links.ts";
+import { pointsOf } from "../store/gateway/model-ties.ts";
 import {
   adoptModel,
   changeModel,

@@ -9,7 +9,7 @@ export async function logOutputs(
   deps: Deps,
   { runId, models }: { runId: string; models: readonly { modelId: string; step: number }[] },
 ): Promise<void> {
-  const links = await Promise.all(
+  const ties = await Promise.all(
     models.map(async ({ modelId, step }) => ({
       modelId: (await ownModel(deps, modelId)).id,
       kind: "output" as const,
@@ -18,6 +18,6 @@ export async function logOutputs(
   );
   await toRun(deps, runId, async (run) => {
     const event = gatewayEvent(deps, run, "mlflow.run.outputs", null);
-    await keepOrRefuse(deps, [event], { runId: run.runId, models: { links, points: [] } });
+    await keepOrRefuse(deps, [event], { runId: run.runId, models: { ties, points: [] } });
   });
 }

@@ -94,7 +94,7 @@ async function adopt(deps: Deps, { info, data, ...more }: Run): Promise<KnownRun
   const ends = TRIAL_STATUS[info.status];
   const tags = toRecord(data.tags);
   const params = toRecord(data.params);
-  const { datasets, links } = await theirInputs(deps, more);
+  const { datasets, ties } = await theirInputs(deps, more);
   const [first, ...others] = inPieces([
     ...data.tags.map(({ key, value }) => ({ tags: { [key]: value } })),
     ...data.params.map(({ key, value }) => ({ params: { [key]: value } })),
@@ -127,7 +127,7 @@ async function adopt(deps: Deps, { info, data, ...more }: Run): Promise<KnownRun
   };
   await take(deps, owner, [facts, ...others], run, {
     inputs: await Promise.all(datasets.map((dataset) => saidInput(dataset, true))),
-    models: { links: links.map((link) => ({ ...link, isTheirs: true })), points: [] },
+    models: { ties: ties.map((tie) => ({ ...tie, isTheirs: true })), points: [] },
   });
   return again(deps, info.runId);
 }

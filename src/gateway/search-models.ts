@@ -4,7 +4,7 @@ import type { Deps } from "../relay/deps.ts";
 import { partial } from "../routes/door/partial.ts";
 import { modelFilter } from "../search/search.ts";
 import { aliasesOf } from "../store/gateway/aliases.ts";
-import { pointsOf } from "../store/gateway/model-links.ts";
+import { pointsOf } from "../store/gateway/model-ties.ts";
 import { findModels, knownModels, prunedModels } from "../store/gateway/search-models.ts";
 import { withDeadline } from "../waiting.ts";
 import { modelOf } from "./answers/model.ts";

@@ -8,7 +8,7 @@ import { MODEL_RUN_TAG, PARENT_TAG, RUN_NAME_TAG, TRIAL_TAG } from "../mlflow/ta
 import type { Deps } from "../relay/deps.ts";
 import { ownLocation } from "../store/gateway/experiments.ts";
 import { readInputs } from "../store/gateway/inputs.ts";
-import { type KeptLink, linksOf } from "../store/gateway/model-links.ts";
+import { type Tie, tiesOf } from "../store/gateway/model-ties.ts";
 import { firstIdOf, type KnownRun, pulledOf } from "../store/gateway/runs.ts";
 import { pulledMetrics } from "../store/mirror/mirrored.ts";
 import { readState } from "../store/views/state.ts";
@@ -23,7 +23,7 @@ export async function showRun(deps: Pick<Deps, "db">, run: KnownRun): Promise<Ru
     readState(deps.db, { id: run.streamId, kind: run.kind }),
     run.mlflowRunId === null ? null : pulledOf(deps.db, run.mlflowRunId),
     run.isGateways ? readInputs(deps.db, run.streamId) : [],
-    run.isGateways ? linksOf(deps.db, run.streamId) : [],
+    run.isGateways ? tiesOf(deps.db, run.streamId) : [],
   ]);
   const { core } = state;
   const experimentId = run.experimentId ?? NO_EXPERIMENT;
@@ -61,13 +61,13 @@ export async function showRun(deps: Pick<Deps, "db">, run: KnownRun): Promise<Ru
 }
 
 /** A run's datasets, and the models that it was given and made. */
-export function givenAndMade(datasets: readonly object[], links: readonly KeptLink[]) {
+export function givenAndMade(datasets: readonly object[], ties: readonly Tie[]) {
   return {
     inputs: [
       ...datasets,
-      ...links.flatMap(({ kind, modelId }) => (kind === "input" ? { model_id: modelId } : [])),
+      ...ties.flatMap(({ kind, modelId }) => (kind === "input" ? { model_id: modelId } : [])),
     ],
-    outputs: links.flatMap(({ kind, modelId, step }) => (kind === "output" ? { modelId, step } : [])),
+    outputs: ties.flatMap(({ kind, modelId, step }) => (kind === "output" ? { modelId, step } : [])),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Run } from "../mlflow/types.ts";
 import type { Deps } from "../relay/deps.ts";
-import type { KeptLink } from "../store/gateway/model-links.ts";
+import type { Tie } from "../store/gateway/model-ties.ts";
 import { withFirstIds } from "./ids.ts";
 import type { DatasetInput } from "./requests/inputs.ts";
 
@@ -8,7 +8,7 @@ import type { DatasetInput } from "./requests/inputs.ts";
 export async function theirInputs(
   deps: Deps,
   { inputs, outputs }: Pick<Run, "inputs" | "outputs">,
-): Promise<{ datasets: DatasetInput[]; links: KeptLink[] }> {
+): Promise<{ datasets: DatasetInput[]; ties: Tie[] }> {
   const datasets = inputs.datasets.map(
     ({ tags, sourceType, schema, profile, ...dataset }): DatasetInput => ({
       tags,
@@ -20,9 +20,9 @@ export async function theirInputs(
       },
     }),
   );
-  const links = await withFirstIds(deps, ({ model }) => [
-    ...inputs.modelIds.map((id): KeptLink => ({ modelId: model(id), kind: "input", step: 0 })),
-    ...outputs.map(({ modelId, step }): KeptLink => ({ modelId: model(modelId), kind: "output", step })),
+  const ties = await withFirstIds(deps, ({ model }) => [
+    ...inputs.modelIds.map((id): Tie => ({ modelId: model(id), kind: "input", step: 0 })),
+    ...outputs.map(({ modelId, step }): Tie => ({ modelId: model(modelId), kind: "output", step })),
   ]);
-  return { datasets, links };
+  return { datasets, ties };
 }

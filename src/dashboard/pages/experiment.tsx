@@ -14,7 +14,7 @@ import { page } from "../page.tsx";
 import { Badge } from "../parts/badge.tsx";
 import { Empty } from "../parts/empty.tsx";
 import { Crumbs, Facts, Id, Texts } from "../parts/facts.tsx";
-import { MlflowLink, mlflowAddress } from "../parts/mlflow-link.tsx";
+import { MlflowAnchor, mlflowAddress } from "../parts/mlflow-anchor.tsx";
 import { RunOwner } from "../parts/run-owner.tsx";
 import { Head, Pager } from "../parts/table.tsx";
 import { duration, Time } from "../parts/time.tsx";
@@ -52,7 +52,7 @@ experimentPage.get("/experiments/:id", page("read"), async (c) => {
       <div class="heading">
         <h1>{name}</h1>
         {experiment.lifecycle === "deleted" && <Badge word="deleted" />}
-        <MlflowLink to={mlflowAddress(relay, experiment.mlflowExperimentId)} />
+        <MlflowAnchor to={mlflowAddress(relay, experiment.mlflowExperimentId)} />
       </div>
       <div class="columns">
         <section class="panel">

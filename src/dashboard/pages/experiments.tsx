@@ -6,7 +6,7 @@ import { type ExperimentRow, listAllExperiments } from "../../store/views/experi
 import { page } from "../page.tsx";
 import { Badge } from "../parts/badge.tsx";
 import { Empty } from "../parts/empty.tsx";
-import { MlflowLink, mlflowAddress } from "../parts/mlflow-link.tsx";
+import { MlflowAnchor, mlflowAddress } from "../parts/mlflow-anchor.tsx";
 import { Head, Pager } from "../parts/table.tsx";
 
 const query = { ...paging, search: maybe(someText, "A part of the name.") };
@@ -81,7 +81,7 @@ function ExperimentLine({ row, there }: { row: ExperimentRow; there: string | nu
         {row.waiting > 0 && <small>{row.waiting} more on their way</small>}
       </td>
       <td>{states.length === 0 ? <span class="none">–</span> : states.join(", ")}</td>
-      <td>{row.lifecycle === "deleted" ? <Badge word="deleted" /> : <MlflowLink to={there} />}</td>
+      <td>{row.lifecycle === "deleted" ? <Badge word="deleted" /> : <MlflowAnchor to={there} />}</td>
     </tr>
   );
 }

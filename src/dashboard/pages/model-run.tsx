@@ -13,7 +13,7 @@ import { dataOf } from "../client/lib/table-data.ts";
 import { readTableState } from "../client/lib/table-state.ts";
 import { page } from "../page.tsx";
 import { FirstRows } from "../parts/first-rows.tsx";
-import { mlflowAddress } from "../parts/mlflow-link.tsx";
+import { mlflowAddress } from "../parts/mlflow-anchor.tsx";
 import { ModelRunHead } from "../parts/model-run-head.tsx";
 
 /** So many are on the page before any script has run. */

@@ -9,7 +9,7 @@ import { iso } from "../../store/listing/common.ts";
 import { page } from "../page.tsx";
 import { Badge } from "../parts/badge.tsx";
 import { Crumbs, Facts, Id, Texts } from "../parts/facts.tsx";
-import { MlflowLink, mlflowAddress } from "../parts/mlflow-link.tsx";
+import { MlflowAnchor, mlflowAddress } from "../parts/mlflow-anchor.tsx";
 import { shortNumber } from "../parts/number.ts";
 import { RunOwner } from "../parts/run-owner.tsx";
 import { duration, Time } from "../parts/time.tsx";
@@ -40,7 +40,7 @@ runPage.get("/runs/:id", page("read"), async (c) => {
         <div class="heading">
           <h1>{title}</h1>
           <Badge word={run.lifecycleStage === "deleted" ? "deleted" : run.status} />
-          <MlflowLink to={there} />
+          <MlflowAnchor to={there} />
         </div>
         <div class="columns">
           <section class="panel">

@@ -2,7 +2,7 @@ import type { Child } from "hono/jsx";
 import type { ModelRun } from "../../answers/model-runs.ts";
 import { Badge, DeliveryBadge } from "./badge.tsx";
 import { Crumbs, Id } from "./facts.tsx";
-import { MlflowLink } from "./mlflow-link.tsx";
+import { MlflowAnchor } from "./mlflow-anchor.tsx";
 import { shortNumber } from "./number.ts";
 import { duration, Time } from "./time.tsx";
 import { TrialBar } from "./trial-bar.tsx";
@@ -46,7 +46,7 @@ export function ModelRunHead({ run, bestKey, mlflow }: Props) {
         </Fact>
         <Fact term="In MLflow">
           <DeliveryBadge of={run} />
-          <MlflowLink to={mlflow} />
+          <MlflowAnchor to={mlflow} />
           <small>
             {`${synced} of ${trials.total} trials`}
             {pending + waiting > 0 && `, ${pending + waiting} on their way`}

@@ -2,7 +2,7 @@ import { type Core, textOf } from "../../domain/core.ts";
 import { RUN_ID_TAG } from "../../mlflow/tags.ts";
 import { mirrorLifecycle } from "../../store/delivery/own-runs.ts";
 import { type ClientsRun, clientsRun, hurryParent } from "../../store/gateway/delivery.ts";
-import { experimentById, unlinkExperiment } from "../../store/gateway/experiments.ts";
+import { experimentById, forgetMlflows } from "../../store/gateway/experiments.ts";
 import { buryGhost } from "../../store/gateway/ghosts.ts";
 import type { StreamRow } from "../../store/stream/leases.ts";
 import { sendPokes } from "../queues.ts";
@@ -106,7 +106,7 @@ async function clientsExperiment(turn: Turn, id: string): Promise<Step<string>> 
     if (!known.ok) return known;
     if (known.value !== null) return { ok: true, value: known.value };
     // Deleted there for good.
-    await unlinkExperiment(db, experiment.id, experiment.mlflowExperimentId);
+    await forgetMlflows(db, experiment.id, experiment.mlflowExperimentId);
   }
   const brought = await deliverExperiment(turn.deps, experiment.id, { isDue: true });
   const now = await experimentById(db, experiment.id);

@@ -48,8 +48,8 @@ async function bring(deps: Deps, claimed: ClaimedModel): Promise<Part> {
   if (model === null) return { ok: true, value: undefined };
   const told = await bringTexts(deps, model);
   if (!told.ok) return told;
-  const linked = await bringRuns(deps, model);
-  return linked.ok ? end(deps, model) : linked;
+  const brought = await bringRuns(deps, model);
+  return brought.ok ? end(deps, model) : brought;
 }
 
 async function behind(

@@ -6,8 +6,8 @@ import type { LoggedModel } from "../../mlflow/types.ts";
 import { touchRun } from "../../store/gateway/keep.ts";
 import {
   type ClaimedModel,
-  linkModel,
   noteCreate,
+  placeModel,
   type SentModel,
 } from "../../store/gateway/models-behind.ts";
 import type { Deps } from "../deps.ts";
@@ -52,7 +52,7 @@ export async function ensureModel(deps: Deps, claimed: ClaimedModel): Promise<Pa
     ? ({ ok: true, value: found.value } as const)
     : await create(deps, claimed, experimentId, runId);
   if (!there.ok) return there;
-  return link(deps, claimed, there.value);
+  return place(deps, claimed, there.value);
 }
 
 type Above = { experimentId: string; runId: string | null };
@@ -131,12 +131,12 @@ async function create(
   return created;
 }
 
-async function link(deps: Deps, claimed: ClaimedModel, model: LoggedModel): Promise<Part<PlacedModel>> {
+async function place(deps: Deps, claimed: ClaimedModel, model: LoggedModel): Promise<Part<PlacedModel>> {
   const { modelId: mlflowId, artifactUri: root, status } = model;
   const { [MODEL_ID_TAG]: _, ...tags } = toRecord(model.tags);
   const params = toRecord(model.params);
   const sent: SentModel = { status, lifecycle: "active", tags, params };
-  const files = await linkModel(deps.db, claimed, { mlflowId, root, sent });
+  const files = await placeModel(deps.db, claimed, { mlflowId, root, sent });
   if (files === null) return LOST;
   await enqueueAll(deps, files.map(artifactOf));
   return { ok: true, value: { ...claimed, mlflowId, mlflowRoot: root, sent } };

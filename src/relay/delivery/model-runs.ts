@@ -3,21 +3,21 @@ import type { Failure } from "../../mlflow/failure.ts";
 import { isAway } from "../../mlflow/failure.ts";
 import { bury } from "../../store/delivery/dead-letters.ts";
 import {
-  type LinkBehind,
-  linksBehind,
-  markLink,
   markPoints,
+  markTie,
   type PointBehind,
   pointsBehind,
   runsWaitedFor,
-} from "../../store/gateway/model-links-behind.ts";
+  type TieBehind,
+  tiesBehind,
+} from "../../store/gateway/model-ties-behind.ts";
 import type { Deps } from "../deps.ts";
 import { sendPokes } from "../queues.ts";
 import type { Part } from "./bringing.ts";
 import type { PlacedModel } from "./model-place.ts";
 
 /** What one turn brings of each; a repeat of more points than a hundred takes old servers long. */
-const MAX_LINKS = 20;
+const MAX_TIES = 20;
 const MAX_POINTS = 100;
 const MAX_HELPINGS = 10;
 /** How soon to look again for runs that are on their way. */
@@ -27,14 +27,14 @@ type Model = Pick<PlacedModel, "id" | "mlflowId">;
 
 /** Tells MLflow which runs a model was given to or made by, and which of their points are its own as well. */
 export async function bringRuns(deps: Deps, model: Model): Promise<Part> {
-  const links = await linksBehind(deps.db, model.id, MAX_LINKS);
-  for (const link of links) {
-    if (link.mlflowRunId === null) return waitFor(deps, [link.streamId]);
-    const told = await tell(deps, model, link, link.mlflowRunId);
+  const ties = await tiesBehind(deps.db, model.id, MAX_TIES);
+  for (const tie of ties) {
+    if (tie.mlflowRunId === null) return waitFor(deps, [tie.streamId]);
+    const told = await tell(deps, model, tie, tie.mlflowRunId);
     if (!told.ok) return told;
-    await markLink(deps.db, model.id, link);
+    await markTie(deps.db, model.id, tie);
   }
-  if (links.length === MAX_LINKS) return MORE;
+  if (ties.length === MAX_TIES) return MORE;
   for (let helping = 0; helping < MAX_HELPINGS; helping++) {
     const points = await pointsBehind(deps.db, model.id, MAX_POINTS);
     if (points.length === 0) return rest(deps, model);
@@ -48,7 +48,7 @@ export async function bringRuns(deps: Deps, model: Model): Promise<Part> {
 const MORE: Part = { ok: false, failure: null, ms: 0, error: "there is more to come" };
 
 async function rest(deps: Deps, { id }: Model): Promise<Part> {
-  const streams = await runsWaitedFor(deps.db, id, MAX_LINKS);
+  const streams = await runsWaitedFor(deps.db, id, MAX_TIES);
   return streams.length === 0 ? { ok: true, value: undefined } : waitFor(deps, streams);
 }
 
@@ -63,7 +63,7 @@ async function waitFor(deps: Deps, streams: readonly number[]): Promise<Part> {
 async function tell(
   { writes }: Deps,
   { mlflowId: modelId }: Model,
-  { kind, step }: LinkBehind,
+  { kind, step }: TieBehind,
   runId: string,
 ): Promise<Part> {
   const told =

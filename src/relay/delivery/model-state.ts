@@ -1,6 +1,6 @@
 import { toPairs } from "../../domain/pairs.ts";
 import type { Result } from "../../mlflow/failure.ts";
-import { hasFilesBehind } from "../../store/gateway/model-links-behind.ts";
+import { hasFilesBehind } from "../../store/gateway/model-ties-behind.ts";
 import { noteSentModel, type SentModel } from "../../store/gateway/models-behind.ts";
 import type { Deps } from "../deps.ts";
 import type { Part } from "./bringing.ts";

@@ -134,11 +134,7 @@ export async function adoptExperiment(db: D1Database, experiment: GatewayExperim
 }
 
 /** Forgets which of MLflow's an experiment was, for it is there no more, and has it brought there anew. */
-export async function unlinkExperiment(
-  db: D1Database,
-  id: string,
-  mlflowExperimentId: string,
-): Promise<void> {
+export async function forgetMlflows(db: D1Database, id: string, mlflowExperimentId: string): Promise<void> {
   await db
     .prepare(
       `update gateway_experiments set mlflow_experiment_id = null, sent = null, ${CHANGED}

@@ -8,7 +8,7 @@ import { overRows } from "../sql.ts";
 import { POKE_TRUST_MS } from "../stream/leases.ts";
 import { isBuried } from "./ghosts.ts";
 import { KEEP_INPUTS, type SaidInput } from "./inputs.ts";
-import { keepingModels, type OfModels } from "./model-links.ts";
+import { keepingModels, type OfModels } from "./model-ties.ts";
 
 /** What MLflow's clients write, kept in the journal together with the decision whether it may be. */
 

@@ -98,12 +98,12 @@ export async function noteCreate(
  * Writes down which of MLflow's it is; its files may go there now.
  * @returns its files that wait for it; null where the lease was lost
  */
-export async function linkModel(
+export async function placeModel(
   db: D1Database,
   { id, token, n }: Leased & { n: number },
   { mlflowId, root, sent }: { mlflowId: string; root: string; sent: SentModel },
 ): Promise<number[] | null> {
-  const [linked, files] = await db.batch<{ id: number }>([
+  const [placed, files] = await db.batch<{ id: number }>([
     db
       .prepare(
         `update gateway_models set mlflow_id = ?3, mlflow_root = ?4, sent = ?5 where id = ?1 and lease_token = ?2`,
@@ -115,7 +115,7 @@ export async function linkModel(
       )
       .bind(-n),
   ]);
-  if ((linked?.meta.changes ?? 0) === 0) return null;
+  if ((placed?.meta.changes ?? 0) === 0) return null;
   return (files?.results ?? []).map((file) => file.id);
 }
 

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
-import { LIFECYCLE_STAGES, MODEL_LINKS, MODEL_STATUSES, RUN_STATUSES } from "../../domain/words.ts";
+import { LIFECYCLE_STAGES, MODEL_STATUSES, MODEL_TIES, RUN_STATUSES } from "../../domain/words.ts";
 import { metricValue } from "./journal.ts";
 
 /** What MLflow's own clients see: runs and experiments under the ids that they were given first. */
@@ -150,7 +150,7 @@ export const gatewayModelLinks = sqliteTable(
   {
     modelId: text("model_id").notNull(),
     streamId: integer("stream_id").notNull(),
-    kind: text({ enum: MODEL_LINKS }).notNull(),
+    kind: text({ enum: MODEL_TIES }).notNull(),
     step: integer().notNull().default(0),
     isDelivered: integer("is_delivered").notNull().default(0),
   },

@@ -10,7 +10,7 @@ import { listBlocked } from "../../../store/delivery/blocked.ts";
 import { page } from "../../page.tsx";
 import { Action, Sent } from "../../parts/action.tsx";
 import { Empty } from "../../parts/empty.tsx";
-import { OwnerLink } from "../../parts/owner-link.tsx";
+import { OwnerAnchor } from "../../parts/owner-anchor.tsx";
 import { Pager } from "../../parts/table.tsx";
 import { anyOf, Choice, Delivery, Filters, frameOf, Search } from "./frame.tsx";
 
@@ -75,7 +75,7 @@ function Blocked({ row }: { row: BlockedListed }) {
   return (
     <li class="panel">
       <h2>
-        <OwnerLink of={row} />
+        <OwnerAnchor of={row} />
       </h2>
       <p class="said">{row.blocked_reason}</p>
       <p>

@@ -9,7 +9,7 @@ import { listConflicts } from "../../../store/views/conflicts.ts";
 import { page } from "../../page.tsx";
 import { Action, Sent } from "../../parts/action.tsx";
 import { Empty } from "../../parts/empty.tsx";
-import { OwnerLink } from "../../parts/owner-link.tsx";
+import { OwnerAnchor } from "../../parts/owner-anchor.tsx";
 import { Pager } from "../../parts/table.tsx";
 import { Time } from "../../parts/time.tsx";
 import { anyOf, Choice, Delivery, Filters, frameOf, Search } from "./frame.tsx";
@@ -96,7 +96,7 @@ function ConflictCard({ row }: { row: Conflict }) {
   return (
     <li class="panel" id={`conflict-${row.id}`}>
       <h2>
-        {row.kind.replaceAll("_", " ")} <code>{row.field}</code> of <OwnerLink of={row} />
+        {row.kind.replaceAll("_", " ")} <code>{row.field}</code> of <OwnerAnchor of={row} />
       </h2>
       <div class="sides">
         {SIDES.map((side) => (

@@ -11,7 +11,7 @@ import { page } from "../../page.tsx";
 import { Action, Sent } from "../../parts/action.tsx";
 import { Badge, DeliveryBadge } from "../../parts/badge.tsx";
 import { Empty } from "../../parts/empty.tsx";
-import { OwnerLink } from "../../parts/owner-link.tsx";
+import { OwnerAnchor } from "../../parts/owner-anchor.tsx";
 import { Pager } from "../../parts/table.tsx";
 import { Time } from "../../parts/time.tsx";
 import { anyOf, Choice, Delivery, Filters, frameOf, Json, List, Search } from "./frame.tsx";
@@ -104,7 +104,7 @@ function LetterRow({ row }: { row: LetterListed }) {
       </td>
       <td class="wrap">{row.reason}</td>
       <td>
-        <OwnerLink of={row} />
+        <OwnerAnchor of={row} />
       </td>
       <td>
         <Time at={row.created_at} />
@@ -127,7 +127,7 @@ deadLettersPage.get("/dead-letters/:id{\\d{1,15}}", page("admin"), async (c) => 
           <dd>{view.kind}</dd>
           <dt>Of</dt>
           <dd>
-            <OwnerLink of={view} /> {view.delivery && <DeliveryBadge of={view.delivery} />}
+            <OwnerAnchor of={view} /> {view.delivery && <DeliveryBadge of={view.delivery} />}
           </dd>
           <dt>MLflow said</dt>
           <dd>

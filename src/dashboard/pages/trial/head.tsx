@@ -1,7 +1,7 @@
 import type { TrialFacts } from "../../../store/views/trial.ts";
 import { Badge, DeliveryBadge } from "../../parts/badge.tsx";
 import { Crumbs, Facts, Id } from "../../parts/facts.tsx";
-import { MlflowLink } from "../../parts/mlflow-link.tsx";
+import { MlflowAnchor } from "../../parts/mlflow-anchor.tsx";
 import { duration, Time } from "../../parts/time.tsx";
 
 const TEXT_CHARS = 20_000;
@@ -28,7 +28,7 @@ export function TrialHead({ trial, there }: { trial: TrialFacts; there: string |
           <span class="badge over">{spectral ? "spectral_norm" : "no spectral_norm"}</span>
         )}
         <DeliveryBadge of={trial} />
-        <MlflowLink to={there} />
+        <MlflowAnchor to={there} />
       </div>
       {trial.unreadable !== null && (
         <p class="problem" role="alert">

@@ -9,7 +9,7 @@ import { readTrialFacts } from "../../../store/views/trial.ts";
 import { readTrialWay } from "../../../store/views/trial-way.ts";
 import { page } from "../../page.tsx";
 import { Texts } from "../../parts/facts.tsx";
-import { mlflowAddress } from "../../parts/mlflow-link.tsx";
+import { mlflowAddress } from "../../parts/mlflow-anchor.tsx";
 import { TrialConflicts } from "./conflicts.tsx";
 import { TrialHead, TrialTimes, WhyItFailed } from "./head.tsx";
 import { TrialLedger } from "./ledger.tsx";

@@ -14,7 +14,7 @@ export function mlflowAddress(
 }
 
 /** A link there; without an address it says that MLflow does not have it yet. */
-export function MlflowLink({ to, children = "Open in MLflow" }: { to: string | null; children?: string }) {
+export function MlflowAnchor({ to, children = "Open in MLflow" }: { to: string | null; children?: string }) {
   if (to === null) return <span class="none">not in MLflow yet</span>;
   return (
     <a href={to} rel="noreferrer">

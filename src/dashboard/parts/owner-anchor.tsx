@@ -1,7 +1,7 @@
 import type { Owner } from "../../answers/parts.ts";
 
 /** Whose something is, with the way there. */
-export function OwnerLink({ of }: { of: Owner }) {
+export function OwnerAnchor({ of }: { of: Owner }) {
   const modelRun = of.model_run_id === null ? null : `/model-runs/${encodeURIComponent(of.model_run_id)}`;
   return (
     <span class="owner">

@@ -1,11 +1,11 @@
-import type { ModelLink } from "../../domain/words.ts";
+import type { ModelTie } from "../../domain/words.ts";
 import { overRows } from "../sql.ts";
 import { CHANGED } from "./models.ts";
 
 /** What a run has to do with logged models: those that it was given or made, and its points that are theirs as well. */
 
 /** `modelId`: the first one, of a model that the relay has. */
-export type KeptLink = { modelId: string; kind: ModelLink; step: number };
+export type Tie = { modelId: string; kind: ModelTie; step: number };
 
 /** Values as stored; `timestamp` in epoch milliseconds. */
 export type ModelPoint = {
@@ -19,14 +19,14 @@ export type ModelPoint = {
 };
 
 /** `isTheirs`: MLflow had it first, and of a model that the relay need not have. */
-export type SaidLink = KeptLink & { isTheirs?: true };
+export type SaidTie = Tie & { isTheirs?: true };
 
 /** What a request says of models beside its event. */
-export type OfModels = { links: readonly SaidLink[]; points: readonly ModelPoint[] };
+export type OfModels = { ties: readonly SaidTie[]; points: readonly ModelPoint[] };
 
 const WITH_EVENT = "join streams s on s.key = ?2 join events e on e.stream_id = s.id and e.event_id = ?3";
 
-const KEEP_LINKS = `
+const KEEP_TIES = `
   insert into gateway_model_links (stream_id, model_id, kind, step, is_delivered)
   select s.id, said.value ->> 0, said.value ->> 1, said.value ->> 2, said.value ->> 3
   from json_each(?1) said ${WITH_EVENT} where true on conflict do nothing`;
@@ -45,26 +45,26 @@ const KEPT = `
 /** The statements that keep it with an event of a stream, if that is kept. */
 export function keepingModels(
   db: D1Database,
-  { links, points }: OfModels,
+  { ties, points }: OfModels,
   { key, eventId, now }: { key: string; eventId: string; now: number },
 ): D1PreparedStatement[] {
-  if (links.length + points.length === 0) return [];
+  if (ties.length + points.length === 0) return [];
   return [
     ...overRows(
       db,
-      KEEP_LINKS,
-      links.map(({ modelId, kind, step, isTheirs }) => [modelId, kind, step, Number(isTheirs ?? false)]),
+      KEEP_TIES,
+      ties.map(({ modelId, kind, step, isTheirs }) => [modelId, kind, step, Number(isTheirs ?? false)]),
       key,
       eventId,
     ),
     ...overRows(db, KEEP_POINTS, points.map(pointRow), key, eventId),
-    db.prepare(KEPT).bind(JSON.stringify(modelsOf({ links, points })), now, key, eventId),
+    db.prepare(KEPT).bind(JSON.stringify(modelsOf({ ties, points })), now, key, eventId),
   ];
 }
 
 /** The models of which MLflow is to hear by it. */
-export function modelsOf({ links, points }: OfModels): string[] {
-  const news = links.filter(({ isTheirs }) => !isTheirs);
+export function modelsOf({ ties, points }: OfModels): string[] {
+  const news = ties.filter(({ isTheirs }) => !isTheirs);
   return [...new Set([...news, ...points].map(({ modelId }) => modelId))];
 }
 
@@ -74,9 +74,9 @@ function pointRow(point: ModelPoint) {
 }
 
 /** The models of a run, in the order in which they came. */
-export async function linksOf(db: D1Database, streamId: number): Promise<KeptLink[]> {
+export async function tiesOf(db: D1Database, streamId: number): Promise<Tie[]> {
   const query = `select model_id as modelId, kind, step from gateway_model_links where stream_id = ?1 order by rowid`;
-  return (await db.prepare(query).bind(streamId).all<KeptLink>()).results;
+  return (await db.prepare(query).bind(streamId).all<Tie>()).results;
 }
 
 /** A model's point as it is shown; `runId`: the run's first id. */

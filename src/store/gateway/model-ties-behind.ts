@@ -1,13 +1,13 @@
-import type { ModelLink } from "../../domain/words.ts";
-import type { ModelPoint } from "./model-links.ts";
+import type { ModelTie } from "../../domain/words.ts";
+import type { ModelPoint } from "./model-ties.ts";
 
 /** What runs have to do with a logged model, on its way to MLflow. */
 
 /** `mlflowRunId`: null while the run is not there. */
-export type LinkBehind = { streamId: number; kind: ModelLink; step: number; mlflowRunId: string | null };
+export type TieBehind = { streamId: number; kind: ModelTie; step: number; mlflowRunId: string | null };
 
 /** The runs that MLflow does not know to have to do with it; the ones that are there come first. */
-export async function linksBehind(db: D1Database, modelId: string, most: number): Promise<LinkBehind[]> {
+export async function tiesBehind(db: D1Database, modelId: string, most: number): Promise<TieBehind[]> {
   const { results } = await db
     .prepare(
       `select l.stream_id as streamId, l.kind, l.step, s.mlflow_run_id as mlflowRunId
@@ -15,15 +15,15 @@ export async function linksBehind(db: D1Database, modelId: string, most: number)
        where l.model_id = ?1 and not l.is_delivered order by s.mlflow_run_id is null, l.rowid limit ?2`,
     )
     .bind(modelId, most)
-    .all<LinkBehind>();
+    .all<TieBehind>();
   return results;
 }
 
 /** Notes that MLflow knows of it. */
-export async function markLink(
+export async function markTie(
   db: D1Database,
   modelId: string,
-  { streamId, kind }: Pick<LinkBehind, "streamId" | "kind">,
+  { streamId, kind }: Pick<TieBehind, "streamId" | "kind">,
 ): Promise<void> {
   await db
     .prepare(
