@@ -6,14 +6,14 @@ import { fromWire, type WireNumber } from "./values.ts";
  */
 
 /** A point of the journal, with the event that brought it. */
-export type KeptPoint = { seq: number; step: number; timestamp: number; value: WireNumber };
+export type ExpectedPoint = { seq: number; step: number; timestamp: number; value: WireNumber };
 /** A point as MLflow gives it back. */
 export type FoundPoint = { step: number | bigint; timestamp: number; value: number };
 
 /** What is to be thought of something that MLflow does not have: only what is due is missing. */
 export type Standing = "due" | "undelivered" | "explained";
 
-export type PointDifferences<P extends KeptPoint = KeptPoint> = {
+export type PointDifferences<P extends ExpectedPoint = ExpectedPoint> = {
   /** Points that MLflow must have, those that it lacks among them. */
   due: P[];
   missing: P[];
@@ -31,8 +31,8 @@ export type PointDifferences<P extends KeptPoint = KeptPoint> = {
  * only pushed there by a point that was logged meanwhile.
  * @param stored how the server gives a value back
  */
-export function comparePoints<P extends KeptPoint>(
-  kept: readonly P[],
+export function comparePoints<P extends ExpectedPoint>(
+  expected: readonly P[],
   pages: Iterable<readonly FoundPoint[]>,
   standing: (point: P) => Standing,
   stored: (value: number) => number,
@@ -47,7 +47,7 @@ export function comparePoints<P extends KeptPoint>(
     undelivered: 0,
     explained: 0,
   };
-  for (const point of kept) {
+  for (const point of expected) {
     const id = pointIdentity(point, stored(fromWire(point.value)));
     const is = standing(point);
     if (is === "due") result.due.push(point);
@@ -83,7 +83,7 @@ export function pointIdentity(
 }
 
 /** Takes a missing and an extra point of one step and time together: that is one point with another value. */
-export function paired<P extends KeptPoint>(
+export function paired<P extends ExpectedPoint>(
   missing: readonly P[],
   extra: readonly FoundPoint[],
 ): { missing: P[]; extra: FoundPoint[]; different: { expected: P; found: FoundPoint }[] } {
@@ -99,25 +99,25 @@ export function paired<P extends KeptPoint>(
 }
 
 /** A parameter or tag of the journal. */
-export type KeptText = { key: string; value: string; seq: number };
+export type ExpectedText = { key: string; value: string; seq: number };
 
 export type TextDifferences = {
-  due: KeptText[];
-  missing: KeptText[];
-  different: (KeptText & { found: string })[];
+  due: ExpectedText[];
+  missing: ExpectedText[];
+  different: (ExpectedText & { found: string })[];
   undelivered: number;
   explained: number;
 };
 
 /** Compares parameters or tags. What MLflow has besides is not the relay's to judge. */
 export function compareTexts(
-  kept: readonly KeptText[],
+  expected: readonly ExpectedText[],
   found: ReadonlyMap<string, string>,
-  standing: (text: KeptText) => Standing,
+  standing: (text: ExpectedText) => Standing,
   same: (a: string, b: string) => boolean,
 ): TextDifferences {
   const result: TextDifferences = { due: [], missing: [], different: [], undelivered: 0, explained: 0 };
-  for (const text of kept) {
+  for (const text of expected) {
     const there = found.get(text.key);
     const is = standing(text);
     if (is === "due") result.due.push(text);

@@ -1,6 +1,6 @@
 import { fromWire, type WireNumber } from "./values.ts";
 
-/** The first and the last point are always kept. */
+/** The first and the last point are always shown. */
 const ENDS = 2;
 /** Of each bucket its least and its greatest value, and one NaN, where there are any. */
 const EXTREMES = 2;
@@ -8,7 +8,7 @@ const EXTREMES_AND_NAN = 3;
 
 /**
  * A subset of at most `max` points that draws the same curve: the first and the last, and of each bucket between
- * them the least and the greatest value. NaNs have no place among values, so one a bucket is kept as a mark. With a
+ * them the least and the greatest value. NaNs have no place among values, so one a bucket is shown as a mark. With a
  * `max` of 2 or 3 there is room for the ends only.
  */
 export function downsample<T extends { value: WireNumber }>(points: readonly T[], max: number): T[] {
@@ -17,13 +17,13 @@ export function downsample<T extends { value: WireNumber }>(points: readonly T[]
   const room = max - ENDS;
   const marked = room >= EXTREMES_AND_NAN && points.some((point) => Number.isNaN(fromWire(point.value)));
   const buckets = Math.floor(room / (marked ? EXTREMES_AND_NAN : EXTREMES));
-  const kept = [0];
+  const shown = [0];
   for (let i = 0; i < buckets; i++) {
     const edge = (n: number) => inner.from + Math.floor((n * (inner.to - inner.from)) / buckets);
-    kept.push(...notable(points, edge(i), edge(i + 1), marked));
+    shown.push(...notable(points, edge(i), edge(i + 1), marked));
   }
-  kept.push(inner.to);
-  return kept.flatMap((index) => points[index] ?? []);
+  shown.push(inner.to);
+  return shown.flatMap((index) => points[index] ?? []);
 }
 
 /** Where the least and the greatest value of a bucket stand, and its first NaN if marks are asked for; in order. */

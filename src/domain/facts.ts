@@ -177,10 +177,10 @@ export function presentFields(values: Record<string, unknown>): Record<string, J
 
 /** Leaves out the parts that say nothing; null when nothing is left. */
 export function compact(facts: Facts): Facts | null {
-  const kept = Object.entries(facts).filter(([, part]) =>
+  const filled = Object.entries(facts).filter(([, part]) =>
     isMap(part) ? Object.keys(part).length > 0 : part !== undefined,
   );
-  return kept.length === 0 ? null : Object.fromEntries(kept);
+  return filled.length === 0 ? null : Object.fromEntries(filled);
 }
 
 function asText(value: unknown): string {

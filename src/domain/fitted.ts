@@ -67,16 +67,16 @@ function fittedFacts(facts: Facts, warn: Warn): Facts {
     } else leftOut.add(idOf(part, name));
     warn(pathOf(facts, part, name), value, FACTS_RULE, isCut ? "cut" : "left_out");
   }
-  const kept = <T>(part: Part, map: Record<string, T> | undefined) =>
+  const fitting = <T>(part: Part, map: Record<string, T> | undefined) =>
     map && Object.fromEntries(Object.entries(map).filter(([name]) => !leftOut.has(idOf(part, name))));
   const { fields, params, tags, finals, about } = facts;
   const fit = {
     ...facts,
-    fields: { ...kept("fields", fields), ...texts },
-    params: kept("params", params),
-    tags: kept("tags", tags),
-    finals: kept("finals", finals),
-    about: kept("about", about),
+    fields: { ...fitting("fields", fields), ...texts },
+    params: fitting("params", params),
+    tags: fitting("tags", tags),
+    finals: fitting("finals", finals),
+    about: fitting("about", about),
   };
   return compact(fit) ?? {};
 }

@@ -53,10 +53,10 @@ export function fold(before: State, events: readonly StoredEvent[], points: read
 
   const foldParams = (event: StoredEvent) => {
     for (const [key, value] of Object.entries(event.facts?.params ?? {})) {
-      const kept = params.get(key);
-      if (kept && !sameMeaning(kept.value, value))
-        conflicts.push({ key, kept: kept.value, refused: value, eventId: event.id });
-      if (kept) continue;
+      const known = params.get(key);
+      if (known && !sameMeaning(known.value, value))
+        conflicts.push({ key, kept: known.value, refused: value, eventId: event.id });
+      if (known) continue;
       if (takes(room, "params", rowBytes(key, value))) params.set(key, { value, seq: event.seq });
       else notes.push(withoutRoom(event.seq, ["parameters", key], value));
     }

@@ -1,7 +1,7 @@
 import {
   type compareState,
+  type ExpectedPoint,
   type FoundPoint,
-  type KeptPoint,
   type PointDifferences,
   paired,
   type TextDifferences,
@@ -23,7 +23,7 @@ export function sampled<A, B>(list: readonly A[], view: (item: A) => B): Sampled
 }
 
 /** A point for people; a step beyond a double's integers is text. */
-export function pointView({ step, timestamp, value }: FoundPoint | KeptPoint): PointView {
+export function pointView({ step, timestamp, value }: FoundPoint | ExpectedPoint): PointView {
   return {
     step: typeof step === "bigint" ? String(step) : step,
     timestamp,

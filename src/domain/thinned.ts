@@ -9,7 +9,7 @@ type Numeric = readonly [step: number, timestamp: number, value: number];
  */
 export class Thinned {
   readonly #buckets: readonly StepBucket[];
-  readonly #kept: { least?: Numeric; greatest?: Numeric; marks: Map<string, CurvePoint> }[];
+  readonly #extremes: { least?: Numeric; greatest?: Numeric; marks: Map<string, CurvePoint> }[];
   #first: CurvePoint | undefined;
   #last: CurvePoint | undefined;
   /** The bucket of the point before: the next is mostly in it too. */
@@ -18,27 +18,27 @@ export class Thinned {
   /** @param buckets one after the other, with no step between them */
   constructor(buckets: readonly StepBucket[]) {
     this.#buckets = buckets;
-    this.#kept = buckets.map(() => ({ marks: new Map() }));
+    this.#extremes = buckets.map(() => ({ marks: new Map() }));
   }
 
   /** A point in one of the buckets; others are left out. */
   add(point: CurvePoint): void {
     const [step, timestamp, value] = point;
-    const kept = this.#kept[this.#bucketOf(step)];
-    if (!kept) return;
+    const at = this.#extremes[this.#bucketOf(step)];
+    if (!at) return;
     if (!this.#first || isBefore(point, this.#first)) this.#first = point;
     if (!this.#last || isBefore(this.#last, point)) this.#last = point;
     if (typeof value === "string") {
-      if (!kept.marks.has(value)) kept.marks.set(value, point);
+      if (!at.marks.has(value)) at.marks.set(value, point);
       return;
     }
-    if (!kept.least || value < kept.least[2]) kept.least = [step, timestamp, value];
-    if (!kept.greatest || value > kept.greatest[2]) kept.greatest = [step, timestamp, value];
+    if (!at.least || value < at.least[2]) at.least = [step, timestamp, value];
+    if (!at.greatest || value > at.greatest[2]) at.greatest = [step, timestamp, value];
   }
 
   /** In any order, some perhaps twice. */
   points(): CurvePoint[] {
-    const ofBuckets = this.#kept.flatMap(({ least, greatest, marks }) => [
+    const ofBuckets = this.#extremes.flatMap(({ least, greatest, marks }) => [
       least,
       greatest,
       ...marks.values(),

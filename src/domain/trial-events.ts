@@ -42,13 +42,13 @@ type TrialEnd = Envelope & {
   description?: string | undefined;
 };
 
-/** What all ends of a trial share. `tagged` are this kind's own fields that are tags too, `kept` those that are not. */
+/** What all ends of a trial share. `tagged` are this kind's own fields that are tags too, `given` those that are not. */
 function trialEnd(
   ends: TerminalStatus,
   event: TrialEnd,
   findings: Findings,
   tagged: Record<string, unknown>,
-  kept: Record<string, unknown> = {},
+  given: Record<string, unknown> = {},
 ) {
   const { spectral_norm, candidate_id, pulse_id, duration_ms } = event;
   const allTagged = { spectral_norm, candidate_id, pulse_id, duration_ms, ...tagged };
@@ -61,7 +61,7 @@ function trialEnd(
       ends,
       fields: presentFields({
         ...allTagged,
-        ...kept,
+        ...given,
         mlflow_run_id: event.mlflow_run_id,
         end_metadata: event.metadata,
       }),

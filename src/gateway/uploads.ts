@@ -64,11 +64,11 @@ const part: Answer = async (c) => {
 const complete: Answer = async (c) => {
   const { place, uploadId, parts } = readCompleteUpload(new URL(c.req.url).pathname, await bodyOf(c));
   const { owner, bucket, upload } = await begun(c, place, uploadId);
-  const kept = new Map(upload.parts.map(({ number, etag }) => [number, quoted(etag)]));
-  const wrong = upload.isDone ? undefined : parts.find(({ number, etag }) => kept.get(number) !== etag);
-  if (wrong !== undefined || (!upload.isDone && parts.length !== kept.size))
+  const sent = new Map(upload.parts.map(({ number, etag }) => [number, quoted(etag)]));
+  const wrong = upload.isDone ? undefined : parts.find(({ number, etag }) => sent.get(number) !== etag);
+  if (wrong !== undefined || (!upload.isDone && parts.length !== sent.size))
     throw invalid(
-      `Invalid value for parameter 'parts' supplied: they must be the ${kept.size} that were sent, with the ETags that were answered${wrong ? `; part ${wrong.number} is not` : ""}.`,
+      `Invalid value for parameter 'parts' supplied: they must be the ${sent.size} that were sent, with the ETags that were answered${wrong ? `; part ${wrong.number} is not` : ""}.`,
     );
   const partBytes = upload.parts[0]?.bytes ?? 0;
   if (upload.parts.length > 1 && partBytes < MIN_PART_BYTES)

@@ -97,15 +97,15 @@ function signed(headers: Headers, target: Target): Headers {
 }
 
 function shown({ headers, status }: Response, body: ReadableStream<Uint8Array> | string | null): Response {
-  const kept = new Headers();
+  const passed = new Headers();
   for (const name of SHOWN_HEADERS) {
     const value = headers.get(name);
-    if (value !== null) kept.set(name, value);
+    if (value !== null) passed.set(name, value);
   }
   // The length of what was compressed all the same is not that of what is passed on.
   const length = headers.has("content-encoding") ? null : headers.get("content-length");
-  if (length !== null && typeof body !== "string") kept.set("content-length", length);
-  return new Response(body, { status, headers: kept });
+  if (length !== null && typeof body !== "string") passed.set("content-length", length);
+  return new Response(body, { status, headers: passed });
 }
 
 async function beginning({ body }: Response): Promise<string> {

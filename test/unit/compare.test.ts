@@ -4,8 +4,8 @@ import {
   comparePoints,
   compareState,
   compareTexts,
+  type ExpectedPoint,
   type FoundPoint,
-  type KeptPoint,
   paired,
   type Standing,
 } from "../../src/domain/compare.ts";
@@ -13,7 +13,7 @@ import { fromWire, sameMeaning, toWire } from "../../src/domain/values.ts";
 import { storedValue } from "../../src/mlflow/json.ts";
 
 const due = (): Standing => "due";
-const kept = (step: number, value: number, seq = 1, timestamp = step): KeptPoint => ({
+const kept = (step: number, value: number, seq = 1, timestamp = step): ExpectedPoint => ({
   seq,
   step,
   timestamp,
@@ -21,9 +21,9 @@ const kept = (step: number, value: number, seq = 1, timestamp = step): KeptPoint
 });
 const found = (step: number, value: number, timestamp = step): FoundPoint => ({ step, timestamp, value });
 const compare = (
-  journal: readonly KeptPoint[],
+  journal: readonly ExpectedPoint[],
   pages: readonly FoundPoint[][],
-  standing: (point: KeptPoint) => Standing = due,
+  standing: (point: ExpectedPoint) => Standing = due,
 ) => comparePoints(journal, pages, standing, storedValue);
 
 describe("points", () => {
@@ -50,7 +50,7 @@ describe("points", () => {
 
   test("only what is due is missing", () => {
     const journal = [kept(1, 1, 1), kept(2, 1, 2), kept(3, 1, 3), kept(4, 1, 4)];
-    const standing = ({ seq }: KeptPoint): Standing =>
+    const standing = ({ seq }: ExpectedPoint): Standing =>
       seq === 3 ? "explained" : seq === 4 ? "undelivered" : "due";
     expect(compare(journal, [[found(1, 1)]], standing)).toEqual({
       due: [journal[0], journal[1]],

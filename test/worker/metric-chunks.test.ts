@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { JournalEvent, Point } from "../../src/domain/types.ts";
 import { readNext } from "../../src/store/delivery/batch-plan.ts";
 import { pointsOf } from "../../src/store/journal/chunk-points.ts";
-import { keptKeys } from "../../src/store/readback/kept.ts";
+import { expectedKeys } from "../../src/store/readback/expected.ts";
 import { metered } from "./metered.ts";
 import { expectRead } from "./points-read.ts";
 import { add, KEYS, point, pointsWorld, type Stored, texts, VALUES } from "./points-world.ts";
@@ -53,7 +53,7 @@ describe("whatever is sent, in any order, with any repeats", () => {
         const points = known.map((one) => one.point);
         expect(texts(w.inMlflow()), "in MLflow").toEqual(texts(points));
         const counts = Map.groupBy(points, ({ key }) => key);
-        expect(new Map((await keptKeys(env.DB, w.id)).map(({ key, count }) => [key, count]))).toEqual(
+        expect(new Map((await expectedKeys(env.DB, w.id)).map(({ key, count }) => [key, count]))).toEqual(
           new Map([...counts].map(([key, some]) => [key, some.length])),
         );
         await expectRead(w.id, known, cuts);

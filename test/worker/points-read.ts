@@ -6,7 +6,7 @@ import type { Point } from "../../src/domain/types.ts";
 import { bury } from "../../src/store/delivery/dead-letters.ts";
 import { historyPage } from "../../src/store/gateway/history.ts";
 import { chunksBetween, pointsOf } from "../../src/store/journal/chunk-points.ts";
-import { keptPoints, type Place, windowEnd } from "../../src/store/readback/kept.ts";
+import { expectedPoints, type Place, windowEnd } from "../../src/store/readback/expected.ts";
 import { thinnedCurve } from "../../src/store/views/curve-thinning.ts";
 import { ledgerPage } from "../../src/store/views/ledger.ts";
 import { readSeries } from "../../src/store/views/points.ts";
@@ -79,7 +79,7 @@ async function expectWindows(id: number, key: string, points: readonly (Point & 
   let after: Place | null = null;
   do {
     const upTo: Place | null = await windowEnd(env.DB, id, key, after, 5);
-    found.push(...(await keptPoints(env.DB, id, [key], { after, upTo })));
+    found.push(...(await expectedPoints(env.DB, id, [key], { after, upTo })));
     after = upTo;
   } while (after !== null);
   const withSeq = (some: typeof points) => some.map((one) => `${one.seq} ${textOf(one)}`).sort();

@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import * as z from "zod";
 import { app } from "../../src/app.ts";
-import { forgetRefusals, MAX_REFUSALS, REFUSALS_KEPT_MS } from "../../src/store/ops/refusals.ts";
+import { forgetRefusals, MAX_REFUSALS, REFUSALS_SHOWN_MS } from "../../src/store/ops/refusals.ts";
 import { ADMIN, idOf, post, request } from "./api.ts";
 import { metric, start } from "./payloads.ts";
 
@@ -145,7 +145,7 @@ describe("a refusal", () => {
       select 't', 'old', value, 'e', '', 'r', '', 'q', 1, ?2, ?2 from json_each(?1)`;
     const ids = JSON.stringify(Array.from({ length: MAX_REFUSALS + 500 }, (_, n) => `o${n}`));
     await env.DB.prepare(insert)
-      .bind(ids, now - REFUSALS_KEPT_MS - 1)
+      .bind(ids, now - REFUSALS_SHOWN_MS - 1)
       .run();
     await post({ event: "ml.trial.start", model_run_id: "bounded", trial_id: "b" });
     await list();

@@ -66,11 +66,11 @@ export function readParam({ key = "", value = "" }: Partial<Pair>, at = ""): Pai
 export function readTag({ key = "", value = "" }: Partial<Pair>, at = ""): Pair {
   checkKey(key, `${at}key`);
   checkLength(`${at}key`, MAX_KEY_CHARS, key);
-  return keptTag({ key, value });
+  return fittingTag({ key, value });
 }
 
 /** A run's tag as far as any database of MLflow's holds it. The one of its name holds what a run's name does. */
-export function keptTag({ key, value }: Pair): Pair {
+export function fittingTag({ key, value }: Pair): Pair {
   return { key, value: cut(value, key === RUN_NAME_TAG ? MAX_RUN_NAME_CHARS : MAX_TAG_VALUE_CHARS) };
 }
 

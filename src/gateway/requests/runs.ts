@@ -5,7 +5,7 @@ import { invalid, Refusal } from "../refusal.ts";
 import type { Raw } from "./body.ts";
 import { experimentIdOf } from "./ids.ts";
 import { int64, listOf, message, oneOf, text } from "./message.ts";
-import { checkLength, checkOwn, keptTag, type Pair } from "./names.ts";
+import { checkLength, checkOwn, fittingTag, type Pair } from "./names.ts";
 import { endpoint, readJson, readQuery } from "./schema.ts";
 
 export const tagMessage = message({ key: text, value: text });
@@ -49,7 +49,7 @@ export function readCreateRun(body: Raw): CreateRun {
     userId,
     runName: cut(runName, MAX_RUN_NAME_CHARS),
     startTime,
-    tags: tags.map(keptTag),
+    tags: tags.map(fittingTag),
   };
 }
 

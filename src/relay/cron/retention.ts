@@ -28,7 +28,7 @@ const MAX_FORGOTTEN_ROWS = 100_000;
 const MAX_FORGOTTEN_LETTERS = 1_000;
 const MAX_FORGOTTEN_CONFLICTS = 1_000;
 /** However short the retention: what was settled, and the only copy of what was deleted in MLflow, for second thoughts. */
-const MIN_KEPT_MS = 30 * 86_400_000;
+const MIN_RETENTION_MS = 30 * 86_400_000;
 /** Streams in a row that cannot be read back: then it is not they, but MLflow. */
 const MAX_UNREACHABLE = 3;
 const UNREACHABLE_AGAIN_MS = 3_600_000;
@@ -70,13 +70,13 @@ export async function retire(deps: Deps): Promise<Retired> {
  */
 export async function forgetOld({ db, config, now }: Pick<Deps, "db" | "config" | "now">): Promise<number> {
   const identities = await forget(db, now(), MAX_FORGOTTEN_ROWS);
-  const before = now() - keptMs(config);
+  const before = now() - retention(config);
   const letters = await deleteSettledLetters(db, before, MAX_FORGOTTEN_LETTERS);
   return identities + letters + (await deleteResolved(db, before, MAX_FORGOTTEN_CONFLICTS));
 }
 
-function keptMs({ retentionMs }: Pick<Deps["config"], "retentionMs">): number {
-  return Math.max(retentionMs, MIN_KEPT_MS);
+function retention({ retentionMs }: Pick<Deps["config"], "retentionMs">): number {
+  return Math.max(retentionMs, MIN_RETENTION_MS);
 }
 
 async function pruneOn(deps: Deps, stream: { id: number; seq: number }, done: Retired): Promise<void> {
@@ -118,7 +118,7 @@ async function confirm(
 async function mayGo({ db, config, now }: Deps, report: Report): Promise<boolean> {
   if (report.run.state !== "gone") return isWhole(report);
   const since = await goneSince(db, report.run.id, now());
-  return since !== null && since <= now() - keptMs(config);
+  return since !== null && since <= now() - retention(config);
 }
 
 /** Whether MLflow lacks what nobody can take away there: then its tags and state are no edits either. */

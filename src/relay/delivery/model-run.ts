@@ -50,8 +50,8 @@ async function nested(turn: Turn): Promise<Step<true>> {
   const events = trials.map(({ key, trialId }) =>
     relayEvent({ key, kind: "trial", modelRunId, trialId }, { ...said, acceptedAt: now }),
   );
-  const kept = await ingest(deps, events);
-  if (kept.kept === "nowhere" || kept.kept === "full") {
+  const ingested = await ingest(deps, events);
+  if (ingested.kept === "nowhere" || ingested.kept === "full") {
     const error = "the journal did not take where trials are nested";
     return { ok: false, end: { kind: "wait", for: "retry", ms: RETRY_SOON_MS, error } };
   }

@@ -59,8 +59,8 @@ export async function sendItems(turn: Turn, runId: string, items: Items, sending
   if (countOf(items) === 0) return proceed;
   // Where many are at fault it takes several turns, each of which leaves less to the next.
   if (turn.exhausted && sending.setAside > 0) {
-    const isKept = await keepLeft(turn.deps.db, turn.lease, batch, sending.left);
-    return isKept ? { ok: false, end: { kind: "more" } } : stop(turn, null);
+    const isNoted = await keepLeft(turn.deps.db, turn.lease, batch, sending.left);
+    return isNoted ? { ok: false, end: { kind: "more" } } : stop(turn, null);
   }
   const result = await write(turn, runId, items, sending);
   if (result.ok) return taken(sending, items);

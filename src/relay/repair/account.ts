@@ -1,12 +1,12 @@
-import { type KeptPoint, type KeptText, pointIdentity, type Standing } from "../../domain/compare.ts";
+import { type ExpectedPoint, type ExpectedText, pointIdentity, type Standing } from "../../domain/compare.ts";
 import { fromWire } from "../../domain/values.ts";
-import type { KeptLetter, KeptReplay } from "../../store/readback/kept-letters.ts";
+import type { ExpectedLetter, ExpectedReplay } from "../../store/readback/expected-letters.ts";
 
 /** What is to be thought of a point, a parameter or a tag that MLflow does not have. */
 export type Account = {
-  point: (point: KeptPoint & { key: string }) => Standing;
-  param: (param: KeptText) => Standing;
-  tag: (tag: KeptText) => Standing;
+  point: (point: ExpectedPoint & { key: string }) => Standing;
+  param: (param: ExpectedText) => Standing;
+  tag: (tag: ExpectedText) => Standing;
 };
 
 /**
@@ -14,21 +14,21 @@ export type Account = {
  * its dead letter or conflict. What was sent again must have arrived once its replay has.
  */
 export function accountFor(
-  kept: {
-    letters: readonly KeptLetter[];
-    replays: readonly KeptReplay[];
+  expected: {
+    letters: readonly ExpectedLetter[];
+    replays: readonly ExpectedReplay[];
     refusedParams: readonly { key: string; refused: string }[];
   },
   upto: number,
 ): Account {
-  const lastReplay = new Map(kept.replays.flatMap((replay) => replay.letters.map((id) => [id, replay])));
-  const fateOf = ({ id, isReplayed }: KeptLetter): Standing => {
+  const lastReplay = new Map(expected.replays.flatMap((replay) => replay.letters.map((id) => [id, replay])));
+  const fateOf = ({ id, isReplayed }: ExpectedLetter): Standing => {
     const replay = lastReplay.get(id);
     if (!isReplayed || !replay) return "explained";
     return replay.seq > upto ? "undelivered" : "due";
   };
-  const fates = new Map(kept.letters.map((letter) => [identityOf(letter.kind, letter), fateOf(letter)]));
-  for (const { key, refused } of kept.refusedParams)
+  const fates = new Map(expected.letters.map((letter) => [identityOf(letter.kind, letter), fateOf(letter)]));
+  for (const { key, refused } of expected.refusedParams)
     fates.set(identityOf("param", { key, value: refused }), "explained");
   const standing = (kind: string) => (one: Identified & { seq: number }) =>
     one.seq > upto ? "undelivered" : (fates.get(identityOf(kind, one)) ?? "due");

@@ -1,5 +1,5 @@
 import type { PlanView } from "../../answers/report.ts";
-import type { KeptPoint, KeptText } from "../../domain/compare.ts";
+import type { ExpectedPoint, ExpectedText } from "../../domain/compare.ts";
 import { toRecord } from "../../domain/pairs.ts";
 import { type PointView, pointView, type Sampled, sampled } from "../../domain/report.ts";
 import { readSentState } from "../../store/stream/columns.ts";
@@ -22,10 +22,10 @@ export type Resume = { seq: number; position: HistoryPlace };
 
 /** What there is to send of a stream, and from where to go on if that is not all. */
 export type Plan = {
-  points: Map<string, KeptPoint[]>;
-  params: KeptText[];
+  points: Map<string, ExpectedPoint[]>;
+  params: ExpectedText[];
   /** With what MLflow has in their place (null: nothing). */
-  tags: (KeptText & { found: string | null })[];
+  tags: (ExpectedText & { found: string | null })[];
   /** Where the run's own state differs and delivery will put that right: what it was last told, and what it says. */
   state: { sent: string; found: string; different: NonNullable<ReturnType<typeof stateDifferences>> } | null;
   undelivered: number;
@@ -55,13 +55,13 @@ export async function planBackfill(
     return { kind: "impossible", reason: "its run is deleted in MLflow: restore or recreate it first" };
   if (opened.before.blockedKind !== null)
     return { kind: "impossible", reason: `it is blocked: ${opened.before.blockedReason}` };
-  if (opened.kept.stream.prunedAt !== null)
+  if (opened.expected.stream.prunedAt !== null)
     return { kind: "impossible", reason: "its points were pruned here, once MLflow was seen to have them" };
   const isWhole = [scope.fromTime, scope.toTime, scope.fromStep, scope.toStep].every((end) => end === null);
   const plan: Plan = {
     points: new Map(),
     ...(isWhole && resume === null ? restOf(opened, scope) : { params: [], tags: [], state: null }),
-    undelivered: opened.kept.undeliveredEvents,
+    undelivered: opened.expected.undeliveredEvents,
     next: null,
   };
   let room = HELPING_POINTS;
@@ -90,13 +90,13 @@ function restOf(opened: Opened, { onlyMissing }: BackfillScope): Pick<Plan, "par
   const { params, tags } = compareRest(opened);
   // A run's start cannot be mended.
   const different = (stateDifferences(opened) ?? []).filter(({ field }) => field !== "start_time");
-  const { sentState: sent } = opened.kept.stream;
+  const { sentState: sent } = opened.expected.stream;
   const found = new Map(opened.run.data.tags.map(({ key, value }) => [key, value]));
   const toSend = onlyMissing ? [...tags.missing, ...tags.different] : tags.due;
   // Delivery never puts a run back to RUNNING that merely runs.
   const isMendable =
     different.every(({ field, expected }) => field !== "status" || expected !== "RUNNING") ||
-    readCore(opened.kept.core).lifecycle.reset !== null;
+    readCore(opened.expected.core).lifecycle.reset !== null;
   return {
     // A parameter cannot be changed, so only those that are not there are sent.
     params: params.missing,
@@ -109,7 +109,7 @@ function restOf(opened: Opened, { onlyMissing }: BackfillScope): Pick<Plan, "par
 }
 
 function isInScope(
-  { step, timestamp }: KeptPoint,
+  { step, timestamp }: ExpectedPoint,
   { fromTime, toTime, fromStep, toStep }: BackfillScope,
 ): boolean {
   const between = (value: number, from: number | null, to: number | null) =>
@@ -118,7 +118,7 @@ function isInScope(
 }
 
 /** As many points as there is room for, and the rest of the last one's step and time, where a cut cannot be. */
-function upToRoom(points: KeptPoint[], room: number): KeptPoint[] {
+function upToRoom(points: ExpectedPoint[], room: number): ExpectedPoint[] {
   const last = points[room - 1];
   if (!last) return points;
   const end = points.findIndex(

@@ -1,21 +1,21 @@
 import {
   comparePoints,
+  type ExpectedPoint,
   type FoundPoint,
-  type KeptPoint,
   type PointDifferences,
 } from "../../domain/compare.ts";
 import type { Failure, Result } from "../../mlflow/failure.ts";
 import { storedValue } from "../../mlflow/json.ts";
 import type { Metric, Run } from "../../mlflow/types.ts";
 import {
-  keptKeys,
-  keptPoints,
-  keptRest,
+  expectedKeys,
+  expectedPoints,
+  expectedRest,
   type Place,
   streamRow,
   type Window,
   windowEnd,
-} from "../../store/readback/kept.ts";
+} from "../../store/readback/expected.ts";
 import type { StreamRow } from "../../store/stream/leases.ts";
 import type { Deps } from "../deps.ts";
 import { accountFor } from "./account.ts";
@@ -39,7 +39,7 @@ export type Opened = {
   before: StreamRow;
   upto: number;
   run: Run;
-  kept: Awaited<ReturnType<typeof keptRest>>;
+  expected: Awaited<ReturnType<typeof expectedRest>>;
 };
 
 export type Opening =
@@ -63,8 +63,8 @@ export async function openRun(deps: ReadDeps, streamId: number, upto: number | n
       ? { kind: "gone", before, runId }
       : { kind: "unreachable", failure: run.failure };
   const seq = upto ?? before.deliveredSeq;
-  const kept = await keptRest(deps.db, before, seq, run.value.info.startTime);
-  return { kind: "open", before, upto: seq, run: run.value, kept };
+  const expected = await expectedRest(deps.db, before, seq, run.value.info.startTime);
+  return { kind: "open", before, upto: seq, run: run.value, expected };
 }
 
 /** Where to go on: after this place of this key; without a place, after the key. */
@@ -84,8 +84,8 @@ export async function* compareKeys(
   windowPoints = WINDOW_POINTS,
 ): AsyncGenerator<Result<KeyDifferences>> {
   const { before, run } = opened;
-  const judgesExtra = !before.adopted && opened.kept.stream.prunedAt === null;
-  const standing = accountFor(opened.kept, opened.upto).point;
+  const judgesExtra = !before.adopted && opened.expected.stream.prunedAt === null;
+  const standing = accountFor(opened.expected, opened.upto).point;
   for (const group of groupsOf(await allKeys(deps.db, opened, judgesExtra), from, windowPoints)) {
     let { after } = group;
     for (;;) {
@@ -94,7 +94,7 @@ export async function* compareKeys(
       const window = { after, upTo };
       const histories = await readHistories(deps, run.info.runId, group.keys, window);
       if (!histories.ok) return yield histories;
-      const points = Map.groupBy(await keptPoints(deps.db, before.id, group.keys, window), (p) => p.key);
+      const points = Map.groupBy(await expectedPoints(deps.db, before.id, group.keys, window), (p) => p.key);
       for (const key of group.keys) {
         const pages = histories.value.get(key) ?? [];
         const compared = comparePoints(points.get(key) ?? [], pages, standing, storedValue);
@@ -109,7 +109,7 @@ export async function* compareKeys(
 
 /** The keys of either side, in order. */
 async function allKeys(db: D1Database, { before, run }: Opened, judgesExtra: boolean) {
-  const counts = new Map((await keptKeys(db, before.id)).map(({ key, count }) => [key, count]));
+  const counts = new Map((await expectedKeys(db, before.id)).map(({ key, count }) => [key, count]));
   const others = judgesExtra ? run.data.metrics : [];
   for (const { key } of others) counts.set(key, counts.get(key) ?? 0);
   return [...counts].map(([key, count]) => ({ key, count })).sort((a, b) => (a.key < b.key ? -1 : 1));
@@ -164,7 +164,7 @@ async function readHistories(
   return failure ? { ok: false, failure } : { ok: true, value: histories };
 }
 
-function isInWindow({ step, timestamp }: FoundPoint | KeptPoint, { after, upTo }: Window): boolean {
+function isInWindow({ step, timestamp }: FoundPoint | ExpectedPoint, { after, upTo }: Window): boolean {
   const isAfter = (place: Place) => step > place.step || (step === place.step && timestamp > place.timestamp);
   return (after === null || isAfter(after)) && (upTo === null || !isAfter(upTo));
 }

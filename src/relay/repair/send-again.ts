@@ -1,7 +1,7 @@
 import type { Items } from "../../mlflow/plan.ts";
 import { agreeing } from "../../store/delivery/agreed.ts";
 import { requeue } from "../../store/delivery/requeue.ts";
-import { keptTags } from "../../store/readback/kept.ts";
+import { expectedTags } from "../../store/readback/expected.ts";
 import { type Claim, claim } from "../../store/stream/leases.ts";
 import type { Deps } from "../deps.ts";
 import { leaseMs } from "../stream/held-stream.ts";
@@ -30,7 +30,7 @@ export async function sendAgain(deps: Deps, streamId: number, plan: Plan): Promi
 
 async function queue(deps: Deps, { lease, stream }: Claimed, plan: Plan): Promise<boolean> {
   // A tag that changed since the plan was made goes out by its own event, and the older value must not follow it.
-  const now = new Map((await keptTags(deps.db, stream.id)).map((tag) => [tag.key, tag.seq]));
+  const now = new Map((await expectedTags(deps.db, stream.id)).map((tag) => [tag.key, tag.seq]));
   const tags = plan.tags.filter(({ key, seq }) => (now.get(key) ?? seq) === seq);
   const items: Items = {
     metrics: [...plan.points].flatMap(([key, points]) =>

@@ -1,4 +1,4 @@
-import { compareState, compareTexts, type ExpectedState, type KeptText } from "../../domain/compare.ts";
+import { compareState, compareTexts, type ExpectedState, type ExpectedText } from "../../domain/compare.ts";
 import type { Core } from "../../domain/core.ts";
 import { isConfirmed, noPoints, type Report, textReport, withKey } from "../../domain/report.ts";
 import { runStateOf } from "../../domain/run-state.ts";
@@ -7,7 +7,7 @@ import type { Failure, Result } from "../../mlflow/failure.ts";
 import { tagEquals } from "../../mlflow/filter.ts";
 import { MODEL_RUN_TAG, RUN_ID_TAG, statusTagOf, TRIAL_TAG } from "../../mlflow/tags.ts";
 import type { Run, Tag } from "../../mlflow/types.ts";
-import { streamRow } from "../../store/readback/kept.ts";
+import { streamRow } from "../../store/readback/expected.ts";
 import { storeVerdict, type Verdict } from "../../store/readback/verdicts.ts";
 import { readSentState, type SentState } from "../../store/stream/columns.ts";
 import { readCore } from "../../store/stream/core-column.ts";
@@ -54,13 +54,13 @@ async function verify(deps: ReadDeps, streamId: number): Promise<Verification> {
     points = withKey(points, compared.value.key, compared.value);
   }
   // Pruned here meanwhile: what is no longer in the journal is not extra, so begin anew.
-  if ((await streamRow(deps.db, streamId))?.prunedAt !== opened.kept.stream.prunedAt)
+  if ((await streamRow(deps.db, streamId))?.prunedAt !== opened.expected.stream.prunedAt)
     return verify(deps, streamId);
   const doubles = await doubleRuns(deps, opened.before);
   if (!doubles.ok) return { kind: "unreachable", failure: doubles.failure };
   const { params, tags } = compareRest(opened);
   const report: Report = {
-    undelivered_events: opened.kept.undeliveredEvents,
+    undelivered_events: opened.expected.undeliveredEvents,
     run: { id: opened.run.info.runId, state: opened.run.info.lifecycleStage },
     double_runs: doubles.value,
     points,
@@ -85,13 +85,13 @@ async function withVerdict(
 }
 
 /** Compares parameters and tags, those that name the trial in MLflow among them. */
-export function compareRest({ before, upto, run, kept }: Opened) {
-  const account = accountFor(kept, upto);
+export function compareRest({ before, upto, run, expected }: Opened) {
+  const account = accountFor(expected, upto);
   const found = (pairs: readonly Tag[]) => new Map(pairs.map(({ key, value }) => [key, value]));
   return {
-    params: compareTexts(kept.params, found(run.data.params), account.param, sameMeaning),
+    params: compareTexts(expected.params, found(run.data.params), account.param, sameMeaning),
     tags: compareTexts(
-      [...identityTags(before), ...kept.tags],
+      [...identityTags(before), ...expected.tags],
       found(run.data.tags),
       account.tag,
       (a, b) => a === b,
@@ -99,7 +99,7 @@ export function compareRest({ before, upto, run, kept }: Opened) {
   };
 }
 
-function identityTags(stream: StreamRow): KeptText[] {
+function identityTags(stream: StreamRow): ExpectedText[] {
   const { modelRunId } = stream;
   const own = ownTag(stream);
   return [
@@ -116,14 +116,14 @@ function ownTag({ kind, key, trialId }: StreamRow): Tag | null {
 
 /** What differs in the run's own state; null when it cannot be said, since events came meanwhile or are under way. */
 export function stateDifferences(opened: Opened): ReturnType<typeof compareState> | null {
-  const { before, run, kept } = opened;
-  const sent = readSentState(kept.stream.sentState);
+  const { before, run, expected } = opened;
+  const sent = readSentState(expected.stream.sentState);
   const isStill =
     before.deliveredSeq >= before.lastSeq &&
-    kept.stream.lastSeq === before.lastSeq &&
-    kept.stream.sentState === before.sentState;
+    expected.stream.lastSeq === before.lastSeq &&
+    expected.stream.sentState === before.sentState;
   return sent && isStill
-    ? compareState(expectedState(readCore(kept.core), sent, opened), foundState(run))
+    ? compareState(expectedState(readCore(expected.core), sent, opened), foundState(run))
     : null;
 }
 
@@ -139,9 +139,9 @@ function expectedState(core: Core, sent: SentState, opened: Opened): ExpectedSta
  * MLflow cannot move a run's start: one that was right when the run was made stays, though something from before it
  * came later. The start of the trainer's own run is not the relay's to judge. Null: any will do.
  */
-function expectedStart({ startedAt }: Core, { before, run, kept }: Opened): number | null {
-  if (before.adopted || startedAt === null || kept.stream.prunedAt !== null) return null;
-  const isFromThen = (run.info.startTime ?? 0) > startedAt && kept.isStartSaid;
+function expectedStart({ startedAt }: Core, { before, run, expected }: Opened): number | null {
+  if (before.adopted || startedAt === null || expected.stream.prunedAt !== null) return null;
+  const isFromThen = (run.info.startTime ?? 0) > startedAt && expected.isStartSaid;
   return isFromThen ? null : startedAt;
 }
 

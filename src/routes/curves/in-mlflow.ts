@@ -47,10 +47,12 @@ async function readOne(
   const { points, downsampled } = read.series;
   const isIn = ({ timestamp }: { timestamp: number }) =>
     window === null || (timestamp >= window.times[0] && timestamp <= window.times[1]);
-  const kept = points.filter(isIn).map(({ step, timestamp, value }): CurvePoint => [step, timestamp, value]);
+  const inRange = points
+    .filter(isIn)
+    .map(({ step, timestamp, value }): CurvePoint => [step, timestamp, value]);
   return {
-    points: joinCurve([kept], maxPoints),
-    isThinned: downsampled || kept.length > maxPoints,
+    points: joinCurve([inRange], maxPoints),
+    isThinned: downsampled || inRange.length > maxPoints,
     unavailable: null,
   };
 }

@@ -8,13 +8,13 @@ import type { EventResults, EventsRefused, EventTaken } from "./contract.ts";
 export type Verdict =
   | { ok: true; type: EventType; event: JournalEvent; unsaid: number; outcome: EventOutcome }
   | { ok: false; failure: Failure };
-type Kept = Extract<Verdict, { ok: true }>;
+type Taken = Extract<Verdict, { ok: true }>;
 
 /** What an answer says of all its items together, beside the first of each: it grows with the request, and no faster. */
 const MAX_SAID_OF_ALL = 1_000;
 
 /** The original's answer for an event, and the first `most` things of it that were not taken as sent. */
-export function eventAnswer({ type, event, unsaid, outcome }: Kept, most = MAX_SAID): EventTaken {
+export function eventAnswer({ type, event, unsaid, outcome }: Taken, most = MAX_SAID): EventTaken {
   const warnings = (event.warnings ?? []).slice(0, most);
   const more = (event.warnings?.length ?? 0) + unsaid - warnings.length;
   return {

@@ -31,10 +31,10 @@ export function tableOfJson(value: unknown): Table | null {
 }
 
 function bounded(columns: readonly string[], rows: readonly (readonly string[])[]): Table {
-  const kept = (row: readonly string[]) =>
+  const cells = (row: readonly string[]) =>
     row.slice(0, MAX_COLUMNS).map((text) => text.slice(0, MAX_CELL_CHARS));
   const isCut = rows.length > MAX_ROWS || columns.length > MAX_COLUMNS;
-  return { columns: kept(columns), rows: rows.slice(0, MAX_ROWS).map(kept), isCut };
+  return { columns: cells(columns), rows: rows.slice(0, MAX_ROWS).map(cells), isCut };
 }
 
 function cell(value: unknown): string {

@@ -1,6 +1,6 @@
 import { iso } from "../../store/listing/common.ts";
 import { refusalsOfTrial } from "../../store/ops/refusals.ts";
-import { streamRow } from "../../store/readback/kept.ts";
+import { streamRow } from "../../store/readback/expected.ts";
 import { ledgerPage, ledgerTotals } from "../../store/views/ledger.ts";
 import { trialStream } from "../../store/views/state.ts";
 import { readCursor, toPage } from "../door/cursor.ts";

@@ -37,7 +37,7 @@ const KEEP_POINTS = `
     said.value ->> 5, said.value ->> 6
   from json_each(?1) said ${WITH_EVENT} where true on conflict do nothing`;
 
-const KEPT = `
+const MARK_BEHIND = `
   update gateway_models set ${CHANGED}
   where id in (select value from json_each(?1))
     and exists (select 1 from events e join streams s on s.id = e.stream_id where s.key = ?3 and e.event_id = ?4)`;
@@ -58,7 +58,7 @@ export function keepingModels(
       eventId,
     ),
     ...overRows(db, KEEP_POINTS, points.map(pointRow), key, eventId),
-    db.prepare(KEPT).bind(JSON.stringify(modelsOf({ ties, points })), now, key, eventId),
+    db.prepare(MARK_BEHIND).bind(JSON.stringify(modelsOf({ ties, points })), now, key, eventId),
   ];
 }
 

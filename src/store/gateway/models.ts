@@ -181,8 +181,8 @@ function sqlOf(change: ModelChange): { set: string; where?: string; value: strin
     case "params":
       return {
         set: "params = json_patch(?3, params)",
-        where: `not exists (select 1 from json_each(?3) said join json_each(gateway_models.params) kept on kept.key = said.key
-          where kept.value is not said.value)`,
+        where: `not exists (select 1 from json_each(?3) said join json_each(gateway_models.params) had on had.key = said.key
+          where had.value is not said.value)`,
         value: JSON.stringify(change.params),
       };
   }

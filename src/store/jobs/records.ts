@@ -12,7 +12,7 @@ import { outstanding } from "./jobs.ts";
 /** How many failed attempts a job has. */
 export const MAX_JOB_ATTEMPTS = 5;
 
-const KEPT_MS = 30 * 86_400_000;
+const SHOWN_MS = 30 * 86_400_000;
 const CANCELLED_BY_HAND = "cancelled by an operator";
 
 const order: Order = { by: jobs.createdAt, id: jobs.id, descending: true, nullable: false };
@@ -120,7 +120,7 @@ export async function retryJob(db: D1Database, id: string, at: number): Promise<
 export async function pruneJobs(db: D1Database, at: number, limit: number): Promise<number> {
   const result = await db
     .prepare(PRUNE)
-    .bind(at - KEPT_MS, limit)
+    .bind(at - SHOWN_MS, limit)
     .run();
   return result.meta.changes;
 }

@@ -8,7 +8,7 @@ import { cronPasses } from "../schema/index.ts";
 /** A pass that found nothing to do. */
 export const NOTHING_DONE: PassReport = passReport.parse({});
 
-const KEPT_PASSES = 500;
+const MOST_PASSES = 500;
 
 /** Stores a pass's report and forgets the oldest. */
 export async function storePass(
@@ -20,7 +20,7 @@ export async function storePass(
   const orm = drizzle(ending(db));
   await orm.batch([
     orm.insert(cronPasses).values({ startedAt, finishedAt, report: JSON.stringify(pass) }),
-    orm.delete(cronPasses).where(sql`${cronPasses.id} <= (select max(id) from cron_passes) - ${KEPT_PASSES}`),
+    orm.delete(cronPasses).where(sql`${cronPasses.id} <= (select max(id) from cron_passes) - ${MOST_PASSES}`),
   ]);
 }
 

@@ -21,7 +21,7 @@ export type Refusal = {
 
 /** The table holds no more rows than this, and none whose last time is longer ago. */
 export const MAX_REFUSALS = 10_000;
-export const REFUSALS_KEPT_MS = 14 * 86_400_000;
+export const REFUSALS_SHOWN_MS = 14 * 86_400_000;
 
 const MAX_GATHERED = 100;
 /** A few refusals are written down at once; of a flood one statement a second is. */
@@ -84,7 +84,7 @@ const TRIM = "delete from refusals where id <= (select max(id) from refusals) - 
 export async function forgetRefusals(db: D1Database, now: number): Promise<number> {
   const { meta } = await db
     .prepare("delete from refusals where id in (select id from refusals where last_at < ?1 limit ?2)")
-    .bind(now - REFUSALS_KEPT_MS, ROWS_A_STATEMENT)
+    .bind(now - REFUSALS_SHOWN_MS, ROWS_A_STATEMENT)
     .run();
   return meta.changes;
 }

@@ -82,11 +82,11 @@ async function readWholes(
     read.set(curve, { points: [...overview.points, ...added], isThinned: true, isWhole: true });
     if (added.length >= MANY_NEW_POINTS) toKeep.push(curve);
   }
-  // An end's metric becomes a point of its event once it has a step: until then it is no part of what is kept.
-  const kept = toKeep.filter((curve) => finals(curve).length === 0);
+  // An end's metric becomes a point of its event once it has a step: until then it is no part of what is whole.
+  const whole = toKeep.filter((curve) => finals(curve).length === 0);
   await storeOverviews(
     db,
-    kept.map((curve) => ({
+    whole.map((curve) => ({
       ...named(curve),
       seq: curve.source.lastSeq,
       prunedSeq: curve.source.prunedSeq,

@@ -54,7 +54,7 @@ export async function readCached(
   { readAt, pages }: CachedHistory,
   isWithin: (step: number) => boolean,
 ): Promise<SeriesPoint[] | null> {
-  const kept: SeriesPoint[] = [];
+  const inRange: SeriesPoint[] = [];
   const orm = drizzle(db);
   for (let page = 0; page < pages; page++) {
     const isPage = and(
@@ -66,9 +66,9 @@ export async function readCached(
     const row = await orm.select({ points: historyPages.points }).from(historyPages).where(isPage).get();
     if (!row) return null;
     for (const [step, timestamp, value] of points.parse(JSON.parse(row.points)))
-      if (isWithin(step)) kept.push({ step, timestamp, value });
+      if (isWithin(step)) inRange.push({ step, timestamp, value });
   }
-  return kept;
+  return inRange;
 }
 
 /** Stores a whole history, in place of an older one. */

@@ -22,15 +22,15 @@ type Props = {
 export function ChartFigure(props: Props) {
   const { title, summary, options, tall = false, onReady, actions = [], controls, children } = props;
   const place = useRef<HTMLDivElement>(null);
-  const kept = useRef<ReturnType<typeof chartIn> | null>(null);
+  const drawn = useRef<ReturnType<typeof chartIn> | null>(null);
   useEffect(() => {
     if (!place.current) return undefined;
     const chart = chartIn(place.current);
-    kept.current = chart;
+    drawn.current = chart;
     onReady?.(chart.chart);
     return chart.end;
   }, []);
-  useEffect(() => kept.current?.draw(options, actions), [options, JSON.stringify(actions)]);
+  useEffect(() => drawn.current?.draw(options, actions), [options, JSON.stringify(actions)]);
   return (
     <figure class="panel chart">
       <div class="chart-head">

@@ -2,16 +2,16 @@
 
 export type SavedView = { name: string; query: string };
 
-type Kept = Pick<Storage, "getItem" | "setItem">;
+type Store = Pick<Storage, "getItem" | "setItem">;
 
 const KEY = "trial-table-views";
 const MAX_VIEWS = 50;
 export const MAX_NAME_CHARS = 60;
 
-/** Those that are kept; what is not understood is as if it were not there. */
-export function readViews(kept: Pick<Storage, "getItem">): SavedView[] {
+/** Those that are store; what is not understood is as if it were not there. */
+export function readViews(store: Pick<Storage, "getItem">): SavedView[] {
   try {
-    const views: unknown = JSON.parse(kept.getItem(KEY) ?? "[]");
+    const views: unknown = JSON.parse(store.getItem(KEY) ?? "[]");
     return Array.isArray(views) ? views.filter(isView) : [];
   } catch {
     return [];
@@ -24,21 +24,21 @@ function isView(view: unknown): view is SavedView {
 }
 
 /** Keeps a view, the last first; one of the same name goes. */
-export function saveView(kept: Kept, { name, query }: SavedView): SavedView[] {
+export function saveView(store: Store, { name, query }: SavedView): SavedView[] {
   const short = name.trim().slice(0, MAX_NAME_CHARS);
-  if (short === "") return readViews(kept);
-  return keep(kept, [{ name: short, query }, ...readViews(kept).filter((view) => view.name !== short)]);
+  if (short === "") return readViews(store);
+  return keep(store, [{ name: short, query }, ...readViews(store).filter((view) => view.name !== short)]);
 }
 
-export function dropView(kept: Kept, name: string): SavedView[] {
+export function dropView(store: Store, name: string): SavedView[] {
   return keep(
-    kept,
-    readViews(kept).filter((view) => view.name !== name),
+    store,
+    readViews(store).filter((view) => view.name !== name),
   );
 }
 
-function keep(kept: Kept, views: readonly SavedView[]): SavedView[] {
+function keep(store: Store, views: readonly SavedView[]): SavedView[] {
   const some = views.slice(0, MAX_VIEWS);
-  kept.setItem(KEY, JSON.stringify(some));
+  store.setItem(KEY, JSON.stringify(some));
   return some;
 }

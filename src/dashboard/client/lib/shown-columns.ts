@@ -63,8 +63,8 @@ export function shownColumns(
   };
   const pinned = pins.filter((name) => columnOf(name) !== null);
   const leading = group !== null && columnOf(group) ? [group, ...pinned] : pinned;
-  const kept = asked.filter((name) => !differs || !isSame(name));
-  return [...new Set([...leading, ...kept])];
+  const left = asked.filter((name) => !differs || !isSame(name));
+  return [...new Set([...leading, ...left])];
 }
 
 const FIELD_LABELS: Record<TableField, string> = {

@@ -124,19 +124,19 @@ overviewPage.get("/", page("read"), async (c) => {
 });
 
 /** What stood so short a while ago still stands for the line at the top of every open page. */
-const STANDING_KEPT_MS = 5_000;
-let kept: { at: number; standing: Standing; isOpen: boolean } | null = null;
+const STANDING_FRESH_MS = 5_000;
+let seen: { at: number; standing: Standing; isOpen: boolean } | null = null;
 
 /** The line at the top of every page, as JSON; small, and 304 while nothing changes. */
 overviewPage.get("/standing", page("read"), async (c) => {
   const { relay } = c.var;
-  if (kept === null || relay.now() - kept.at > STANDING_KEPT_MS) {
+  if (seen === null || relay.now() - seen.at > STANDING_FRESH_MS) {
     const [standing, breaker] = await Promise.all([readStanding(relay.db), readBreaker(relay)]);
-    kept = { at: relay.now(), standing, isOpen: breaker?.state === "open" };
+    seen = { at: relay.now(), standing, isOpen: breaker?.state === "open" };
   }
-  const { behind, oldestAt, blocked, deadLetters, conflicts } = kept.standing;
+  const { behind, oldestAt, blocked, deadLetters, conflicts } = seen.standing;
   return c.json({
-    mlflow: !relay.config.enabled ? "off" : kept.isOpen ? "away" : "well",
+    mlflow: !relay.config.enabled ? "off" : seen.isOpen ? "away" : "well",
     behind,
     oldest_at: iso(oldestAt),
     troubles: blocked + deadLetters + conflicts,

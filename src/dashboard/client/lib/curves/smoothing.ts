@@ -21,10 +21,10 @@ export function smooth(
   return values.map((value, i) => {
     if (value === null) return null;
     const x = xs[i] ?? before;
-    const kept = counted === 0 ? 0 : weight ** (((x - before) / range) * VIEWPORT);
+    const share = counted === 0 ? 0 : weight ** (((x - before) / range) * VIEWPORT);
     before = x;
-    sum = sum * kept + value;
-    counted = counted * kept + 1;
+    sum = sum * share + value;
+    counted = counted * share + 1;
     return sum / counted;
   });
 }

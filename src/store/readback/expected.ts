@@ -1,11 +1,11 @@
 import { and, eq, isNull, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import type { KeptPoint, KeptText } from "../../domain/compare.ts";
+import type { ExpectedPoint, ExpectedText } from "../../domain/compare.ts";
 import { IN_MLFLOW, IS_FOR_MLFLOW } from "../delivery/tag-in-mlflow.ts";
 import { readPoints } from "../journal/chunk-points.ts";
 import { oldestWith } from "../journal/chunks.ts";
 import { conflicts, metricSummaries, modelRuns, params, streams, tags, trials } from "../schema/index.ts";
-import { keptLetters } from "./kept-letters.ts";
+import { expectedLetters } from "./expected-letters.ts";
 
 /** What the journal holds of a stream, to be compared with what MLflow has. */
 
@@ -20,7 +20,10 @@ export async function streamRow(db: D1Database, id: number) {
 }
 
 /** The metrics of a stream, in order of key, and about how many points each has. */
-export async function keptKeys(db: D1Database, streamId: number): Promise<{ key: string; count: number }[]> {
+export async function expectedKeys(
+  db: D1Database,
+  streamId: number,
+): Promise<{ key: string; count: number }[]> {
   return drizzle(db)
     .select({ key: metricSummaries.key, count: metricSummaries.count })
     .from(metricSummaries)
@@ -29,12 +32,12 @@ export async function keptKeys(db: D1Database, streamId: number): Promise<{ key:
 }
 
 /** The points of some keys within a window, in order of step, then time. */
-export async function keptPoints(
+export async function expectedPoints(
   db: D1Database,
   streamId: number,
   keys: readonly string[],
   { after, upTo }: Window,
-): Promise<(KeptPoint & { key: string })[]> {
+): Promise<(ExpectedPoint & { key: string })[]> {
   const { results } = await db
     .prepare(WITHIN)
     .bind(streamId, JSON.stringify(keys), ...bounds(after), ...bounds(upTo))
@@ -97,7 +100,7 @@ const textsOf = (table: typeof params | typeof tags) => ({
 });
 
 /** The tags of a stream, as MLflow is to have them. */
-export async function keptTags(db: D1Database, streamId: number): Promise<KeptText[]> {
+export async function expectedTags(db: D1Database, streamId: number): Promise<ExpectedText[]> {
   return drizzle(db)
     .select({ ...textsOf(tags), value: IN_MLFLOW })
     .from(tags)
@@ -105,7 +108,7 @@ export async function keptTags(db: D1Database, streamId: number): Promise<KeptTe
 }
 
 /** Everything of a stream but its points, and what is known to be amiss with it. */
-export async function keptRest(
+export async function expectedRest(
   db: D1Database,
   stream: { id: number; kind: "trial" | "model_run" },
   seq: number,
@@ -113,7 +116,7 @@ export async function keptRest(
 ) {
   const orm = drizzle(db);
   const table = stream.kind === "trial" ? trials : modelRuns;
-  const refused = await keptLetters(db, stream.id);
+  const refused = await expectedLetters(db, stream.id);
   const [[row], [folded], paramRows, tagRows, conflictRows, [counted]] = await orm.batch([
     orm.select().from(streams).where(eq(streams.id, stream.id)),
     orm.select({ core: table.core }).from(table).where(eq(table.id, stream.id)),

@@ -4,9 +4,9 @@ import * as z from "zod";
 import { deadLetters, events } from "../schema/index.ts";
 
 /** An item that MLflow refused, and what became of it. A point has a step and a time, a parameter or tag has not. */
-export type KeptLetter = z.output<typeof item> & { id: number; kind: string; isReplayed: boolean };
+export type ExpectedLetter = z.output<typeof item> & { id: number; kind: string; isReplayed: boolean };
 /** Letters that went on their way again. An edited item stands in the journal in place of the refused one. */
-export type KeptReplay = { seq: number; letters: number[] };
+export type ExpectedReplay = { seq: number; letters: number[] };
 
 const item = z.object({
   key: z.string().default(""),
@@ -18,10 +18,10 @@ const item = z.object({
 const ids = z.array(z.number());
 
 /** The dead letters of a stream, and how they were sent again. */
-export async function keptLetters(
+export async function expectedLetters(
   db: D1Database,
   streamId: number,
-): Promise<{ letters: KeptLetter[]; replays: KeptReplay[] }> {
+): Promise<{ letters: ExpectedLetter[]; replays: ExpectedReplay[] }> {
   const rows = await drizzle(db)
     .select({
       id: deadLetters.id,
@@ -38,7 +38,7 @@ export async function keptLetters(
   };
 }
 
-async function replaysOf(db: D1Database, streamId: number): Promise<KeptReplay[]> {
+async function replaysOf(db: D1Database, streamId: number): Promise<ExpectedReplay[]> {
   const rows = await drizzle(db)
     .select({ seq: events.seq, letters: sql<string>`${events.facts} -> '$.about.dead_letters'` })
     .from(events)
