@@ -299,6 +299,65 @@ describe("an experiment that is deleted here", () => {
   });
 });
 
+describe("a run of an experiment that goes to and fro", () => {
+  const there = (w: World, run_id: string) => w.runs().get(run_id)?.[0];
+
+  it("stays, where it was restored before MLflow heard that its experiment was deleted", async () => {
+    const w = gatewayWorld();
+    const { experiment_id, run_id } = await runIn(w, "stays");
+    const other = await newRun({ experiment_id });
+    await log(other);
+    await call("experiments/delete", { experiment_id });
+    await call("runs/restore", { run_id });
+    await log(run_id, 2);
+    expect(await w.deliver()).toBe(true);
+    expect((await log(run_id, 3)).status).toBe(200);
+    expect(await w.deliver()).toBe(true);
+    expect((await shown(experiment_id)).lifecycle_stage).toBe("deleted");
+    expect([await lifecycleOf(run_id), await lifecycleOf(other)]).toEqual(["active", "deleted"]);
+    expect([there(w, run_id)?.lifecycle, there(w, other)?.lifecycle]).toEqual(["active", "deleted"]);
+    expect(there(w, run_id)?.metrics.map(({ step }) => step)).toEqual([1, 2, 3]);
+  });
+
+  it("stays, where it was restored while its experiment was just being deleted in MLflow", async () => {
+    const w = gatewayWorld();
+    const { experiment_id, run_id } = await runIn(w, "just then");
+    await call("experiments/delete", { experiment_id });
+    const by = {
+      ...w.deps,
+      writes: {
+        ...w.deps.writes,
+        deleteExperiment: async (id: string) => {
+          await call("runs/restore", { run_id });
+          await w.turn(run_id);
+          const done = await w.deps.writes.deleteExperiment(id);
+          await log(run_id, 2);
+          await w.turn(run_id);
+          return done;
+        },
+      },
+    };
+    await deliverExperiment(by, experiment_id);
+    expect(await w.deliver()).toBe(true);
+    expect(await lifecycleOf(run_id)).toBe("active");
+    expect(there(w, run_id)?.lifecycle).toBe("active");
+    expect(there(w, run_id)?.metrics.map(({ step }) => step)).toEqual([1, 2]);
+  });
+
+  it("is gone, where it was deleted before MLflow heard that its experiment was restored", async () => {
+    const w = gatewayWorld();
+    const { experiment_id, run_id } = await runIn(w, "goes");
+    await call("experiments/delete", { experiment_id });
+    expect(await w.deliver()).toBe(true);
+    await call("experiments/restore", { experiment_id });
+    await call("runs/delete", { run_id });
+    await w.turn(run_id);
+    expect(await w.deliver()).toBe(true);
+    expect(await lifecycleOf(run_id)).toBe("deleted");
+    expect(there(w, run_id)?.lifecycle).toBe("deleted");
+  });
+});
+
 describe("a run that was deleted in MLflow", () => {
   it("stands still with what was said of it, is refused more, and goes on once it is restored through the gateway", async () => {
     const w = gatewayWorld();

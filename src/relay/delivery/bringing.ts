@@ -1,6 +1,7 @@
 import type { Result } from "../../mlflow/failure.ts";
 import { type ClaimedExperiment, noteSent, type SentExperiment } from "../../store/gateway/behind.ts";
 import type { Deps } from "../deps.ts";
+import { sendPokes } from "../queues.ts";
 import { leaseMs } from "../stream/held-stream.ts";
 
 /** A step on an experiment's way: what it has come to, or why it goes no further. */
@@ -26,15 +27,23 @@ export class Bringing {
 
   /**
    * Writes down what MLflow has, or is about to be told, and keeps the lease for another call.
-   * @param mlflowId where it was just found or made
+   * @param how.mlflowId where it was just found or made
+   * @param how.isLedAlong where MLflow has just deleted or restored it as it is to be, with its runs
    */
-  async note(change: Partial<SentExperiment>, mlflowId: string | null = null): Promise<Part> {
+  async note(
+    change: Partial<SentExperiment>,
+    { mlflowId = null, isLedAlong = false }: { mlflowId?: string | null; isLedAlong?: boolean } = {},
+  ): Promise<Part> {
     const { deps, claimed } = this;
     this.sent = { ...this.sent, ...change };
     const ms = leaseMs(deps.config.mlflow.timeoutMs);
-    const isHeld = await noteSent(deps.db, claimed, { sent: this.sent, ms, mlflowId });
-    return isHeld
-      ? { ok: true, value: undefined }
-      : { ok: false, failure: null, ms: LOST_MS, error: "another has it in hand" };
+    const ledAlongAt = isLedAlong ? deps.now() : null;
+    const told = await noteSent(deps.db, claimed, { sent: this.sent, ms, mlflowId, ledAlongAt });
+    if (told === null) return { ok: false, failure: null, ms: LOST_MS, error: "another has it in hand" };
+    await sendPokes(
+      deps,
+      told.map((streamId) => ({ streamId, urgent: true })),
+    );
+    return { ok: true, value: undefined };
   }
 }

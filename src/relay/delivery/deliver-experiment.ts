@@ -102,7 +102,11 @@ async function tell(bringing: Bringing, { field, call, change, isDone }: Change)
   const begun = await bringing.note({ doubt: [...others, field] });
   if (!begun.ok) return begun;
   const done = await call();
-  if (done.ok || isDone(done.failure)) return bringing.note({ ...change(bringing.sent), doubt: others });
+  if (done.ok || isDone(done.failure)) {
+    const changed = change(bringing.sent);
+    const isLedAlong = changed.lifecycle === bringing.claimed.lifecycle;
+    return bringing.note({ ...changed, doubt: others }, { isLedAlong });
+  }
   if (isAway(done.failure)) return done;
   const noted = await bringing.note({ doubt: others });
   return noted.ok ? done : noted;

@@ -46,7 +46,7 @@ export async function placeOf(bringing: Bringing): Promise<Part<string>> {
   // What MLflow had of that name before keeps the tags that nobody spoke of here.
   const spokenOf = tags.filter(({ key }) => Object.hasOwn(claimed.tags, key));
   const known = toRecord(spokenOf);
-  const noted = await bringing.note({ name, lifecycle, tags: known, doubt: [] }, experimentId);
+  const noted = await bringing.note({ name, lifecycle, tags: known, doubt: [] }, { mlflowId: experimentId });
   return noted.ok ? { ok: true, value: experimentId } : noted;
 }
 

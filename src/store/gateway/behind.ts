@@ -5,6 +5,7 @@ import { IS_GONE, UNBLOCK } from "../delivery/blocked.ts";
 import { NOW_MS } from "../sql.ts";
 import { type GatewayExperiment, type Row, readExperiment } from "./experiments.ts";
 import { isBuried } from "./ghosts.ts";
+import { sayLedAlong } from "./lifecycles.ts";
 
 /** The experiments that MLflow has not heard all of, each brought there under a lease of its own. */
 
@@ -63,22 +64,30 @@ type Leased = Pick<ClaimedExperiment, "id" | "token">;
 
 /**
  * Writes down what MLflow has taken, or is about to be told, and keeps the lease for its full length from now.
- * @param mlflowId where it was just found or made
- * @returns false where the lease was lost
+ * @param what.mlflowId where it was just found or made
+ * @param what.ledAlongAt when MLflow was told that it is deleted or restored, with its runs
+ * @returns the streams of runs that go on since MLflow is to be told of them by themselves; null where the lease was lost
  */
 export async function noteSent(
   db: D1Database,
   { id, token }: Leased,
-  { sent, ms, mlflowId = null }: { sent: SentExperiment; ms: number; mlflowId?: string | null },
-): Promise<boolean> {
-  const { meta } = await db
+  {
+    sent,
+    ms,
+    mlflowId,
+    ledAlongAt,
+  }: { sent: SentExperiment; ms: number; mlflowId: string | null; ledAlongAt: number | null },
+): Promise<number[] | null> {
+  const note = db
     .prepare(
       `update gateway_experiments set sent = ?3, lease_until = ${NOW_MS} + ?4,
          mlflow_experiment_id = coalesce(?5, mlflow_experiment_id) where id = ?1 and lease_token = ?2`,
     )
-    .bind(id, token, JSON.stringify(sent), ms, mlflowId)
-    .run();
-  return meta.changes > 0;
+    .bind(id, token, JSON.stringify(sent), ms, mlflowId);
+  const ledAlong = ledAlongAt === null ? [] : sayLedAlong(db, { id, token }, ledAlongAt);
+  const results = await db.batch<{ id: number }>([note, ...ledAlong]);
+  if (results[0]?.meta.changes === 0) return null;
+  return results.slice(1).flatMap(({ results: rows }) => rows.map((row) => row.id));
 }
 
 /** An experiment as its clients see it in the end. */

@@ -2,8 +2,8 @@ import * as z from "zod";
 import { toRecord } from "../../domain/pairs.ts";
 import type { LifecycleStage } from "../../domain/words.ts";
 import type { Experiment } from "../../mlflow/types.ts";
-import { NEXT_SEQ, stayAhead } from "../journal/sql.ts";
 import { isBuried } from "./ghosts.ts";
+import { saidAnew } from "./lifecycles.ts";
 
 /** Experiments as MLflow's clients see them: made here, used here, or only seen in MLflow. */
 
@@ -201,14 +201,7 @@ const RESTORED = `
   select g.stream_id from gateway_experiments x join gateway_runs g on g.experiment_id = x.id and g.lifecycle = 'deleted'
   join mlflow_runs r on r.stream_id = g.stream_id and r.lifecycle_stage = 'deleted'
   where x.id = ?1 and x.lifecycle = 'deleted' and x.sent ->> '$.lifecycle' = 'active'`;
-const RESTORING = [
-  `insert into events (stream_id, seq, event_id, type, body_hash, occurred_at, accepted_at, correlation_id, facts, points)
-   select s.id, ${NEXT_SEQ}, j.key, 'mlflow.run.lifecycle', j.key, ?2, ?2, j.key, json_object('lifecycle', 'active'), 0
-   from (select stream_id, lower(hex(randomblob(16))) as key from (${RESTORED})) j join streams s on s.id = j.stream_id`,
-  `${stayAhead(`(${RESTORED}) j join streams s on s.id = j.stream_id`)} and ?2`,
-  `update streams set last_seq = (select max(seq) from events where stream_id = streams.id), updated_at = ?2
-   where id in (${RESTORED})`,
-];
+const RESTORING = saidAnew(RESTORED);
 
 /** What was deleted before anybody used it counts as delivered. */
 const DELIVER_UNUSED = `
