@@ -3,12 +3,11 @@ import { errorText, type Log } from "../log.ts";
 import { withDeadline } from "../waiting.ts";
 import { type RelayMessage, readMessage } from "./messages.ts";
 
-/** The one place where messages are sent, which knows what the queues hold. */
-
+/** The queues. Messages are sent in this file only, which knows what a queue holds. */
 export type Queues = {
   /** Live delivery. */
   trials: Queue<RelayMessage>;
-  /** What operators and the cron ask for, one at a time. */
+  /** What operators and the cron ask for, and runs that are followed, one at a time. */
   jobs: Queue<RelayMessage>;
   /** Files on their way to MLflow. */
   files: Queue<RelayMessage>;
