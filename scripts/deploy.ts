@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { checkAsked } from "./lib/asked.ts";
 import { deploy } from "./lib/deploy.ts";
 
 /** `npm run deploy [-- --env NAME] [--dry-run]`, and whatever else `wrangler deploy` takes, behind another `--`. */
@@ -7,6 +8,7 @@ try {
     options: { env: { type: "string", short: "e" }, "dry-run": { type: "boolean", default: false } },
     allowPositionals: true,
   });
+  checkAsked("deploy", process.env, positionals);
   const dryRun = values["dry-run"];
   const wranglerArgs = [...(dryRun ? ["--dry-run"] : []), ...positionals];
   process.exitCode = await deploy(values.env ?? null, { dryRun, wranglerArgs });

@@ -2,6 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { parseArgs } from "node:util";
+import { checkAsked, chosenEnv } from "./lib/asked.ts";
 import { deploy } from "./lib/deploy.ts";
 import { withDatabaseId } from "./lib/toml.ts";
 import { ROOT, runWranglerWith } from "./lib/wrangler.ts";
@@ -23,7 +24,7 @@ const TOML = join(ROOT, "wrangler.toml");
 const { values } = parseArgs({
   options: { env: { type: "string", short: "e" }, location: { type: "string" } },
 });
-const chosen = values.env === undefined ? [] : ["--env", values.env];
+const chosen = chosenEnv(values.env ?? null);
 const read = () => (values.env === undefined ? readWranglerConfig() : readEnvironment(values.env));
 
 const world: World = {
@@ -41,6 +42,7 @@ const world: World = {
 };
 
 try {
+  checkAsked("setup", process.env);
   await ensureSignedIn(world);
   await ensureDatabase(world, read(), values.location ?? null);
   await ensureQueues(world, read());

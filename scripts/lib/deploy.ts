@@ -1,3 +1,4 @@
+import { chosenEnv } from "./asked.ts";
 import { problemsOf } from "./deployable.ts";
 import { runWranglerHere } from "./wrangler.ts";
 import { readEnvironment, readWranglerConfig } from "./wrangler-config.ts";
@@ -21,7 +22,7 @@ export async function deploy(
   const config = env === null ? top : readEnvironment(env);
   const problems = problemsOf(config, env === null ? others : [top, ...others]);
   if (problems.length > 0) throw new Error(problems.map((text) => `- ${text}`).join("\n"));
-  const chosen = env === null ? [] : ["--env", env];
+  const chosen = chosenEnv(env);
   const [database] = config.d1_databases;
   const migrate = ["d1", "migrations", "apply", database?.database_name ?? "", "--remote", ...chosen];
   const migrated = dryRun ? 0 : await runWranglerHere(migrate);

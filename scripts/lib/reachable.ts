@@ -2,8 +2,9 @@
 const REMEDY =
   "Give it a public host name; for a server in a private network, a Cloudflare Tunnel does that without opening it (docs/operators.md, “A private MLflow”).";
 
-/** Names that no public DNS answers for (RFC 2606, 6761, 6762, 8375 and ICANN's `.internal`). */
-const PRIVATE_NAMES = /(^|\.)(localhost|local|internal|lan|home|corp|intranet|test|invalid|home\.arpa)$/;
+/** Names that no public DNS answers for (RFC 2606, 6761, 6762, 7686, 8375, 9476, ICANN's `.internal`, and customs). */
+const PRIVATE_NAMES =
+  /(^|\.)(localhost|localdomain|local|internal|private|lan|home|corp|intranet|test|example|invalid|onion|alt|home\.arpa)$/;
 
 /**
  * Says why a deployed Worker cannot fetch an address, with the remedy; null if it can. A Worker goes by public names
@@ -17,6 +18,7 @@ export function unreachable(uri: string): string | null {
   // The URL parser writes every spelling of an IPv4 address (octal, one number) as four decimal parts.
   if (/^\d+\.\d+\.\d+\.\d+$/.test(host) || host.startsWith("["))
     return `${uri} is an IP address, and a Worker can fetch host names only. ${REMEDY}`;
+  if (host.split(".").includes("")) return `${host} is no host name.`;
   if (PRIVATE_NAMES.test(host) || !host.includes("."))
     return `${host} is a name within a private network, where Cloudflare cannot go. ${REMEDY}`;
   return null;

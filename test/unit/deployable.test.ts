@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { checkAsked, chosenEnv } from "../../scripts/lib/asked.ts";
 import { problemsOf } from "../../scripts/lib/deployable.ts";
 import { unreachable } from "../../scripts/lib/reachable.ts";
 import { readWranglerConfig, type WranglerConfig } from "../../scripts/lib/wrangler-config.ts";
@@ -35,7 +36,20 @@ describe("an address that a Worker cannot fetch is refused with the remedy", () 
     expect(unreachable(uri)).toMatch(/Tunnel/);
   });
 
-  test.each(["", "mlflow.example.com", "ftp://mlflow.example.com"])("%j is no address at all", (uri) => {
+  test.each(["https://mlflow.localdomain", "https://mlflow.cluster.private", "https://mlflow.onion"])(
+    "%s, which no public DNS knows",
+    (uri) => {
+      expect(unreachable(uri)).toMatch(/Tunnel/);
+    },
+  );
+
+  test.each([
+    "",
+    "mlflow.example.com",
+    "ftp://mlflow.example.com",
+    "https://mlflow.example.com..",
+    "https://.example.com",
+  ])("%j is no address at all", (uri) => {
     expect(unreachable(uri)).not.toBeNull();
   });
 
@@ -47,6 +61,27 @@ describe("an address that a Worker cannot fetch is refused with the remedy", () 
     "https://1.2.3.4.example.com",
   ])("%s can be fetched", (uri) => {
     expect(unreachable(uri)).toBeNull();
+  });
+});
+
+describe("another environment than the one that was meant is never deployed", () => {
+  test.each([
+    ["npm took the option", { npm_config_env: "staging" }, [], "npm run deploy -- --env"],
+    ["npm took the trial run", { npm_config_dry_run: "true" }, [], "npm run deploy -- --dry-run"],
+    ["its name stands alone", {}, ["staging"], "npm run deploy -- --env staging"],
+    ["wrangler is told another", {}, ["--env", "staging"], "--env"],
+    ["wrangler is told another in short", {}, ["--minify", "-estaging"], "-estaging"],
+    ["wrangler is told other settings", {}, ["--config=other.toml"], "--config"],
+  ])("%s", (_, environment, args, said) => {
+    expect(() => checkAsked("deploy", environment, args)).toThrow(said);
+  });
+
+  test("what else wrangler takes is handed on", () => {
+    expect(() => checkAsked("deploy", {}, ["--tag", "v1", "--experimental-x", "--minify"])).not.toThrow();
+  });
+
+  test("the top level is named to wrangler as well, which would else take what the shell says", () => {
+    expect(chosenEnv(null)).toEqual(["--env", ""]);
   });
 });
 
