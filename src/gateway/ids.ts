@@ -1,5 +1,5 @@
 import type { Deps } from "../relay/deps.ts";
-import { sendPokes, tryEnqueue } from "../relay/queues.ts";
+import { sendPokes, tryEnqueueAll } from "../relay/queues.ts";
 import { type Aliases, aliasesOf, type RunAlias } from "../store/gateway/aliases.ts";
 import { touchRun } from "../store/gateway/keep.ts";
 import { touchModel } from "../store/gateway/models.ts";
@@ -124,21 +124,25 @@ function isUnknownThere({ mlflow }: { mlflow: string | null }): boolean {
 async function arrived(deps: Deps, ids: Ids, { runs, experiments, models }: Aliases): Promise<Aliases> {
   const reason = whyNever(deps, runs);
   if (reason !== null) throw whileAway(reason);
-  const waiting = runs
-    .filter(isUnknownThere)
-    .slice(0, MAX_BROUGHT)
-    .map(({ streamId }) => streamId);
-  for (const streamId of waiting) await touchRun(deps.db, streamId, deps.now());
-  await sendPokes(
-    deps,
-    waiting.map((streamId) => ({ streamId, urgent: true })),
-  );
-  for (const { first } of experiments.filter(isUnknownThere).slice(0, MAX_BROUGHT))
-    await tryEnqueue(deps, { kind: "experiment", id: first });
-  for (const { first } of models.filter(isUnknownThere).slice(0, MAX_BROUGHT)) {
-    await touchModel(deps.db, first, deps.now());
-    await tryEnqueue(deps, { kind: "model", id: first });
-  }
+  const waiting = <A extends { mlflow: string | null }>(aliases: readonly A[]) =>
+    aliases.filter(isUnknownThere).slice(0, MAX_BROUGHT);
+  const [waitingRuns, waitingModels] = [waiting(runs), waiting(models)];
+  for (const { streamId } of waitingRuns) await touchRun(deps.db, streamId, deps.now());
+  for (const { first } of waitingModels) await touchModel(deps.db, first, deps.now());
+  await Promise.all([
+    sendPokes(
+      deps,
+      waitingRuns.map(({ streamId }) => ({ streamId, urgent: true })),
+    ),
+    tryEnqueueAll(
+      deps,
+      waiting(experiments).map(({ first }) => ({ kind: "experiment", id: first })),
+    ),
+    tryEnqueueAll(
+      deps,
+      waitingModels.map(({ first }) => ({ kind: "model", id: first })),
+    ),
+  ]);
   const found = await poll(
     ARRIVES_MS / POLL_MS,
     () => POLL_MS,

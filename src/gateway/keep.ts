@@ -4,7 +4,7 @@ import type { LifecycleStage } from "../domain/words.ts";
 import { errorText } from "../log.ts";
 import type { Deps } from "../relay/deps.ts";
 import { isFull, noteSize } from "../relay/intake/ingest.ts";
-import { sendPokes, tryEnqueue } from "../relay/queues.ts";
+import { sendPokes, tryEnqueueAll } from "../relay/queues.ts";
 import type { SaidInput } from "../store/gateway/inputs.ts";
 import { keep, type NewRun, whyNotKept } from "../store/gateway/keep.ts";
 import { modelsOf, type OfModels } from "../store/gateway/model-ties.ts";
@@ -50,9 +50,15 @@ export async function keepOrRefuse(
   noteSize(kept.databaseBytes, deps.now());
   if (!kept.isKept) throw await refusalOf(deps, events, how);
   deps.tally.add('relay_events_total{outcome="accepted"}', events.length);
-  await sendPokes(deps, kept.pokes);
-  for (const id of how.models ? modelsOf(how.models) : [])
-    await tryEnqueue(deps, { kind: "model", id }, MODEL_GATHER_MS);
+  const models = how.models ? modelsOf(how.models) : [];
+  await Promise.all([
+    sendPokes(deps, kept.pokes),
+    tryEnqueueAll(
+      deps,
+      models.map((id) => ({ kind: "model", id })),
+      MODEL_GATHER_MS,
+    ),
+  ]);
 }
 
 async function taken(deps: Deps, events: readonly [JournalEvent, ...JournalEvent[]], how: How) {

@@ -3,7 +3,7 @@ import { RUN_NAME_TAG } from "../mlflow/tags.ts";
 import type { Deps } from "../relay/deps.ts";
 import { gatewayEvent } from "./event.ts";
 import { type How, keepOrRefuse } from "./keep.ts";
-import { ownModel } from "./models.ts";
+import { ownModelIds } from "./models.ts";
 import { inPieces, nameFacts } from "./pieces.ts";
 import { Refusal } from "./refusal.ts";
 import type { Metric } from "./requests/logging.ts";
@@ -37,9 +37,8 @@ export async function logBatch(deps: Deps, { runId, metrics, params, tags }: Bat
 async function modelsOf(deps: Deps, metrics: readonly Metric[]): Promise<Pick<How, "models">> {
   const ids = [...new Set(metrics.flatMap(({ model }) => model?.modelId ?? []))];
   if (ids.length === 0) return {};
-  const first = new Map(
-    await Promise.all(ids.map(async (id) => [id, (await ownModel(deps, id)).id] as const)),
-  );
+  const firstOf = await ownModelIds(deps, ids);
+  const first = new Map(await Promise.all(ids.map(async (id) => [id, await firstOf(id)] as const)));
   const points = metrics.flatMap(({ model, ...point }) => {
     const modelId = model && first.get(model.modelId);
     return model === undefined || modelId === undefined ? [] : [{ ...point, ...model, modelId }];

@@ -12,6 +12,7 @@ import {
   adoptModel,
   changeModel,
   createModel,
+  firstModelIds,
   type GatewayModel,
   type ModelChange,
   modelById,
@@ -124,6 +125,15 @@ export async function ownModel(deps: Deps, id: string): Promise<GatewayModel> {
   const adopted = await modelById(deps.db, id);
   if (!adopted) throw notFound(id, { kind: "away" });
   return adopted;
+}
+
+/** The first ids of models of ours, asked for one by one: those that are known here are read together. */
+export async function ownModelIds(
+  deps: Deps,
+  asked: readonly string[],
+): Promise<(id: string) => Promise<string>> {
+  const known = asked.length === 0 ? null : await firstModelIds(deps.db, asked);
+  return async (id) => known?.get(id) ?? (await ownModel(deps, id)).id;
 }
 
 type Theirs = Parameters<typeof adoptModel>[1];

@@ -1,7 +1,7 @@
 import type { Deps } from "../relay/deps.ts";
 import { gatewayEvent } from "./event.ts";
 import { keepOrRefuse } from "./keep.ts";
-import { ownModel } from "./models.ts";
+import { ownModelIds } from "./models.ts";
 import { toRun } from "./run-for-write.ts";
 
 /** Keeps the models that a run made, each once. */
@@ -9,9 +9,13 @@ export async function logOutputs(
   deps: Deps,
   { runId, models }: { runId: string; models: readonly { modelId: string; step: number }[] },
 ): Promise<void> {
+  const firstOf = await ownModelIds(
+    deps,
+    models.map(({ modelId }) => modelId),
+  );
   const ties = await Promise.all(
     models.map(async ({ modelId, step }) => ({
-      modelId: (await ownModel(deps, modelId)).id,
+      modelId: await firstOf(modelId),
       kind: "output" as const,
       step,
     })),

@@ -78,8 +78,9 @@ export function tryEnqueue(deps: Queues & { log: Log }, message: RelayMessage, m
 export function tryEnqueueAll(
   deps: Queues & { log: Log },
   messages: readonly RelayMessage[],
+  ms = 0,
 ): Promise<boolean> {
-  return isTaken(deps, messages[0]?.kind, enqueueAll(deps, messages));
+  return isTaken(deps, messages[0]?.kind, enqueueAll(deps, messages, ms));
 }
 
 /**

@@ -116,6 +116,13 @@ describe("a file", () => {
     expect(await (await ask("/again.txt")).text()).toBe("two");
   });
 
+  test("is removed though the queue does not take its message", async () => {
+    await put("unheard/a.txt", "1");
+    const FILES = { sendBatch: () => Promise.reject(new Error("Queue send failed: 10250")) };
+    const removed = await ask("/unheard", { method: "DELETE", bindings: { FILES } });
+    expect([removed.status, await removed.json()]).toEqual([200, { removed: 1, complete: true }]);
+  });
+
   test("is removed, alone or with its directory, and comes again", async () => {
     for (const path of ["gone/a", "gone/b/c", "gone.txt"]) await put(path, path);
     expect(await (await ask("/gone", { method: "DELETE" })).json()).toEqual({ removed: 2, complete: true });

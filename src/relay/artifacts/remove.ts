@@ -1,7 +1,7 @@
 import { removeArtifacts } from "../../store/artifacts/remove.ts";
 import { withDeadline } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
-import { artifactOf, enqueueAll } from "../queues.ts";
+import { artifactOf, tryEnqueueAll } from "../queues.ts";
 import { filesUnder, listInMlflow, listStored } from "./in-mlflow.ts";
 import type { Files } from "./list.ts";
 
@@ -22,7 +22,7 @@ export async function removeFiles(
 ): Promise<Removed> {
   const theirs = await inMlflow(deps, files, path);
   const removed = await removeArtifacts(deps.db, { streamId, path, theirs: theirs ?? [] }, deps.now());
-  await enqueueAll(deps, removed.map(artifactOf));
+  await tryEnqueueAll(deps, removed.map(artifactOf));
   return { removed: removed.length, complete: theirs !== null };
 }
 

@@ -61,6 +61,24 @@ export async function modelById(db: D1Database, id: string): Promise<GatewayMode
   return row && readModel(row);
 }
 
+/** The first ids of those among these models that the relay has, by the ids that were asked for, the relay's or MLflow's. */
+export async function firstModelIds(
+  db: D1Database,
+  asked: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const { results } = await db
+    .prepare(FIRST_IDS)
+    .bind(JSON.stringify(asked))
+    .all<{ asked: string; id: string | null }>();
+  return new Map(results.flatMap(({ asked: given, id }) => (id === null ? [] : [[given, id] as const])));
+}
+
+const FIRST_IDS = `
+  select asked.value as asked, (
+    select m.id from gateway_models m where m.id = asked.value or m.mlflow_id = asked.value
+    order by m.id = asked.value desc limit 1) as id
+  from json_each(?1) asked`;
+
 /** Under what a model's files are filed, where those of a run are under its stream's id. */
 export function filesOf({ n }: Pick<GatewayModel, "n">): number {
   return -n;
