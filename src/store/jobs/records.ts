@@ -17,6 +17,8 @@ const CANCELLED_BY_HAND = "cancelled by an operator";
 
 const order: Order = { by: jobs.createdAt, id: jobs.id, descending: true, nullable: false };
 
+const OUTSTANDING = sql`(select id from jobs where ${outstanding})`;
+
 /** Which jobs. */
 export type JobFilter = { state?: JobRow["state"] | undefined; action?: JobRow["action"] | undefined };
 
@@ -28,6 +30,10 @@ export async function listJobs(db: D1Database, filter: JobFilter, after: Positio
     .where(
       and(
         filter.state === undefined ? undefined : eq(jobs.state, filter.state),
+        // By the index of these few.
+        filter.state === "queued" || filter.state === "running"
+          ? sql`${jobs.id} in ${OUTSTANDING}`
+          : undefined,
         filter.action === undefined ? undefined : eq(jobs.action, filter.action),
         behind(order, after),
       ),

@@ -36,12 +36,13 @@ export async function orphanedTrials(
   now: number,
   limit: number,
 ): Promise<Silent[]> {
-  const parents = sql`(select ${modelRuns.modelRunId} from ${modelRuns} join streams p on p.id = ${modelRuns.id}
-    where ${inArray(modelRuns.state, ["succeeded", "failed", "cancelled"])}
+  // Asked for each of the few that run, not the other way round: of model runs that ended there are ever more.
+  const isOrphaned = sql`exists (select 1 from ${modelRuns} join streams p on p.id = ${modelRuns.id}
+    where ${modelRuns.modelRunId} = ${trials.modelRunId} and ${inArray(modelRuns.state, ["succeeded", "failed", "cancelled"])}
       and p.folded_seq = p.last_seq and p.heard_at < ${before}
       -- An end by a clock that is ahead says nothing of when it was.
       and (${modelRuns.endedAt} < ${before} or ${modelRuns.endedAt} > ${now}))`;
-  return runningSince(db, before, sql`${trials.modelRunId} in ${parents}`).limit(limit);
+  return runningSince(db, before, isOrphaned).limit(limit);
 }
 
 function runningSince(db: D1Database, before: number, which: SQL) {

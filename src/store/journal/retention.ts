@@ -205,10 +205,13 @@ const FORGET_IDENTITIES = `
     where i.stream_id = ?1 and (i.seq is null or i.seq not in (select e.seq from events e where e.stream_id = ?1))
     limit ?2)`;
 
-/** Parameters and tags stay in the record after pruning, and so does what is said of those that MLflow refused. */
+/**
+ * Parameters and tags stay in the record after pruning, and so does what is said of those that MLflow refused. Which
+ * letters may go at all is written out as in their index.
+ */
 const DELETE_LETTERS = `
   delete from dead_letters where id in (
     select d.id from dead_letters d left join streams s on s.id = d.stream_id
-    where d.state in ('replayed', 'dropped') and d.settled_at < ?1
-      and (d.kind in ('message', 'status') or (d.kind = 'metric' and s.pruned_at > d.settled_at))
-    order by d.id limit ?2)`;
+    where d.state in ('replayed', 'dropped') and d.kind in ('message', 'status', 'metric')
+      and d.settled_at < ?1 and (d.kind <> 'metric' or s.pruned_at > d.settled_at)
+    order by d.settled_at limit ?2)`;

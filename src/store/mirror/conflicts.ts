@@ -80,13 +80,16 @@ export async function deleteResolved(db: D1Database, before: number, limit: numb
   return (await db.prepare(DELETE_RESOLVED).bind(before, limit).run()).meta.changes;
 }
 
-/** Two parameters of a journal are compared once, when they are folded, and never again when it is pruned. */
+/**
+ * Two parameters of a journal are compared once, when they are folded, and never again when it is pruned. Which conflicts
+ * may go at all is written out as in their index.
+ */
 const DELETE_RESOLVED = `
   delete from conflicts where id in (
     select c.id from conflicts c join streams s on s.id = c.stream_id
-    where c.state = 'resolved' and c.resolved_at < ?1 and (c.kind in (${MADE_ANEW})
-      or (c.kind = 'param' and c.source = 'journal' and s.pruned_at > c.resolved_at))
-    order by c.id limit ?2)`;
+    where c.state = 'resolved' and (c.kind in (${MADE_ANEW}) or (c.kind = 'param' and c.source = 'journal'))
+      and c.resolved_at < ?1 and (c.kind <> 'param' or s.pruned_at > c.resolved_at)
+    order by c.resolved_at limit ?2)`;
 
 /** Whether this stream was refused the MLflow run that its trainer asked for; also when that was settled by hand. */
 export async function hasRefusedRun(db: D1Database, streamId: number, runId: string): Promise<boolean> {

@@ -1,3 +1,4 @@
+import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import { BREAKER_STATES, LETTER_KINDS, LETTER_STATES } from "../../domain/words.ts";
 
@@ -36,6 +37,10 @@ export const deadLetters = sqliteTable(
   (t) => [
     uniqueIndex("dead_letters_once").on(t.streamId, t.kind, t.item),
     index("dead_letters_state").on(t.state, t.id),
+    // What the cron may delete in time.
+    index("dead_letters_passing")
+      .on(t.settledAt)
+      .where(sql`${t.state} in ('replayed', 'dropped') and ${t.kind} in ('message', 'status', 'metric')`),
   ],
 );
 

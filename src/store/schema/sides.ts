@@ -1,3 +1,4 @@
+import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import { CONFLICT_KINDS, CONFLICT_SOURCES, CONFLICT_STATES, SIDES, VERDICTS } from "../../domain/words.ts";
 
@@ -44,6 +45,12 @@ export const conflicts = sqliteTable(
   (t) => [
     uniqueIndex("conflicts_once").on(t.streamId, t.kind, t.field, t.refused),
     index("conflicts_state").on(t.state, t.id),
+    // What the cron may delete in time.
+    index("conflicts_passing")
+      .on(t.resolvedAt)
+      .where(
+        sql`${t.state} = 'resolved' and (${t.kind} in ('name', 'status', 'tag', 'description', 'double_run') or (${t.kind} = 'param' and ${t.source} = 'journal'))`,
+      ),
   ],
 );
 

@@ -73,6 +73,6 @@ export async function waitingRuns(
 const WAITING = `
   select g.run_id as runId, g.run_name as runName, g.status, g.lifecycle, g.created_at as createdAt,
     coalesce(s.blocked_reason, s.last_error) as why
-  from streams s join gateway_runs g on g.stream_id = s.id
+  from streams s cross join gateway_runs g on g.stream_id = s.id
   where s.warm = 1 and s.mlflow_run_id is null and g.experiment_id = ?1
   order by g.created_at desc limit ?2`;

@@ -50,6 +50,9 @@ const SORTED_BY: Record<ModelRunSort["column"], Pick<Order, "by" | "nullable" | 
   best_metric: { by: comparable(bestMetric), nullable: true, bind: (value) => comparable(sql`${value}`) },
 };
 
+/** The few that are not over, by their own index: written out as there, or it would not be used. */
+const OPEN = sql.raw("(select id from model_runs where state in ('initialized', 'running'))");
+
 export type ModelRunFilter = {
   state?: ModelRunState | undefined;
   /** A part of its id or its name. */
@@ -74,6 +77,7 @@ export async function listModelRuns(
     .where(
       and(
         state === undefined ? undefined : eq(modelRuns.state, state),
+        state === "initialized" || state === "running" ? sql`${modelRuns.id} in ${OPEN}` : undefined,
         search === undefined
           ? undefined
           : or(has(modelRuns.modelRunId, search), has(modelRuns.runName, search)),

@@ -1,4 +1,4 @@
-import { and, eq, isNotNull, isNull, type SQL } from "drizzle-orm";
+import { and, eq, isNotNull, isNull, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { alias } from "drizzle-orm/sqlite-core";
 import type { Run, RunListed } from "../../answers/mirror.ts";
@@ -84,10 +84,17 @@ export async function searchRuns(
   return rows.map((row, i) => ({ ...runView(row), position: { value: null, id: offset + i + 1 } }));
 }
 
+/** The few that are not over, by their own index: written out as there, or it would not be used. */
+const OPEN = sql.raw("(select rowid from mlflow_runs where status in ('RUNNING', 'SCHEDULED'))");
+
 function fits({ experiment_id, status, lifecycle, linked }: RunFilter): SQL | undefined {
+  const isOpen = status === "RUNNING" || status === "SCHEDULED";
+  // Not by the experiment's index then.
+  const plus = sql.raw(isOpen ? "+" : "");
   return and(
-    experiment_id === undefined ? undefined : eq(mlflowRuns.mlflowExperimentId, experiment_id),
+    experiment_id === undefined ? undefined : sql`${plus}${mlflowRuns.mlflowExperimentId} = ${experiment_id}`,
     status === undefined ? undefined : eq(mlflowRuns.status, status),
+    isOpen ? sql`${mlflowRuns}.rowid in ${OPEN}` : undefined,
     lifecycle === "all" ? undefined : eq(mlflowRuns.lifecycleStage, lifecycle),
     linked === undefined ? undefined : linked ? isNotNull(mlflowRuns.streamId) : isNull(mlflowRuns.streamId),
   );

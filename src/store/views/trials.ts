@@ -219,7 +219,12 @@ function conditions(filter: Omit<TrialFilter, "experiment_name">) {
   return [
     given(filter.model_run_id, (id) => eq(trials.modelRunId, id)),
     given(filter.trial_id, (id) => eq(trials.trialId, id)),
-    given(filter.status, (status) => eq(trials.status, status)),
+    // Of one model run those that are over are found among its own, not among all that ever ended so.
+    given(filter.status, (status) =>
+      filter.model_run_id !== undefined && status !== "running"
+        ? sql`+${trials.status} = ${status}`
+        : eq(trials.status, status),
+    ),
     given(filter.sync_state, (state) => and(eq(syncState, state), FEW[state])),
     given(filter.spectral_norm, (flag) => eq(trials.spectralNorm, flag)),
   ];

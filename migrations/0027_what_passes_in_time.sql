@@ -1,0 +1,2 @@
+CREATE INDEX `dead_letters_passing` ON `dead_letters` (`settled_at`) WHERE "dead_letters"."state" in ('replayed', 'dropped') and "dead_letters"."kind" in ('message', 'status', 'metric');--> statement-breakpoint
+CREATE INDEX `conflicts_passing` ON `conflicts` (`resolved_at`) WHERE "conflicts"."state" = 'resolved' and ("conflicts"."kind" in ('name', 'status', 'tag', 'description', 'double_run') or ("conflicts"."kind" = 'param' and "conflicts"."source" = 'journal'));
