@@ -211,7 +211,7 @@ const FORGET_IDENTITIES = `
  */
 const DELETE_LETTERS = `
   delete from dead_letters where id in (
-    select d.id from dead_letters d left join streams s on s.id = d.stream_id
+    select d.id from dead_letters d indexed by dead_letters_passing left join streams s on s.id = d.stream_id
     where d.state in ('replayed', 'dropped') and d.kind in ('message', 'status', 'metric')
       and d.settled_at < ?1 and (d.kind <> 'metric' or s.pruned_at > d.settled_at)
     order by d.settled_at limit ?2)`;

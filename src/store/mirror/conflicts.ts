@@ -86,7 +86,7 @@ export async function deleteResolved(db: D1Database, before: number, limit: numb
  */
 const DELETE_RESOLVED = `
   delete from conflicts where id in (
-    select c.id from conflicts c join streams s on s.id = c.stream_id
+    select c.id from conflicts c indexed by conflicts_passing join streams s on s.id = c.stream_id
     where c.state = 'resolved' and (c.kind in (${MADE_ANEW}) or (c.kind = 'param' and c.source = 'journal'))
       and c.resolved_at < ?1 and (c.kind <> 'param' or s.pruned_at > c.resolved_at)
     order by c.resolved_at limit ?2)`;
