@@ -1,7 +1,7 @@
 import { errorText } from "../log.ts";
 import { bury } from "../store/delivery/dead-letters.ts";
 import type { Deps } from "./deps.ts";
-import { buryEvent } from "./intake/bury-event.ts";
+import { buryEvents } from "./intake/bury-event.ts";
 import { AGAIN_MS, NOT_UNDERSTOOD } from "./intake/sent-round.ts";
 import { type RelayMessage, readMessage } from "./messages.ts";
 import { artifactOf, enqueue, pokeOf, tryEnqueue } from "./queues.ts";
@@ -32,7 +32,10 @@ async function revive(deps: Deps, body: unknown): Promise<void> {
   const message = readMessage(body);
   if (message?.kind === "journal") {
     const { events, strange } = message;
-    for (const event of strange) await buryEvent(deps, event, NOT_UNDERSTOOD);
+    await buryEvents(
+      deps,
+      strange.map((event) => ({ event, reason: NOT_UNDERSTOOD })),
+    );
     if (events.length > 0) await enqueue(deps, { kind: "journal", events }, AGAIN_MS);
     return;
   }

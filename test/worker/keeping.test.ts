@@ -3,6 +3,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
 import worker from "../../src/index.ts";
 import type { RelayMessage } from "../../src/relay/messages.ts";
+import { Invocation } from "../platform/limits.ts";
 import { POINTS } from "./stored-points.ts";
 
 /** Acknowledged is kept: what the router does when one of its two stores, or both, refuse. */
@@ -197,6 +198,18 @@ describe("acknowledged is kept", () => {
     const letters = await env.DB.prepare("select kind, item from dead_letters").all();
     expect(letters.results).toEqual([{ kind: "message", item: '{"kind":"poke","streamId":1}' }]);
   });
+});
+
+test("however many events of another build's a dead message brings, all of them are recorded in one invocation", async () => {
+  const events = Array.from({ length: 600 }, (_, n) => ({ another: n }));
+  const bodies = [events, events.toReversed()].map(
+    (part): RelayMessage => ({ kind: "journal", events: part }),
+  );
+  const result = await consume("trial-relay-trials-dlq", bodies, new Invocation().env(env));
+  expect(result).toMatchObject({ explicitAcks: ["m0", "m1"], retryMessages: [] });
+  const query =
+    "select count(*) as n, count(distinct item) as items from dead_letters where item like '%another%'";
+  expect(await env.DB.prepare(query).first()).toEqual({ n: 600, items: 600 });
 });
 
 test("the pokes of a request with many trials wait for a slow queue together, not one batch after the other", async () => {

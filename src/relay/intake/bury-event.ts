@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { isMap } from "../../domain/flatten.ts";
-import { bury } from "../../store/delivery/dead-letters.ts";
+import { buryAll } from "../../store/delivery/dead-letters.ts";
 import type { Deps } from "../deps.ts";
 import type { RelayMessage } from "../messages.ts";
 
@@ -19,22 +19,34 @@ const named = z
   })
   .catch({ type: null, id: null, stream: { modelRunId: null, trialId: null } });
 
-/** Keeps an event that was acknowledged and that the journal cannot take, with the reason. */
-export async function buryEvent(
+/** Keeps events that were acknowledged and that the journal cannot take, each with its reason. */
+export async function buryEvents(
   { db, now }: Pick<Deps, "db" | "now">,
-  event: unknown,
-  reason: string,
+  events: readonly { event: unknown; reason: string }[],
 ): Promise<void> {
+  const reasons = new Map(events.map(({ event, reason }) => [letterOf(event), reason]));
+  await buryAll(
+    db,
+    Array.from(reasons, ([item, reason]) => ({
+      streamId: null,
+      kind: "message" as const,
+      item,
+      reason,
+      createdAt: now(),
+    })),
+  );
+}
+
+function letterOf(event: unknown): string {
   const { type, id, stream } = named.parse(event);
-  const item = {
+  return JSON.stringify({
     kind: "journal",
     type,
     event_id: id,
     model_run_id: stream.modelRunId,
     trial_id: stream.trialId,
     event: JSON.stringify(event),
-  };
-  await bury(db, { streamId: null, kind: "message", item: JSON.stringify(item), reason, createdAt: now() });
+  });
 }
 
 /** The message of a letter that is of no trial, to be tried again; null where it was none of anybody's. */

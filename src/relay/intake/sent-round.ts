@@ -2,7 +2,7 @@ import type { JournalEvent } from "../../domain/types.ts";
 import { journalEach } from "../../store/journal/each.ts";
 import type { Deps } from "../deps.ts";
 import { enqueue, sendPokes } from "../queues.ts";
-import { buryEvent } from "./bury-event.ts";
+import { buryEvents } from "./bury-event.ts";
 import { countOutcomes } from "./ingest.ts";
 
 /** Why an event that no build understood for so long is a dead letter. */
@@ -22,15 +22,16 @@ export async function keepSent(deps: Deps, { events, strange }: Sent): Promise<v
   const { outcomes, pokes } = await journalEach(deps, events, deps.now());
   const settled = outcomes.filter((outcome) => outcome !== null);
   countOutcomes(deps, settled);
-  for (const [i, outcome] of settled.entries()) {
+  const refused = settled.flatMap((outcome, i) => {
     const event = events[i];
-    if (outcome.kind !== "refused" || !event) continue;
+    return outcome.kind === "refused" && event ? [{ event, reason: outcome.reason }] : [];
+  });
+  for (const { event, reason } of refused)
     deps.log.error("the database will never take an event; it is a dead letter", {
       event_id: event.id,
-      reason: outcome.reason,
+      reason,
     });
-    await buryEvent(deps, event, outcome.reason);
-  }
+  await buryEvents(deps, refused);
   const left = events.slice(settled.length);
   // Where this invocation could settle none of them, the next one has fewer to try.
   const half = settled.length > 0 ? left.length : Math.ceil(left.length / 2);

@@ -6,6 +6,7 @@ import type { LETTER_KINDS, LETTER_STATES } from "../../domain/words.ts";
 import { deliveryColumns, deliveryView, iso, owner, ownerView } from "../listing/common.ts";
 import type { Position } from "../listing/order.ts";
 import { deadLetters, streams } from "../schema/index.ts";
+import { overRows } from "../sql.ts";
 
 /** A dead letter as it is stored, `item` as JSON. */
 export type Letter = Pick<typeof deadLetters.$inferSelect, "id" | "streamId" | "kind" | "item" | "state">;
@@ -24,23 +25,38 @@ export type LetterFilter = {
  * Keeps an item that MLflow will never take, whole, with the reason. The same item again changes nothing, unless it
  * was replayed in between: then it is open again, with the new answer. What an operator dropped stays dropped.
  */
-export async function bury(db: D1Database, row: typeof deadLetters.$inferInsert): Promise<void> {
-  const { streamId = null, kind, item, reason, mlflowStatus = null, mlflowCode = null, createdAt } = row;
-  const letter = [streamId, kind, item, reason, mlflowStatus, mlflowCode, createdAt];
-  await db.batch([db.prepare(REOPEN).bind(...letter), db.prepare(BURY).bind(...letter)]);
+export async function bury(db: D1Database, row: Buried): Promise<void> {
+  await buryAll(db, [row]);
+}
+
+type Buried = typeof deadLetters.$inferInsert;
+
+/** The same of many, none of them twice. */
+export async function buryAll(db: D1Database, rows: readonly Buried[]): Promise<void> {
+  const letters = rows.map(({ streamId, kind, item, reason, mlflowStatus, mlflowCode, createdAt }) => [
+    streamId ?? null,
+    kind,
+    item,
+    reason,
+    mlflowStatus ?? null,
+    mlflowCode ?? null,
+    createdAt,
+  ]);
+  if (letters.length > 0) await db.batch([REOPEN, BURY].flatMap((query) => overRows(db, query, letters)));
 }
 
 /** `is`: letters of no trial are told apart too. */
-const SAME = "stream_id is ?1 and kind = ?2 and item = ?3";
+const SAME = "d.stream_id is l.value ->> 0 and d.kind = l.value ->> 1 and d.item = l.value ->> 2";
 
 const REOPEN = `
-  update dead_letters set state = 'open', reason = ?4, mlflow_status = ?5, mlflow_code = ?6, created_at = ?7,
-    settled_at = null
-  where ${SAME} and state = 'replayed'`;
+  update dead_letters as d set state = 'open', reason = l.value ->> 3, mlflow_status = l.value ->> 4,
+    mlflow_code = l.value ->> 5, created_at = l.value ->> 6, settled_at = null
+  from json_each(?1) l where ${SAME} and state = 'replayed'`;
 
 const BURY = `
   insert into dead_letters (stream_id, kind, item, reason, mlflow_status, mlflow_code, created_at)
-  select ?1, ?2, ?3, ?4, ?5, ?6, ?7 where not exists (select 1 from dead_letters where ${SAME})
+  select l.value ->> 0, l.value ->> 1, l.value ->> 2, l.value ->> 3, l.value ->> 4, l.value ->> 5, l.value ->> 6
+  from json_each(?1) l where not exists (select 1 from dead_letters d where ${SAME})
   on conflict do nothing`;
 
 const columns = {

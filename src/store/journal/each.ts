@@ -3,10 +3,11 @@ import type { Budget } from "../database/budget.ts";
 import { type EventOutcome, type Journalled, journal } from "./journal.ts";
 import { permanentRefusal, type Refusal } from "./refusal.ts";
 
-/** With fewer statements left what is not journalled yet is left for another time. One bad event of 5,000 takes 26 tries. */
+/**
+ * With fewer statements left what is not journalled yet is left for another time: what is refused for good is to be
+ * buried as well. One bad event of 5,000 takes 26 tries.
+ */
 const TRY_STATEMENTS = 40;
-/** What is refused for good may have to be buried, an event at a time: statements are left for that as well. */
-const REFUSED_STATEMENTS = 2;
 
 /** What became of an event where the database itself may have refused it for good. */
 export type JournalOutcome = EventOutcome | ({ kind: "refused" } & Refusal);
@@ -28,9 +29,7 @@ export async function journalEach(
 ): Promise<JournalledEach> {
   const done: JournalledEach = { outcomes: [], pokes: [], databaseBytes: 0 };
   const waiting = [events];
-  let refused = 0;
-  const isRoom = () => budget.has(TRY_STATEMENTS + refused * REFUSED_STATEMENTS);
-  for (let tries = 0; tries === 0 || isRoom(); tries++) {
+  for (let tries = 0; tries === 0 || budget.has(TRY_STATEMENTS); tries++) {
     const part = waiting.shift();
     if (!part) break;
     try {
@@ -43,10 +42,7 @@ export async function journalEach(
       if (!refusal) throw error;
       const half = Math.ceil(part.length / 2);
       if (part.length > 1) waiting.unshift(part.slice(0, half), part.slice(half));
-      else {
-        done.outcomes.push({ kind: "refused", ...refusal });
-        refused++;
-      }
+      else done.outcomes.push({ kind: "refused", ...refusal });
     }
   }
   for (const _ of waiting.flat()) done.outcomes.push(null);
