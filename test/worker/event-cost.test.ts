@@ -97,6 +97,7 @@ async function costOf({ name, perRequest, requestsPerTurn, turns }: Way) {
 it.each<Way & { most: number }>([
   { name: "requests of 100", perRequest: 100, requestsPerTurn: 1, turns: 5, most: 3.15 },
   { name: "one by one, one a second", perRequest: 1, requestsPerTurn: 2, turns: 30, most: 8 },
+  { name: "one by one, many a turn", perRequest: 1, requestsPerTurn: 100, turns: 6, most: 6.1 },
   { name: "each on its own", perRequest: 1, requestsPerTurn: 1, turns: 30, most: 10 },
 ])("an event costs at most $most rows, $name", async ({ most, ...way }) => {
   const { all, stages, dearest } = await costOf(way);

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { JournalEvent, Point } from "../../src/domain/types.ts";
 import { readNext } from "../../src/store/delivery/batch-plan.ts";
 import { pointsOf } from "../../src/store/journal/chunk-points.ts";
+import { journal } from "../../src/store/journal/journal.ts";
 import { expectedKeys } from "../../src/store/readback/expected.ts";
 import { metered } from "./metered.ts";
 import { expectRead } from "./points-read.ts";
@@ -13,6 +14,8 @@ import { add, KEYS, point, pointsWorld, type Stored, texts, VALUES } from "./poi
 
 const RUNS = { numRuns: 20 };
 const turn = fc.constant("turn" as const);
+/** Small chunks are joined, of stretches of so many events. */
+const joined = fc.constantFrom(4, 8, 16);
 
 type Said = { points: Point[] } | { contents: Point[] } | { again: number; asItself: boolean };
 
@@ -25,7 +28,15 @@ const said: fc.Arbitrary<Said> = fc.oneof(
 
 describe("whatever is sent, in any order, with any repeats", () => {
   it("is folded, delivered and read as a set of points", async () => {
-    const doing = fc.array(fc.oneof(fc.array(said, { minLength: 1, maxLength: 5 }), turn), { maxLength: 10 });
+    const doing = fc.array(
+      fc.oneof(
+        { weight: 4, arbitrary: fc.array(said, { minLength: 1, maxLength: 1 }) },
+        { weight: 2, arbitrary: fc.array(said, { minLength: 1, maxLength: 5 }) },
+        { weight: 2, arbitrary: turn },
+        { weight: 2, arbitrary: joined },
+      ),
+      { maxLength: 30 },
+    );
     await fc.assert(
       fc.asyncProperty(doing, fc.tuple(fc.nat(20), fc.nat(20)), async (requests, cuts) => {
         const w = await pointsWorld();
@@ -39,8 +50,9 @@ describe("whatever is sent, in any order, with any repeats", () => {
           return [one.asItself ? older : w.event({ points: older.points })];
         };
         for (const request of requests) {
-          const sent = request === "turn" ? [] : request.flatMap(eventOf);
+          const sent = Array.isArray(request) ? request.flatMap(eventOf) : [];
           if (request === "turn") await w.turn();
+          if (typeof request === "number") await w.join(request);
           if (sent.length === 0) continue;
           await w.say(...sent);
           add(
@@ -67,13 +79,16 @@ describe("whatever is sent, in any order, with any repeats", () => {
     const points = fc.array(point, { maxLength: 4 });
     const request = fc.array(fc.oneof(end, points), { minLength: 1, maxLength: 5 });
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.oneof(request, turn), { maxLength: 8 }), async (requests) => {
+      fc.asyncProperty(fc.array(fc.oneof(request, turn, joined), { maxLength: 12 }), async (requests) => {
         const w = await pointsWorld();
         const eventOf = (one: Point[] | { finals: Record<string, string | number> }) =>
           "finals" in one
             ? w.event({ type: "ml.trial.complete", facts: { ends: "succeeded", finals: one.finals } })
             : w.event({ points: one });
-        for (const some of requests) await (some === "turn" ? w.turn() : w.say(...some.map(eventOf)));
+        for (const some of requests) {
+          if (some === "turn") await w.turn();
+          else await (typeof some === "number" ? w.join(some) : w.say(...some.map(eventOf)));
+        }
         await w.turns();
         const before = texts(w.inMlflow());
         expect(new Set(before).size, "once each").toBe(before.length);
@@ -107,6 +122,7 @@ describe("whatever is sent, in any order, with any repeats", () => {
         }
         await w.turns();
         for (const { which, changed } of replays) {
+          await w.join(4);
           const chosen = [...new Set(which.map((n) => n % known.length))].flatMap((n) => known[n] ?? []);
           const edit = (item: Point) => ({ ...item, ...changed });
           const points = chosen.map((one) => one.point);
@@ -132,7 +148,48 @@ describe("whatever is sent, in any order, with any repeats", () => {
   });
 });
 
+describe("points that came one by one", () => {
+  it("are few chunks as soon as they are folded", async () => {
+    const w = await pointsWorld();
+    const points = Array.from({ length: 600 }, (_, step) => ({
+      key: "loss",
+      value: 1 / (step + 1),
+      step,
+      timestamp: step,
+    }));
+    const chunks = async () =>
+      env.DB.prepare("select count(*) as chunks from metric_chunks where stream_id = ?1")
+        .bind(w.id)
+        .first("chunks");
+    for (const point of points) await w.say(w.event({ points: [point] }));
+    expect(await chunks()).toBe(600);
+    await w.turns();
+    // Two stretches of 256 events, and what came since.
+    expect(await chunks()).toBe(2 + (601 - 511));
+    expect(texts(await w.stored())).toEqual(texts(points));
+    expect(texts(w.inMlflow())).toEqual(texts(points));
+  });
+});
+
 describe("what is read", () => {
+  it("to know a point again does not grow with what came since one of an extreme step and time", async () => {
+    const w = await pointsWorld();
+    const at = (step: number) => ({ key: "loss", value: 1, step, timestamp: step });
+    await w.say(w.event({ points: [at(2 ** 53 - 1)] }));
+    let step = 0;
+    const readAfter = async (more: number) => {
+      for (const end = step + more; step < end; step++) await w.say(w.event({ points: [at(step)] }));
+      await w.turns();
+      const { db, meter } = metered(env.DB);
+      await journal(db, [w.event({ points: [at(0)] })], 1);
+      return meter.most;
+    };
+    const [few, many] = [await readAfter(300), await readAfter(511)];
+    expect(many).toBeLessThan(1.2 * few);
+    await w.turns();
+    expect(await w.stored()).toHaveLength(812);
+  });
+
   it("for a helping does not grow with what is behind it", async () => {
     const readOfFirst = async (backlog: number) => {
       const w = await pointsWorld();

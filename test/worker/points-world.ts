@@ -1,4 +1,5 @@
 import { env } from "cloudflare:workers";
+import { drizzle } from "drizzle-orm/d1";
 import * as fc from "fast-check";
 import * as z from "zod";
 import { wireNumber } from "../../src/domain/facts-schema.ts";
@@ -6,6 +7,7 @@ import type { JournalEvent, Point } from "../../src/domain/types.ts";
 import { drive } from "../../src/relay/delivery/drive.ts";
 import { bury } from "../../src/store/delivery/dead-letters.ts";
 import { type Replay, storeReplays } from "../../src/store/delivery/replays.ts";
+import { joinChunks } from "../../src/store/journal/joined-chunks.ts";
 import { journal } from "../../src/store/journal/journal.ts";
 import { FakeMlflow } from "./fake-mlflow.ts";
 import { POINTS } from "./stored-points.ts";
@@ -71,6 +73,19 @@ export async function pointsWorld() {
     turn,
     turns: async () => {
       for (let i = 0; i < 5; i++) await turn();
+    },
+    /** Joins the chunks of what is folded, of so many events each. */
+    join: async (size: number) => {
+      const folded =
+        (await first<number>("select folded_seq from streams where id = ?1", "folded_seq", id)) ?? 0;
+      const [query, ...others] = joinChunks(
+        env.DB,
+        id,
+        { begin: 0, end: folded - (folded % size), size },
+        "?3",
+        1,
+      );
+      if (query) await drizzle(env.DB).batch([query, ...others]);
     },
     inMlflow: () => observed.parse([...mlflow.runs.values()].flatMap(({ metrics }) => metrics)),
     stored: async () => {

@@ -8,6 +8,7 @@ import type { Json } from "../../domain/types.ts";
 import { toWire } from "../../domain/values.ts";
 import type { ModelRunState } from "../../domain/words.ts";
 import { Bound, boundRows } from "../sql.ts";
+import { completeWith, joinChunks } from "./joined-chunks.ts";
 import type { Unfolded } from "./unfolded.ts";
 
 type Foldable = { id: number; kind: "trial" | "model_run"; foldedSeq: number };
@@ -49,7 +50,7 @@ const MOVE =
 export function foldQueries(
   db: D1Database,
   { id, kind }: Omit<Foldable, "foldedSeq">,
-  { before }: Unfolded,
+  helping: Unfolded,
   { state, conflicts, notes }: Folded,
   now: number,
   unmoved: number | string,
@@ -57,6 +58,7 @@ export function foldQueries(
   const changed = <T>(a: Map<string, T>, b: Map<string, T>) =>
     [...b].filter(([key, value]) => a.get(key) !== value);
   const rows = (query: string, list: readonly unknown[]) => boundRows(db, query, list, id, unmoved);
+  const { before } = helping;
   const { core } = state;
   return [
     ...(kind === "trial"
@@ -95,6 +97,7 @@ export function foldQueries(
       conflicts.map((c) => [c.key, c.kept, c.refused, c.eventId, now]),
     ),
     ...rows(NOTES, notesBySeq(notes)),
+    ...joinChunks(db, id, completeWith(helping), UNMOVED, unmoved),
     ...(kind === "model_run" && isElsewhere(before.core, core)
       ? [new Bound(db, MISPLACED, now, id, unmoved)]
       : []),

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import type { CurvePoint } from "../../domain/curve.ts";
 import { bindWindow, HAS_WINDOW, isIn, type Named, type Window } from "./chunk-window.ts";
+import { FINALS_FROM } from "./chunks.ts";
 
 /** So much is read in one statement, of so many rows: a Worker never has to hold a long history whole. */
 const PAGE_BYTES = 1_000_000;
@@ -16,18 +17,25 @@ type Page = Place & { bytes: number; chunks: number; points: string };
 export async function* pointPages(db: D1Database, key: Named, window: Window): AsyncGenerator<CurvePoint[]> {
   const { steps, times } = window;
   let after: Place | undefined = { seq: 0, n: 0 };
+  let read: Place = after;
   while (after) {
     const results: Page[] = (await bindWindow(db, PAGE, key, window, after.seq, after.n).all<Page>()).results;
     const last = results.at(-1);
     const chunks = results.reduce((sum, page) => sum + page.chunks, 0);
     after = last && (last.bytes >= PAGE_BYTES || chunks === PAGE_CHUNKS) ? last : undefined;
-    yield results.flatMap(({ points }) =>
-      stored
-        .parse(JSON.parse(`[${points}]`))
-        .filter(([, , step, timestamp]) => isIn(step, steps) && isIn(timestamp, times))
-        .map(([, , step, timestamp, value]): CurvePoint => [step, timestamp, value]),
-    );
+    const points = results.flatMap((page) => stored.parse(JSON.parse(`[${page.points}]`)));
+    const before = read;
+    const [seq, n] = points.findLast(([, at]) => at < FINALS_FROM) ?? [read.seq, read.n];
+    read = { seq, n };
+    yield points
+      .filter((point) => isNew(point, before) && isIn(point[2], steps) && isIn(point[3], times))
+      .map(([, , step, timestamp, value]): CurvePoint => [step, timestamp, value]);
   }
+}
+
+/** What was in a page before may be joined meanwhile with what comes behind it; finals never are. */
+function isNew([seq, n]: Stored, read: Place): boolean {
+  return n >= FINALS_FROM || seq > read.seq || (seq === read.seq && n > read.n);
 }
 
 /** By hand, because it may be a hundred thousand of them. */
