@@ -26,7 +26,12 @@ const letter = z.object({ id: z.number(), state: z.string(), settled_at: z.strin
 const list = z.object({ dead_letters: z.array(letter), next_cursor: z.string().nullable() });
 
 /** Buries an item as delivery does, after everything was delivered. */
-async function buried(kind: "metric" | "param" | "tag", item: object, trialId = "t1", reason = REASON) {
+async function buried(
+  kind: "metric" | "param" | "tag" | "message",
+  item: object,
+  trialId = "t1",
+  reason = REASON,
+) {
   await env.DB.prepare("update streams set delivered_seq = last_seq, planned_seq = last_seq").run();
   const streamId = await streamOf(trialId);
   const answer = { reason, mlflowStatus: 400, mlflowCode: "INVALID_PARAMETER_VALUE", createdAt: 1000 };
@@ -201,6 +206,15 @@ describe("a replay", () => {
     const [event] = await rows("select seq from events where type = 'relay.replay'");
     const [tag] = await rows("select value, seq from tags where key = 'metadata.note'");
     expect(tag).toMatchObject({ value: "new", seq: expect.not.toBeOneOf([event?.seq]) });
+  });
+
+  it("of a message is answered though the queue does not, and its letter stays open", async () => {
+    const path = await buried("message", { kind: "poke", streamId: 1 });
+    const silent = () => new Promise<never>(() => {});
+    const TRIALS = { send: silent, sendBatch: silent };
+    const init = { method: "POST", body: "{}", bindings: { TRIALS } };
+    expect((await request(`${path}/replay`, init)).status).toBe(500);
+    expect((await request(path)).body).toMatchObject({ state: "open" });
   });
 
   it("does not count as the trainer's voice", async () => {

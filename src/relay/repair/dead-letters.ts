@@ -1,12 +1,16 @@
 import { ITEM_KINDS, type ItemKind } from "../../domain/letter-item.ts";
 import { type Letter, settleLetters } from "../../store/delivery/dead-letters.ts";
 import { type Replay, storeReplays } from "../../store/delivery/replays.ts";
+import { withDeadline } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
 import { buriedMessage } from "../intake/bury-event.ts";
 import { enqueueAgain, enqueueAll, pokeOf, type Queues, sendPokes } from "../queues.ts";
 
 /** What is refused again is to find its letter settled, or it would stay so. */
 const REFUSED_AGAIN_MS = 5_000;
+
+/** An operator waits for as long as it takes to send some hundreds. */
+const QUEUE_TIMEOUT_MS = 5_000;
 
 type ReplayDeps = Pick<Deps, "db" | keyof Queues | "config" | "now" | "log">;
 export type ItemLetter = Letter & { kind: ItemKind; streamId: number };
@@ -44,16 +48,19 @@ async function replayItems(deps: ReplayDeps, replays: readonly Replay[]): Promis
   return settled;
 }
 
-/** The pokes go first: one too many does no harm, and one too few would leave a letter that says it was replayed. */
+/**
+ * The messages go first: one too many does no harm, and one too few would leave a letter that says it was replayed.
+ * @throws what the queue does, or where it takes too long
+ */
 async function replayMessages(deps: ReplayDeps, letters: readonly Letter[]): Promise<number[]> {
   if (letters.length === 0) return [];
   const streamIds = new Set(letters.flatMap(({ streamId }) => (streamId === null ? [] : [streamId])));
-  await enqueueAll(deps, [...streamIds].map(pokeOf));
-  for (const { streamId, item } of letters) {
-    if (streamId !== null) continue;
-    const message = buriedMessage(item);
-    if (message) await enqueueAgain(deps, message, REFUSED_AGAIN_MS);
-  }
+  const others = letters.flatMap(({ streamId, item }) => (streamId === null ? [buriedMessage(item)] : []));
+  const sent = [
+    enqueueAll(deps, [...streamIds].map(pokeOf)),
+    ...others.map(async (message) => message && enqueueAgain(deps, message, REFUSED_AGAIN_MS)),
+  ];
+  await withDeadline(QUEUE_TIMEOUT_MS, Promise.all(sent));
   const ids = letters.map(({ id }) => id);
   return settleLetters(deps.db, ids, "replayed", deps.now());
 }

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { toRecord } from "../../domain/pairs.ts";
 import type { LifecycleStage } from "../../domain/words.ts";
 import type { Experiment } from "../../mlflow/types.ts";
+import { repeatable } from "../database/counted.ts";
 import { isBuried } from "./ghosts.ts";
 import { saidAnew } from "./lifecycles.ts";
 
@@ -109,14 +110,18 @@ export async function createExperiment(
   db: D1Database,
   { id, name, artifactLocation, tags, createdTime }: GatewayExperiment,
 ): Promise<boolean> {
-  const { meta } = await db
-    .prepare(
-      `insert into gateway_experiments (id, name, artifact_location, tags, created_time, updated_time, version)
-       select ?1, ?2, ?3, ?4, ?5, ?5, 1 where not exists (select 1 from (${ALL_EXPERIMENTS}) where name = ?2)`,
-    )
-    .bind(id, name, artifactLocation, JSON.stringify(tags), createdTime)
-    .run();
-  return meta.changes > 0;
+  // Where the answer is lost and it is asked again, the name is taken: by this one.
+  const again = repeatable(db);
+  const [, made] = await again.batch([
+    again
+      .prepare(
+        `insert into gateway_experiments (id, name, artifact_location, tags, created_time, updated_time, version)
+         select ?1, ?2, ?3, ?4, ?5, ?5, 1 where not exists (select 1 from (${ALL_EXPERIMENTS}) where name = ?2)`,
+      )
+      .bind(id, name, artifactLocation, JSON.stringify(tags), createdTime),
+    again.prepare("select 1 from gateway_experiments where id = ?1").bind(id),
+  ]);
+  return made?.results.length === 1;
 }
 
 /** Takes up an experiment that MLflow had first, under MLflow's id, as it is there. */

@@ -3,6 +3,7 @@ import { drizzle } from "drizzle-orm/d1";
 import { uuidv7 } from "uuidv7";
 import type { TokenMade, TokenRecord } from "../../answers/ops.ts";
 import { SCOPES, type Scope } from "../../domain/words.ts";
+import { repeatable } from "../database/counted.ts";
 import { apiTokens } from "../schema/index.ts";
 
 const TOKEN_BYTES = 32;
@@ -55,7 +56,7 @@ export async function createToken(
     expiresAt: input.expiresAt,
     revokedAt: null,
   };
-  await drizzle(db).insert(apiTokens).values(row);
+  await drizzle(repeatable(db)).insert(apiTokens).values(row).onConflictDoNothing();
   return { ...record(row), token };
 }
 
