@@ -35,7 +35,7 @@ describe("whatever is sent, in any order, with any repeats", () => {
         { weight: 2, arbitrary: turn },
         { weight: 2, arbitrary: joined },
       ),
-      { maxLength: 30 },
+      { minLength: 8, maxLength: 30, size: "max" },
     );
     await fc.assert(
       fc.asyncProperty(doing, fc.tuple(fc.nat(20), fc.nat(20)), async (requests, cuts) => {
@@ -79,25 +79,28 @@ describe("whatever is sent, in any order, with any repeats", () => {
     const points = fc.array(point, { maxLength: 4 });
     const request = fc.array(fc.oneof(end, points), { minLength: 1, maxLength: 5 });
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.oneof(request, turn, joined), { maxLength: 12 }), async (requests) => {
-        const w = await pointsWorld();
-        const eventOf = (one: Point[] | { finals: Record<string, string | number> }) =>
-          "finals" in one
-            ? w.event({ type: "ml.trial.complete", facts: { ends: "succeeded", finals: one.finals } })
-            : w.event({ points: one });
-        for (const some of requests) {
-          if (some === "turn") await w.turn();
-          else await (typeof some === "number" ? w.join(some) : w.say(...some.map(eventOf)));
-        }
-        await w.turns();
-        const before = texts(w.inMlflow());
-        expect(new Set(before).size, "once each").toBe(before.length);
-        expect(texts(await w.stored())).toEqual(before);
-        for (const one of w.inMlflow()) await w.say(w.event({ points: [one] }));
-        await w.turns();
-        expect(texts(w.inMlflow())).toEqual(before);
-        expect(texts(await w.stored())).toEqual(before);
-      }),
+      fc.asyncProperty(
+        fc.array(fc.oneof(request, turn, joined), { minLength: 6, maxLength: 16, size: "max" }),
+        async (requests) => {
+          const w = await pointsWorld();
+          const eventOf = (one: Point[] | { finals: Record<string, string | number> }) =>
+            "finals" in one
+              ? w.event({ type: "ml.trial.complete", facts: { ends: "succeeded", finals: one.finals } })
+              : w.event({ points: one });
+          for (const some of requests) {
+            if (some === "turn") await w.turn();
+            else await (typeof some === "number" ? w.join(some) : w.say(...some.map(eventOf)));
+          }
+          await w.turns();
+          const before = texts(w.inMlflow());
+          expect(new Set(before).size, "once each").toBe(before.length);
+          expect(texts(await w.stored())).toEqual(before);
+          for (const one of w.inMlflow()) await w.say(w.event({ points: [one] }));
+          await w.turns();
+          expect(texts(w.inMlflow())).toEqual(before);
+          expect(texts(await w.stored())).toEqual(before);
+        },
+      ),
       RUNS,
     );
   });

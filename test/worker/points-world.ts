@@ -74,8 +74,9 @@ export async function pointsWorld() {
     turns: async () => {
       for (let i = 0; i < 5; i++) await turn();
     },
-    /** Joins the chunks of what is folded, of so many events each. */
+    /** Has a turn, and joins the chunks of what is folded, of so many events each. */
     join: async (size: number) => {
+      await turn();
       const folded =
         (await first<number>("select folded_seq from streams where id = ?1", "folded_seq", id)) ?? 0;
       const [query, ...others] = joinChunks(
