@@ -31,7 +31,8 @@ function walked(text: SQL, pattern: string): SQL {
   const further = sql`iif(lead is null, at + 1, at + nullif(instr(substr(text, at + 1 + lead), lead_text), 0))`;
   return sql`exists (
     with recursive
-      whole(text) as (select ${text}),
+      -- Or it would be read anew at every step.
+      whole(text) as materialized (select ${text}),
       piece(n, size, parts, lead, lead_text) as (
         select key, value ->> 'size', value -> 'parts', value ->> '$.parts[0].offset', value ->> '$.parts[0].text'
         from json_each(${JSON.stringify(pieces)})),
