@@ -18,6 +18,9 @@ export function bareMlflow(uri: string) {
       const answer = await call("runs/create", { experiment_id: experimentId, start_time: Date.now() });
       return createdRun.parse(answer).run.info.run_id;
     },
+    endRun: async (runId: string): Promise<void> => {
+      await call("runs/update", { run_id: runId, status: "FINISHED", end_time: Date.now() });
+    },
     logMetric: async (runId: string, key: string, value: number, step: number): Promise<void> => {
       await call("runs/log-metric", { run_id: runId, key, value, step, timestamp: Date.now() });
     },

@@ -47,7 +47,7 @@ export function speedTables({
         "MLflow calls for 1,000": calls.sent_one_by_one.calls_per_1000_events,
       },
     ]),
-    "Delivery of a backlog in 20 trials, against a bare loop of full `log-batch` calls that has both cores to itself and MLflow, right before and after; medians of three rounds.",
+    "Delivery of a backlog in 20 trials, against a bare loop that makes such a trial's run, sends its points in full `log-batch` calls one after the other, and ends it, and has both cores to itself and MLflow, right before and after; medians of three rounds.",
     table([
       drain("MLflow as shipped, four processes", delivered.as_shipped),
       drain("MLflow with one process", delivered.one_process),
