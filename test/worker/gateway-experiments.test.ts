@@ -345,6 +345,20 @@ describe("a run of an experiment that goes to and fro", () => {
     expect(there(w, run_id)?.metrics.map(({ step }) => step)).toEqual([1, 2]);
   });
 
+  it("is not restored by itself, where its experiment was restored while it was just being deleted", async () => {
+    const w = gatewayWorld();
+    const { experiment_id, run_id } = await runIn(w, "both back");
+    await call("experiments/delete", { experiment_id });
+    const deleteExperiment = async (id: string) => {
+      await call("experiments/restore", { experiment_id });
+      return w.deps.writes.deleteExperiment(id);
+    };
+    await deliverExperiment({ ...w.deps, writes: { ...w.deps.writes, deleteExperiment } }, experiment_id);
+    expect(await w.deliver()).toBe(true);
+    expect([await lifecycleOf(run_id), there(w, run_id)?.lifecycle]).toEqual(["active", "active"]);
+    expect(w.mlflow.calls).not.toContain("runs/restore");
+  });
+
   it("is gone, where it was deleted before MLflow heard that its experiment was restored", async () => {
     const w = gatewayWorld();
     const { experiment_id, run_id } = await runIn(w, "goes");

@@ -28,7 +28,7 @@ export class Bringing {
   /**
    * Writes down what MLflow has, or is about to be told, and keeps the lease for another call.
    * @param how.mlflowId where it was just found or made
-   * @param how.isLedAlong where MLflow has just deleted or restored it as it is to be, with its runs
+   * @param how.isLedAlong where MLflow has just deleted or restored it, with its runs
    */
   async note(
     change: Partial<SentExperiment>,

@@ -104,8 +104,7 @@ async function tell(bringing: Bringing, { field, call, change, isDone }: Change)
   const done = await call();
   if (done.ok || isDone(done.failure)) {
     const changed = change(bringing.sent);
-    const isLedAlong = changed.lifecycle === bringing.claimed.lifecycle;
-    return bringing.note({ ...changed, doubt: others }, { isLedAlong });
+    return bringing.note({ ...changed, doubt: others }, { isLedAlong: changed.lifecycle !== undefined });
   }
   if (isAway(done.failure)) return done;
   const noted = await bringing.note({ doubt: others });

@@ -21,11 +21,12 @@ export function saidAnew(streams: string): string[] {
   ];
 }
 
-/** Runs that MLflow has just led along with their experiment, which is as `sent` says, though they were changed since. */
+/** Runs that MLflow has just led along with their experiment, which stays as it is there, though they are meant to be otherwise. */
 const LED_ALONG = `
   select g.stream_id from gateway_experiments x join gateway_runs g on g.experiment_id = x.id
   join streams s on s.id = g.stream_id and s.mlflow_run_id is not null
-  where x.id = ?1 and x.lease_token = ?3 and g.lifecycle <> x.sent ->> '$.lifecycle' and not ${isBuried("g")}`;
+  where x.id = ?1 and x.lease_token = ?3 and x.lifecycle = x.sent ->> '$.lifecycle' and g.lifecycle <> x.lifecycle
+    and not ${isBuried("g")}`;
 
 /** Has MLflow told of the runs that it led along, once it is written down that their experiment went; their streams. */
 export function sayLedAlong(
