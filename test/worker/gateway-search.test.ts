@@ -241,8 +241,10 @@ describe("a search of runs", () => {
         }),
       );
     expect(await views()).toEqual(["y", "x", "xy"]);
-    await db.prepare("update gateway_experiments set lifecycle = 'deleted' where id = ?1").bind(id).run();
+    await call("experiments/delete", { experiment_id: id });
     expect(await views()).toEqual(["", "xy", "xy"]);
+    await call("runs/restore", { run_id: x });
+    expect(await views()).toEqual(["x", "y", "xy"]);
   });
 
   it.for([

@@ -17,7 +17,7 @@ import { rowSource } from "./search-source.ts";
  */
 function rowsOf({ ours, theirs }: Scope): SQL {
   return sql`(
-    with ours(id, deleted) as (select value ->> 'id', value ->> 'isDeleted' from json_each(${JSON.stringify(ours)})),
+    with ours(id) as (select value ->> 'id' from json_each(${JSON.stringify(ours)})),
     theirs(id, first_id, deleted) as (
       select value ->> 'id', value ->> 'firstId', value ->> 'isDeleted' from json_each(${JSON.stringify(theirs)}))
     ${sql.raw(ROWS)})`;
@@ -30,7 +30,7 @@ const STATUSES = Object.entries(MLFLOW_STATUS)
 const ROWS = `
   select g.stream_id, 0 as is_event_api, g.run_id, g.experiment_id, coalesce(g.run_name, g.run_id) as run_name,
     coalesce(g.user_id, '') as user_id, g.status, coalesce(g.start_time, g.created_at) as start_time, g.end_time,
-    g.artifact_uri, iif(ours.deleted, 'deleted', g.lifecycle) as lifecycle, null as trial_id, null as model_run_id
+    g.artifact_uri, g.lifecycle, null as trial_id, null as model_run_id
   from ours cross join gateway_runs g on g.experiment_id = ours.id
   where not ${isGhost("g")}
   union all

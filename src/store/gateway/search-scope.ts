@@ -4,15 +4,14 @@ import type { Clause } from "../../search/filter.ts";
 import { Bound } from "../sql.ts";
 import { behind } from "../stream/warm.ts";
 
-type Experiment = { id: string; isDeleted: 0 | 1 };
 type Unfolded = { id: number; kind: "trial" | "model_run"; foldedSeq: number };
 
 /** What the ids in a search of runs stand for, whichever of their names they are. */
 export type Scope = {
   /** The relay's experiments. */
-  ours: Experiment[];
+  ours: { id: string }[];
   /** MLflow's, each with the id that was given first. `isPartial`: it may have runs there that the relay cannot know. */
-  theirs: (Experiment & { firstId: string; isPartial: 0 | 1 })[];
+  theirs: { id: string; firstId: string; isDeleted: 0 | 1; isPartial: 0 | 1 }[];
   /** The first id of each run that was asked for by another. */
   firstIds: ReadonlyMap<string, string>;
   /** Streams of these experiments whose rows are behind their journals. */
@@ -78,8 +77,7 @@ const ASKED = `
     union
     select g.id from theirs join gateway_experiments g on g.mlflow_experiment_id = theirs.id)`;
 
-const OURS = `${ASKED}
-  select g.id, g.lifecycle = 'deleted' as isDeleted from ours join gateway_experiments g on g.id = ours.id`;
+const OURS = `${ASKED} select id from ours`;
 
 const THEIRS = `${ASKED}
   select t.id, coalesce(g.id, t.id) as firstId, coalesce(g.lifecycle, m.lifecycle_stage) is 'deleted' as isDeleted,
