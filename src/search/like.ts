@@ -3,6 +3,8 @@ import { type SQL, sql } from "drizzle-orm";
 /** D1's bound on the pattern of a LIKE or GLOB. */
 const MAX_PATTERN_BYTES = 50;
 
+const encoder = new TextEncoder();
+
 /**
  * Whether a text fits a LIKE pattern, as MLflow's databases see it: `%` is any text and `_` any character, nothing
  * escapes them, and LIKE tells upper case from lower, which SQLite's own does not: its GLOB does.
@@ -12,7 +14,7 @@ export function like(value: SQL, pattern: string, ignoreCase: boolean): SQL {
   const text = ignoreCase ? sql`lower(${value})` : value;
   const lettered = ignoreCase ? pattern.replace(/[A-Z]/g, (letter) => letter.toLowerCase()) : pattern;
   const glob = lettered.replace(/[%_*?[]/g, (char) => GLOB[char] ?? char);
-  return new TextEncoder().encode(glob).length <= MAX_PATTERN_BYTES
+  return encoder.encode(glob).length <= MAX_PATTERN_BYTES
     ? sql`${text} glob ${glob}`
     : walked(text, lettered);
 }
@@ -34,7 +36,7 @@ function walked(text: SQL, pattern: string): SQL {
       -- Or it would be read anew at every step.
       whole(text) as materialized (select ${text}),
       piece(n, size, parts, lead, lead_text) as (
-        select key, value ->> 'size', value -> 'parts', value ->> '$.parts[0].offset', value ->> '$.parts[0].text'
+        select key, value ->> 'size', value -> 'parts', value ->> '$.lead.offset', value ->> '$.lead.text'
         from json_each(${JSON.stringify(pieces)})),
       walk(n, at) as (
         select 0, 1
@@ -47,20 +49,40 @@ function walked(text: SQL, pattern: string): SQL {
 }
 
 function fitsAt(place: SQL): SQL {
+  const shown = sql`substr(text, ${place} + (part.value ->> 'offset'), part.value ->> 'size')`;
   return sql`not exists (select 1 from json_each(parts) part
-    where substr(text, ${place} + (part.value ->> 'offset'), part.value ->> 'size') <> part.value ->> 'text')`;
+    where iif(part.value ->> 'glob' is null, ${shown} <> part.value ->> 'text', not ${shown} glob (part.value ->> 'glob')))`;
 }
 
-/** How many characters it takes, and what it says between its `_`, each with its place. */
-type Piece = { size: number; parts: { offset: number; size: number; text: string }[] };
+/**
+ * How many characters it takes, the first text in it, by which a place for it is looked for, and what it says, each part with its
+ * place: as a whole where it has no `_`, else in pieces that D1 takes as a GLOB, of which each saves looking at many letters.
+ */
+type Piece = { size: number; lead: Literal | null; parts: (Literal | Globbed)[] };
+type Literal = { offset: number; size: number; text: string };
+type Globbed = { offset: number; size: number; glob: string };
 
 function pieceOf(piece: string): Piece {
-  const parts: Piece["parts"] = [];
-  let offset = 0;
-  for (const text of piece.split("_")) {
-    const size = [...text].length;
-    if (size > 0) parts.push({ offset, size, text });
-    offset += size + 1;
+  const chars = [...piece];
+  const size = chars.length;
+  const from = chars.findIndex((char) => char !== "_");
+  if (from < 0) return { size, lead: null, parts: [] };
+  const text = chars.slice(from).join("").split("_")[0] ?? "";
+  const lead = { offset: from, size: [...text].length, text };
+  return { size, lead, parts: lead.size === size ? [lead] : globsOf(chars) };
+}
+
+function globsOf(chars: readonly string[]): Globbed[] {
+  const globs: Globbed[] = [];
+  for (const [offset, char] of chars.entries()) {
+    const glob = GLOB[char] ?? char;
+    const last = globs.at(-1);
+    if (last && encoder.encode(last.glob + glob).length <= MAX_PATTERN_BYTES) {
+      last.glob += glob;
+      last.size++;
+    } else {
+      globs.push({ offset, size: 1, glob });
+    }
   }
-  return { size: offset - 1, parts };
+  return globs;
 }

@@ -8,7 +8,6 @@ import { cleanBucket } from "../artifacts/clean.ts";
 import type { Deps } from "../deps.ts";
 import { deleteDoubles } from "../follow/doubles.ts";
 import { sendDue } from "../follow/follow.ts";
-// from "../follow/doubles.ts";
 import { pruneHistory } from "../follow/history.ts";
 import { pullRunning } from "../follow/running.ts";
 import { pokeDueJobs } from "../jobs/jobs.ts";
