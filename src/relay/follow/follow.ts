@@ -8,8 +8,8 @@ import { linkTagged } from "./tagged.ts";
 
 /** When a run is due again whose attempt came to nothing: with the cron's next pass. */
 const RETRY_MS = 4 * 60_000;
-/** The messages of one pass; the rest has its turn in the next. */
-const MAX_SENT = 1_000;
+/** The messages of one pass, behind which a job that is asked for has to wait; the rest has its turn in the next. */
+const MAX_SENT = 300;
 
 /** Sends the messages of the runs that are to be followed. */
 export async function sendDue(deps: Pick<Deps, "db" | keyof Queues | "log" | "now">): Promise<void> {
