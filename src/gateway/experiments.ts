@@ -1,5 +1,6 @@
 import type { Experiment } from "../mlflow/types.ts";
 import type { Deps } from "../relay/deps.ts";
+import { experimentMessage } from "../relay/messages.ts";
 import { tryEnqueue } from "../relay/queues.ts";
 import {
   adoptExperiment,
@@ -115,7 +116,7 @@ export async function makeExperiment(
     isOurs: true,
   });
   if (!made) throw new Refusal("RESOURCE_ALREADY_EXISTS", `Experiment(name=${name}) already exists.`);
-  await tryEnqueue(deps, { kind: "experiment", id });
+  await tryEnqueue(deps, experimentMessage(id));
   return id;
 }
 
@@ -173,6 +174,6 @@ export function notActive(id: string): Refusal {
 
 async function changed(deps: Deps, { id }: GatewayExperiment, change: ExperimentChange): Promise<boolean> {
   const isChanged = await changeExperiment(deps.db, id, change);
-  if (isChanged) await tryEnqueue(deps, { kind: "experiment", id });
+  if (isChanged) await tryEnqueue(deps, experimentMessage(id));
   return isChanged;
 }

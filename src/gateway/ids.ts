@@ -1,4 +1,5 @@
 import type { Deps } from "../relay/deps.ts";
+import { experimentMessage, modelMessage } from "../relay/messages.ts";
 import { sendPokes, tryEnqueueAll } from "../relay/queues.ts";
 import { type Aliases, aliasesOf, type RunAlias } from "../store/gateway/aliases.ts";
 import { touchRun } from "../store/gateway/keep.ts";
@@ -136,11 +137,11 @@ async function arrived(deps: Deps, ids: Ids, { runs, experiments, models }: Alia
     ),
     tryEnqueueAll(
       deps,
-      waiting(experiments).map(({ first }) => ({ kind: "experiment", id: first })),
+      waiting(experiments).map(({ first }) => experimentMessage(first)),
     ),
     tryEnqueueAll(
       deps,
-      waitingModels.map(({ first }) => ({ kind: "model", id: first })),
+      waitingModels.map(({ first }) => modelMessage(first)),
     ),
   ]);
   const found = await poll(

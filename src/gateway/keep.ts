@@ -4,6 +4,7 @@ import type { LifecycleStage } from "../domain/words.ts";
 import { errorText } from "../log.ts";
 import type { Deps } from "../relay/deps.ts";
 import { isFull, noteSize } from "../relay/intake/ingest.ts";
+import { modelMessage } from "../relay/messages.ts";
 import { sendPokes, tryEnqueueAll } from "../relay/queues.ts";
 import type { SaidInput } from "../store/gateway/inputs.ts";
 import { keep, type NewRun, whyNotKept } from "../store/gateway/keep.ts";
@@ -53,11 +54,7 @@ export async function keepOrRefuse(
   const models = how.models ? modelsOf(how.models) : [];
   await Promise.all([
     sendPokes(deps, kept.pokes),
-    tryEnqueueAll(
-      deps,
-      models.map((id) => ({ kind: "model", id })),
-      MODEL_GATHER_MS,
-    ),
+    tryEnqueueAll(deps, models.map(modelMessage), MODEL_GATHER_MS),
   ]);
 }
 

@@ -4,6 +4,7 @@ import type { ModelStatus } from "../domain/words.ts";
 import type { LoggedModel, ShownModel } from "../mlflow/types.ts";
 import type { Deps } from "../relay/deps.ts";
 import { digest } from "../relay/intake/identify.ts";
+import { modelMessage } from "../relay/messages.ts";
 import { tryEnqueue } from "../relay/queues.ts";
 import { partial } from "../routes/door/partial.ts";
 import { experimentById } from "../store/gateway/experiments.ts";
@@ -113,7 +114,7 @@ function notFound(id: string, { kind }: Found<unknown>): Refusal {
 
 /** Its maker has heard of it, so that MLflow is to hear of it as well. */
 export async function useModel(deps: Deps, id: string): Promise<void> {
-  if (await touchModel(deps.db, id, deps.now())) await tryEnqueue(deps, { kind: "model", id });
+  if (await touchModel(deps.db, id, deps.now())) await tryEnqueue(deps, modelMessage(id));
 }
 
 /** A model of ours, so that it can be written to: one that MLflow had first is taken up. */
@@ -180,7 +181,7 @@ export async function finalizeModel(
 export async function setModel(deps: Deps, asked: string, change: ModelChange): Promise<void> {
   const { id } = await ownModel(deps, asked);
   if (await changeModel(deps.db, id, change, deps.now())) {
-    await tryEnqueue(deps, { kind: "model", id });
+    await tryEnqueue(deps, modelMessage(id));
     return;
   }
   if (change.kind === "params")

@@ -3,8 +3,8 @@ import { bury } from "../store/delivery/dead-letters.ts";
 import type { Deps } from "./deps.ts";
 import { buryEvents } from "./intake/bury-event.ts";
 import { AGAIN_MS, NOT_UNDERSTOOD } from "./intake/sent-round.ts";
-import { type RelayMessage, readMessage } from "./messages.ts";
-import { artifactOf, enqueue, pokeOf, tryEnqueue } from "./queues.ts";
+import { artifactMessage, jobMessage, pokeMessage, type RelayMessage, readMessage } from "./messages.ts";
+import { enqueue, tryEnqueue } from "./queues.ts";
 
 /** A stream, a job or a file whose messages failed so often is left in peace for a while. */
 const PEACE_MS = 60_000;
@@ -40,13 +40,13 @@ async function revive(deps: Deps, body: unknown): Promise<void> {
     return;
   }
   if (message?.kind === "job") {
-    await tryEnqueue(deps, { kind: "job", jobId: message.jobId }, PEACE_MS);
+    await tryEnqueue(deps, jobMessage(message.jobId), PEACE_MS);
     return;
   }
   // The cron finds its run.
   if (message?.kind === "follow") return;
   if (message?.kind === "artifact") {
-    await tryEnqueue(deps, artifactOf(message.id), PEACE_MS);
+    await tryEnqueue(deps, artifactMessage(message.id), PEACE_MS);
     return;
   }
   const streamId = message?.kind === "poke" ? message.streamId : null;
@@ -57,7 +57,7 @@ async function revive(deps: Deps, body: unknown): Promise<void> {
     reason: "the message failed more often than the queue retries",
     createdAt: deps.now(),
   });
-  if (streamId !== null) await enqueue(deps, pokeOf(streamId), PEACE_MS);
+  if (streamId !== null) await enqueue(deps, pokeMessage(streamId), PEACE_MS);
 }
 
 /** Longer and longer: the tries of the last queue of all must outlast an outage of database and queue at once. */

@@ -11,8 +11,8 @@ import { keepSent } from "./intake/sent-round.ts";
 import { runJob } from "./jobs/jobs.ts";
 import { probe } from "./line/breaker.ts";
 import { Looks } from "./merge/looks.ts";
-import { type RelayMessage, readMessage } from "./messages.ts";
-import { enqueue, enqueueAgain, pokeOf } from "./queues.ts";
+import { pokeMessage, type RelayMessage, readMessage } from "./messages.ts";
+import { enqueue, enqueueAgain } from "./queues.ts";
 import { wake } from "./stream/wake.ts";
 
 /** A Worker has six connections at once; more calls would wait for one, with their timeouts running. */
@@ -74,7 +74,8 @@ async function leave(deps: Deps, message: Message<RelayMessage>, delaySeconds: n
     await enqueueAgain(deps, message.body, delaySeconds * 1000);
     message.ack();
   } catch (error) {
-    deps.log.warn("a message that was left comes again", { error: errorText(error) });
+    const kind = readMessage(message.body)?.kind;
+    deps.log.warn("a message that was left comes again", { kind, error: errorText(error) });
     message.retry({ delaySeconds });
   }
 }
@@ -110,8 +111,8 @@ async function poke(deps: Deps, streamId: number, attempts: number, looks: Looks
   const driven = await drive(deps, streamId, looks);
   if ("busy" in driven) {
     // The holder pokes on release if there is more. A message that comes again hints that its first reader died.
-    if (attempts > 1) await enqueue(deps, pokeOf(streamId), driven.busy);
+    if (attempts > 1) await enqueue(deps, pokeMessage(streamId), driven.busy);
     return;
   }
-  if (driven.poke !== null) await enqueue(deps, pokeOf(streamId), driven.poke);
+  if (driven.poke !== null) await enqueue(deps, pokeMessage(streamId), driven.poke);
 }

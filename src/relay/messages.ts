@@ -17,6 +17,36 @@ export type RelayMessage =
   | { kind: "job"; jobId: string }
   | { kind: "follow"; runId: string };
 
+/** The message that a stream is behind. */
+export function pokeMessage(streamId: number): RelayMessage {
+  return { kind: "poke", streamId };
+}
+
+/** The message that an experiment changed. */
+export function experimentMessage(id: string): RelayMessage {
+  return { kind: "experiment", id };
+}
+
+/** The message that a logged model changed. */
+export function modelMessage(id: string): RelayMessage {
+  return { kind: "model", id };
+}
+
+/** The message that a file is to go to MLflow. */
+export function artifactMessage(id: number): RelayMessage {
+  return { kind: "artifact", id };
+}
+
+/** The message that a job is to be worked on. */
+export function jobMessage(jobId: string): RelayMessage {
+  return { kind: "job", jobId };
+}
+
+/** The message that a run is to be followed. */
+export function followMessage(runId: string): RelayMessage {
+  return { kind: "follow", runId };
+}
+
 /** `strange`: events that this build does not understand. */
 type Journal = { kind: "journal"; events: JournalEvent[]; strange: unknown[] };
 

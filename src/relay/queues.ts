@@ -1,7 +1,7 @@
 import type { Config } from "../config.ts";
 import { errorText, type Log } from "../log.ts";
 import { withDeadline } from "../waiting.ts";
-import { type RelayMessage, readMessage } from "./messages.ts";
+import { pokeMessage, type RelayMessage, readMessage } from "./messages.ts";
 
 /** The queues. Messages are sent in this file only, which knows what a queue holds. */
 export type Queues = {
@@ -34,7 +34,7 @@ const MAX_DELAY_SECONDS = 86_400;
 
 /** A trainer waits for its answer meanwhile. */
 const EVENTS_TIMEOUT_MS = 2_000;
-const TELL_TIMEOUT_MS = 1_000;
+const TRY_TIMEOUT_MS = 1_000;
 
 /**
  * Puts a message that was read back into its queue, as a new one. It may be of a kind that another build knows: any queue does.
@@ -92,25 +92,10 @@ export async function sendPokes(
   pokes: readonly { streamId: number; urgent: boolean }[],
 ): Promise<void> {
   const messages = pokes.map(({ streamId, urgent }) => ({
-    body: pokeOf(streamId),
+    body: pokeMessage(streamId),
     delaySeconds: urgent ? 0 : deps.config.gatherWindowSeconds,
   }));
   await isTaken(deps, "poke", sendBatches(deps, messages));
-}
-
-/** The message that a stream is behind. */
-export function pokeOf(streamId: number): RelayMessage {
-  return { kind: "poke", streamId };
-}
-
-/** The message that a file is to go to MLflow. */
-export function artifactOf(id: number): RelayMessage {
-  return { kind: "artifact", id };
-}
-
-/** The message that a run is to be followed. */
-export function followOf(runId: string): RelayMessage {
-  return { kind: "follow", runId };
 }
 
 async function isTaken(
@@ -119,7 +104,7 @@ async function isTaken(
   sent: Promise<void>,
 ): Promise<boolean> {
   try {
-    await withDeadline(TELL_TIMEOUT_MS, sent);
+    await withDeadline(TRY_TIMEOUT_MS, sent);
     return true;
   } catch (error) {
     const about = { kind, error: errorText(error) };

@@ -10,7 +10,8 @@ import { renewRow } from "../../store/database/leased-row.ts";
 import { backoffMs, whileRenewed } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
 import { waitAfter } from "../line/retry-after.ts";
-import { artifactOf, tryEnqueue } from "../queues.ts";
+import { artifactMessage } from "../messages.ts";
+import { tryEnqueue } from "../queues.ts";
 import { landingMs, leaseMs } from "../stream/held-stream.ts";
 import { isThere, isThereAlready } from "./in-mlflow.ts";
 import { openObject } from "./pieces.ts";
@@ -46,7 +47,7 @@ export async function handOver(deps: Deps, id: number): Promise<void> {
   );
   if (undone === null) {
     deps.tally.add('relay_artifacts_total{outcome="handed_over"}');
-    if (await noteDelivered(db, claimed, claimed.version, now())) await tryEnqueue(deps, artifactOf(id));
+    if (await noteDelivered(db, claimed, claimed.version, now())) await tryEnqueue(deps, artifactMessage(id));
     return;
   }
   await note(deps, claimed, undone);
@@ -77,7 +78,7 @@ async function note(deps: Deps, claimed: ClaimedArtifact, undone: Undone): Promi
   if (isBlocked) deps.log.warn("a file cannot go to MLflow as things stand", { path: claimed.path, error });
   // Something between that answers in MLflow's place is over soon; what lasts is the cron's.
   const isOverSoon = isMisconfigured && waitMs <= config.retry.maxMs;
-  if (isOverSoon || !(isBlocked || isHeld)) await tryEnqueue(deps, artifactOf(claimed.id), waitMs);
+  if (isOverSoon || !(isBlocked || isHeld)) await tryEnqueue(deps, artifactMessage(claimed.id), waitMs);
 }
 
 /** Null: MLflow has it. */

@@ -5,7 +5,8 @@ import type { Artifact } from "../../store/artifacts/files.ts";
 import { forgetObjects } from "../../store/artifacts/garbage.ts";
 import { keepArtifact, noteObject } from "../../store/artifacts/keep.ts";
 import type { Deps } from "../deps.ts";
-import { artifactOf, tryEnqueue } from "../queues.ts";
+import { artifactMessage } from "../messages.ts";
+import { tryEnqueue } from "../queues.ts";
 import { BodyCut, BodyTooLarge, type Received, receive } from "./receive.ts";
 
 /** An upload takes less; what is left of one that broke is garbage after this. */
@@ -53,7 +54,7 @@ export async function keepFile(deps: Deps, bucket: R2Bucket, upload: Upload): Pr
 /** Counts a file that was kept, and has it brought to MLflow where that does not have it. */
 export async function announceKept(deps: Deps, { id, version, deliveredVersion }: Artifact): Promise<void> {
   deps.tally.add('relay_artifacts_total{outcome="kept"}');
-  if (deliveredVersion < version) await tryEnqueue(deps, artifactOf(id));
+  if (deliveredVersion < version) await tryEnqueue(deps, artifactMessage(id));
 }
 
 /** The whole body in the bucket, or nothing of it. */

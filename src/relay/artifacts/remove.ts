@@ -1,7 +1,8 @@
 import { removeArtifacts } from "../../store/artifacts/remove.ts";
 import { withDeadline } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
-import { artifactOf, tryEnqueueAll } from "../queues.ts";
+import { artifactMessage } from "../messages.ts";
+import { tryEnqueueAll } from "../queues.ts";
 import { filesUnder, listInMlflow, listStored } from "./in-mlflow.ts";
 import type { Files } from "./list.ts";
 
@@ -22,7 +23,7 @@ export async function removeFiles(
 ): Promise<Removed> {
   const theirs = await inMlflow(deps, files, path);
   const removed = await removeArtifacts(deps.db, { streamId, path, theirs: theirs ?? [] }, deps.now());
-  await tryEnqueueAll(deps, removed.map(artifactOf));
+  await tryEnqueueAll(deps, removed.map(artifactMessage));
   return { removed: removed.length, complete: theirs !== null };
 }
 

@@ -70,12 +70,12 @@ export async function retire(deps: Deps): Promise<Retired> {
  */
 export async function forgetOld({ db, config, now }: Pick<Deps, "db" | "config" | "now">): Promise<number> {
   const identities = await forget(db, now(), MAX_FORGOTTEN_ROWS);
-  const before = now() - retention(config);
+  const before = now() - longRetentionMs(config);
   const letters = await deleteSettledLetters(db, before, MAX_FORGOTTEN_LETTERS);
   return identities + letters + (await deleteResolved(db, before, MAX_FORGOTTEN_CONFLICTS));
 }
 
-function retention({ retentionMs }: Pick<Deps["config"], "retentionMs">): number {
+function longRetentionMs({ retentionMs }: Pick<Deps["config"], "retentionMs">): number {
   return Math.max(retentionMs, MIN_RETENTION_MS);
 }
 
@@ -118,7 +118,7 @@ async function confirm(
 async function mayGo({ db, config, now }: Deps, report: Report): Promise<boolean> {
   if (report.run.state !== "gone") return isWhole(report);
   const since = await goneSince(db, report.run.id, now());
-  return since !== null && since <= now() - retention(config);
+  return since !== null && since <= now() - longRetentionMs(config);
 }
 
 /** Whether MLflow lacks what nobody can take away there: then its tags and state are no edits either. */

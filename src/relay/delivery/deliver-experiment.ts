@@ -12,6 +12,7 @@ import {
 import { mirrorExperiment } from "../../store/mirror/experiments.ts";
 import type { Deps } from "../deps.ts";
 import { retryMs } from "../line/retry-after.ts";
+import { experimentMessage } from "../messages.ts";
 import { sendPokes, tryEnqueue } from "../queues.ts";
 import { leaseMs } from "../stream/held-stream.ts";
 import { Bringing, type Part } from "./bringing.ts";
@@ -62,7 +63,7 @@ async function behind(
   await releaseBehind(deps.db, claimed, left);
   deps.log.warn("an experiment is not in MLflow yet", { experiment_id: claimed.id, error });
   // Once the breaker closes it is woken.
-  if (!isHeld) await tryEnqueue(deps, { kind: "experiment", id: claimed.id }, ms);
+  if (!isHeld) await tryEnqueue(deps, experimentMessage(claimed.id), ms);
   return { kind: "behind", failure, error, isHeld, ms };
 }
 

@@ -9,6 +9,7 @@ import {
 import { whileRenewed } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
 import { retryMs } from "../line/retry-after.ts";
+import { modelMessage } from "../messages.ts";
 import { tryEnqueue } from "../queues.ts";
 import { leaseMs } from "../stream/held-stream.ts";
 import type { Part } from "./bringing.ts";
@@ -37,8 +38,7 @@ export async function deliverModel(deps: Deps, id: string): Promise<void> {
     () => bring(deps, claimed),
   );
   if (!brought.ok) return behind(deps, claimed, brought);
-  if (await releaseModel(db, claimed, now() + config.retentionMs))
-    await tryEnqueue(deps, { kind: "model", id });
+  if (await releaseModel(db, claimed, now() + config.retentionMs)) await tryEnqueue(deps, modelMessage(id));
 }
 
 async function bring(deps: Deps, claimed: ClaimedModel): Promise<Part> {
@@ -66,7 +66,7 @@ async function behind(
     error,
   });
   // Once the breaker closes it is woken.
-  if (!isHeld) await tryEnqueue(deps, { kind: "model", id: claimed.id }, ms);
+  if (!isHeld) await tryEnqueue(deps, modelMessage(claimed.id), ms);
 }
 
 function isOfTheServer(failure: Failure): boolean {

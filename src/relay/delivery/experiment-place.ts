@@ -9,6 +9,7 @@ import {
 } from "../../store/gateway/experiments.ts";
 import { mirrorExperiment } from "../../store/mirror/experiments.ts";
 import type { Deps } from "../deps.ts";
+import { experimentMessage } from "../messages.ts";
 import { tryEnqueue } from "../queues.ts";
 import type { Bringing, Part } from "./bringing.ts";
 
@@ -31,7 +32,7 @@ export async function placeOf(bringing: Bringing): Promise<Part<string>> {
   }
   const other = experiment === null ? null : await renamedSince(deps.db, claimed.id, experiment);
   if (other !== null) {
-    await tryEnqueue(deps, { kind: "experiment", id: other });
+    await tryEnqueue(deps, experimentMessage(other));
     return {
       ok: false,
       failure: null,

@@ -11,7 +11,8 @@ import {
   type SentModel,
 } from "../../store/gateway/models-behind.ts";
 import type { Deps } from "../deps.ts";
-import { artifactOf, enqueueAll, sendPokes, tryEnqueue } from "../queues.ts";
+import { artifactMessage, experimentMessage } from "../messages.ts";
+import { enqueueAll, sendPokes, tryEnqueue } from "../queues.ts";
 import { landingMs, leaseMs, MAX_START_MS } from "../stream/held-stream.ts";
 import type { Part } from "./bringing.ts";
 
@@ -72,7 +73,7 @@ async function above(deps: Deps, claimed: ClaimedModel): Promise<Part<Above>> {
   if (claimed.isLater)
     return { ok: false, failure: null, ms: WAIT_MS, error: "an earlier one of its name goes first" };
   if (experimentId === null) {
-    await tryEnqueue(deps, { kind: "experiment", id: claimed.experimentId });
+    await tryEnqueue(deps, experimentMessage(claimed.experimentId));
     return { ok: false, failure: null, ms: WAIT_MS, error: "its experiment is not in MLflow yet" };
   }
   return { ok: true, value: { experimentId, runId } };
@@ -138,6 +139,6 @@ async function place(deps: Deps, claimed: ClaimedModel, model: LoggedModel): Pro
   const sent: SentModel = { status, lifecycle: "active", tags, params };
   const files = await placeModel(deps.db, claimed, { mlflowId, root, sent });
   if (files === null) return LOST;
-  await enqueueAll(deps, files.map(artifactOf));
+  await enqueueAll(deps, files.map(artifactMessage));
   return { ok: true, value: { ...claimed, mlflowId, mlflowRoot: root, sent } };
 }

@@ -2,7 +2,8 @@ import { type Counts, count } from "../../domain/counts.ts";
 import { errorText } from "../../log.ts";
 import { type Attempt, dueToFollow, noteFollowed, takeAttempt } from "../../store/mirror/marks.ts";
 import type { Deps } from "../deps.ts";
-import { followOf, type Queues, tryEnqueueAll } from "../queues.ts";
+import { followMessage } from "../messages.ts";
+import { type Queues, tryEnqueueAll } from "../queues.ts";
 import { countPulled, pullStream } from "./pull.ts";
 import { linkTagged } from "./tagged.ts";
 
@@ -14,7 +15,7 @@ const MAX_SENT = 300;
 /** Sends the messages of the runs that are to be followed. */
 export async function sendDue(deps: Pick<Deps, "db" | keyof Queues | "log" | "now">): Promise<void> {
   const due = await dueToFollow(deps.db, deps.now(), MAX_SENT);
-  await tryEnqueueAll(deps, due.map(followOf));
+  await tryEnqueueAll(deps, due.map(followMessage));
 }
 
 /**

@@ -20,9 +20,9 @@ type Sent = { events: readonly JournalEvent[]; strange: readonly unknown[] };
 export async function keepSent(deps: Deps, { events, strange }: Sent): Promise<void> {
   if (events.length === 0 && strange.length > 0) throw new Error(NOT_UNDERSTOOD);
   const { outcomes, pokes } = await journalEach(deps, events, deps.now());
-  const settled = outcomes.filter((outcome) => outcome !== null);
-  countOutcomes(deps, settled);
-  const refused = settled.flatMap((outcome, i) => {
+  const decided = outcomes.filter((outcome) => outcome !== null);
+  countOutcomes(deps, decided);
+  const refused = decided.flatMap((outcome, i) => {
     const event = events[i];
     return outcome.kind === "refused" && event ? [{ event, reason: outcome.reason }] : [];
   });
@@ -32,9 +32,9 @@ export async function keepSent(deps: Deps, { events, strange }: Sent): Promise<v
       reason,
     });
   await buryEvents(deps, refused);
-  const left = events.slice(settled.length);
-  // Where this invocation could settle none of them, the next one has fewer to try.
-  const half = settled.length > 0 ? left.length : Math.ceil(left.length / 2);
+  const left = events.slice(decided.length);
+  // Where this invocation could decide on none of them, the next one has fewer to try.
+  const half = decided.length > 0 ? left.length : Math.ceil(left.length / 2);
   for (const part of [left.slice(0, half), left.slice(half)])
     if (part.length > 0) await enqueue(deps, { kind: "journal", events: part });
   if (strange.length > 0) await enqueue(deps, { kind: "journal", events: strange }, AGAIN_MS);

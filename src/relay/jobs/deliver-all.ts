@@ -1,11 +1,11 @@
 import type { BlockedKind } from "../../domain/blocked.ts";
-import { errorText } from "../../log.ts";
 import type { FailureKind } from "../../mlflow/failure.ts";
 import { countEvents, force, streamByKey } from "../../store/delivery/streams.ts";
 import type { StreamRow } from "../../store/stream/leases.ts";
 import { type Driven, drive } from "../delivery/drive.ts";
 import type { Deps } from "../deps.ts";
-import { enqueue, pokeOf } from "../queues.ts";
+import { pokeMessage } from "../messages.ts";
+import { tryEnqueue } from "../queues.ts";
 import type { JobHandler, JobStep } from "./step.ts";
 
 /** Why a job about a stream ends that was never there. */
@@ -95,9 +95,5 @@ const FAILURES: Record<BlockedKind, Exclude<FailureKind, "transient" | "ambiguou
 /** The turn may have spent a poke of live delivery, which must not depend on what becomes of the job. */
 async function pokeFor(deps: Deps, streamId: number, driven: Driven): Promise<void> {
   if ("busy" in driven || driven.poke === null) return;
-  try {
-    await enqueue(deps, pokeOf(streamId), driven.poke);
-  } catch (error) {
-    deps.log.warn("a poke was not sent; the cron will find the trial", { error: errorText(error) });
-  }
+  await tryEnqueue(deps, pokeMessage(streamId), driven.poke);
 }

@@ -4,6 +4,7 @@ import { type JobRow, readJobCounts } from "../../store/jobs/columns.ts";
 import { claimJob, createJob, type NewJob, overdueJobs, renewJob, storeJob } from "../../store/jobs/jobs.ts";
 import { whileRenewed } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
+import { jobMessage } from "../messages.ts";
 import { enqueueAll, type Queues, tryEnqueue } from "../queues.ts";
 import { afterStep, type StepEnd } from "./after-step.ts";
 import { createRun, syncTrialToMlflow } from "./deliver-all.ts";
@@ -37,17 +38,14 @@ export type Asked = { jobId: string; state: JobState; created: boolean; sent: bo
 /** Makes a job and has the queue told of it; while one for the same is outstanding, that one is the answer. */
 export async function ask(deps: SendDeps & Pick<Deps, "db" | "now">, job: NewJob): Promise<Asked> {
   const { id, state, created, overdue } = await createJob(deps.db, job, deps.now());
-  const sent = created || overdue ? await tryEnqueue(deps, { kind: "job", jobId: id }) : true;
+  const sent = created || overdue ? await tryEnqueue(deps, jobMessage(id)) : true;
   return { jobId: id, state, created, sent };
 }
 
 /** Sends the messages again of jobs that are long due. */
 export async function pokeDueJobs(deps: SendDeps & Pick<Deps, "db">): Promise<number> {
   const ids = await overdueJobs(deps.db, MAX_POKED_JOBS);
-  await enqueueAll(
-    deps,
-    ids.map((jobId) => ({ kind: "job", jobId })),
-  );
+  await enqueueAll(deps, ids.map(jobMessage));
   return ids.length;
 }
 
@@ -62,14 +60,14 @@ export async function runJob(deps: Deps, jobId: string, deliveries: number): Pro
     case "over":
       return;
     case "full":
-      await tryEnqueue(deps, { kind: "job", jobId }, FULL_RETRY_MS);
+      await tryEnqueue(deps, jobMessage(jobId), FULL_RETRY_MS);
       return;
     case "busy":
       // Its holder sends the next one. A message that comes again hints that its first reader died.
-      if (deliveries > 1) await tryEnqueue(deps, { kind: "job", jobId }, claimed.ms);
+      if (deliveries > 1) await tryEnqueue(deps, jobMessage(jobId), claimed.ms);
       return;
     case "early":
-      if (claimed.ms <= MAX_EARLY_MS) await tryEnqueue(deps, { kind: "job", jobId }, claimed.ms);
+      if (claimed.ms <= MAX_EARLY_MS) await tryEnqueue(deps, jobMessage(jobId), claimed.ms);
       return;
   }
   const { job, lease } = claimed;
@@ -87,7 +85,7 @@ export async function runJob(deps: Deps, jobId: string, deliveries: number): Pro
     log.info("a job is over", { state: values.state });
   }
   // Not stored: it may have been cancelled and asked for anew, with a message that found it busy.
-  if (!stored || dueInMs !== null) await tryEnqueue(deps, { kind: "job", jobId }, dueInMs ?? 0);
+  if (!stored || dueInMs !== null) await tryEnqueue(deps, jobMessage(jobId), dueInMs ?? 0);
 }
 
 async function endOf(deps: Deps, job: JobRow): Promise<StepEnd> {

@@ -14,7 +14,8 @@ import { followModels } from "../follow/models.ts";
 import { lookAtRuns } from "../follow/page.ts";
 import { heard } from "../line/breaker.ts";
 import { MAX_IDS, runsOrLost } from "../line/runs-by-id.ts";
-import { followOf, tryEnqueueAll } from "../queues.ts";
+import { followMessage } from "../messages.ts";
+import { tryEnqueueAll } from "../queues.ts";
 import { type Job, type JobHandler, type JobStep, rest } from "./step.ts";
 
 /** In front of an experiment's name, where a job's target is not MLflow's id. */
@@ -71,8 +72,8 @@ export const syncExperiment: JobHandler = async (deps, job) => {
   return { kind: "done", counts };
 };
 
-function goOn(at: Progress, counts: Counts): JobStep {
-  return { kind: "continue", progress: JSON.stringify(at), counts, delayMs: 0 };
+function goOn(at: Progress, counts: Counts, delayMs = 0): JobStep {
+  return { kind: "continue", progress: JSON.stringify(at), counts, delayMs };
 }
 
 /** Where to begin: where the last message stopped, else at the first page, once the experiment was looked at. */
@@ -173,8 +174,8 @@ async function marked(deps: Deps, at: Progress, counts: Counts): Promise<Part> {
   const time = { from: begunAt, until: Number.MAX_SAFE_INTEGER };
   Object.assign(counts, await followedIn(deps.db, time, experimentId));
   if (waiting.length === 0) return null;
-  await tryEnqueueAll(deps, waiting.map(followOf));
-  return { kind: "continue", progress: JSON.stringify(at), counts, delayMs: ON_THE_WAY_MS };
+  await tryEnqueueAll(deps, waiting.map(followMessage));
+  return goOn(at, counts, ON_THE_WAY_MS);
 }
 
 const PHASES = { pages, missing, models, marked };

@@ -4,7 +4,8 @@ import { type Replay, storeReplays } from "../../store/delivery/replays.ts";
 import { withDeadline } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
 import { buriedMessage } from "../intake/bury-event.ts";
-import { enqueueAgain, enqueueAll, pokeOf, type Queues, sendPokes } from "../queues.ts";
+import { pokeMessage } from "../messages.ts";
+import { enqueueAgain, enqueueAll, type Queues, sendPokes } from "../queues.ts";
 
 /** What is refused again is to find its letter settled, or it would stay so. */
 const REFUSED_AGAIN_MS = 5_000;
@@ -57,7 +58,7 @@ async function replayMessages(deps: ReplayDeps, letters: readonly Letter[]): Pro
   const streamIds = new Set(letters.flatMap(({ streamId }) => (streamId === null ? [] : [streamId])));
   const others = letters.flatMap(({ streamId, item }) => (streamId === null ? [buriedMessage(item)] : []));
   const sent = [
-    enqueueAll(deps, [...streamIds].map(pokeOf)),
+    enqueueAll(deps, [...streamIds].map(pokeMessage)),
     ...others.map(async (message) => message && enqueueAgain(deps, message, REFUSED_AGAIN_MS)),
   ];
   await withDeadline(QUEUE_TIMEOUT_MS, Promise.all(sent));

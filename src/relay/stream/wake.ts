@@ -3,7 +3,8 @@ import { behindStreams, waitingForBreaker } from "../../store/delivery/streams.t
 import { experimentsBehind } from "../../store/gateway/behind.ts";
 import { modelsBehind } from "../../store/gateway/models-behind.ts";
 import type { Deps } from "../deps.ts";
-import { artifactOf, enqueueAll, pokeOf, type Queues } from "../queues.ts";
+import { artifactMessage, experimentMessage, modelMessage, pokeMessage } from "../messages.ts";
+import { enqueueAll, type Queues } from "../queues.ts";
 
 const MAX_WOKEN = 2_000;
 const FIRST_GROUP = 4;
@@ -23,19 +24,13 @@ const HORIZON_MS = 5 * 60_000;
 export async function wake(deps: Pick<Deps, "db" | keyof Queues | "log" | "now">): Promise<number> {
   const ids = await waitingForBreaker(deps.db, MAX_WOKEN);
   for (let second = 0, from = 0, size = FIRST_GROUP; from < ids.length; second++, from += size, size *= 2)
-    await enqueueAll(deps, ids.slice(from, from + size).map(pokeOf), second * 1000);
+    await enqueueAll(deps, ids.slice(from, from + size).map(pokeMessage), second * 1000);
   const experiments = await experimentsBehind(deps.db, MAX_EXPERIMENTS);
-  await enqueueAll(
-    deps,
-    experiments.map((id) => ({ kind: "experiment", id })),
-  );
+  await enqueueAll(deps, experiments.map(experimentMessage));
   const models = await modelsBehind(deps.db, deps.now(), MAX_MODELS);
-  await enqueueAll(
-    deps,
-    models.map((id) => ({ kind: "model", id })),
-  );
+  await enqueueAll(deps, models.map(modelMessage));
   const files = await artifactsBehind(deps.db, deps.now(), MAX_FILES);
-  await enqueueAll(deps, files.map(artifactOf));
+  await enqueueAll(deps, files.map(artifactMessage));
   deps.log.info("waiting trials woken", { trials: ids.length });
   return ids.length;
 }
@@ -52,7 +47,7 @@ export async function pokeBehind(deps: Deps): Promise<number> {
     for (const [second, streams] of bySecond)
       await enqueueAll(
         deps,
-        streams.map(({ id }) => pokeOf(id)),
+        streams.map(({ id }) => pokeMessage(id)),
         second * 1000,
       );
     poked += due.length;

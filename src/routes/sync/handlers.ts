@@ -1,6 +1,7 @@
 import type { JobView } from "../../answers/jobs.ts";
 import { HttpFailure } from "../../errors.ts";
 import { NAME_TARGET } from "../../relay/jobs/sync-experiment.ts";
+import { jobMessage } from "../../relay/messages.ts";
 import { tryEnqueue } from "../../relay/queues.ts";
 import { cancelJob, listJobs, readJob, retryJob } from "../../store/jobs/records.ts";
 import { readCursor, toPage } from "../door/cursor.ts";
@@ -47,7 +48,7 @@ export const syncRoutes = routes(sync, {
     const retried = await retryJob(relay.db, id, relay.now());
     const job = await jobOf(relay.db, id);
     if (!retried) throw conflict(whyNotRetried(job));
-    await tryEnqueue(relay, { kind: "job", jobId: id });
+    await tryEnqueue(relay, jobMessage(id));
     relay.log.info("a job was retried by an operator", { job: id });
     return job;
   },

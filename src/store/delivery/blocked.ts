@@ -11,6 +11,8 @@ import type { Lease } from "../stream/leases.ts";
 /** What a stream's row says when nothing blocks it, as columns and in SQL. */
 export const NOT_BLOCKED = { blockedKind: null, blockedOn: null, blockedReason: null };
 export const UNBLOCK = "blocked_kind = null, blocked_on = null, blocked_reason = null";
+/** The same of one that goes on as if it had never failed. */
+export const UNBLOCK_AFRESH = `${UNBLOCK}, last_error = null, attempts = 0, next_attempt_at = 0, waiting_for = null`;
 /** Whether `blocked_kind` says that something was deleted in MLflow. */
 export const IS_GONE = `blocked_kind in (${GONE_KINDS.map((kind) => `'${kind}'`).join(", ")})`;
 

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { LIFECYCLE_STAGES } from "../../domain/words.ts";
 import { giveBack, takeLease } from "../database/leased-row.ts";
-import { IS_GONE, UNBLOCK } from "../delivery/blocked.ts";
+import { IS_GONE, UNBLOCK_AFRESH } from "../delivery/blocked.ts";
 import { NOW_MS } from "../sql.ts";
 import { type GatewayExperiment, type Row, readExperiment } from "./experiments.ts";
 import { isBuried } from "./ghosts.ts";
@@ -129,7 +129,7 @@ export async function releaseBrought(
 }
 
 const FREE = `
-  update streams set ${UNBLOCK}, last_error = null, attempts = 0, next_attempt_at = 0, waiting_for = null
+  update streams set ${UNBLOCK_AFRESH}
   where (${IS_GONE} or (blocked_kind = 'invalid' and mlflow_run_id is null))
     and id in (select stream_id from gateway_runs where experiment_id = ?1 and lifecycle = 'active')
     and exists (select 1 from gateway_experiments

@@ -1,7 +1,7 @@
 import type { JournalEvent } from "../../domain/types.ts";
 import type { LifecycleStage } from "../../domain/words.ts";
 import { PARENT_TAG } from "../../mlflow/tags.ts";
-import { IS_GONE, UNBLOCK } from "../delivery/blocked.ts";
+import { IS_GONE, UNBLOCK_AFRESH } from "../delivery/blocked.ts";
 import * as journal from "../journal/sql.ts";
 import type { Poke } from "../journal/write.ts";
 import { overRows } from "../sql.ts";
@@ -175,7 +175,7 @@ const TOUCH_PARENTS = `
 
 /** What stood still because it was deleted in MLflow. */
 const GO_ON = `
-  update streams set ${UNBLOCK}, last_error = null, attempts = 0, next_attempt_at = 0, waiting_for = null
+  update streams set ${UNBLOCK_AFRESH}
   where key = ?1 and ${IS_GONE}`;
 
 /** Notes that a run's id was used by a reader; false where it was before. */

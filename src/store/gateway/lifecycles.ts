@@ -1,4 +1,4 @@
-import { IS_GONE, UNBLOCK } from "../delivery/blocked.ts";
+import { IS_GONE, UNBLOCK_AFRESH } from "../delivery/blocked.ts";
 import { NEXT_SEQ, stayAhead } from "../journal/sql.ts";
 import { isBuried } from "./ghosts.ts";
 
@@ -35,7 +35,7 @@ export function sayLedAlong(
   now: number,
 ): D1PreparedStatement[] {
   const goOn = `
-    update streams set ${UNBLOCK}, last_error = null, attempts = 0, next_attempt_at = 0, waiting_for = null, updated_at = ?2
+    update streams set ${UNBLOCK_AFRESH}, updated_at = ?2
     where id in (${LED_ALONG}) and (blocked_kind is null or ${IS_GONE}) returning id`;
   return [...saidAnew(LED_ALONG), goOn].map((query) => db.prepare(query).bind(id, now, token));
 }

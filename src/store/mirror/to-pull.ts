@@ -1,5 +1,5 @@
 import type { GoneKind } from "../../domain/blocked.ts";
-import { IS_GONE, UNBLOCK } from "../delivery/blocked.ts";
+import { IS_GONE, UNBLOCK_AFRESH } from "../delivery/blocked.ts";
 import { NOT_GONE } from "./runs.ts";
 
 /** Which streams a pass of the cron looks at in MLflow. */
@@ -48,8 +48,7 @@ const TO_PULL = `
   order by s.id limit ?2`;
 
 const FREE = `
-  update streams set ${UNBLOCK}, last_error = null, attempts = 0, next_attempt_at = 0,
-    waiting_for = null
+  update streams set ${UNBLOCK_AFRESH}
   where id in (
     select s.id from json_each(?1) given join streams s on s.id = given.value ->> 'streamId'
     where s.blocked_kind = given.value ->> 'goneKind' and s.blocked_on is given.value ->> 'goneOn')
