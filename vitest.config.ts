@@ -111,6 +111,7 @@ export default defineConfig({
           environment: "node",
           include: ["test/browser/**/*.test.ts"],
           globalSetup: ["test/e2e/servers.ts"],
+          isolate: false,
           maxWorkers: TWO,
           sequence: { groupOrder: 3 },
           testTimeout: HANGS_MS,

@@ -42,6 +42,7 @@ export type MlflowServer = {
  * @param options.workers server processes, 1 unless told
  * @param options.workspaces whether the header `X-MLFLOW-WORKSPACE` names one of many stores in one
  * @param options.store the database's URI, `SQLITE_STORE` unless told
+ * @param options.argumentsOf makes Python's arguments of those that run `mlflow server`, these themselves unless told
  * @throws Error if the port is taken, or if the server ends or stays silent, with the end of its log
  */
 export async function startMlflow(options: {
@@ -51,6 +52,7 @@ export async function startMlflow(options: {
   workers?: number;
   workspaces?: boolean;
   store?: string;
+  argumentsOf?: (args: string[]) => string[];
   report?: (line: string) => void;
 }): Promise<MlflowServer> {
   const {
@@ -59,6 +61,7 @@ export async function startMlflow(options: {
     workers = 1,
     workspaces = false,
     store = SQLITE_STORE,
+    argumentsOf = (args) => args,
     report = () => {},
   } = options;
   const dataDir = resolve(options.dataDir);
@@ -81,7 +84,7 @@ export async function startMlflow(options: {
     ...(workspaces ? ["--enable-workspaces"] : []),
   ];
   const stores = ["--backend-store-uri", store, "--artifacts-destination", "./artifacts"];
-  const child = spawn(python, [...args, ...stores], {
+  const child = spawn(python, argumentsOf([...args, ...stores]), {
     cwd: dataDir,
     detached: true,
     stdio: ["ignore", log.fd, log.fd],

@@ -55,6 +55,8 @@ function localConfig(config: WranglerConfig, vars: Record<string, string>): Wran
     vars: Object.fromEntries(Object.entries(config.vars).filter(([name]) => !(name in vars))),
     secrets: { required: Object.keys(vars) },
     build: {},
+    // Nothing runs them locally but who calls for it; wrangler would start a compiler to say so.
+    triggers: {},
     assets: { ...config.assets, directory: ASSETS },
   };
 }

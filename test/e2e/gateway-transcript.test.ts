@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { freePort, type MlflowServer, startMlflow } from "../../scripts/lib/mlflow-server.ts";
+import { freePort, type MlflowServer } from "../../scripts/lib/mlflow-server.ts";
+import { startOwnMlflow } from "../lib/own-mlflow.ts";
 import { Relay } from "../lib/relay.ts";
 import { type OwnLab, openOwnLab, whatIsMade } from "./lab.ts";
 import { type Ask, shown } from "./transcript/ask.ts";
@@ -50,7 +51,7 @@ beforeAll(async () => {
   [lab, away, server] = await Promise.all([
     openOwnLab(),
     Relay.start(join(dir, "away"), `http://127.0.0.1:${nobody}`, {}, { made }),
-    startMlflow({ port, dataDir: join(dir, "mlflow") }),
+    startOwnMlflow({ port, dataDir: join(dir, "mlflow") }),
   ]);
   mlflow = new Server((path, init) => fetch(server.uri + path, init));
   relays = [

@@ -5,6 +5,7 @@ import type { ProvidedContext } from "vitest";
 import type { TestProject } from "vitest/node";
 import { freePort, type MlflowServer, startMlflow } from "../../scripts/lib/mlflow-server.ts";
 import { type Made, makeRelay } from "../../scripts/lib/relay-process.ts";
+import { startPythonHost } from "../lib/python-host.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -52,6 +53,10 @@ async function share(): Promise<Shared> {
   const startShared = async () => {
     mlflow = await startMlflow({ port, dataDir: mlflowDir, workers: 2, workspaces: true });
   };
+  const hosts = Promise.allSettled([
+    startPythonHost("3", join(dir, "python-3")),
+    startPythonHost("2", join(dir, "python-2")),
+  ]);
   const starting = Promise.all([startShared(), makeRelay(made)])
     .then(
       () => "",
@@ -65,6 +70,7 @@ async function share(): Promise<Shared> {
   const stop = async () => {
     await starting;
     await mlflow?.stop();
+    for (const host of await hosts) if (host.status === "fulfilled") await host.value();
     await rm(dir, { recursive: true, force: true });
   };
   return {

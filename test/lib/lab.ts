@@ -2,10 +2,11 @@ import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort, type MlflowServer, startMlflow } from "../../scripts/lib/mlflow-server.ts";
+import { freePort, type MlflowServer } from "../../scripts/lib/mlflow-server.ts";
 import { installBeside } from "./beside-mlflow.ts";
 import { FaultProxy } from "./fault-proxy.ts";
 import { MlflowReader } from "./mlflow-read.ts";
+import { startOwnMlflow } from "./own-mlflow.ts";
 import { Postgres } from "./postgres.ts";
 
 import { type More, Relay } from "./relay.ts";
@@ -89,7 +90,7 @@ async function withServer(
   const port = await freePort();
   let server: MlflowServer | undefined;
   const startServer = async () => {
-    server = await startMlflow({ port, dataDir: dir, ...(store ? { store } : {}) });
+    server = await startOwnMlflow({ port, dataDir: dir, ...(store ? { store } : {}) });
   };
   const stopServer = async () => server?.stop();
   opened.defer(stopServer);

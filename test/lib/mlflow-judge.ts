@@ -5,6 +5,7 @@ import { createInterface } from "node:readline";
 import * as z from "zod";
 import { ensureMlflow } from "../../scripts/lib/mlflow-install.ts";
 import { pythonEnv } from "../../scripts/lib/python-env.ts";
+import { programArguments } from "./python-host.ts";
 
 const SCRIPT = resolve(import.meta.dirname, "mlflow-judge.py");
 
@@ -26,7 +27,10 @@ export type Judge = { ask(questions: readonly Question[]): Promise<Verdict[]>; s
 
 export async function mlflowJudge(): Promise<Judge> {
   const python = await ensureMlflow("3");
-  const child = spawn(python, [SCRIPT], { stdio: ["pipe", "pipe", "inherit"], env: pythonEnv() });
+  const child = spawn(python, programArguments("3", [SCRIPT]), {
+    stdio: ["pipe", "pipe", "inherit"],
+    env: pythonEnv(),
+  });
   const ended = once(child, "close");
   const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {

@@ -4,6 +4,7 @@ import { createInterface } from "node:readline";
 import { ensureMlflow } from "../../scripts/lib/mlflow-install.ts";
 import { SQLITE_STORE } from "../../scripts/lib/mlflow-server.ts";
 import { pythonEnv } from "../../scripts/lib/python-env.ts";
+import { programArguments } from "./python-host.ts";
 
 const SCRIPT = resolve(import.meta.dirname, "python-client.py");
 
@@ -36,7 +37,7 @@ export function storeClient(dataDir: string, workspace: string): Promise<PythonC
 
 async function start(uri: string, cwd: string, env: Record<string, string>): Promise<PythonClient> {
   const python = await ensureMlflow("3");
-  const child = spawn(python, [SCRIPT, uri], {
+  const child = spawn(python, programArguments("3", [SCRIPT, uri]), {
     cwd,
     stdio: ["pipe", "pipe", "inherit"],
     env: pythonEnv(env),

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { ensureMlflow } from "../../scripts/lib/mlflow-install.ts";
 import type { MlflowVersion } from "../../scripts/lib/mlflow-server.ts";
 import { pythonEnv } from "../../scripts/lib/python-env.ts";
+import { programArguments } from "./python-host.ts";
 
 /**
  * Runs a script of this directory with an unmodified MLflow client, to its end.
@@ -16,7 +17,7 @@ export async function runPython(
   version: MlflowVersion = "3",
 ): Promise<unknown> {
   const python = await ensureMlflow(version);
-  const child = spawn(python, [resolve(import.meta.dirname, script), ...args], {
+  const child = spawn(python, programArguments(version, [resolve(import.meta.dirname, script), ...args]), {
     stdio: ["ignore", "pipe", "pipe"],
     env: pythonEnv(env),
   });

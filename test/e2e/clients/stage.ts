@@ -4,6 +4,7 @@ import * as z from "zod";
 import type { MlflowVersion } from "../../../scripts/lib/mlflow-install.ts";
 import { pythonEnv } from "../../../scripts/lib/python-env.ts";
 import { installBeside } from "../../lib/beside-mlflow.ts";
+import { programArguments } from "../../lib/python-host.ts";
 
 /** The parts of a training, each a module in this folder. */
 export const PARTS = [
@@ -52,7 +53,10 @@ export async function openStage(
     PYTHONWARNINGS: "ignore",
   });
   const script = `${import.meta.dirname}/stage.py`;
-  const child = spawn(python, [script], { stdio: ["pipe", "pipe", "ignore"], env });
+  const child = spawn(python, programArguments(version, [script]), {
+    stdio: ["pipe", "pipe", "ignore"],
+    env,
+  });
   const ended = new Promise<void>((done) => child.once("close", () => done()));
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const say = (line: object) => child.stdin.write(`${JSON.stringify(line)}\n`);
