@@ -8,12 +8,21 @@ export type Death = { trip: number; moment: (typeof MOMENTS)[number]; sleeps?: b
 /** Longer than any lease. */
 export const SLEEP_MS = 600_000;
 
-/** The database of an isolate that dies, or sleeps, at one of its round trips, and how many there were. */
-export function mortal(real: D1Database, death: Death | null, sleep: () => Promise<void>) {
+/**
+ * The database of an isolate that dies, or sleeps, at one of its round trips, and how many there were.
+ * @param begins is called with the number of each as it begins
+ */
+export function mortal(
+  real: D1Database,
+  death: Death | null,
+  sleep: () => Promise<void>,
+  begins: (trip: number) => void = () => {},
+) {
   const state = { trips: 0 };
   const inner = new WeakMap<D1PreparedStatement, D1PreparedStatement>();
   const trip = async <T>(work: () => Promise<T>): Promise<T> => {
     const n = state.trips++;
+    begins(n);
     if (death?.sleeps) {
       if (n === death.trip && death.moment === "before") await sleep();
       const answer = await work();
