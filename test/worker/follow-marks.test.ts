@@ -7,6 +7,7 @@ import { pullRunning } from "../../src/relay/follow/running.ts";
 import type { JobStep } from "../../src/relay/jobs/step.ts";
 import { syncExperiment } from "../../src/relay/jobs/sync-experiment.ts";
 import type { RelayMessage } from "../../src/relay/messages.ts";
+import { dueToFollow, markToFollow, noteFollowed, takeAttempt } from "../../src/store/mirror/marks.ts";
 import { post } from "./api.ts";
 import { follow, syncExperiment as syncWhole } from "./following.ts";
 import { messageOf } from "./invocations.ts";
@@ -121,6 +122,50 @@ describe("a run that a look has marked", () => {
     await consumeDead(deps, [messageOf(message, 0)]);
     expect(await letters()).toBe(before);
     expect((await pass(deps, message)).sent).toHaveLength(1);
+  });
+});
+
+describe("of more runs than a pass has messages for", () => {
+  const none = { isOver: true, counts: {} };
+  /** Marked, in this order, at other times. */
+  async function marked(n: number, at: number) {
+    await db.prepare("update mlflow_runs set follow_at = null").run();
+    const runs: string[] = [];
+    for (let i = 0; i < n; i++) {
+      const { run } = await edited();
+      // Not in the order in which the rows were made.
+      runs.unshift(run.info.run_id);
+    }
+    for (const [i, run] of runs.entries()) await markToFollow(db, [run], at + i);
+    return runs;
+  }
+
+  it("the first marked come first, and one that is edited without end comes behind the others", async () => {
+    const at = Date.now();
+    const runs = await marked(5, at);
+    const seen: string[] = [];
+    for (let pass = 1; pass <= 3; pass++) {
+      const now = at + 1_000 * pass;
+      for (const run of await dueToFollow(db, now, 2)) {
+        seen.push(run);
+        const attempt = await takeAttempt(db, run, now, now + 10);
+        if (attempt === null) throw new Error(`${run} is not due`);
+        await noteFollowed(db, attempt, none, now);
+      }
+      await markToFollow(db, runs, now);
+    }
+    expect(seen.slice(0, 5)).toEqual(runs);
+    expect(runs.slice(0, 2)).toContain(seen[5]);
+  });
+
+  it("those that are tried again have a third of them, and what others leave", async () => {
+    const at = Date.now();
+    const runs = await marked(7, at);
+    for (const run of runs.slice(0, 4)) await takeAttempt(db, run, at + 10, at + 20);
+    const due = (limit: number) => dueToFollow(db, at + 20, limit);
+    const isTriedAgain = (run: string) => runs.indexOf(run) < 4;
+    expect((await due(3)).filter(isTriedAgain)).toHaveLength(1);
+    expect((await due(7)).toSorted()).toEqual(runs.toSorted());
   });
 });
 

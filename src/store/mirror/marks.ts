@@ -5,9 +5,9 @@ import type { Counts } from "../../domain/counts.ts";
 /** An attempt to follow a run; `dueAt`: when it is tried again, unless the attempt comes to an end before. */
 export type Attempt = { runId: string; streamId: number | null; dueAt: number };
 
-/** Marks runs as to be followed, at once, also those that an attempt failed for. */
-export async function markToFollow(db: D1Database, runIds: readonly string[]): Promise<void> {
-  if (runIds.length > 0) await db.prepare(MARK).bind(JSON.stringify(runIds)).run();
+/** Marks runs as to be followed, at once, also those that an attempt failed for. One that waits keeps its place. */
+export async function markToFollow(db: D1Database, runIds: readonly string[], now: number): Promise<void> {
+  if (runIds.length > 0) await db.prepare(MARK).bind(JSON.stringify(runIds), now).run();
 }
 
 /**
@@ -34,7 +34,10 @@ export async function noteFollowed(
   await db.prepare(NOTE).bind(runId, dueAt, Number(isOver), JSON.stringify(counts), now).run();
 }
 
-/** The runs that are due, those that were never tried first. */
+/**
+ * The runs that are due, the longest waiting first. Where there are too many, one in three is one that is tried again:
+ * neither kind keeps the other waiting for ever.
+ */
 export async function dueToFollow(db: D1Database, now: number, limit: number): Promise<string[]> {
   return idsOf(await db.prepare(DUE).bind(now, limit).all<{ id: string }>());
 }
@@ -64,10 +67,12 @@ function idsOf({ results }: D1Result<{ id: string }>): string[] {
   return results.map(({ id }) => id);
 }
 
-/** Marked and never tried is due since ever. */
+/** A mark that was never tried is the time of marking so much before its time, which is due since ever. */
+const UNTRIED_MS = 10_000_000_000_000;
+
 const MARK = `
-  update mlflow_runs set follow_at = 0
-  where mlflow_run_id in (select value from json_each(?1)) and follow_at is not 0`;
+  update mlflow_runs set follow_at = ?2 - ${UNTRIED_MS}
+  where mlflow_run_id in (select value from json_each(?1)) and (follow_at is null or follow_at > 0)`;
 
 const TAKE = `
   update mlflow_runs set follow_at = ?3 where mlflow_run_id = ?1 and follow_at <= ?2
@@ -77,10 +82,18 @@ const NOTE = `
   update mlflow_runs set followed_at = ?5, followed = ?4, follow_at = iif(?3 and follow_at = ?2, null, follow_at)
   where mlflow_run_id = ?1`;
 
-const DUE = "select mlflow_run_id as id from mlflow_runs where follow_at <= ?1 order by follow_at limit ?2";
+const DUE = `
+  select id from (
+    select id, row_number() over (order by follow_at) as place from (
+      select mlflow_run_id as id, follow_at from mlflow_runs where follow_at <= 0 order by follow_at limit ?2)
+    union all
+    select id, 2 * row_number() over (order by follow_at) as place from (
+      select mlflow_run_id as id, follow_at from mlflow_runs
+      where follow_at > 0 and follow_at <= ?1 order by follow_at limit ?2)
+  ) order by place limit ?2`;
 
 const UNTRIED = `
-  select mlflow_run_id as id from mlflow_runs where follow_at = 0 and mlflow_experiment_id = ?1 limit ?2`;
+  select mlflow_run_id as id from mlflow_runs where follow_at <= 0 and mlflow_experiment_id = ?1 limit ?2`;
 
 const FOLLOWED = `
   select told.key as name, sum(told.value) as n

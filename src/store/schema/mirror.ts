@@ -45,7 +45,7 @@ export const mlflowRuns = sqliteTable(
     metricsHash: text("metrics_hash"),
     /** Linked, and its changes were written down here but are still to be merged. */
     unmerged: integer({ mode: "boolean" }).notNull().default(false),
-    /** When it is to be followed, which a look has found: 0 where that was not tried yet; null: there is nothing to do. */
+    /** When it is to be followed, which a look has found: not above 0 where that was not tried yet; null: there is nothing to do. */
     followAt: integer("follow_at"),
     /** When it was followed last, and JSON of `Counts`: what came of that. */
     followedAt: integer("followed_at"),
