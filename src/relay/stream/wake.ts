@@ -1,5 +1,5 @@
 import { artifactsBehind } from "../../store/artifacts/hand-over.ts";
-import { behindStreams, waitingForBreaker } from "../../store/delivery/streams.ts";
+import { behindStreams, lastStreamId, waitingForBreaker } from "../../store/delivery/streams.ts";
 import { experimentsBehind } from "../../store/gateway/behind.ts";
 import { modelsBehind } from "../../store/gateway/models-behind.ts";
 import type { Deps } from "../deps.ts";
@@ -12,7 +12,8 @@ const MAX_EXPERIMENTS = 100;
 const MAX_FILES = 2_000;
 const MAX_MODELS = 100;
 
-const MAX_POKED = 5_000;
+/** Half of what a pass pokes where there is more than it may poke. */
+const HALF_POKED = 2_500;
 const PAGE = 500;
 /** What is due only after this is left to the next pass. */
 const HORIZON_MS = 5 * 60_000;
@@ -35,12 +36,26 @@ export async function wake(deps: Pick<Deps, "db" | keyof Queues | "log" | "now">
   return ids.length;
 }
 
-/** Pokes what is behind, each trial when whatever is still under way for it must have shown itself; how many. */
+/**
+ * Pokes what is behind, each trial when whatever is still under way for it must have shown itself; how many. Of too many
+ * half are the first ones, and half begin anywhere behind them: those that stay behind keep no other waiting for ever.
+ */
 export async function pokeBehind(deps: Deps): Promise<number> {
+  const first = await pokeAfter(deps, 0);
+  if (first.lastId === null) return first.poked;
+  const ids = (await lastStreamId(deps.db)) - first.lastId;
+  // As often at the very first of them as behind any of half a pass: otherwise these would have few turns.
+  const skipped = Math.max(0, Math.floor(deps.random() * (ids + HALF_POKED)) - HALF_POKED);
+  const { poked } = await pokeAfter(deps, first.lastId + skipped);
+  return first.poked + poked;
+}
+
+/** `lastId`: behind which there may be more; null where there is none. */
+async function pokeAfter(deps: Deps, id: number): Promise<{ poked: number; lastId: number | null }> {
   const deliver = !deps.config.enabled ? "none" : deps.config.autoSync ? "all" : "forced";
-  let afterId = 0;
+  let afterId = id;
   let poked = 0;
-  while (poked < MAX_POKED) {
+  while (poked < HALF_POKED) {
     const page = await behindStreams(deps.db, deps.now(), { afterId, limit: PAGE, deliver });
     const due = page.filter((stream) => stream.dueInMs < HORIZON_MS);
     const bySecond = Map.groupBy(due, (stream) => Math.ceil(stream.dueInMs / 1000));
@@ -52,8 +67,8 @@ export async function pokeBehind(deps: Deps): Promise<number> {
       );
     poked += due.length;
     const last = page.at(-1);
-    if (!last || page.length < PAGE) break;
+    if (!last || page.length < PAGE) return { poked, lastId: null };
     afterId = last.id;
   }
-  return poked;
+  return { poked, lastId: afterId };
 }

@@ -66,6 +66,11 @@ export async function behindStreams(
     .limit(options.limit);
 }
 
+/** The newest stream's id, 0 where there is none. */
+export async function lastStreamId(db: D1Database): Promise<number> {
+  return (await db.prepare("select max(id) as id from streams").first<number>("id")) ?? 0;
+}
+
 /** How many events of a stream the journal has after `from`, up to `to`. */
 export async function countEvents(
   db: D1Database,
