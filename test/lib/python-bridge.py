@@ -3,6 +3,7 @@
 Arguments: the path of the host's socket, and the program with its own arguments. Imports little: that is what it is for.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -35,8 +36,15 @@ sent = socket.send_fds(connection, [request], [0, 1, 2])
 connection.sendall(request[sent:])
 answers = connection.makefile("rb")
 pid = int(answers.readline())
+
+
+def pass_on(signum, _):
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signum)
+
+
 for number in (signal.SIGTERM, signal.SIGINT):
-    signal.signal(number, lambda signum, _: os.killpg(pid, signum))
+    signal.signal(number, pass_on)
 code = int(answers.readline() or 1)
 if code < 0:
     signal.signal(-code, signal.SIG_DFL)

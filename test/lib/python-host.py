@@ -54,10 +54,21 @@ def become(request, fds):
 
 
 def asked(connection):
+    """What is to be run, and its three files. Whoever asks may be gone before it has said all: then there is no request."""
     line, fds, _, _ = socket.recv_fds(connection, MAX_LINE_BYTES, len(FDS))
     while not line.endswith(b"\n"):
-        line += connection.recv(MAX_LINE_BYTES)
+        piece = connection.recv(MAX_LINE_BYTES)
+        if not piece:
+            return None, fds
+        line += piece
     return json.loads(line), fds
+
+
+def tell(connection, number):
+    try:
+        connection.sendall(b"%d\n" % number)
+    except OSError:
+        pass  # whoever asked is gone
 
 
 def reap(running):
@@ -66,11 +77,16 @@ def reap(running):
         if pid == 0:
             return
         connection = running.pop(pid)
-        try:
-            connection.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
-        except OSError:
-            pass  # whoever asked is gone
+        tell(connection, os.waitstatus_to_exitcode(status))
         connection.close()
+
+
+def kill(pid):
+    """With its group, which it may not have yet."""
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        os.kill(pid, signal.SIGKILL)
 
 
 def host(listener):
@@ -84,19 +100,19 @@ def host(listener):
         ready, _, _ = select.select([listener, ended, sys.stdin, *running.values()], [], [])
         if sys.stdin in ready:
             for pid in running:
-                os.killpg(pid, signal.SIGKILL)
+                kill(pid)
             return None
         if ended in ready:
             ended.recv(MAX_LINE_BYTES)
             reap(running)
         for pid, connection in running.items():
             if connection in ready:
-                os.killpg(pid, signal.SIGKILL)
+                kill(pid)
         if listener not in ready:
             continue
         connection, _ = listener.accept()
         request, fds = asked(connection)
-        pid = os.fork()
+        pid = os.fork() if request is not None else None
         if pid == 0:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -105,8 +121,11 @@ def host(listener):
             return lambda: become(request, fds)
         for fd in fds:
             os.close(fd)
+        if pid is None:
+            connection.close()
+            continue
         running[pid] = connection
-        connection.sendall(b"%d\n" % pid)
+        tell(connection, pid)
 
 
 def main(path, *modules):
