@@ -3,8 +3,9 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { pullWatched } from "../../src/relay/cron/watched.ts";
 import type { Deps } from "../../src/relay/deps.ts";
 import type { JobStep } from "../../src/relay/jobs/step.ts";
+import { syncExperiment as syncOnly } from "../../src/relay/jobs/sync-experiment.ts";
 import { post, request } from "./api.ts";
-import { pullRunning, syncExperiment } from "./following.ts";
+import { follow, pullRunning, syncExperiment } from "./following.ts";
 import { recordingQueue } from "./job-tools.ts";
 import { TrackingServer } from "./tracking-server.ts";
 
@@ -180,6 +181,25 @@ describe("runs with Thunderline's tags", () => {
     const spare = server.run("6", tagged("d2"));
     expect((await syncAll(deps, "6")).step).toMatchObject({ counts: { doubles: 1 } });
     expect(spare.info.lifecycle_stage).toBe("active");
+  });
+
+  it("are linked though an older one was deleted, or lost, after it was seen", async () => {
+    const server = new TrackingServer();
+    server.experiment("12", "older");
+    await trial("o1");
+    await trial("o2");
+    const deps = server.deps();
+    const [deleted, lost] = [server.run("12", tagged("o1")), server.run("12", tagged("o2"))];
+    const [second, other] = [server.run("12", tagged("o1")), server.run("12", tagged("o2"))];
+    const { queue } = recordingQueue();
+    const job = { id: "j", action: "sync_experiment" as const, target: "12", progress: null, counts: {} };
+    await syncOnly({ ...deps, jobs: queue }, job);
+    deleted.info.lifecycle_stage = "deleted";
+    server.runs.delete(lost.info.run_id);
+    for (const run of [second, other, deleted, lost])
+      await follow(deps, { kind: "follow", runId: run.info.run_id });
+    expect([await runOf("o1"), await runOf("o2")]).toEqual([second.info.run_id, other.info.run_id]);
+    expect(await shown(deleted.info.run_id)).toMatchObject({ lifecycle_stage: "deleted" });
   });
 
   it("are left alone while the trial's own create call may have made them", async () => {

@@ -1,6 +1,7 @@
 import type { Failure } from "../../mlflow/failure.ts";
 import type { Run } from "../../mlflow/types.ts";
 import { nameOfExperiment } from "../../store/mirror/experiments.ts";
+import { markGone, mirrorRuns } from "../../store/mirror/runs.ts";
 import { link } from "../delivery/adopt.ts";
 import { mirrorExperiment } from "../delivery/experiment.ts";
 import type { Deps } from "../deps.ts";
@@ -11,7 +12,7 @@ export type LinkFound =
   | { kind: "linked"; run: Run }
   /** Another turn has the stream. */
   | { kind: "busy" }
-  /** It has a run, or may have one soon, or this one is not there any more. */
+  /** It has a run, or may have one soon, or this one is not there any more, which is in the mirror now. */
   | { kind: "not needed" }
   | { kind: "failed"; failure: Failure };
 
@@ -24,10 +25,17 @@ export async function linkFound(deps: Deps, streamId: number, runId: string): Pr
     async (turn) => {
       if (turn.stream.mlflowRunId !== null || turn.stream.createSentAt !== null)
         return { kind: "not needed" };
+      const seenAt = deps.now();
       const found = await turn.call(() => turn.deps.mlflow.getRun(runId));
-      if (!found.ok) return stopped(found.failure);
+      if (!found.ok) {
+        if (found.failure?.kind === "gone") await markGone(deps.db, [runId], deps.now());
+        return stopped(found.failure);
+      }
       const { info } = found.value;
-      if (info.lifecycleStage === "deleted") return { kind: "not needed" };
+      if (info.lifecycleStage === "deleted") {
+        await mirrorRuns(deps.db, [found.value], seenAt);
+        return { kind: "not needed" };
+      }
       const name = await nameOf(turn, info.experimentId);
       if (!name.ok) return stopped(name.failure);
       if (!(await turn.update({ experimentName: name.value }))) return { kind: "busy" };

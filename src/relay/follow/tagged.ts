@@ -36,6 +36,13 @@ export async function runsToLink(deps: Deps, runs: readonly Run[]): Promise<stri
  * @returns whether nothing is left to do
  */
 export async function linkTagged(deps: Deps, runId: string, counts: Counts): Promise<boolean> {
+  const isOver = await linkOrReport(deps, runId, counts);
+  // What its trial had, or the mirror, was not as it was known: looked at once more, the next may be this one.
+  return isOver ?? (await linkOrReport(deps, runId, counts)) ?? false;
+}
+
+/** @returns null where something else was found than was known */
+async function linkOrReport(deps: Deps, runId: string, counts: Counts): Promise<boolean | null> {
   const [found] = await claimed(deps, [runId]);
   if (!found) return true;
   const { run, stream } = found;
@@ -66,7 +73,7 @@ function concerns({ config }: Deps, run: Tagged, stream: Claimant): boolean {
 }
 
 /** Links the oldest of the stream's runs, which may be another one than this, seen on an earlier page. */
-async function linkOne(deps: Deps, run: Tagged, stream: Claimant, counts: Counts): Promise<boolean> {
+async function linkOne(deps: Deps, run: Tagged, stream: Claimant, counts: Counts): Promise<boolean | null> {
   if (await hasRefusedRun(deps.db, stream.id, run.runId)) return true;
   const oldest = stream.requestedRunId ?? (await unlinkedRunOf(deps.db, stream.id)) ?? run.runId;
   const linked = await linkFound(deps, stream.id, oldest);
@@ -75,7 +82,7 @@ async function linkOne(deps: Deps, run: Tagged, stream: Claimant, counts: Counts
       count(counts, "skipped_busy");
       return false;
     case "not needed":
-      return true;
+      return null;
     case "failed":
       return failed(deps, counts, linked.failure, stream.id);
     case "linked": {
