@@ -43,16 +43,19 @@ async function edited() {
     run.data.tags = [...tags, { key: "note", value }];
   };
   edit("edited");
+  const takeBack = () => {
+    run.data.tags = tags;
+  };
   const note = () =>
     db
       .prepare(
-        "select value from tags t join streams s on s.id = t.stream_id where s.trial_id = ?1 and t.key = 'note'",
+        "select value from tags t join streams s on s.id = t.stream_id where s.trial_id = ?1 and t.key = 'note' and removed_at is null",
       )
       .bind(id)
       .first<string>("value");
   const reads = () => server.called.filter((endpoint) => endpoint === "runs/get").length;
   const message: RelayMessage = { kind: "follow", runId: run.info.run_id };
-  return { deps, run, job, edit, note, reads, message };
+  return { deps, run, job, edit, takeBack, note, reads, message };
 }
 
 /** A look at all runs that go on; what it sends is lost. */
@@ -112,6 +115,22 @@ describe("a run that a look has marked", () => {
     expect(await note()).toBe("edited");
     await follow(deps, message);
     expect(await note()).toBe("again");
+  });
+
+  it("is as in MLflow where the edit was taken back while it was merged, and a look saw that", async () => {
+    const { deps, run, takeBack, note, message } = await edited();
+    await look(deps);
+    const getRun: Deps["mlflow"]["getRun"] = async (id) => {
+      const seen = await deps.direct.getRun(id);
+      if (id !== run.info.run_id) return seen;
+      takeBack();
+      await look({ ...deps, now: () => Date.now() + 1 });
+      return seen;
+    };
+    await follow({ ...deps, direct: { ...deps.direct, getRun } }, message);
+    await look(deps);
+    await follow(deps, message);
+    expect(await note()).toBeNull();
   });
 
   it("leaves nothing behind where its message is dead: the cron finds it", async () => {

@@ -33,10 +33,16 @@ export async function lookAtRuns(
   );
 }
 
-/** The runs whose merge would write anything down. What cannot be compared here counts as one: its merge tells. */
+/**
+ * The runs whose merge would write anything down. What cannot be compared here counts as one: its merge tells. So does
+ * one that is marked: an edit that its merge has just read, and that was taken back since, looks like none until then.
+ */
 async function withNews(deps: Deps, toMerge: readonly ToMerge[]): Promise<Set<string>> {
-  const news = new Set<string>();
-  for (const group of comparable(toMerge))
+  const { marked = [], others = [] } = Object.groupBy(toMerge, ({ isMarked }) =>
+    isMarked ? "marked" : "others",
+  );
+  const news = new Set(marked.map(({ run }) => run.info.runId));
+  for (const group of comparable(others))
     for (const { run } of await newsAmong(deps, group)) news.add(run.info.runId);
   return news;
 }

@@ -6,8 +6,11 @@ import { type Hashes, hashesOf, toMirrored } from "./mirrored.ts";
 /** Of a run that MLflow did not lose; `r` is its row in the mirror. */
 export const NOT_GONE = "r.gone_at is null";
 
-/** A linked run whose changes, other than of metrics, are to be merged into its stream. */
-export type ToMerge = { streamId: number; run: Run; hashes: Hashes };
+/**
+ * A linked run whose changes, other than of metrics, are to be merged into its stream; `isMarked`: to be followed, from
+ * an earlier look, and perhaps under way.
+ */
+export type ToMerge = { streamId: number; run: Run; hashes: Hashes; isMarked: boolean };
 
 /** What a look at some runs brought. `deleted` of them were active when they were last seen. */
 export type MirrorNews = {
@@ -30,6 +33,7 @@ type Known = {
   lifecycleStage: string;
   syncedAt: number;
   streamId: number | null;
+  followAt: number | null;
   deliveredAt: number | null;
 };
 
@@ -56,7 +60,7 @@ export async function mirrorRuns(
     mirrored[before ? (news.isSame ? "unchanged" : "updated") : "created"]++;
     if (before?.lifecycleStage === "active" && run.info.lifecycleStage === "deleted") mirrored.deleted++;
     if (before && before.streamId !== null && news.toMerge)
-      mirrored.toMerge.push({ streamId: before.streamId, run, hashes });
+      mirrored.toMerge.push({ streamId: before.streamId, run, hashes, isMarked: before.followAt !== null });
     if (!news.isSame || news.sentSince || (news.wasUnmerged && !mergeLater))
       rows.push({ ...rowOf(run, seenAt), ...hashes, unmerged: Number(news.toMerge && mergeLater) });
   }
@@ -159,7 +163,7 @@ function rowOf(run: Run, seenAt: number) {
 
 const KNOWN = `
   select r.mlflow_run_id as id, r.hash, r.metrics_hash as metricsHash, r.unmerged, r.gone_at as goneAt, r.run_name as runName, r.status, r.end_time as endTime,
-    r.lifecycle_stage as lifecycleStage, r.synced_at as syncedAt, r.stream_id as streamId,
+    r.lifecycle_stage as lifecycleStage, r.synced_at as syncedAt, r.stream_id as streamId, r.follow_at as followAt,
     s.delivered_at as deliveredAt
   from json_each(?1) given
   join mlflow_runs r on r.mlflow_run_id = given.value
