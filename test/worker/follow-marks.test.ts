@@ -3,12 +3,14 @@ import { describe, expect, it } from "vitest";
 import { consumeDead } from "../../src/relay/consume-dead.ts";
 import { reconcile } from "../../src/relay/cron/pass.ts";
 import type { Deps } from "../../src/relay/deps.ts";
+import { followRun, sendDue } from "../../src/relay/follow/follow.ts";
 import { pullRunning } from "../../src/relay/follow/running.ts";
 import type { JobStep } from "../../src/relay/jobs/step.ts";
 import { syncExperiment } from "../../src/relay/jobs/sync-experiment.ts";
 import type { RelayMessage } from "../../src/relay/messages.ts";
 import { dueToFollow, markToFollow, noteFollowed, takeAttempt } from "../../src/store/mirror/marks.ts";
 import { post } from "./api.ts";
+import { invocation } from "./endless.ts";
 import { follow, syncExperiment as syncWhole } from "./following.ts";
 import { messageOf } from "./invocations.ts";
 import { recordingQueue } from "./job-tools.ts";
@@ -66,6 +68,13 @@ async function pass(deps: Deps, message: RelayMessage) {
   const { sent, queue } = recordingQueue();
   const report = await reconcile({ ...deps, jobs: queue });
   return { report, sent: sent.filter(({ body }) => JSON.stringify(body) === JSON.stringify(message)) };
+}
+
+/** The messages that a pass sends for this run, without its look, which would mark it anew. */
+async function send(deps: Deps, message: RelayMessage) {
+  const { sent, queue } = recordingQueue();
+  await sendDue({ ...deps, jobs: queue });
+  return { sent: sent.filter(({ body }) => JSON.stringify(body) === JSON.stringify(message)) };
 }
 
 describe("a run that a look has marked", () => {
@@ -133,6 +142,35 @@ describe("a run that a look has marked", () => {
     expect(await note()).toBeNull();
   });
 
+  it.each([
+    { was: "was marked just now", failed: false },
+    { was: "failed before", failed: true },
+  ])(
+    "has its turn where it $was, though so many fail in every pass and are marked by every look",
+    async ({ failed }) => {
+      await db
+        .prepare(
+          `with recursive n(i) as (select 1 union all select i + 1 from n where i < 350)
+         insert into mlflow_runs (mlflow_run_id, mlflow_experiment_id, status, lifecycle_stage, data, synced_at, follow_at, followed_at)
+         select printf('%032d', i), 'failing', 'RUNNING', 'active', '{}', 0, 0, ?1 from n`,
+        )
+        .bind(Date.now() + 60_000)
+        .run();
+      const { deps, note, message } = await edited();
+      await look(deps);
+      if (failed) {
+        const getRun = async () => Promise.reject(new Error("D1_ERROR: overloaded"));
+        await follow({ ...deps, direct: { ...deps.direct, getRun } }, message);
+      }
+      const later = { ...deps, now: () => Date.now() + 300_000 };
+      const { sent } = await send(later, message);
+      await db.prepare("delete from mlflow_runs where mlflow_experiment_id = 'failing'").run();
+      expect(sent).toHaveLength(1);
+      await follow(later, message);
+      expect(await note()).toBe("edited");
+    },
+  );
+
   it("leaves nothing behind where its message is dead: the cron finds it", async () => {
     const { deps, message } = await edited();
     await look(deps);
@@ -144,48 +182,24 @@ describe("a run that a look has marked", () => {
   });
 });
 
-describe("of more runs than a pass has messages for", () => {
-  const none = { isOver: true, counts: {} };
-  /** Marked, in this order, at other times. */
-  async function marked(n: number, at: number) {
-    await db.prepare("update mlflow_runs set follow_at = null").run();
-    const runs: string[] = [];
-    for (let i = 0; i < n; i++) {
-      const { run } = await edited();
-      // Not in the order in which the rows were made.
-      runs.unshift(run.info.run_id);
+it("of more runs than a pass has messages for one that is edited without end comes behind the others", async () => {
+  await db.prepare("update mlflow_runs set follow_at = null").run();
+  const runs: string[] = [];
+  for (let i = 0; i < 5; i++) runs.push((await edited()).run.info.run_id);
+  const begun = Date.now();
+  const seen: string[] = [];
+  for (let pass = 1; pass <= 3; pass++) {
+    const now = begun + 1_000 * pass;
+    await markToFollow(db, runs);
+    for (const run of await dueToFollow(db, now, 2)) {
+      seen.push(run);
+      const attempt = await takeAttempt(db, run, now, now + 10);
+      if (attempt === null) throw new Error(`${run} is not due`);
+      await noteFollowed(db, attempt, { isOver: true, counts: {} }, now);
     }
-    for (const [i, run] of runs.entries()) await markToFollow(db, [run], at + i);
-    return runs;
   }
-
-  it("the first marked come first, and one that is edited without end comes behind the others", async () => {
-    const at = Date.now();
-    const runs = await marked(5, at);
-    const seen: string[] = [];
-    for (let pass = 1; pass <= 3; pass++) {
-      const now = at + 1_000 * pass;
-      for (const run of await dueToFollow(db, now, 2)) {
-        seen.push(run);
-        const attempt = await takeAttempt(db, run, now, now + 10);
-        if (attempt === null) throw new Error(`${run} is not due`);
-        await noteFollowed(db, attempt, none, now);
-      }
-      await markToFollow(db, runs, now);
-    }
-    expect(seen.slice(0, 5)).toEqual(runs);
-    expect(runs.slice(0, 2)).toContain(seen[5]);
-  });
-
-  it("those that are tried again have a third of them, and what others leave", async () => {
-    const at = Date.now();
-    const runs = await marked(7, at);
-    for (const run of runs.slice(0, 4)) await takeAttempt(db, run, at + 10, at + 20);
-    const due = (limit: number) => dueToFollow(db, at + 20, limit);
-    const isTriedAgain = (run: string) => runs.indexOf(run) < 4;
-    expect((await due(3)).filter(isTriedAgain)).toHaveLength(1);
-    expect((await due(7)).toSorted()).toEqual(runs.toSorted());
-  });
+  expect(seen.slice(0, 5).toSorted()).toEqual(runs.toSorted());
+  expect(seen.slice(0, 2)).toContain(seen[5]);
 });
 
 describe("a job", () => {
@@ -221,6 +235,38 @@ describe("a job", () => {
     const later = { ...deps, now: () => Date.now() + 300_000 };
     await follow(later, { kind: "follow", runId: run.info.run_id });
     expect(await note()).toBe("edited");
+  });
+
+  it("tells of a run as failed whose attempt ended with its invocation", async () => {
+    const { deps, run, job, message } = await edited();
+    const first = await step(deps, job(null));
+    if (first.came.kind !== "continue") throw new Error(first.came.kind);
+    const dying = new Proxy(db, {
+      get: (target, name) => {
+        const value = Reflect.get(target, name);
+        if (name !== "prepare") return typeof value === "function" ? value.bind(target) : value;
+        return (query: string) => {
+          if (query.includes("iif(?3 and follow_at")) throw new Error("it is over");
+          return target.prepare(query);
+        };
+      },
+    });
+    const runId = run.info.run_id;
+    await expect(followRun({ ...invocation(deps), db: dying }, runId)).rejects.toThrow("it is over");
+    await follow(deps, message);
+    const last = await step(deps, job(first.came.progress));
+    expect(last.came).toMatchObject({ kind: "done", counts: { failed: 1 } });
+  });
+
+  it("ends where a run that it waited for is marked anew again and again", async () => {
+    const { deps, job, message } = await edited();
+    const first = await step(deps, job(null));
+    if (first.came.kind !== "continue") throw new Error(first.came.kind);
+    const getRun = async () => Promise.reject(new Error("D1_ERROR: overloaded"));
+    await follow({ ...deps, direct: { ...deps.direct, getRun } }, message);
+    await look(deps);
+    const last = await step(deps, job(first.came.progress));
+    expect(last.came).toMatchObject({ kind: "done", counts: { failed: 1 } });
   });
 
   it("that an older build began goes on", async () => {

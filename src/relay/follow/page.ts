@@ -25,7 +25,7 @@ export async function lookAtRuns(
   const { toMerge, created, updated, unchanged, deleted } = await mirrorRuns(deps.db, runs, seenAt, true);
   for (const [name, by] of Object.entries({ created, updated, unchanged, deleted })) count(counts, name, by);
   const news = await withNews(deps, toMerge);
-  await markToFollow(deps.db, [...news, ...(await runsToLink(deps, runs))], deps.now());
+  await markToFollow(deps.db, [...news, ...(await runsToLink(deps, runs))]);
   // Not before: a look that ends here would lose what it saw.
   await noteMerged(
     deps.db,

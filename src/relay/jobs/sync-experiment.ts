@@ -37,6 +37,8 @@ const progress = z.object({
   begunAt: z.number().default(0),
   /** The pages of the runs, then the runs that were on none of them, the logged models, and the runs that are marked. */
   phase: z.enum(["pages", "missing", "models", "marked"]),
+  /** When the last phase began, epoch milliseconds; an older build does not tell. */
+  markedAt: z.number().default(Number.MAX_SAFE_INTEGER),
   /** MLflow's token of the page; null for the first. */
   pageToken: z.string().nullable(),
   /** The last run's id, or model's number, that was looked for. */
@@ -86,6 +88,7 @@ async function begin(deps: Deps, job: Job): Promise<Progress | JobStep> {
     experimentId: found.experimentId,
     begunAt: deps.now(),
     phase: "pages",
+    markedAt: Number.MAX_SAFE_INTEGER,
     pageToken: null,
     after: "",
   };
@@ -164,13 +167,15 @@ async function models(deps: Deps, at: Progress, counts: Counts): Promise<Part> {
   );
   if (!followed.ok) return heard(deps, followed.failure);
   await rest(deps, deps.now() - askedAt);
-  return followed.next === null ? { ...at, phase: "marked" } : { ...at, after: String(followed.next) };
+  return followed.next === null
+    ? { ...at, phase: "marked", markedAt: deps.now() }
+    : { ...at, after: String(followed.next) };
 }
 
 /** Has the runs that are marked followed, and waits until each was tried: one that fails is for the cron. */
 async function marked(deps: Deps, at: Progress, counts: Counts): Promise<Part> {
-  const { experimentId, begunAt } = at;
-  const waiting = await untriedOf(deps.db, experimentId, MAX_ON_THE_WAY);
+  const { experimentId, begunAt, markedAt } = at;
+  const waiting = await untriedOf(deps.db, experimentId, markedAt, MAX_ON_THE_WAY);
   const time = { from: begunAt, until: Number.MAX_SAFE_INTEGER };
   Object.assign(counts, await followedIn(deps.db, time, experimentId));
   if (waiting.length === 0) return null;

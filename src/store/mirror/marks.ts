@@ -5,10 +5,13 @@ import type { Counts } from "../../domain/counts.ts";
 /** An attempt to follow a run; `dueAt`: when it is tried again, unless the attempt comes to an end before. */
 export type Attempt = { runId: string; streamId: number | null; dueAt: number };
 
-/** Marks runs as to be followed, at once, also those that an attempt failed for. One that waits keeps its place. */
-export async function markToFollow(db: D1Database, runIds: readonly string[], now: number): Promise<void> {
-  if (runIds.length > 0) await db.prepare(MARK).bind(JSON.stringify(runIds), now).run();
+/** Marks runs as to be followed, at once, also those that an attempt failed for. */
+export async function markToFollow(db: D1Database, runIds: readonly string[]): Promise<void> {
+  if (runIds.length > 0) await db.prepare(MARK).bind(JSON.stringify(runIds)).run();
 }
+
+/** What an attempt has come to until it tells: where its invocation ends before it does, that is what it came to. */
+const UNTOLD: Counts = { failed: 1 };
 
 /**
  * Takes a marked run for an attempt, which is noted before it is made: one that ends with its invocation counts as well.
@@ -20,7 +23,10 @@ export async function takeAttempt(
   now: number,
   dueAt: number,
 ): Promise<Attempt | null> {
-  const taken = await db.prepare(TAKE).bind(runId, now, dueAt).first<{ streamId: number | null }>();
+  const taken = await db
+    .prepare(TAKE)
+    .bind(runId, now, dueAt, JSON.stringify(UNTOLD))
+    .first<{ streamId: number | null }>();
   return taken && { runId, dueAt, ...taken };
 }
 
@@ -35,16 +41,24 @@ export async function noteFollowed(
 }
 
 /**
- * The runs that are due, the longest waiting first. Where there are too many, one in three is one that is tried again:
- * neither kind keeps the other waiting for ever.
+ * The runs that are due, those that were never tried first, then those whose last attempt is longest ago: those that fail
+ * in every pass, and are marked anew by every look, keep no other from its turn.
  */
 export async function dueToFollow(db: D1Database, now: number, limit: number): Promise<string[]> {
   return idsOf(await db.prepare(DUE).bind(now, limit).all<{ id: string }>());
 }
 
-/** Those of an experiment for which no attempt was made yet. */
-export async function untriedOf(db: D1Database, experimentId: string, limit: number): Promise<string[]> {
-  return idsOf(await db.prepare(UNTRIED).bind(experimentId, limit).all<{ id: string }>());
+/**
+ * Those of an experiment for which no attempt was made since they were marked, nor since a time: one that is marked anew
+ * again and again is tried once from then on.
+ */
+export async function untriedOf(
+  db: D1Database,
+  experimentId: string,
+  since: number,
+  limit: number,
+): Promise<string[]> {
+  return idsOf(await db.prepare(UNTRIED).bind(experimentId, since, limit).all<{ id: string }>());
 }
 
 /**
@@ -67,33 +81,37 @@ function idsOf({ results }: D1Result<{ id: string }>): string[] {
   return results.map(({ id }) => id);
 }
 
-/** A mark that was never tried is the time of marking so much before its time, which is due since ever. */
-const UNTRIED_MS = 10_000_000_000_000;
-
+/** Marked and never tried is due since ever. */
 const MARK = `
-  update mlflow_runs set follow_at = ?2 - ${UNTRIED_MS}
-  where mlflow_run_id in (select value from json_each(?1)) and (follow_at is null or follow_at > 0)`;
+  update mlflow_runs set follow_at = 0
+  where mlflow_run_id in (select value from json_each(?1)) and follow_at is not 0`;
 
 const TAKE = `
-  update mlflow_runs set follow_at = ?3 where mlflow_run_id = ?1 and follow_at <= ?2
+  update mlflow_runs set follow_at = ?3, followed_at = ?2, followed = ?4
+  where mlflow_run_id = ?1 and follow_at <= ?2
   returning stream_id as streamId`;
 
 const NOTE = `
   update mlflow_runs set followed_at = ?5, followed = ?4, follow_at = iif(?3 and follow_at = ?2, null, follow_at)
   where mlflow_run_id = ?1`;
 
+/** Each of the two by its own order in the index, so that no more is read than may be taken. */
 const DUE = `
   select id from (
-    select id, row_number() over (order by follow_at) as place from (
-      select mlflow_run_id as id, follow_at from mlflow_runs where follow_at <= 0 order by follow_at limit ?2)
+    select * from (
+      select mlflow_run_id as id, followed_at from mlflow_runs where follow_at = 0 order by followed_at limit ?2)
     union all
-    select id, 2 * row_number() over (order by follow_at) as place from (
-      select mlflow_run_id as id, follow_at from mlflow_runs
-      where follow_at > 0 and follow_at <= ?1 order by follow_at limit ?2)
-  ) order by place limit ?2`;
+    select * from (
+      select mlflow_run_id as id, followed_at from mlflow_runs where follow_at > 0 and follow_at <= ?1
+      order by follow_at limit ?2))
+  order by followed_at limit ?2`;
 
+/** By its own index: the marks of all other experiments stand before it in the other one. */
 const UNTRIED = `
-  select mlflow_run_id as id from mlflow_runs where follow_at <= 0 and mlflow_experiment_id = ?1 limit ?2`;
+  select mlflow_run_id as id from mlflow_runs indexed by mlflow_runs_untried
+  where follow_at = 0 and mlflow_experiment_id = ?1
+    and (followed_at is null or followed_at < ?2)
+  order by followed_at limit ?3`;
 
 const FOLLOWED = `
   select told.key as name, sum(told.value) as n

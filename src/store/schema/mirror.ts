@@ -45,9 +45,9 @@ export const mlflowRuns = sqliteTable(
     metricsHash: text("metrics_hash"),
     /** Linked, and its changes were written down here but are still to be merged. */
     unmerged: integer({ mode: "boolean" }).notNull().default(false),
-    /** When it is to be followed, which a look has found: not above 0 where that was not tried yet; null: there is nothing to do. */
+    /** When it is to be followed, which a look has found: 0 where that was not tried yet; null: there is nothing to do. */
     followAt: integer("follow_at"),
-    /** When it was followed last, and JSON of `Counts`: what came of that. */
+    /** When an attempt was last begun, or was over, and JSON of `Counts`: what came of it. */
     followedAt: integer("followed_at"),
     followed: text(),
     /** When MLflow was seen not to know it any more: it was deleted for good. */
@@ -63,7 +63,8 @@ export const mlflowRuns = sqliteTable(
     index("mlflow_runs_started").on(t.startTime, t.mlflowRunId),
     index("mlflow_runs_open").on(t.streamId).where(sql`${t.status} in ('RUNNING', 'SCHEDULED')`),
     index("mlflow_runs_tagged").on(t.taggedTrialId, t.taggedModelRunId),
-    index("mlflow_runs_to_follow").on(t.followAt).where(sql`${t.followAt} is not null`),
+    index("mlflow_runs_to_follow").on(t.followAt, t.followedAt).where(sql`${t.followAt} is not null`),
+    index("mlflow_runs_untried").on(t.mlflowExperimentId, t.followedAt).where(sql`${t.followAt} = 0`),
     index("mlflow_runs_followed").on(t.followedAt).where(sql`${t.followedAt} is not null`),
   ],
 );
