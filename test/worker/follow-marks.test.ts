@@ -269,6 +269,31 @@ describe("a job", () => {
     expect(last.came).toMatchObject({ kind: "done", counts: { failed: 1 } });
   });
 
+  it("tells no failure of a run that was merged in the end", async () => {
+    const { deps, job, message, run } = await edited();
+    const first = await step(deps, job(null));
+    if (first.came.kind !== "continue") throw new Error(first.came.kind);
+    const getRun = async () => Promise.reject(new Error("D1_ERROR: overloaded"));
+    await follow({ ...deps, direct: { ...deps.direct, getRun } }, message);
+    const other = `${run.info.run_id.slice(1)}f`;
+    await db
+      .prepare(
+        `insert into mlflow_runs (mlflow_run_id, mlflow_experiment_id, status, lifecycle_stage, data, synced_at, follow_at)
+         values (?1, ?2, 'RUNNING', 'active', '{}', 0, 0)`,
+      )
+      .bind(other, run.info.experiment_id)
+      .run();
+    const waiting = await step(deps, job(first.came.progress));
+    if (waiting.came.kind !== "continue") throw new Error(waiting.came.kind);
+    expect(waiting.came.counts).toMatchObject({ failed: 1 });
+    await look(deps);
+    await follow(deps, message);
+    await follow(deps, { kind: "follow", runId: other });
+    const { came } = await step(deps, { ...job(waiting.came.progress), counts: waiting.came.counts });
+    expect(came).toMatchObject({ kind: "done", counts: { merged: 1 } });
+    expect(Object(came).counts).not.toHaveProperty("failed");
+  });
+
   it("that an older build began goes on", async () => {
     const { deps, job, run } = await edited();
     const progress = {

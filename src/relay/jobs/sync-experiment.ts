@@ -7,7 +7,7 @@ import {
   markPulled,
   mirrorExperiment,
 } from "../../store/mirror/experiments.ts";
-import { followedIn, untriedOf } from "../../store/mirror/marks.ts";
+import { FOLLOW_COUNTS, followedIn, untriedOf } from "../../store/mirror/marks.ts";
 import { countMirrored, markGone, mirroredIds } from "../../store/mirror/runs.ts";
 import type { Deps } from "../deps.ts";
 import { followModels } from "../follow/models.ts";
@@ -177,6 +177,8 @@ async function marked(deps: Deps, at: Progress, counts: Counts): Promise<Part> {
   const { experimentId, begunAt, markedAt } = at;
   const waiting = await untriedOf(deps.db, experimentId, markedAt, MAX_ON_THE_WAY);
   const time = { from: begunAt, until: Number.MAX_SAFE_INTEGER };
+  // What failed at first may have come to something since.
+  for (const name of FOLLOW_COUNTS) delete counts[name];
   Object.assign(counts, await followedIn(deps.db, time, experimentId));
   if (waiting.length === 0) return null;
   await tryEnqueueAll(deps, waiting.map(followMessage));

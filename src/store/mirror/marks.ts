@@ -13,6 +13,17 @@ export async function markToFollow(db: D1Database, runIds: readonly string[]): P
 /** What an attempt has come to until it tells: where its invocation ends before it does, that is what it came to. */
 const UNTOLD: Counts = { failed: 1 };
 
+/** What is counted of attempts, and so replaced when they are counted anew. */
+export const FOLLOW_COUNTS = [
+  "failed",
+  "skipped_busy",
+  "merged",
+  "conflicts",
+  "linked",
+  "doubles",
+  "doubles_deleted",
+] as const;
+
 /**
  * Takes a marked run for an attempt, which is noted before it is made: one that ends with its invocation counts as well.
  * @returns null where it is not marked, or not due
