@@ -4,6 +4,7 @@ import { consumeDead } from "../../src/relay/consume-dead.ts";
 import { reconcile } from "../../src/relay/cron/pass.ts";
 import type { Deps } from "../../src/relay/deps.ts";
 import { followRun, sendDue } from "../../src/relay/follow/follow.ts";
+import { pullStream } from "../../src/relay/follow/pull.ts";
 import { pullRunning } from "../../src/relay/follow/running.ts";
 import type { JobStep } from "../../src/relay/jobs/step.ts";
 import { syncExperiment } from "../../src/relay/jobs/sync-experiment.ts";
@@ -68,6 +69,20 @@ async function pass(deps: Deps, message: RelayMessage) {
   const { sent, queue } = recordingQueue();
   const report = await reconcile({ ...deps, jobs: queue });
   return { report, sent: sent.filter(({ body }) => JSON.stringify(body) === JSON.stringify(message)) };
+}
+
+/** A database that has nothing to do with a statement. */
+function failsAt(part: string): D1Database {
+  return new Proxy(db, {
+    get: (target, name) => {
+      const value = Reflect.get(target, name);
+      if (name !== "prepare") return typeof value === "function" ? value.bind(target) : value;
+      return (query: string) => {
+        if (query.includes(part)) throw new Error("it is over");
+        return target.prepare(query);
+      };
+    },
+  });
 }
 
 /** The messages that a pass sends for this run, without its look, which would mark it anew. */
@@ -171,6 +186,23 @@ describe("a run that a look has marked", () => {
     },
   );
 
+  it("is as in MLflow where the edit was taken back once it was merged, before the mirror had it", async () => {
+    const { deps, run, takeBack, note, message } = await edited();
+    const id = await db
+      .prepare("select stream_id as id from mlflow_runs where mlflow_run_id = ?1")
+      .bind(run.info.run_id)
+      .first<number>("id");
+    const dying = failsAt("insert into mlflow_runs");
+    const pulling = { ...invocation(deps), db: dying };
+    await expect(pullStream(pulling, id ?? 0, null)).rejects.toThrow("it is over");
+    expect(await note()).toBe("edited");
+    takeBack();
+    await look(deps);
+    expect((await send(deps, message)).sent).toHaveLength(1);
+    await follow(deps, message);
+    expect(await note()).toBeNull();
+  });
+
   it("leaves nothing behind where its message is dead: the cron finds it", async () => {
     const { deps, message } = await edited();
     await look(deps);
@@ -241,16 +273,7 @@ describe("a job", () => {
     const { deps, run, job, message } = await edited();
     const first = await step(deps, job(null));
     if (first.came.kind !== "continue") throw new Error(first.came.kind);
-    const dying = new Proxy(db, {
-      get: (target, name) => {
-        const value = Reflect.get(target, name);
-        if (name !== "prepare") return typeof value === "function" ? value.bind(target) : value;
-        return (query: string) => {
-          if (query.includes("iif(?3 and follow_at")) throw new Error("it is over");
-          return target.prepare(query);
-        };
-      },
-    });
+    const dying = failsAt("iif(?3 and follow_at");
     const runId = run.info.run_id;
     await expect(followRun({ ...invocation(deps), db: dying }, runId)).rejects.toThrow("it is over");
     await follow(deps, message);

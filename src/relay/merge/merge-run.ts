@@ -3,6 +3,7 @@ import type { JournalEvent } from "../../domain/types.ts";
 import type { Run } from "../../mlflow/types.ts";
 import { agree, readSides, type StoredSides } from "../../store/delivery/agreed.ts";
 import { type Conflict, recordConflicts } from "../../store/mirror/conflicts.ts";
+import { markTakenOver } from "../../store/mirror/marks.ts";
 import type { Deps } from "../deps.ts";
 import { ingest } from "../intake/ingest.ts";
 import { relayEvent } from "../intake/own-event.ts";
@@ -55,7 +56,8 @@ export async function mergeRun(turn: Turn, run: Run): Promise<Step<{ accepted: n
   const known = { core: stored.core, over: stored.stream.foldedSeq, seenAt: deps.now() };
   const events = takenOf(sides, merged, deps.config.merge, known).map((taken) => eventOf(turn, taken));
   if (events.length > 0) {
-    if (!(await turn.update({}))) return stop(turn, null);
+    const mark = markTakenOver(deps.db, lease, run.info.runId, deps.now());
+    if (!(await turn.update({}, [mark]))) return stop(turn, null);
     const ingested = await ingest(deps, events);
     if (ingested.kept !== "journal")
       return {

@@ -1,4 +1,6 @@
 import type { Counts } from "../../domain/counts.ts";
+import { Bound, heldBy } from "../sql.ts";
+import type { Lease } from "../stream/leases.ts";
 
 /** Marks of runs in the mirror that are to be followed: merged, or linked to their trial. Each is done by itself. */
 
@@ -8,6 +10,14 @@ export type Attempt = { runId: string; streamId: number | null; dueAt: number };
 /** Marks runs as to be followed, at once, also those that an attempt failed for. */
 export async function markToFollow(db: D1Database, runIds: readonly string[]): Promise<void> {
   if (runIds.length > 0) await db.prepare(MARK).bind(JSON.stringify(runIds)).run();
+}
+
+/**
+ * Marks a run that a merge is about to take something over of, unless it is marked: an edit that is taken back before the
+ * mirror has it looks to every look as if there had been none. It is read once more, and no job waits for it.
+ */
+export function markTakenOver(db: D1Database, { streamId, token }: Lease, runId: string, now: number): Bound {
+  return new Bound(db, MARK_TAKEN_OVER, streamId, token, runId, now);
 }
 
 /** What an attempt has come to until it tells: where its invocation ends before it does, that is what it came to. */
@@ -96,6 +106,9 @@ function idsOf({ results }: D1Result<{ id: string }>): string[] {
 const MARK = `
   update mlflow_runs set follow_at = 0
   where mlflow_run_id in (select value from json_each(?1)) and follow_at is not 0`;
+
+const MARK_TAKEN_OVER = `
+  update mlflow_runs set follow_at = ?4 where mlflow_run_id = ?3 and follow_at is null and ${heldBy(1, 2)}`;
 
 const TAKE = `
   update mlflow_runs set follow_at = ?3, followed_at = ?2, followed = ?4
