@@ -25,15 +25,22 @@ export type Ingested =
 
 type IngestDeps = Pick<Deps, "db" | "budget" | keyof Queues | "config" | "now" | "log" | "tally">;
 
-/** Keeps events: in the journal, else in the queue, else nowhere, and then nothing was acknowledged. */
-export async function ingest(deps: IngestDeps, events: readonly JournalEvent[]): Promise<Ingested> {
+/**
+ * Keeps events: in the journal, else in the queue, else nowhere, and then nothing was acknowledged.
+ * @param also what the journal does in one transaction with them, and only there
+ */
+export async function ingest(
+  deps: IngestDeps,
+  events: readonly JournalEvent[],
+  also: readonly D1PreparedStatement[] = [],
+): Promise<Ingested> {
   let left = events;
   let decided: JournalOutcome[] = [];
   try {
     if (await isFull(deps)) return { kept: "full" };
     const { outcomes, pokes, databaseBytes } = await withDeadline(
       JOURNAL_TIMEOUT_MS,
-      journalEach(deps, events, deps.now()),
+      journalEach(deps, events, deps.now(), also),
     );
     noteSize(databaseBytes, deps.now());
     decided = outcomes.filter((outcome) => outcome !== null);

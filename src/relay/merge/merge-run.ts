@@ -1,7 +1,13 @@
 import { type Merged, merge, type Sides } from "../../domain/merge.ts";
 import type { JournalEvent } from "../../domain/types.ts";
 import type { Run } from "../../mlflow/types.ts";
-import { agree, readSides, type StoredSides } from "../../store/delivery/agreed.ts";
+import {
+  agree,
+  agreeing,
+  agreeingOnState,
+  readSides,
+  type StoredSides,
+} from "../../store/delivery/agreed.ts";
 import { type Conflict, recordConflicts } from "../../store/mirror/conflicts.ts";
 import { markTakenOver } from "../../store/mirror/marks.ts";
 import type { Deps } from "../deps.ts";
@@ -55,10 +61,14 @@ export async function mergeRun(turn: Turn, run: Run): Promise<Step<{ accepted: n
   const conflicts = await recordConflicts(deps.db, conflictsOf(turn.stream.id, merged, deps.now()));
   const known = { core: stored.core, over: stored.stream.foldedSeq, seenAt: deps.now() };
   const events = takenOf(sides, merged, deps.config.merge, known).map((taken) => eventOf(turn, taken));
+  const agreement = { tags: agreedTags(sides, merged), params: merged.accepted.params };
+  const sentState = JSON.stringify(sentAfter(stored.sent, sides, merged));
   if (events.length > 0) {
     const mark = markTakenOver(deps.db, lease, run.info.runId, deps.now());
     if (!(await turn.update({}, [mark]))) return stop(turn, null);
-    const ingested = await ingest(deps, events);
+    // In one transaction: what was accepted and not agreed on would pass for the relay's own word, which MLflow has yet to hear.
+    const agreed = [...agreeing(deps.db, lease, agreement), agreeingOnState(deps.db, lease, sentState)];
+    const ingested = await ingest(deps, events, agreed);
     if (ingested.kept !== "journal")
       return {
         ok: false,
@@ -72,9 +82,7 @@ export async function mergeRun(turn: Turn, run: Run): Promise<Step<{ accepted: n
     const refolded = await foldStream(deps, turn.stream);
     turn.stream = { ...turn.stream, foldedSeq: refolded.foldedSeq };
   }
-  await agree(deps.db, lease, { tags: agreedTags(sides, merged), params: merged.accepted.params });
-  const sent = sentAfter(stored.sent, sides, merged);
-  const sentState = JSON.stringify(sent);
+  await agree(deps.db, lease, agreement);
   if (sentState !== JSON.stringify(stored.sent) && !(await turn.update({ sentState })))
     return stop(turn, null);
   const { name, status, tags, params } = merged.accepted;

@@ -97,6 +97,17 @@ export function agreeing(
   return [UNPLAN, FORGET, REMEMBER].flatMap((sql) => overRows(db, sql, rows, streamId, token));
 }
 
+/** Notes the state that both sides agree on, while the lease is held. */
+export function agreeingOnState(
+  db: D1Database,
+  { streamId, token }: Lease,
+  sentState: string,
+): D1PreparedStatement {
+  return db
+    .prepare("update streams set sent_state = ?3 where id = ?1 and lease_token = ?2")
+    .bind(streamId, token, sentState);
+}
+
 const IS_HELD = heldBy(2, 3);
 
 /** What was planned before is older than what was agreed on now. */

@@ -20,12 +20,14 @@ export type JournalledEach = Omit<Journalled, "outcomes"> & {
 /**
  * Journals events, and where the database refuses them for good, finds out which: the others are journalled without
  * it. Order is kept.
+ * @param also goes with each of them, and may be repeated
  * @throws what D1 throws when it may take them another time; what went before is journalled, and a repeat then
  */
 export async function journalEach(
   { db, budget }: { db: D1Database; budget: Pick<Budget, "has"> },
   events: readonly JournalEvent[],
   now: number,
+  also: readonly D1PreparedStatement[] = [],
 ): Promise<JournalledEach> {
   const done: JournalledEach = { outcomes: [], pokes: [], databaseBytes: 0 };
   const waiting = [events];
@@ -33,7 +35,7 @@ export async function journalEach(
     const part = waiting.shift();
     if (!part) break;
     try {
-      const { outcomes, pokes, databaseBytes } = await journal(db, part, now);
+      const { outcomes, pokes, databaseBytes } = await journal(db, part, now, also);
       done.outcomes.push(...outcomes);
       done.pokes.push(...pokes);
       done.databaseBytes = databaseBytes;

@@ -22,22 +22,24 @@ const MAX_KNOWN_STREAMS = 20_000;
  * Writes events in one transaction: streams and stubs of parents not seen yet, the events, their points.
  * The same event again is a duplicate, the same id with another body a conflict; neither changes anything.
  * @param now epoch milliseconds, for stubs and the poke's trust.
+ * @param also what is to be done with them or not at all
  * @throws what D1 throws; then nothing was written.
  */
 export async function journal(
   db: D1Database,
   events: readonly JournalEvent[],
   now: number,
+  also: readonly D1PreparedStatement[] = [],
 ): Promise<Journalled> {
   const { unique, firstOf } = firstsOf(events);
   const streams = streamsOf(events);
   const unknown = streams.filter((stream) => !knownStreams.has(stream.key));
-  const written = await write(db, unique, unknown, now);
+  const written = await write(db, unique, unknown, now, also);
   await addPruned(db, written, missing(unique, written));
   // A database that was emptied under us: the stubs are not there after all.
   const lost = missing(unique, written);
   const { stored, pokes, databaseBytes } =
-    lost.length === 0 ? written : join(written, await write(db, lost, streams, now));
+    lost.length === 0 ? written : join(written, await write(db, lost, streams, now, also));
   if (knownStreams.size > MAX_KNOWN_STREAMS) knownStreams.clear();
   for (const stream of streams) knownStreams.add(stream.key);
 

@@ -26,6 +26,7 @@ export async function write(
   firsts: readonly First[],
   stubs: readonly StreamRef[],
   now: number,
+  also: readonly D1PreparedStatement[],
 ): Promise<Written> {
   const mark = now + POKE_TRUST_MS;
   const unique = firsts.map(({ event }) => event);
@@ -62,6 +63,7 @@ export async function write(
       firsts.flatMap(({ event, copies }) => (copies === 0 ? [] : [[...idRow(event), event.hash, copies]])),
     ),
     dirty: rows(journal.MARK_DIRTY, dirty, now, mark),
+    also: [...also],
   });
 
   const stored: Written["stored"] = new Map();
