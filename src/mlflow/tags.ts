@@ -11,6 +11,24 @@ export const MODEL_ID_TAG = "relay.model_id";
 /** MLflow's own copy of a run's name: either changes the other. */
 export const RUN_NAME_TAG = "mlflow.runName";
 
+/** The trial, or the model run, that a run is of by Thunderline's tags. */
+export type TaggedIds = { trialId: string | null; modelRunId: string | null };
+
+/** Whose a run is by its tags. */
+export function taggedIdsOf({ data }: Run): TaggedIds {
+  const tag = (key: string) => data.tags.find((tag) => tag.key === key)?.value ?? null;
+  const trialId = tag(TRIAL_TAG);
+  // Somebody else's run within a model run is neither its parent run nor a trial.
+  const isNestedStranger = trialId === null && tag(PARENT_TAG) !== null;
+  return { trialId, modelRunId: isNestedStranger ? null : tag(MODEL_RUN_TAG) };
+}
+
+/** Whether a run is, by its tags, of this trial or model run. */
+export function isTaggedAs(run: Run, { trialId, modelRunId }: TaggedIds): boolean {
+  const ids = taggedIdsOf(run);
+  return ids.trialId === trialId && ids.modelRunId === modelRunId;
+}
+
 /** Names the trial's own status where MLflow's KILLED stands for several. */
 export const STATUS_TAG = "thunderline_status";
 /** When a silent trainer was last heard. */

@@ -5,6 +5,7 @@ import { clearDoubt, stillLands } from "../stream/fence.ts";
 import { stop } from "../stream/stop.ts";
 import { proceed, type Step, type Turn } from "../stream/turn.ts";
 import { adopt, link } from "./adopt.ts";
+import { lookAtTagged } from "./tagged-run.ts";
 import type { RunWanted } from "./wanted.ts";
 
 /** The tag by which a run is found again of whose create call nobody heard, or which was made twice. */
@@ -28,13 +29,21 @@ export async function ensureRun(turn: Turn, wanted: RunWanted): Promise<Step> {
     if (!adopted.ok || adopted.value) return adopted.ok ? proceed : adopted;
   }
   if (wanted.foundRunId !== null) {
-    const adopted = await adopt(turn, wanted.foundRunId, wanted);
+    const adopted = await adoptFound(turn, wanted.foundRunId, wanted);
     if (adopted.ok && adopted.value) return proceed;
     // Gone since, or taken by another: a new one is made.
     if (!adopted.ok && adopted.end.kind !== "blocked") return adopted;
   }
   const experiment = await wanted.experimentId();
   return experiment.ok ? create(turn, wanted, experiment.value) : experiment;
+}
+
+/** Takes the run that was found by its tags; false where it is not the stream's any more. */
+async function adoptFound(turn: Turn, runId: string, wanted: RunWanted): Promise<Step<boolean>> {
+  const { deps, stream } = turn;
+  const found = await lookAtTagged(deps, runId, stream, () => turn.call(() => deps.mlflow.getRun(runId)));
+  if (!found.ok) return stop(turn, found.failure);
+  return found.value === null ? { ok: true, value: false } : adopt(turn, runId, wanted);
 }
 
 /** Stores the intent, then creates. */

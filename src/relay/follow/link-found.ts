@@ -1,9 +1,10 @@
 import type { Failure } from "../../mlflow/failure.ts";
+import { isTaggedAs } from "../../mlflow/tags.ts";
 import type { Run } from "../../mlflow/types.ts";
 import { nameOfExperiment } from "../../store/mirror/experiments.ts";
-import { markGone, mirrorRuns } from "../../store/mirror/runs.ts";
 import { link } from "../delivery/adopt.ts";
 import { mirrorExperiment } from "../delivery/experiment.ts";
+import { lookAtTagged } from "../delivery/tagged-run.ts";
 import type { Deps } from "../deps.ts";
 import type { Turn } from "../stream/turn.ts";
 import { underLease } from "../stream/under-lease.ts";
@@ -12,7 +13,7 @@ export type LinkFound =
   | { kind: "linked"; run: Run }
   /** Another turn has the stream. */
   | { kind: "busy" }
-  /** It has a run, or may have one soon, or this one is not there any more, which is in the mirror now. */
+  /** It has a run, or may have one soon, or this one is not its own any more, as `lookAtTagged` saw. */
   | { kind: "not needed" }
   | { kind: "failed"; failure: Failure };
 
@@ -25,22 +26,16 @@ export async function linkFound(deps: Deps, streamId: number, runId: string): Pr
     async (turn) => {
       if (turn.stream.mlflowRunId !== null || turn.stream.createSentAt !== null)
         return { kind: "not needed" };
-      const seenAt = deps.now();
-      const found = await turn.call(() => turn.deps.mlflow.getRun(runId));
-      if (!found.ok) {
-        if (found.failure?.kind === "gone") await markGone(deps.db, [runId], deps.now());
-        return stopped(found.failure);
-      }
-      const { info } = found.value;
-      if (info.lifecycleStage === "deleted") {
-        await mirrorRuns(deps.db, [found.value], seenAt);
-        return { kind: "not needed" };
-      }
-      const name = await nameOf(turn, info.experimentId);
+      const read = () => turn.call(() => turn.deps.mlflow.getRun(runId));
+      const found = await lookAtTagged(deps, runId, turn.stream, read);
+      if (!found.ok) return stopped(found.failure);
+      const run = found.value;
+      if (run === null) return { kind: "not needed" };
+      const name = await nameOf(turn, run.info.experimentId);
       if (!name.ok) return stopped(name.failure);
       if (!(await turn.update({ experimentName: name.value }))) return { kind: "busy" };
-      const linked = await link(turn, found.value, info.runName ?? runId, true);
-      return linked.ok ? { kind: "linked", run: found.value } : { kind: "busy" };
+      const linked = await link(turn, run, run.info.runName ?? runId, true);
+      return linked.ok ? { kind: "linked", run } : { kind: "busy" };
     },
   );
 }
@@ -80,7 +75,10 @@ export async function deleteSpare(
       if (!linked.ok) return linked.failure ?? "busy";
       const other = await turn.call(() => turn.deps.mlflow.getRun(runId));
       if (!other.ok) return other.failure ?? "busy";
-      const isSpare = linked.value.info.lifecycleStage === "active" && addsNothing(other.value, linked.value);
+      const isSpare =
+        linked.value.info.lifecycleStage === "active" &&
+        isTaggedAs(other.value, turn.stream) &&
+        addsNothing(other.value, linked.value);
       return isSpare ? deleted(turn, runId) : "left";
     },
   );

@@ -13,6 +13,7 @@ import {
   type Tagged,
   unlinkedRunOf,
 } from "../../store/mirror/tagged.ts";
+import { lookAtTagged } from "../delivery/tagged-run.ts";
 import type { Deps } from "../deps.ts";
 import { digest } from "../intake/identify.ts";
 import { heard } from "../line/breaker.ts";
@@ -94,17 +95,23 @@ async function linkOne(deps: Deps, run: Tagged, stream: Claimant, counts: Counts
   }
 }
 
-/** A run of a stream that has one already: the same one, or a second. */
+/**
+ * A run of a stream that has one already: the same one, or a second.
+ * @returns null where it is not the stream's any more
+ */
 async function reportOther(
   deps: Deps,
   run: Tagged,
   stream: Claimant & { mlflowRunId: string },
   counts: Counts,
-): Promise<boolean> {
+): Promise<boolean | null> {
   if (stream.mlflowRunId === run.runId) {
     await repairLink(deps.db, run.runId, stream.id);
     return true;
   }
+  const found = await lookAtTagged(deps, run.runId, run, () => deps.mlflow.getRun(run.runId));
+  if (!found.ok) return failed(deps, counts, found.failure, stream.id);
+  if (found.value === null) return null;
   await recordConflicts(deps.db, [
     {
       streamId: stream.id,

@@ -1,4 +1,4 @@
-import { MODEL_RUN_TAG, PARENT_TAG, TRIAL_TAG } from "../../mlflow/tags.ts";
+import { taggedIdsOf } from "../../mlflow/tags.ts";
 import type { Run } from "../../mlflow/types.ts";
 import { overRows } from "../sql.ts";
 import { type Hashes, hashesOf, toMirrored } from "./mirrored.ts";
@@ -147,18 +147,7 @@ function hasColumns(row: Known, { info }: Run): boolean {
 }
 
 function rowOf(run: Run, seenAt: number) {
-  const { info, data } = run;
-  const tag = (key: string) => data.tags.find((tag) => tag.key === key)?.value ?? null;
-  const trialId = tag(TRIAL_TAG);
-  // Somebody else's run within a model run is neither its parent run nor a trial.
-  const isNestedStranger = trialId === null && tag(PARENT_TAG) !== null;
-  return {
-    ...info,
-    data: toMirrored(run),
-    seenAt,
-    trialId,
-    modelRunId: isNestedStranger ? null : tag(MODEL_RUN_TAG),
-  };
+  return { ...run.info, ...taggedIdsOf(run), data: toMirrored(run), seenAt };
 }
 
 const KNOWN = `

@@ -1,0 +1,115 @@
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { drive } from "../../src/relay/delivery/drive.ts";
+import type { Deps } from "../../src/relay/deps.ts";
+import { lookAtRuns } from "../../src/relay/follow/page.ts";
+import { syncExperiment } from "../../src/relay/jobs/sync-experiment.ts";
+import { post } from "./api.ts";
+import { FakeMlflow } from "./fake-mlflow.ts";
+import { follow } from "./following.ts";
+import { recordingQueue } from "./job-tools.ts";
+import { TrackingServer } from "./tracking-server.ts";
+
+/** Runs that a look found by a trial's tags, of which something else is true once they are followed. */
+
+const { DB: db } = env;
+
+const tagsOf = (trialId: string) => [
+  { key: "thunderline_trial_id", value: trialId },
+  { key: "thunderline_model_run_id", value: "found" },
+];
+
+const trial = (trial_id: string) =>
+  post({ event: "ml.trial.start", model_run_id: "found", trial_id, spectral_norm: true });
+
+function world(experimentId: string, vars: object = {}) {
+  const server = new TrackingServer();
+  server.experiment(experimentId, experimentId);
+  return { server, deps: server.deps(vars) };
+}
+
+/** A look at an experiment whose messages are lost. */
+async function look(deps: Deps, experimentId: string): Promise<void> {
+  const job = {
+    id: "j",
+    action: "sync_experiment" as const,
+    target: experimentId,
+    progress: null,
+    counts: {},
+  };
+  await syncExperiment({ ...deps, jobs: recordingQueue().queue }, job);
+}
+
+type Made = { info: { run_id: string } };
+const followOf = (deps: Deps, { info }: Made) => follow(deps, { kind: "follow", runId: info.run_id });
+
+const runOf = (trialId: string) =>
+  db.prepare("select mlflow_run_id as id from streams where trial_id = ?1").bind(trialId).first<string>("id");
+const conflictsAbout = ({ info }: Made) =>
+  db.prepare("select count(*) as n from conflicts where refused = ?1").bind(info.run_id).first<number>("n");
+
+describe("a run that was given other tags since it was seen", () => {
+  it("is linked to the trial that they name now, and not to the one before", async () => {
+    const { server, deps } = world("t1");
+    await trial("before");
+    await trial("now");
+    const run = server.run("t1", { tags: tagsOf("before") });
+    await look(deps, "t1");
+    run.data.tags = tagsOf("now");
+    await followOf(deps, run);
+    expect([await runOf("before"), await runOf("now")]).toEqual([null, run.info.run_id]);
+  });
+
+  it("does not stand before a younger one that is still the trial's", async () => {
+    const { server, deps } = world("t2");
+    await trial("two");
+    const [older, younger] = [
+      server.run("t2", { tags: tagsOf("two") }),
+      server.run("t2", { tags: tagsOf("two") }),
+    ];
+    await look(deps, "t2");
+    older.data.tags = tagsOf("nobody");
+    await followOf(deps, younger);
+    expect(await runOf("two")).toBe(younger.info.run_id);
+  });
+
+  it.each([{ policy: "report" }, { policy: "delete" }])(
+    "is no double of its trial, where the policy is to $policy them",
+    async ({ policy }) => {
+      const id = `doubled-${policy}`;
+      const { server, deps } = world(id, { RELAY_DOUBLE_RUNS: policy });
+      await trial(id);
+      const own = server.run(id, { tags: tagsOf(id) });
+      await look(deps, id);
+      await followOf(deps, own);
+      const other = server.run(id, { tags: tagsOf(id) });
+      await look(deps, id);
+      other.data.tags = tagsOf("nobody");
+      await followOf(deps, other);
+      expect(other.info.lifecycle_stage).toBe("active");
+      expect(await conflictsAbout(other)).toBe(0);
+      other.data.tags = tagsOf(id);
+      await look(deps, id);
+      await followOf(deps, other);
+      expect(await conflictsAbout(other), "it is the trial's again").toBe(1);
+    },
+  );
+
+  it("is not taken by the delivery of the trial either", async () => {
+    const mlflow = new FakeMlflow();
+    const deps = mlflow.deps({ RELAY_ANNOUNCE_GRACE_SECONDS: "0", RELAY_PARENT_RUNS: "false" });
+    const runId = mlflow.add("RUNNING");
+    const run = mlflow.runs.get(runId);
+    for (const { key, value } of tagsOf("delivered")) run?.tags.set(key, value);
+    const seen = await deps.mlflow.getRun(runId);
+    if (!seen.ok) throw new Error(seen.failure.message);
+    await lookAtRuns(deps, [seen.value], deps.now(), {});
+    run?.tags.set("thunderline_trial_id", "nobody");
+    await trial("delivered");
+    const id = await db.prepare("select id from streams where trial_id = 'delivered'").first<number>("id");
+    await drive(deps, id ?? 0);
+    const own = await runOf("delivered");
+    expect([own === null, own === runId]).toEqual([false, false]);
+    expect(run?.tags.get("thunderline_trial_id")).toBe("nobody");
+  });
+});
