@@ -2,12 +2,15 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { drive } from "../../src/relay/delivery/drive.ts";
 import type { Deps } from "../../src/relay/deps.ts";
+import { followRun } from "../../src/relay/follow/follow.ts";
 import { lookAtRuns } from "../../src/relay/follow/page.ts";
 import { syncExperiment } from "../../src/relay/jobs/sync-experiment.ts";
 import { post } from "./api.ts";
+import { invocation } from "./endless.ts";
 import { FakeMlflow } from "./fake-mlflow.ts";
-import { follow } from "./following.ts";
+import { follow, pullRunning } from "./following.ts";
 import { recordingQueue } from "./job-tools.ts";
+import { mortal } from "./mortal.ts";
 import { TrackingServer } from "./tracking-server.ts";
 
 /** Runs that a look found by a trial's tags, of which something else is true once they are followed. */
@@ -18,6 +21,7 @@ const tagsOf = (trialId: string) => [
   { key: "thunderline_trial_id", value: trialId },
   { key: "thunderline_model_run_id", value: "found" },
 ];
+const EDITED = { key: "note", value: "edited" };
 
 const trial = (trial_id: string) =>
   post({ event: "ml.trial.start", model_run_id: "found", trial_id, spectral_norm: true });
@@ -45,6 +49,13 @@ const followOf = (deps: Deps, { info }: Made) => follow(deps, { kind: "follow", 
 
 const runOf = (trialId: string) =>
   db.prepare("select mlflow_run_id as id from streams where trial_id = ?1").bind(trialId).first<string>("id");
+const noteOf = (trialId: string) =>
+  db
+    .prepare(
+      "select value from tags t join streams s on s.id = t.stream_id where s.trial_id = ?1 and t.key = 'note'",
+    )
+    .bind(trialId)
+    .first<string>("value");
 const conflictsAbout = ({ info }: Made) =>
   db.prepare("select count(*) as n from conflicts where refused = ?1").bind(info.run_id).first<number>("n");
 
@@ -112,4 +123,50 @@ describe("a run that was given other tags since it was seen", () => {
     expect([own === null, own === runId]).toEqual([false, false]);
     expect(run?.tags.get("thunderline_trial_id")).toBe("nobody");
   });
+});
+
+it("a run whose link the mirror lacked is merged once it has it", async () => {
+  const { server, deps } = world("t3");
+  await trial("mended");
+  const run = server.run("t3", { tags: tagsOf("mended") });
+  await look(deps, "t3");
+  await followOf(deps, run);
+  await db
+    .prepare("update mlflow_runs set stream_id = null where mlflow_run_id = ?1")
+    .bind(run.info.run_id)
+    .run();
+  run.data.tags = [...tagsOf("mended"), EDITED];
+  await look(deps, "t3");
+  await followOf(deps, run);
+  expect(await noteOf("mended")).toBe("edited");
+});
+
+it("an older run that another's message links is merged, wherever that message ends", async () => {
+  let isOver = false;
+  for (let trip = 0; !isOver; trip++) {
+    const id = `older-${trip}`;
+    const { server, deps } = world(id);
+    server.experiment(`${id}-other`, `${id}-other`);
+    const older = server.run(`${id}-other`, { tags: [...tagsOf(id), EDITED] });
+    // Nobody has the trial yet.
+    await look(deps, `${id}-other`);
+    await trial(id);
+    const younger = server.run(id, { tags: tagsOf(id) });
+    await look(deps, id);
+    const { db: dying, state } = mortal(db, { trip, moment: "before" }, async () => {});
+    await followRun({ ...invocation(deps), db: dying }, younger.info.run_id).catch(() => {});
+    isOver = state.trips <= trip;
+    await db.prepare("update streams set lease_until = 0").run();
+    const later = { ...deps, now: () => Date.now() + 300_000 };
+    await followOf(later, younger);
+    await followOf(later, older);
+    await pullRunning(later, { afterId: 0, maxRuns: 1_000, maxMs: 60_000 });
+    expect({ trip, run: await runOf(id), note: await noteOf(id) }).toEqual({
+      trip,
+      run: older.info.run_id,
+      note: "edited",
+    });
+    await db.prepare("update mlflow_runs set status = 'FINISHED'").run();
+    await db.prepare("update trials set status = 'succeeded'").run();
+  }
 });

@@ -4,6 +4,7 @@ import type { Failure } from "../../mlflow/failure.ts";
 import type { Run } from "../../mlflow/types.ts";
 import { isForgotten } from "../../store/delivery/blocked.ts";
 import { hasRefusedRun, recordConflicts } from "../../store/mirror/conflicts.ts";
+import { markToFollow } from "../../store/mirror/marks.ts";
 import {
   type Claimant,
   claimants,
@@ -77,6 +78,8 @@ function concerns({ config }: Deps, run: Tagged, stream: Claimant): boolean {
 async function linkOne(deps: Deps, run: Tagged, stream: Claimant, counts: Counts): Promise<boolean | null> {
   if (await hasRefusedRun(deps.db, stream.id, run.runId)) return true;
   const oldest = stream.requestedRunId ?? (await unlinkedRunOf(deps.db, stream.id)) ?? run.runId;
+  // Whoever links it may end before it is merged, and no look may have marked it.
+  if (oldest !== run.runId) await markToFollow(deps.db, [oldest]);
   const linked = await linkFound(deps, stream.id, oldest);
   switch (linked.kind) {
     case "busy":
@@ -107,7 +110,8 @@ async function reportOther(
 ): Promise<boolean | null> {
   if (stream.mlflowRunId === run.runId) {
     await repairLink(deps.db, run.runId, stream.id);
-    return true;
+    // What was edited before the mirror knew whose it is was never compared.
+    return countPulled(deps, counts, await pullStream(deps, stream.id, null), stream.id);
   }
   const found = await lookAtTagged(deps, run.runId, run, () => deps.mlflow.getRun(run.runId));
   if (!found.ok) return failed(deps, counts, found.failure, stream.id);
