@@ -22,10 +22,15 @@ export async function lookAtRuns(
   seenAt: number,
   counts: Counts,
 ): Promise<void> {
-  const { toMerge, created, updated, unchanged, deleted } = await mirrorRuns(deps.db, runs, seenAt, true);
+  let news = new Set<string>();
+  const chooses = async (toMerge: readonly ToMerge[]) => {
+    news = await withNews(deps, toMerge);
+    return news;
+  };
+  const seen = await mirrorRuns(deps.db, runs, seenAt, true, chooses);
+  const { toMerge, created, updated, unchanged, deleted } = seen;
   for (const [name, by] of Object.entries({ created, updated, unchanged, deleted })) count(counts, name, by);
-  const news = await withNews(deps, toMerge);
-  await markToFollow(deps.db, [...news, ...(await runsToLink(deps, runs))]);
+  await markToFollow(deps.db, await runsToLink(deps, runs));
   // Not before: a look that ends here would lose what it saw.
   await noteMerged(
     deps.db,

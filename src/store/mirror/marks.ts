@@ -9,7 +9,13 @@ export type Attempt = { runId: string; streamId: number | null; dueAt: number };
 
 /** Marks runs as to be followed, at once, also those that an attempt failed for. */
 export async function markToFollow(db: D1Database, runIds: readonly string[]): Promise<void> {
-  if (runIds.length > 0) await db.prepare(MARK).bind(JSON.stringify(runIds)).run();
+  const marking = marksToFollow(db, runIds);
+  if (marking.length > 0) await db.batch(marking);
+}
+
+/** The statements for it: none without a run. */
+export function marksToFollow(db: D1Database, runIds: readonly string[]): D1PreparedStatement[] {
+  return runIds.length === 0 ? [] : [db.prepare(MARK).bind(JSON.stringify(runIds))];
 }
 
 /**

@@ -1,6 +1,7 @@
 import { taggedIdsOf } from "../../mlflow/tags.ts";
 import type { Run } from "../../mlflow/types.ts";
 import { overRows } from "../sql.ts";
+import { marksToFollow } from "./marks.ts";
 import { type Hashes, hashesOf, toMirrored } from "./mirrored.ts";
 
 /** Of a run that MLflow did not lose; `r` is its row in the mirror. */
@@ -43,12 +44,15 @@ type Known = {
  * @param seenAt when MLflow was asked, epoch milliseconds: what was written down since is newer and stays
  * @param mergeLater keeps in mind, until `noteMerged`, which linked runs are still to be merged, so that a crash
  *   before that does not lose their changes
+ * @param chooses which of those are to be followed: they are marked with what is written, since a run that is seen to
+ *   have ended may never be looked at again
  */
 export async function mirrorRuns(
   db: D1Database,
   runs: readonly Run[],
   seenAt: number,
   mergeLater = false,
+  chooses: (toMerge: readonly ToMerge[]) => Promise<Iterable<string>> = async () => [],
 ): Promise<MirrorNews> {
   const mirrored: MirrorNews = { created: 0, updated: 0, unchanged: 0, deleted: 0, toMerge: [] };
   if (runs.length === 0) return mirrored;
@@ -64,7 +68,9 @@ export async function mirrorRuns(
     if (!news.isSame || news.sentSince || (news.wasUnmerged && !mergeLater))
       rows.push({ ...rowOf(run, seenAt), ...hashes, unmerged: Number(news.toMerge && mergeLater) });
   }
-  if (rows.length > 0) await db.batch(overRows(db, UPSERT, rows));
+  const marking = marksToFollow(db, [...(await chooses(mirrored.toMerge))]);
+  const writing = [...(rows.length > 0 ? overRows(db, UPSERT, rows) : []), ...marking];
+  if (writing.length > 0) await db.batch(writing);
   return mirrored;
 }
 
