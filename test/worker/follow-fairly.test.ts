@@ -218,6 +218,25 @@ describe("a run that cannot be followed", () => {
     expect(await message(broken, "f5", step.progress)).toMatchObject({ kind: "done" });
   });
 
+  it.each([{ alone: false }, { alone: true }])(
+    "keeps no other from being looked at where MLflow fails for every search of it (alone on its page: $alone)",
+    async ({ alone }) => {
+      const id = `f13-${alone}`;
+      const { deps, runs, afterId } = await world(new TrackingServer(), id, alone ? 1 : 7);
+      for (const run of runs) edit(run, "edited");
+      const poison = runs[alone ? 0 : 2]?.info.run_id ?? "";
+      const searchRuns: Deps["mlflow"]["searchRuns"] = async (search) =>
+        search.filter?.includes(poison) ? failed : deps.mlflow.searchRuns(search);
+      const there = { ok: true as const, value: { items: [], nextPageToken: null } };
+      const mlflow = { ...deps.mlflow, searchRuns, searchExperiments: async () => there };
+      const looked = await pullRunning({ ...deps, mlflow }, { ...budget, afterId });
+      expect(looked).toMatchObject({ looked_at: runs.length - 1, merged: runs.length - 1, next_id: 0 });
+      expect(await noteOf(`${id}-6`)).toBe(alone ? null : "edited");
+      await pullRunning(deps, { ...budget, afterId });
+      expect(await noteOf(`${id}-${alone ? 0 : 2}`), "once it can be searched for").toBe("edited");
+    },
+  );
+
   it("keeps no other back where what it needs cannot be asked for", async () => {
     const { deps, afterId } = await world(new TrackingServer(), "f10", 1);
     await trial("f10-lost");

@@ -1,10 +1,11 @@
 import { type Counts, count } from "../../domain/counts.ts";
+import type { Failure } from "../../mlflow/failure.ts";
 import type { Run } from "../../mlflow/types.ts";
 import { markGone } from "../../store/mirror/runs.ts";
 import { streamsToPull, type ToPull } from "../../store/mirror/to-pull.ts";
 import type { Deps } from "../deps.ts";
 import { heard } from "../line/breaker.ts";
-import { MAX_IDS, runsOrLost } from "../line/runs-by-id.ts";
+import { MAX_IDS, type RunPlace, runsOrLost } from "../line/runs-by-id.ts";
 import { lookAtRuns } from "./page.ts";
 import { followRestored } from "./restored.ts";
 
@@ -34,7 +35,7 @@ export async function pullRunning(deps: Deps, budget: PullBudget): Promise<PullR
   let done = 0;
   while (done < streams.length && deps.now() < untilMs && deps.budget.has(PAGE_STATEMENTS)) {
     const page = streams.slice(done, done + MAX_IDS);
-    const active = await lookAtLinked(deps, page, counts);
+    const active = await lookAtLinked(deps, page, untilMs, counts);
     if (active === null) break;
     done += page.length;
     if (!(await followRestored(deps, page, active, counts))) break;
@@ -45,27 +46,65 @@ export async function pullRunning(deps: Deps, budget: PullBudget): Promise<PullR
   return { looked_at, changed: created + updated, unblocked, next_id };
 }
 
-/** Looks at the runs of a page that MLflow has. @returns the ids of the active ones; null: not found out */
+/**
+ * Looks at the runs of a page that MLflow has. Where it answers for others but not for these, they are asked for in
+ * smaller and smaller groups: one that it always fails for keeps no other from being looked at, nor the pass at its page.
+ * @returns the ids of the active ones; null: MLflow is away
+ */
 async function lookAtLinked(
   deps: Deps,
   page: readonly ToPull[],
+  untilMs: number,
   counts: Counts,
 ): Promise<ReadonlySet<string> | null> {
-  const places = page.flatMap(({ runId, experimentId }) =>
-    runId === null || experimentId === null ? [] : [{ runId, experimentId }],
+  const active = new Set<string>();
+  const groups = inGroups(
+    page.flatMap(({ runId, experimentId }) =>
+      runId === null || experimentId === null ? [] : [{ runId, experimentId }],
+    ),
+    1,
   );
-  if (places.length === 0) return new Set();
-  const seenAt = deps.now();
-  const found = await runsOrLost(deps, places);
-  if (!found.ok) {
-    await heard(deps, found.failure);
-    return null;
+  for (let group = groups.shift(); group; group = groups.shift()) {
+    const failure = await lookAtGroup(deps, group, active, counts);
+    if (failure !== null) {
+      const there = await deps.mlflow.searchExperiments({ maxResults: 1 });
+      if (!there.ok) {
+        await heard(deps, failure);
+        return null;
+      }
+      const runs = group.length;
+      deps.log.warn("runs could not be looked at", { first: group[0]?.runId, runs, error: failure.message });
+      if (runs > 1) groups.push(...inGroups(group, 2));
+    }
+    // What there is no time for is left out, or every pass would end here.
+    if (deps.now() >= untilMs || !deps.budget.has(PAGE_STATEMENTS)) break;
   }
+  return active;
+}
+
+/** So many groups of the same size, without empty ones. */
+function inGroups(places: readonly RunPlace[], most: number): RunPlace[][] {
+  const size = Math.ceil(places.length / most);
+  const groups = Array.from({ length: most }, (_, n) => places.slice(n * size, (n + 1) * size));
+  return groups.filter(({ length }) => length > 0);
+}
+
+/** One search, and what it shows. @returns why it could not be asked, or null */
+async function lookAtGroup(
+  deps: Deps,
+  group: readonly RunPlace[],
+  active: Set<string>,
+  counts: Counts,
+): Promise<Failure | null> {
+  const seenAt = deps.now();
+  const found = await runsOrLost(deps, group);
+  if (!found.ok) return found.failure;
   const shown = [...found.runs.values()];
   await lookAtRuns(deps, shown, seenAt, counts);
   await markGone(deps.db, found.lost, deps.now());
   count(counts, "looked_at", shown.length);
-  return new Set(shown.filter(isActive).map(({ info }) => info.runId));
+  for (const { info } of shown.filter(isActive)) active.add(info.runId);
+  return null;
 }
 
 function isActive({ info }: Run): boolean {
