@@ -58,12 +58,10 @@ async function lookAtLinked(
   counts: Counts,
 ): Promise<ReadonlySet<string> | null> {
   const active = new Set<string>();
-  const groups = inGroups(
-    page.flatMap(({ runId, experimentId }) =>
-      runId === null || experimentId === null ? [] : [{ runId, experimentId }],
-    ),
-    1,
+  const places = page.flatMap(({ runId, experimentId }) =>
+    runId === null || experimentId === null ? [] : [{ runId, experimentId }],
   );
+  const groups: RunPlace[][] = places.length > 0 ? [places] : [];
   for (let group = groups.shift(); group; group = groups.shift()) {
     const failure = await lookAtGroup(deps, group, active, counts);
     if (failure !== null) {
@@ -74,19 +72,13 @@ async function lookAtLinked(
       }
       const runs = group.length;
       deps.log.warn("runs could not be looked at", { first: group[0]?.runId, runs, error: failure.message });
-      if (runs > 1) groups.push(...inGroups(group, 2));
+      const half = Math.ceil(runs / 2);
+      if (runs > 1) groups.push(group.slice(0, half), group.slice(half));
     }
     // What there is no time for is left out, or every pass would end here.
     if (deps.now() >= untilMs || !deps.budget.has(PAGE_STATEMENTS)) break;
   }
   return active;
-}
-
-/** So many groups of the same size, without empty ones. */
-function inGroups(places: readonly RunPlace[], most: number): RunPlace[][] {
-  const size = Math.ceil(places.length / most);
-  const groups = Array.from({ length: most }, (_, n) => places.slice(n * size, (n + 1) * size));
-  return groups.filter(({ length }) => length > 0);
 }
 
 /** One search, and what it shows. @returns why it could not be asked, or null */

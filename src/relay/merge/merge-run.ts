@@ -81,8 +81,7 @@ export async function mergeRun(turn: Turn, run: Run): Promise<Step<{ accepted: n
       };
     const refolded = await foldStream(deps, turn.stream);
     turn.stream = { ...turn.stream, foldedSeq: refolded.foldedSeq };
-  }
-  await agree(deps.db, lease, agreement);
+  } else await agree(deps.db, lease, agreement);
   if (sentState !== JSON.stringify(stored.sent) && !(await turn.update({ sentState })))
     return stop(turn, null);
   const { name, status, tags, params } = merged.accepted;
