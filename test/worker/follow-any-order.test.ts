@@ -1,5 +1,6 @@
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
+import { seeded } from "../../scripts/demo/random.ts";
 import { drive } from "../../src/relay/delivery/drive.ts";
 import type { Deps } from "../../src/relay/deps.ts";
 import { followRun } from "../../src/relay/follow/follow.ts";
@@ -14,15 +15,6 @@ import { TrackingServer } from "./tracking-server.ts";
 const { DB: db } = env;
 const GAMES = 64;
 const MOVES = 14;
-
-/** Numbers from 0 to below 1, the same for the same seed. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
 
 /**
  * A tag of a run is edited in MLflow while the relay looks, follows and merges, some of which lie within another's call, and

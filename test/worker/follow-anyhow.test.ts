@@ -1,5 +1,6 @@
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
+import { seeded } from "../../scripts/demo/random.ts";
 import { consume } from "../../src/relay/consume.ts";
 import type { Deps } from "../../src/relay/deps.ts";
 import { sendDue } from "../../src/relay/follow/follow.ts";
@@ -26,16 +27,9 @@ const STEPS = 25;
 const KEYS = ["a", "b"] as const;
 const PASS_MS = 300_000;
 
-/** Numbers that are the same for the same seed. */
+/** Choices that are the same for the same seed. */
 function chance(seed: number) {
-  let state = (seed * 2_654_435_761) >>> 0;
-  const next = () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
+  const next = seeded((seed * 2_654_435_761) >>> 0);
   const below = (n: number) => Math.floor(next() * n);
   const one = <T>(of: readonly T[]): T => {
     const chosen = of[below(of.length)];
