@@ -4,12 +4,13 @@ import { createMlflowClient } from "./mlflow/client.ts";
 import type { MlflowDeps } from "./mlflow/http.ts";
 import type { Deps } from "./relay/deps.ts";
 import { BreakerGuard } from "./relay/line/guard.ts";
+import { remembered } from "./remembered.ts";
 import { Budget } from "./store/database/budget.ts";
 import { counted } from "./store/database/counted.ts";
 import { Tally } from "./store/ops/counters.ts";
 
 /** One for all of an isolate's invocations: what one of them cannot write down the next one does. */
-const tally = new Tally();
+const counts = remembered(() => new Tally());
 
 /** The guard looks at the breaker at most once a second, and a turn must not end because others took all there is. */
 const GUARD_STATEMENTS = 60;
@@ -27,6 +28,7 @@ export function wire(
   const config = configOf(env);
   const log = consoleLog(logFields);
   const now = () => Date.now();
+  const tally = counts.value;
   const budget = Budget.ofInvocation(now);
   const guard = new BreakerGuard({
     db: counted(env.DB, budget.share(GUARD_STATEMENTS), Math.random),

@@ -3,6 +3,7 @@ import { TRIAL_STATUS } from "../domain/run-register.ts";
 import type { Facts } from "../domain/types.ts";
 import type { Run } from "../mlflow/types.ts";
 import type { Deps } from "../relay/deps.ts";
+import { remembered } from "../remembered.ts";
 import { reviveGhost } from "../store/gateway/ghosts.ts";
 import type { NewRun } from "../store/gateway/keep.ts";
 import { type KnownRun, runById } from "../store/gateway/runs.ts";
@@ -41,7 +42,7 @@ async function revived(deps: Deps, run: KnownRun): Promise<KnownRun> {
 export type RunRef = Owner & Pick<KnownRun, "runId">;
 
 /** Runs that this isolate has written to, by the id that was asked for. Their streams are never deleted. */
-const known = new Map<string, RunRef>();
+const known = remembered(() => new Map<string, RunRef>());
 const MAX_KNOWN = 20_000;
 
 /**
@@ -49,16 +50,16 @@ const MAX_KNOWN = 20_000;
  * is looked up anew the next time, whatever became of it.
  */
 export async function toRun(deps: Deps, asked: string, write: (run: RunRef) => Promise<void>): Promise<void> {
-  const run = known.get(asked) ?? (await runForWrite(deps, asked));
+  const run = known.value.get(asked) ?? (await runForWrite(deps, asked));
   try {
     await write(run);
   } catch (error) {
-    known.delete(asked);
+    known.value.delete(asked);
     throw error;
   }
-  if (known.size >= MAX_KNOWN) known.clear();
+  if (known.value.size >= MAX_KNOWN) known.value.clear();
   const { key, kind, modelRunId, trialId, runId } = run;
-  known.set(asked, { key, kind, modelRunId, trialId, runId });
+  known.value.set(asked, { key, kind, modelRunId, trialId, runId });
 }
 
 export function noSuchRun(id: string): Refusal {

@@ -1,4 +1,5 @@
 import type { Deps } from "../relay/deps.ts";
+import { remembered } from "../remembered.ts";
 import { withDeadline } from "../waiting.ts";
 
 /** What a client asks about the server itself. */
@@ -11,15 +12,15 @@ const ASK_MS = 1_000;
 const KNOWN_MS = 60_000;
 
 /** MLflow's version as this isolate last heard it. */
-let heard = { version: SPOKEN_VERSION, until: 0 };
+const heard = remembered(() => ({ version: SPOKEN_VERSION, until: 0 }));
 
 /** MLflow's version, or the one whose API this is. */
 export async function versionOf(deps: Pick<Deps, "mlflow" | "now">): Promise<string> {
-  if (deps.now() < heard.until) return heard.version;
-  heard = { ...heard, until: deps.now() + KNOWN_MS };
+  if (deps.now() < heard.value.until) return heard.value.version;
+  heard.value.until = deps.now() + KNOWN_MS;
   const version = await askVersion(deps);
-  if (version !== null) heard = { ...heard, version };
-  return heard.version;
+  if (version !== null) heard.value.version = version;
+  return heard.value.version;
 }
 
 async function askVersion({ mlflow }: Pick<Deps, "mlflow">): Promise<string | null> {

@@ -94,3 +94,12 @@ test("no file imports itself by others", () => {
   for (const file of files) walk(file, []);
   expect(cycles).toEqual([]);
 });
+
+/** What a module has for itself from one request to the next; a browser's page has one life. */
+const OWN = /^(?:export )?(?:let |const \w+ = new (?:Map|Set)(?:<.*>)?\(\))/m;
+
+test("what an isolate remembers can be forgotten", () => {
+  const own = [...texts].filter(([file, text]) => !isIn("dashboard/client")(file) && OWN.test(text));
+  expect(own.map(([file]) => file)).toEqual([]);
+  expect(OWN.test("const known = new Map<string, string>();")).toBe(true);
+});

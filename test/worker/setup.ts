@@ -1,15 +1,16 @@
+import { applyD1Migrations, reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
+import { forgetAll } from "../../src/remembered.ts";
 
 /**
  * Files run one after the other in one runtime, for its start costs more than most of them; each finds it as if it were
- * new: no module is evaluated, nothing is stubbed, the clock is the real one, and there is nothing but an empty database.
+ * new: nothing is remembered, nothing is stubbed, the clock is the real one, and there is nothing but an empty database.
+ * Its modules stay evaluated, which takes a second.
  */
 vi.useRealTimers();
 vi.unstubAllGlobals();
-vi.resetModules();
-// Only now, since it brings the Worker's own modules.
-const { applyD1Migrations, reset } = await import("cloudflare:test");
+forgetAll();
 
 // What is asleep would not be deleted.
 await Promise.all([env.DB.prepare("select 1").run(), env.ARTIFACTS.list({ limit: 1 })]);

@@ -1,5 +1,6 @@
 import type { JournalEvent } from "../../domain/types.ts";
 import { errorText } from "../../log.ts";
+import { remembered } from "../../remembered.ts";
 import { sizeOf } from "../../store/database/probe.ts";
 import { type JournalOutcome, journalEach } from "../../store/journal/each.ts";
 import { withDeadline } from "../../waiting.ts";
@@ -13,7 +14,7 @@ const JOURNAL_TIMEOUT_MS = 5_000;
 const REMEASURE_MS = 10_000;
 
 /** The database's size as this isolate last saw it; free pages do not count. */
-let seen = { bytes: 0, at: 0 };
+const seen = remembered(() => ({ bytes: 0, at: 0 }));
 
 export type Ingested =
   | { kept: "journal"; outcomes: JournalOutcome[] }
@@ -76,12 +77,12 @@ export function countOutcomes({ tally }: Pick<Deps, "tally">, outcomes: readonly
 
 /** Notes the size that came with a result. */
 export function noteSize(bytes: number, now: number): void {
-  seen = { bytes, at: now };
+  seen.value = { bytes, at: now };
 }
 
 /** Whether the database is past its high-water mark, from which on nothing new is taken. */
 export async function isFull({ db, config, now }: Pick<Deps, "db" | "config" | "now">): Promise<boolean> {
-  if (seen.bytes <= config.maxDatabaseBytes) return false;
-  if (now() - seen.at > REMEASURE_MS) noteSize(await sizeOf(db), now());
-  return seen.bytes > config.maxDatabaseBytes;
+  if (seen.value.bytes <= config.maxDatabaseBytes) return false;
+  if (now() - seen.value.at > REMEASURE_MS) noteSize(await sizeOf(db), now());
+  return seen.value.bytes > config.maxDatabaseBytes;
 }

@@ -1,3 +1,4 @@
+import { remembered } from "../../remembered.ts";
 import { artifacts } from "../artifacts/contract.ts";
 import { blocked } from "../blocked/contract.ts";
 import { conflicts } from "../conflicts/contract.ts";
@@ -78,12 +79,12 @@ export type OperationObject = {
 /** The part of OpenAPI 3.1 that this document uses. */
 export type OpenApiDocument = ReturnType<typeof build>;
 
-let built: OpenApiDocument | null = null;
+const built = remembered<OpenApiDocument | null>(() => null);
 
 /** The OpenAPI document of everything public. It never changes, so it is made once. */
 export function openApiDocument(): OpenApiDocument {
-  built ??= build();
-  return built;
+  built.value ??= build();
+  return built.value;
 }
 
 function build() {

@@ -4,6 +4,7 @@ import { SCOPES, type Scope } from "../../domain/words.ts";
 import { HttpFailure } from "../../errors.ts";
 import { errorText } from "../../log.ts";
 import type { Deps } from "../../relay/deps.ts";
+import { remembered } from "../../remembered.ts";
 import { activeToken, activeTokenById, sha256, TOKEN_FORM } from "../../store/ops/tokens.ts";
 import { withDeadline } from "../../waiting.ts";
 import { ACCESS_HEADER, Access } from "./access.ts";
@@ -17,8 +18,10 @@ export type { Caller } from "./token-cache.ts";
 const LOOK_UP_TIMEOUT_MS = 3_000;
 const RETRY_AFTER_SECONDS = 5;
 
-const cache = new TokenCache();
-const access = new Access({ fetch: (url, init) => fetch(url, init), now: () => Date.now() });
+const tokens = remembered(() => new TokenCache());
+const access = remembered(
+  () => new Access({ fetch: (url, init) => fetch(url, init), now: () => Date.now() }),
+);
 
 /** Who has ADMIN_TOKEN. */
 const ADMIN: Caller = { tokenId: "admin", scopes: SCOPES };
@@ -92,7 +95,7 @@ async function passedAccess(c: Context<AppEnv>): Promise<Caller | null> {
   const assertion = c.req.header(ACCESS_HEADER);
   if (config.access === null || assertion === undefined) return null;
   try {
-    return await access.callerOf(assertion, config.access);
+    return await access.value.callerOf(assertion, config.access);
   } catch (error) {
     log.warn("Cloudflare Access did not give its keys", { error: errorText(error) });
     return null;
@@ -115,9 +118,9 @@ export async function callerOf(c: Context<AppEnv>, token: string): Promise<Calle
   // What the relay did not make, the database need not be asked about.
   if (!TOKEN_FORM.test(token)) return null;
   const hex = hash.toHex();
-  const known = cache.fresh(hex, relay.now());
+  const known = tokens.value.fresh(hex, relay.now());
   if (known !== null) return known === "bad" ? null : known;
-  if (!cache.isKnown(hex)) refuseClosed(c);
+  if (!tokens.value.isKnown(hex)) refuseClosed(c);
   return lookUp(relay, hex, () => activeToken(relay.db, hex, relay.now()));
 }
 
@@ -125,7 +128,7 @@ export async function callerOf(c: Context<AppEnv>, token: string): Promise<Calle
 async function callerById(c: Context<AppEnv>, id: string): Promise<Caller | null> {
   const { relay } = c.var;
   if (id === ADMIN.tokenId) return ADMIN;
-  const known = cache.fresh(id, relay.now());
+  const known = tokens.value.fresh(id, relay.now());
   if (known !== null) return known === "bad" ? null : known;
   return lookUp(relay, id, () => activeTokenById(relay.db, id, relay.now()));
 }
@@ -141,10 +144,10 @@ async function lookUp(
 ): Promise<Caller | null> {
   try {
     const token = await withDeadline(LOOK_UP_TIMEOUT_MS, ask());
-    cache.note(key, token, now());
+    tokens.value.note(key, token, now());
     return token?.caller ?? null;
   } catch {
-    const trusted = cache.trusted(key, now());
+    const trusted = tokens.value.trusted(key, now());
     if (trusted) return trusted;
     throw new HttpFailure({
       kind: "unavailable",

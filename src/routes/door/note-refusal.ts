@@ -6,6 +6,7 @@ import { shortened } from "../../domain/shown.ts";
 import { type Failure, problemBody } from "../../errors.ts";
 import { errorText } from "../../log.ts";
 import type { Deps } from "../../relay/deps.ts";
+import { remembered } from "../../remembered.ts";
 import { RefusalTrace } from "../../store/ops/refusals.ts";
 import type { AppEnv } from "./context.ts";
 
@@ -15,7 +16,7 @@ const MAX_LINES = 20;
 const EVENTS = "/api/events";
 
 /** One for all of an isolate's requests, as are the counts. */
-const trace = new RefusalTrace();
+const trace = remembered(() => new RefusalTrace());
 
 /** The fields that a count may name: a trainer's own names would be without end. */
 const KNOWN_FIELDS = new Set([
@@ -42,20 +43,20 @@ export function noteRefusal(c: Context<AppEnv>, failure: Failure, body: unknown,
     field: problem?.field ?? "",
     rule: shortened(problem ? problem.rule : detail, SHOWN_RULE_CHARS),
   };
-  trace.add({ ...about, value: problem?.value ?? "", requestId, at: relay.now() });
+  trace.value.add({ ...about, value: problem?.value ?? "", requestId, at: relay.now() });
   const { tokenId: token, modelRunId: model_run_id, trialId: trial_id, ...why } = about;
   if (nth < MAX_LINES) relay.log.warn("an event was refused", { token, model_run_id, trial_id, ...why });
 }
 
 /** Whether traces should be written down beside other work. */
 export function areTracesDue(now: number): boolean {
-  return trace.isDue(now);
+  return trace.value.isDue(now);
 }
 
 /** Writes traces down; nothing fails for them. */
 export async function flushTraces({ db, log }: Pick<Deps, "db" | "log">): Promise<void> {
   try {
-    await trace.flush(db);
+    await trace.value.flush(db);
   } catch (error) {
     log.warn("traces of refusals were lost", { error: errorText(error) });
   }

@@ -1,14 +1,17 @@
+import { remembered } from "../../remembered.ts";
+
 /** Keys that the relay makes of ADMIN_TOKEN for itself, one for each use: a new token there makes new ones. */
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-let last: { from: string; keys: Map<string, Promise<ArrayBuffer>> } = { from: "", keys: new Map() };
+const last = remembered(() => ({ from: "", keys: new Map<string, Promise<ArrayBuffer>>() }));
 
 /** HKDF of the admin's token for a use; those of the last token are kept. */
 export function keyFrom(adminToken: string, use: string): Promise<ArrayBuffer> {
-  if (last.from !== adminToken) last = { from: adminToken, keys: new Map() };
-  const known = last.keys.get(use) ?? derive(adminToken, use);
-  last.keys.set(use, known);
+  if (last.value.from !== adminToken) last.value = { from: adminToken, keys: new Map() };
+  const { keys } = last.value;
+  const known = keys.get(use) ?? derive(adminToken, use);
+  keys.set(use, known);
   return known;
 }
 

@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import { HttpFailure } from "../../errors.ts";
 import { errorText, type Log } from "../../log.ts";
+import { remembered } from "../../remembered.ts";
 import type { AppEnv } from "./context.ts";
 
 /** An address that has used up what strangers may ask is not counted again for so long. */
@@ -9,7 +10,7 @@ const MAX_CLOSED = 1_000;
 /** The part of an IPv6 address that one customer has. */
 const IPV6_GROUPS = 4;
 
-const closedUntil = new Map<string, number>();
+const closed = remembered(() => new Map<string, number>());
 
 /** Whether a key is within its rate. A limiter that fails limits nothing: it is there for kindness, not for truth. */
 export async function isUnderRate(limiter: RateLimit, key: string, log: Log): Promise<boolean> {
@@ -26,7 +27,7 @@ export async function isUnderRate(limiter: RateLimit, key: string, log: Log): Pr
  * @throws HttpFailure rate_limited
  */
 export function refuseClosed(c: Context<AppEnv>): void {
-  if ((closedUntil.get(addressOf(c)) ?? 0) > c.var.relay.now()) throw tooOften();
+  if ((closed.value.get(addressOf(c)) ?? 0) > c.var.relay.now()) throw tooOften();
 }
 
 /**
@@ -37,6 +38,7 @@ export async function countStranger(c: Context<AppEnv>): Promise<void> {
   refuseClosed(c);
   const address = addressOf(c);
   if (await isUnderRate(c.env.STRANGER_LIMIT, address, c.var.relay.log)) return;
+  const closedUntil = closed.value;
   closedUntil.delete(address);
   closedUntil.set(address, c.var.relay.now() + CLOSED_MS);
   const [oldest] = closedUntil.keys();

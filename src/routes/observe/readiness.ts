@@ -2,6 +2,7 @@ import { withoutCredentials } from "../../config.ts";
 import { errorText } from "../../log.ts";
 import type { Deps } from "../../relay/deps.ts";
 import { readBreaker } from "../../relay/line/breaker.ts";
+import { remembered } from "../../remembered.ts";
 import { reach } from "../../store/database/probe.ts";
 import { withDeadline } from "../../waiting.ts";
 import type { Readiness } from "./contract.ts";
@@ -52,12 +53,13 @@ async function checkQueue({ trials }: Deps): Promise<Readiness["queue"]> {
   }
 }
 
-let lastLook: { at: number; state: "ok" | "down"; error: string | null } | null = null;
+const looked = remembered<{ at: number; state: "ok" | "down"; error: string | null } | null>(() => null);
 
 /** MLflow's state as a cheap call finds it, and what the breaker last saw. */
 async function checkMlflow(relay: Deps): Promise<Readiness["mlflow"]> {
   const { config, now } = relay;
   const breaker = await withDeadline(CHECK_TIMEOUT_MS, readBreaker(relay)).catch(() => null);
+  let lastLook = looked.value;
   if (config.enabled && (lastLook === null || now() - lastLook.at > MLFLOW_CACHE_MS)) {
     const look = await withDeadline(
       CHECK_TIMEOUT_MS,
@@ -66,7 +68,11 @@ async function checkMlflow(relay: Deps): Promise<Readiness["mlflow"]> {
       ok: false as const,
       failure: { message: errorText(error) },
     }));
-    lastLook = { at: now(), state: look.ok ? "ok" : "down", error: look.ok ? null : look.failure.message };
+    lastLook = looked.value = {
+      at: now(),
+      state: look.ok ? "ok" : "down",
+      error: look.ok ? null : look.failure.message,
+    };
   }
   return {
     state: config.enabled ? (lastLook?.state ?? "down") : "off",

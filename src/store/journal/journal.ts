@@ -1,4 +1,5 @@
 import type { JournalEvent, StreamRef } from "../../domain/types.ts";
+import { remembered } from "../../remembered.ts";
 import { overRows } from "../sql.ts";
 import { FIND_PRUNED } from "./sql.ts";
 import { type First, identityOf, type Poke, type Written, write } from "./write.ts";
@@ -15,7 +16,7 @@ export type Journalled = {
 };
 
 /** Streams that this isolate has seen written. They are never deleted, so their stubs need no second look. */
-const knownStreams = new Set<string>();
+const known = remembered(() => new Set<string>());
 const MAX_KNOWN_STREAMS = 20_000;
 
 /**
@@ -33,6 +34,7 @@ export async function journal(
 ): Promise<Journalled> {
   const { unique, firstOf } = firstsOf(events);
   const streams = streamsOf(events);
+  const knownStreams = known.value;
   const unknown = streams.filter((stream) => !knownStreams.has(stream.key));
   const written = await write(db, unique, unknown, now, also);
   await addPruned(db, written, missing(unique, written));

@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import type { Child } from "hono/jsx";
 import { readBreaker, serverOf } from "../../../relay/line/breaker.ts";
+import { remembered } from "../../../remembered.ts";
 import type { AppEnv } from "../../../routes/door/context.ts";
 import { iso } from "../../../store/listing/common.ts";
 import { listPasses } from "../../../store/ops/passes.ts";
@@ -125,18 +126,19 @@ overviewPage.get("/", page("read"), async (c) => {
 
 /** What stood so short a while ago still stands for the line at the top of every open page. */
 const STANDING_FRESH_MS = 5_000;
-let seen: { at: number; standing: Standing; isOpen: boolean } | null = null;
+const seen = remembered<{ at: number; standing: Standing; isOpen: boolean } | null>(() => null);
 
 /** The line at the top of every page, as JSON; small, and 304 while nothing changes. */
 overviewPage.get("/standing", page("read"), async (c) => {
   const { relay } = c.var;
-  if (seen === null || relay.now() - seen.at > STANDING_FRESH_MS) {
+  let last = seen.value;
+  if (last === null || relay.now() - last.at > STANDING_FRESH_MS) {
     const [standing, breaker] = await Promise.all([readStanding(relay.db), readBreaker(relay)]);
-    seen = { at: relay.now(), standing, isOpen: breaker?.state === "open" };
+    last = seen.value = { at: relay.now(), standing, isOpen: breaker?.state === "open" };
   }
-  const { behind, oldestAt, blocked, deadLetters, conflicts } = seen.standing;
+  const { behind, oldestAt, blocked, deadLetters, conflicts } = last.standing;
   return c.json({
-    mlflow: !relay.config.enabled ? "off" : seen.isOpen ? "away" : "well",
+    mlflow: !relay.config.enabled ? "off" : last.isOpen ? "away" : "well",
     behind,
     oldest_at: iso(oldestAt),
     troubles: blocked + deadLetters + conflicts,
