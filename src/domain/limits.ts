@@ -26,6 +26,7 @@ export const MAX_PARAM_VALUE_CHARS = 6_000;
 export const MAX_TAG_VALUE_CHARS = 8_000;
 export const MAX_EXPERIMENT_NAME_CHARS = 256;
 export const MAX_RUN_NAME_CHARS = 250;
+export const MAX_USER_CHARS = 256;
 export const MAX_URI_CHARS = 2_048;
 /** MLflow's client and database take int64 steps; JSON from most trainers is exact only up to here. */
 export const MAX_STEP = Number.MAX_SAFE_INTEGER;

@@ -8,7 +8,7 @@ export type ReadText = { text: string; change: { rule: string; action: "cut" | "
 
 /** What a database of MLflow's cannot hold is replaced, and what is too long is cut, in characters as MLflow counts. */
 export function readText(text: string, max: number): ReadText {
-  const held = isHeld(text) ? text : text.toWellFormed().replaceAll("\0", "\ufffd");
+  const held = heldText(text);
   if (chars(held) > max)
     return {
       text: cut(held, max),
@@ -19,6 +19,11 @@ export function readText(text: string, max: number): ReadText {
     text: held,
     change: { rule: HELD_RULE, action: "converted" },
   };
+}
+
+/** A text with what some database cannot hold replaced. */
+export function heldText(text: string): string {
+  return isHeld(text) ? text : text.toWellFormed().replaceAll("\0", "\ufffd");
 }
 
 /** Whether every database here and of MLflow's holds a text as it is. */

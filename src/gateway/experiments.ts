@@ -17,6 +17,7 @@ import {
 import { unavailable } from "./keep.ts";
 import { lookUpExperiment, lookUpExperimentNamed } from "./lookup.ts";
 import { Refusal } from "./refusal.ts";
+import { checkNewView } from "./requests/experiment-tags.ts";
 
 /** Experiments for MLflow's clients: kept here at once, brought to MLflow by themselves. */
 
@@ -152,6 +153,7 @@ export async function setExperimentTag(
   tag: { key: string; value: string },
 ): Promise<void> {
   const experiment = await ownExperiment(deps, asked);
+  checkNewView(experiment.id, tag.key, experiment.tags);
   if (!(await changed(deps, experiment, { kind: "tag", ...tag }))) throw notActive(experiment.id);
 }
 

@@ -1,5 +1,6 @@
 import { env } from "cloudflare:workers";
 import * as z from "zod";
+import { keyProblem } from "../../src/domain/limits.ts";
 import type { Deps } from "../../src/relay/deps.ts";
 import { wire } from "../../src/wire.ts";
 import { endless } from "./endless.ts";
@@ -189,6 +190,10 @@ export class FakeMlflow {
     if (!run) return null;
     const isWrite = !["runs/get", "metrics/get-history", "runs/delete", "runs/restore"].includes(endpoint);
     if (this.experiments && isWrite && run.lifecycle === "deleted") return notActive("run", body.run_id);
+    const keys = [...body.params, ...body.metrics, ...body.tags].map(({ key }) => key);
+    const sent = endpoint === "runs/set-tag" ? [body.key ?? ""] : keys;
+    const odd = sent.find((key) => keyProblem(key) !== null);
+    if (odd !== undefined) return new FakeRefusal("INVALID_PARAMETER_VALUE", `Invalid value "${odd}"`);
     switch (endpoint) {
       case "runs/get":
         return { run: run.json(body.run_id) };

@@ -1,9 +1,10 @@
 import { Refusal } from "../refusal.ts";
 import { checkLocation } from "./artifact-location.ts";
 import type { Raw } from "./body.ts";
+import { checkViews, readExperimentTag } from "./experiment-tags.ts";
 import { experimentIdOf } from "./ids.ts";
 import { listOf, text } from "./message.ts";
-import { checkLength, type Pair, readExperimentTag } from "./names.ts";
+import { checkLength, type Pair } from "./names.ts";
 import { tagMessage } from "./runs.ts";
 import { endpoint, readJson, readQuery } from "./schema.ts";
 
@@ -22,6 +23,7 @@ export type CreateExperiment = { name: string; artifactLocation: string; tags: P
 /** POST experiments/create */
 export function readCreateExperiment(body: Raw): CreateExperiment {
   const { name = "", artifact_location: artifactLocation = "", tags: sent = [] } = readJson(CREATE, body);
+  checkViews(sent.map(({ key = "" }) => key));
   checkLocation(artifactLocation);
   checkLength("name", MAX_NAME_CHARS, name);
   const tags = sent.map((tag) => readExperimentTag(tag));

@@ -1,7 +1,9 @@
+import { cut } from "../../domain/limits.ts";
 import { invalid } from "../refusal.ts";
 import type { Raw } from "./body.ts";
+import { checkRunId } from "./ids.ts";
 import { listOf, message, text } from "./message.ts";
-import type { Pair } from "./names.ts";
+import { checkLength, type Pair } from "./names.ts";
 import { tagMessage } from "./runs.ts";
 import { endpoint, isThere, missing, readJson } from "./schema.ts";
 
@@ -41,7 +43,10 @@ const LOG_INPUTS = endpoint(
 );
 
 /** MLflow's columns. */
-const MAX_CHARS = { name: 500, digest: 36, source: 65_535, schema: 1_048_575, profile: 16_777_215 } as const;
+const MAX_CHARS = { name: 500, digest: 36, source: 65_535, schema: 1_048_575, profile: 16_777_215 };
+const MAX_TAG_CHARS = { key: 255, value: 500 };
+/** MLflow does not look, and a database other than SQLite refuses more. */
+const MAX_SOURCE_TYPE_CHARS = 36;
 /** A row of the database holds 2 MB, and a character takes up to three bytes. */
 const MAX_BODY_CHARS = 600_000;
 
@@ -51,6 +56,7 @@ const MAX_BODY_CHARS = 600_000;
  */
 export function readLogInputs(body: Raw): { runId: string; inputs: (DatasetInput | ModelInput)[] } {
   const { run_id: runId = "", datasets = [], models = [] } = readJson(LOG_INPUTS, body);
+  checkRunId(runId);
   return { runId, inputs: [...datasets.map(readInput), ...models.map(readModel)] };
 }
 
@@ -70,16 +76,14 @@ function readInput(
   const { name = "", digest = "", source_type = "", source = "", schema, profile } = dataset;
   for (const [field, value] of Object.entries({ name, digest, source_type, source }))
     if (!isThere(value)) throw invalid(missing(`${at}.${field}`));
-  for (const [field, limit] of Object.entries(MAX_CHARS)) {
-    const chars = String(Object.entries(dataset).find(([key]) => key === field)?.[1] ?? "").length;
-    if (chars > limit) throw invalid(`'${at}.${field}' exceeds the maximum length of ${limit} characters`);
-  }
+  checkLengths(MAX_CHARS, { name, digest, source, schema, profile });
+  for (const { key, value } of tags) checkLengths(MAX_TAG_CHARS, { key, value });
   const input = {
     tags: tags.map(({ key = "", value = "" }) => ({ key, value })),
     dataset: {
       name,
       digest,
-      source_type,
+      source_type: cut(source_type, MAX_SOURCE_TYPE_CHARS),
       source,
       ...(schema === undefined ? {} : { schema }),
       ...(profile === undefined ? {} : { profile }),
@@ -88,4 +92,11 @@ function readInput(
   if (JSON.stringify(input).length > MAX_BODY_CHARS)
     throw invalid(`'${at}' is longer than ${MAX_BODY_CHARS} characters, which is what the relay keeps`);
   return input;
+}
+
+function checkLengths<Field extends string>(
+  limits: Readonly<Record<Field, number>>,
+  texts: Readonly<Record<Field, string | undefined>>,
+): void {
+  for (const field in limits) checkLength(field, limits[field], texts[field] ?? "");
 }

@@ -52,6 +52,7 @@ const LOG_METRIC = endpoint(
 /** POST runs/log-metric */
 export function readLogMetric(body: Raw): Metric & { runId: string } {
   const { run_id, run_uuid = "", ...sent } = readJson(LOG_METRIC, body);
+  checkDataset(sent);
   return { runId: run_id || run_uuid, ...readMetric(sent, "") };
 }
 
@@ -110,6 +111,7 @@ export type LogBatch = { runId: string; metrics: Metric[]; params: Pair[]; tags:
 export function readLogBatch(body: Raw): LogBatch {
   const sent = readJson(LOG_BATCH, body);
   const { run_id: runId = "" } = sent;
+  for (const metric of sent.metrics ?? []) checkDataset(metric);
   checkRunId(runId);
   const metrics = (sent.metrics ?? []).map((metric, i) => readMetric(metric, `metrics[${i}].`));
   const params = (sent.params ?? []).map((param, i) => readParam(param, `params[${i}].`));
@@ -120,6 +122,12 @@ export function readLogBatch(body: Raw): LogBatch {
   checkCount("metrics, params, and tags", MAX_ITEMS, metrics.length + params.length + tags.length);
   checkDifferent(params);
   return { runId, metrics, params, tags };
+}
+
+/** MLflow has both or none, and an empty text is none. It looks at nothing else before. */
+function checkDataset({ dataset_name: name = "", dataset_digest: digest = "" }: SentMetric): void {
+  if ((name === "") !== (digest === ""))
+    throw invalid("Both dataset_name and dataset_digest must be provided if one is provided");
 }
 
 function readMetric(sent: SentMetric, at: string): Metric {

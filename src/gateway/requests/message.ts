@@ -1,4 +1,5 @@
 import { MAX_STEP, MIN_STEP } from "../../domain/limits.ts";
+import { heldText } from "../../domain/text.ts";
 import { invalid, type Refusal } from "../refusal.ts";
 import { isRaw, type Raw } from "./body.ts";
 import { jsonDumps, pythonFloat, pythonInt } from "./python.ts";
@@ -23,13 +24,20 @@ export type Message<F extends Fields> = {
   readonly [Name in keyof F]?: F[Name] extends Field<infer T> ? T : never;
 };
 
-export const text: Field<string> = {
+/** A text as it was sent. */
+export const verbatim: Field<string> = {
   many: false,
   read(value, path) {
     if (typeof value !== "string") throw fault(path, value, "Please specify a text");
     if (!value.isWellFormed()) throw fault(path, value, "The text has half of a character");
     return value;
   },
+};
+
+/** The same as every database of MLflow's holds it: but for SQLite none holds a NUL. */
+export const text: Field<string> = {
+  many: false,
+  read: (value, path) => heldText(verbatim.read(value, path)),
 };
 
 /** A double: a number, or a text as Python's `float` reads it, of which "nan" must be written NaN. */

@@ -1,4 +1,3 @@
-import { MAX_KEY_CHARS } from "../../domain/limits.ts";
 import { toRecord } from "../../domain/pairs.ts";
 import { quoted } from "../../domain/python.ts";
 import { MODEL_STATUSES, type ModelStatus } from "../../domain/words.ts";
@@ -14,6 +13,7 @@ import { endpoint, isThere, missing, readJson } from "./schema.ts";
 
 /** MLflow's columns. */
 const MAX_NAME_CHARS = 500;
+const MAX_KEY_CHARS = 255;
 /** A row of the database holds 2 MB, and a character takes up to three bytes. */
 const MAX_TEXTS_CHARS = 600_000;
 /** `_validate_logged_model_name` of mlflow/utils/validation.py. */
@@ -100,12 +100,11 @@ export function readModelParams(body: Raw): Record<string, string> {
   return toRecord(pairs);
 }
 
-function readPairs(sent: readonly Partial<Pair>[], list: string): Pair[] {
+function readPairs(sent: readonly Partial<Pair>[], list: "params" | "tags"): Pair[] {
   const pairs = sent.map(({ key = "", value = "" }, i) => {
-    if (!isThere(key)) throw invalid(missing(`${list}[${i}].key`));
     checkOwn(key, `${list}[${i}].key`);
-    // It stands in an address, where these lead elsewhere.
-    if (key === "." || key === "..")
+    // A tag's stands in an address, where these lead elsewhere.
+    if (list === "tags" && (key === "." || key === ".."))
       throw invalidValue(`${list}[${i}].key`, key, "It must not be a dot or two.");
     checkLength(`${list}[${i}].key`, MAX_KEY_CHARS, key);
     return { key, value };

@@ -16,7 +16,6 @@ import { jsonDumps } from "./python.ts";
 
 export type Pair = { key: string; value: string };
 
-const MAX_EXPERIMENT_TAG_VALUE_CHARS = 20_000;
 const BESIDE_WORDS = "/.- :";
 const CHARACTERS =
   "Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:) and slashes (/).";
@@ -72,14 +71,6 @@ export function readTag({ key = "", value = "" }: Partial<Pair>, at = ""): Pair 
 /** A run's tag as far as any database of MLflow's holds it. The one of its name holds what a run's name does. */
 export function fittingTag({ key, value }: Pair): Pair {
   return { key, value: cut(value, key === RUN_NAME_TAG ? MAX_RUN_NAME_CHARS : MAX_TAG_VALUE_CHARS) };
-}
-
-/** An experiment's tag, which is not cut. */
-export function readExperimentTag({ key = "", value = "" }: Partial<Pair>): Pair {
-  checkKey(key, "key");
-  checkLength("key", MAX_KEY_CHARS, key);
-  checkLength("value", MAX_EXPERIMENT_TAG_VALUE_CHARS, value);
-  return { key, value };
 }
 
 /** As Python's `posixpath.normpath`. */

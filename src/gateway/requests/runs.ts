@@ -1,4 +1,4 @@
-import { cut, MAX_KEY_CHARS, MAX_RUN_NAME_CHARS } from "../../domain/limits.ts";
+import { cut, MAX_KEY_CHARS, MAX_RUN_NAME_CHARS, MAX_USER_CHARS } from "../../domain/limits.ts";
 import { RUN_STATUSES, type RunStatus } from "../../domain/words.ts";
 import { RUN_NAME_TAG } from "../../mlflow/tags.ts";
 import { invalid, Refusal } from "../refusal.ts";
@@ -26,7 +26,7 @@ export type CreateRun = {
   tags: Pair[];
 };
 
-/** POST runs/create. MLflow checks no tag's key here. */
+/** POST runs/create. MLflow looks at no tag's key here. */
 export function readCreateRun(body: Raw): CreateRun {
   const sent = readJson(CREATE, body);
   const { user_id: userId = "", run_name: runName = "", start_time: startTime = 0 } = sent;
@@ -42,11 +42,12 @@ export function readCreateRun(body: Raw): CreateRun {
     throw invalid(
       `Both 'run_name' argument and 'mlflow.runName' tag are specified, but with different values (run_name='${runName}', mlflow.runName='${tagged}').`,
     );
-  if (new Set(tags.map(({ key }) => key)).size < tags.length)
+  // MLflow adds the tag of a run's name where it finds none, or an empty one.
+  if (tagged === "" || new Set(tags.map(({ key }) => key)).size < tags.length)
     throw new Refusal("BAD_REQUEST", "A run's tags must have different keys.");
   return {
     experimentId,
-    userId,
+    userId: cut(userId, MAX_USER_CHARS),
     runName: cut(runName, MAX_RUN_NAME_CHARS),
     startTime,
     tags: tags.map(fittingTag),

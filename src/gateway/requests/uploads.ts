@@ -2,7 +2,7 @@ import { segmentsIn, segmentsOf } from "../passing/path.ts";
 import { invalid } from "../refusal.ts";
 import { type ArtifactPlace, placeOf } from "./artifacts.ts";
 import type { Raw } from "./body.ts";
-import { int64, listOf, message, text } from "./message.ts";
+import { int64, listOf, message, text, verbatim } from "./message.ts";
 import { endpoint, readJson } from "./schema.ts";
 
 /** Requests about files in parts, as MLflow's clients send what is large: `mlflow-artifacts/mpu/...`. */
@@ -15,18 +15,18 @@ const MAX_PARTS = 1_000;
 const OF_WINDOWS = /^[A-Za-z]:[\\/]|^\\\\/;
 
 const CREATE = endpoint(
-  { path: text, num_parts: int64 },
+  { path: verbatim, num_parts: int64 },
   ["path", "text", "required"],
   ["num_parts", "int", "required"],
 );
 const COMPLETE = endpoint(
-  { path: text, upload_id: text, parts: listOf(message({ part_number: int64, etag: text, url: text })) },
+  { path: verbatim, upload_id: text, parts: listOf(message({ part_number: int64, etag: text, url: text })) },
   ["path", "text", "required"],
   ["upload_id", "text", "required"],
   ["parts", "list", "required"],
 );
 const ABORT = endpoint(
-  { path: text, upload_id: text },
+  { path: verbatim, upload_id: text },
   ["path", "text", "required"],
   ["upload_id", "text", "required"],
 );

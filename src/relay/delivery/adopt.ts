@@ -1,6 +1,8 @@
 import type { Run } from "../../mlflow/types.ts";
+import { agreeingOnTags } from "../../store/delivery/agreed.ts";
 import { isRunOfAnother, mirrorLink } from "../../store/delivery/own-runs.ts";
 import { nestsSince } from "../../store/delivery/parents.ts";
+import { isOfCreate } from "../../store/gateway/delivery.ts";
 import { hasRefusedRun, recordConflicts } from "../../store/mirror/conflicts.ts";
 import type { SentState } from "../../store/stream/columns.ts";
 import { landingMs } from "../stream/held-stream.ts";
@@ -67,7 +69,11 @@ export async function link(turn: Turn, run: Run, runName: string, adopted: boole
       adopted,
       sentState: JSON.stringify(sent),
     },
-    [mirrorLink(deps.db, lease, info, runName, deps.now())],
+    [
+      mirrorLink(deps.db, lease, info, runName, deps.now()),
+      // What it was made with need not be sent, and could not.
+      ...agreeingOnTags(deps.db, lease, adopted ? [] : run.data.tags.filter(({ key }) => isOfCreate(key))),
+    ],
   );
   return linked ? proceed : stop(turn, null);
 }

@@ -49,7 +49,7 @@ export async function clientsOwnRun(turn: Turn, core: Core): Promise<Step<boolea
     runName: textOf(core, "run_name") ?? stream.key,
     startTime: core.run?.startTime ?? client.createdAt,
     user: textOf(core, "user") ?? "",
-    tags: [{ key: RUN_ID_TAG, value: stream.key }],
+    tags: [{ key: RUN_ID_TAG, value: stream.key }, ...client.tagsOfCreate],
     requestedRunId: textOf(core, "mlflow_run_id"),
     foundRunId: null,
   });

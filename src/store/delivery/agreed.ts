@@ -2,7 +2,7 @@ import { type SQLWrapper, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { Core } from "../../domain/core.ts";
 import { agreed, modelRuns, params, streams, tags, trials } from "../schema/index.ts";
-import { Bound, heldBy, overRows } from "../sql.ts";
+import { Bound, boundRows, heldBy, overRows } from "../sql.ts";
 import { readSentState, type SentState } from "../stream/columns.ts";
 import { readCore } from "../stream/core-column.ts";
 import type { Lease, StreamRow } from "../stream/leases.ts";
@@ -95,6 +95,16 @@ export function agreeing(
   ];
   if (rows.length === 0) return [];
   return [UNPLAN, FORGET, REMEMBER].flatMap((sql) => overRows(db, sql, rows, streamId, token));
+}
+
+/** Notes tags that MLflow was seen to have as they are here, as parts of a batch. */
+export function agreeingOnTags(
+  db: D1Database,
+  { streamId, token }: Lease,
+  seen: readonly { key: string; value: string }[],
+): Bound[] {
+  const rows = seen.map(({ key, value }) => ["tag", key, value]);
+  return boundRows(db, REMEMBER, rows, streamId, token);
 }
 
 /** Notes the state that both sides agree on, while the lease is held. */

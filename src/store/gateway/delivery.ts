@@ -1,3 +1,5 @@
+import * as z from "zod";
+import { keyProblem } from "../../domain/limits.ts";
 import type { LifecycleStage } from "../../domain/words.ts";
 import { PARENT_TAG } from "../../mlflow/tags.ts";
 import { Bound } from "../sql.ts";
@@ -17,13 +19,18 @@ export type ClientsRun = {
   parentId: number | null;
   /** That one stands still until somebody acts. */
   isParentBlocked: boolean;
+  /** Tags that MLflow takes as it makes a run, and never again. */
+  tagsOfCreate: { key: string; value: string }[];
 };
 
-type Row = Omit<ClientsRun, "isLifecycleTold" | "hasInputs" | "isParentBlocked"> & {
+type Row = Omit<ClientsRun, "isLifecycleTold" | "hasInputs" | "isParentBlocked" | "tagsOfCreate"> & {
   isLifecycleTold: 0 | 1;
   hasInputs: 0 | 1;
   isParentBlocked: 0 | 1 | null;
+  oddTags: string;
 };
+
+const pairs = z.array(z.object({ key: z.string(), value: z.string() }));
 
 /** Null where no client of MLflow made the run or wrote to it. */
 export async function clientsRun(db: D1Database, streamId: number): Promise<ClientsRun | null> {
@@ -36,15 +43,24 @@ export function clientsRow(db: D1Database, streamId: number): Bound<Row> {
 }
 
 export function readClients({ results: [row] }: D1Result<Row>): ClientsRun | null {
-  return row
-    ? {
-        ...row,
-        isLifecycleTold: row.isLifecycleTold === 1,
-        hasInputs: row.hasInputs === 1,
-        isParentBlocked: row.isParentBlocked === 1,
-      }
-    : null;
+  if (!row) return null;
+  const { oddTags, ...run } = row;
+  return {
+    ...run,
+    isLifecycleTold: run.isLifecycleTold === 1,
+    hasInputs: run.hasInputs === 1,
+    isParentBlocked: run.isParentBlocked === 1,
+    tagsOfCreate: pairs.parse(JSON.parse(oddTags)).filter(({ key }) => isOfCreate(key)),
+  };
 }
+
+/** Whether MLflow takes a tag's key from runs/create alone: by no other call does a client set such a one. */
+export function isOfCreate(key: string): boolean {
+  return keyProblem(key) !== null;
+}
+
+/** Whether a key may be one of those, so that the others need not be read. */
+const IS_ODD = "(t.key = '' or t.key glob '*[^-A-Za-z0-9_.: ]*' or t.key glob '.*')";
 
 /** Of two runs that are nested under each other neither waits, nor does one whose parent was given up. */
 const CLIENTS_RUN = `
@@ -62,6 +78,8 @@ const CLIENTS_RUN = `
     exists (select 1 from events e where e.stream_id = s.id and e.seq > s.delivered_seq and e.seq <= s.folded_seq
       and e.type = 'mlflow.run.lifecycle') as isLifecycleTold,
     exists (select 1 from gateway_inputs i where i.stream_id = s.id and not i.is_delivered) as hasInputs,
+    (select json_group_array(json_object('key', t.key, 'value', t.value)) from tags t where t.stream_id = s.id
+      and t.removed_at is null and t.key not glob 'relay.*' and ${IS_ODD}) as oddTags,
     (select id from parent) as parentId,
     (select blocked_kind is not null from streams where id = (select id from parent)) as isParentBlocked
   from gateway_runs g join streams s on s.id = g.stream_id where g.stream_id = ?1`;

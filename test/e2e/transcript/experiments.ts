@@ -1,6 +1,21 @@
 import { type Ask, get, post } from "./ask.ts";
 import { KEYS, oddly } from "./odd.ts";
 
+/** Tags that are settings of traces, by MLflow's rules for those. */
+const TRACE_SETTINGS: readonly [key: string, value: unknown][] = [
+  ["archivalRetention", "5d"],
+  ["archivalRetention", "{}"],
+  ["archivalRetention", '{"type":"duration"}'],
+  ["archivalRetention", '{"type":"duration","value":null}'],
+  ["archivalRetention", '{"type":"duration","value":"05d"}'],
+  ["archivalRetention", `{"type":"duration","value":"${"5".repeat(32)}d"}`],
+  ["archivalRetention", '{"type":"duration","value":" 5d "}'],
+  ["archiveNow", "[]"],
+  ["archiveNow", "{}"],
+  ["archiveNow", '{"older_than":5}'],
+  ["archiveNow", '{"older_than":"30m"}'],
+];
+
 const shownOne = get("experiments/get", { experiment_id: "@e" });
 
 /** What becomes of experiments. */
@@ -78,6 +93,9 @@ export const EXPERIMENTS: readonly Ask[] = [
   post("experiments/set-experiment-tag", { experiment_id: "@e", key: "u" }),
   post("experiments/set-experiment-tag", { experiment_id: "@e", key: "v", value: "v".repeat(20_001) }),
   post("experiments/set-experiment-tag", { experiment_id: "999999999", key: "t", value: "1" }),
+  ...TRACE_SETTINGS.map(([key, value]) =>
+    post("experiments/set-experiment-tag", { experiment_id: "@e", key: `mlflow.trace.${key}`, value }),
+  ),
   post("experiments/set-experiment-tag", { experiment_id: "abc", key: "t", value: "1" }),
   post("experiments/set-experiment-tag", { experiment_id: "abc", key: "a*", value: "1" }),
   shownOne,

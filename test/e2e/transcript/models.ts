@@ -7,6 +7,7 @@ const model = (more: object = {}) =>
   post("logged-models", { experiment_id: "@models", name: "tree", ...more });
 const of = (method: "GET" | "POST" | "PATCH" | "DELETE", rest: string, body?: unknown): Ask =>
   send(method, `logged-models/@tree${rest}`, body);
+const dataset = { name: "iris", digest: "5f", source_type: "local", source: "s" };
 const point = { key: "loss", value: 0.5, timestamp: 1_000, step: 2 };
 
 export const MODELS: readonly Ask[] = [
@@ -50,6 +51,25 @@ export const MODELS: readonly Ask[] = [
     model_id: "@tree",
     dataset_name: "iris",
     dataset_digest: "5f",
+  }),
+  post("runs/log-metric", { run_id: "@maker", ...point, dataset_name: "iris" }),
+  post("runs/log-batch", { run_id: "@maker", metrics: [{ ...point, key: "a*", dataset_digest: "5f" }] }),
+  post("runs/log-inputs", {
+    run_id: "@maker",
+    datasets: [{ dataset: { ...dataset, digest: "d".repeat(37) } }],
+  }),
+  post("runs/log-inputs", {
+    run_id: "@maker",
+    datasets: [{ dataset: { ...dataset, name: "𝒜".repeat(501) } }],
+  }),
+  post("runs/log-inputs", { run_id: "@maker", datasets: [{ dataset, tags: [pair("k".repeat(256), "v")] }] }),
+  post("runs/log-inputs", { run_id: "@maker", datasets: [{ dataset, tags: [pair("k", "v".repeat(501))] }] }),
+  post("runs/log-inputs", { run_id: "@maker?", datasets: [] }),
+  post("logged-models", {
+    experiment_id: "@models",
+    name: "odd",
+    params: ["", ".", "a,b", "k".repeat(255)].map((key) => pair(key, "1")),
+    tags: ["", "a,b", "k".repeat(255)].map((key) => pair(key, "1")),
   }),
   post("runs/outputs", { run_id: "@maker", models: [{ model_id: "@tree", step: 1 }] }),
   post("runs/outputs", { run_id: "@maker" }),

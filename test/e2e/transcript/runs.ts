@@ -28,6 +28,7 @@ export const RUNS: readonly Ask[] = [
   post("runs/create", { ...BASE, tags: [tag("mlflow.runName", "other")] }),
   post("runs/create", { ...BASE, run_name: "", tags: [tag("mlflow.runName", "tagged")] }),
   post("runs/create", { ...BASE, run_name: "it's", tags: [tag("mlflow.runName", 'the "other"')] }),
+  post("runs/create", { ...BASE, tags: [tag("mlflow.runName", "")] }),
   post("runs/create", { ...BASE, tags: [tag("a", "1"), tag("a", "1")] }),
   post("runs/create", { ...BASE, tags: [tag("a*", "1"), tag("b/", "2")] }, { keeps: "@oddTags" }),
   get("runs/get", { run_id: "@oddTags" }),

@@ -35,11 +35,11 @@ test.each<[Partial<Raw>, unknown]>([
   [{ value: " 1_0.5e1 " }, { value: 105 }],
   [{ value: -0 }, { value: 0 }],
   [
-    { model_id: "m-1", dataset_name: "d" },
-    { model: { modelId: "m-1", datasetName: "d", datasetDigest: null } },
+    { model_id: "m-1", dataset_name: "d", dataset_digest: "1" },
+    { model: { modelId: "m-1", datasetName: "d", datasetDigest: "1" } },
   ],
   // A dataset is of the points of models only.
-  [{ model_id: "", dataset_name: "d" }, {}],
+  [{ model_id: "", dataset_name: "d", dataset_digest: "1" }, {}],
   [{ key: "é/ a.b-c:d_1" }, { key: "é/ a.b-c:d_1" }],
   [{ key: "k\n" }, { key: "k\n" }],
   [{ run_id: undefined }, missing("run_id")],
