@@ -33,13 +33,13 @@ import { trialTableRoutes } from "./routes/trial-table/handlers.ts";
 import { trialRoutes } from "./routes/trials/handlers.ts";
 import { uploadRoutes } from "./routes/uploads/handlers.ts";
 import { watchRoutes } from "./routes/watches/handlers.ts";
-import { isFromDatabase } from "./store/database/transient.ts";
+import { isDatabaseAway } from "./store/database/transient.ts";
 import { wire } from "./wire.ts";
 
 const SHOWN_PATH_CHARS = 200;
 const NO_DATABASE: Failure = {
   kind: "unavailable",
-  detail: "The relay's database does not answer just now.",
+  detail: "The relay's database does not answer just now. Nothing of this request was acknowledged.",
   retryAfterSeconds: 5,
 };
 
@@ -96,7 +96,7 @@ app.notFound((c) => {
     allow === null
       ? { kind: "not_found", detail: `There is nothing at ${method} ${shortened(path, SHOWN_PATH_CHARS)}.` }
       : { kind: "method_not_allowed", detail: `This address takes ${allow}, not ${method}.`, allow };
-  return isPage(c) ? failurePage(c, failure) : problemResponse(failure, c.var.requestId);
+  return answerOf(c, failure);
 });
 
 /** Somebody who follows a wrong link; what is under /api is for programs, whoever asks. */
@@ -113,16 +113,20 @@ app.onError((error, c) => {
     consoleLog({ request_id: c.var.requestId }).error("the configuration is wrong", { error: error.message });
     return problemResponse({ kind: "misconfigured", detail: error.message }, c.var.requestId);
   }
+  const log = consoleLog({ request_id: c.var.requestId });
+  if (isDatabaseAway(error)) {
+    log.error("the database does not answer", { path: c.req.path, error: errorText(error) });
+    return answerOf(c, NO_DATABASE);
+  }
   // The frames only: a database error begins with its query and the values in it.
   const stack = error.stack
     ?.split("\n")
     .filter((line) => line.startsWith("    at "))
     .join("\n");
-  consoleLog({ request_id: c.var.requestId }).error("request failed", {
-    path: c.req.path,
-    error: errorText(error),
-    stack,
-  });
-  if (!isPage(c)) return problemResponse({ kind: "internal" }, c.var.requestId);
-  return failurePage(c, isFromDatabase(error) ? NO_DATABASE : { kind: "internal" });
+  log.error("request failed", { path: c.req.path, error: errorText(error), stack });
+  return answerOf(c, { kind: "internal" });
 });
+
+function answerOf(c: Context<AppEnv>, failure: Failure): Response | Promise<Response> {
+  return isPage(c) ? failurePage(c, failure) : problemResponse(failure, c.var.requestId);
+}

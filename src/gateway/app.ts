@@ -4,7 +4,9 @@ import { errorText } from "../log.ts";
 import { authorize, fromBearerOrBasic } from "../routes/door/auth.ts";
 import type { AppEnv } from "../routes/door/context.ts";
 import { methodsOf } from "../routes/door/methods.ts";
+import { isDatabaseAway } from "../store/database/transient.ts";
 import { permanentRefusal } from "../store/journal/refusal.ts";
+import { unavailable } from "./keep.ts";
 import { PASSED_METHODS, PASSED_PATHS } from "./passing/endpoint.ts";
 import { passOn } from "./passing/proxy.ts";
 import { type ErrorCode, invalid, Refusal, type RefusalBody } from "./refusal.ts";
@@ -25,6 +27,10 @@ const RETRY_AFTER_SECONDS = "1";
 /** However often it is sent: a name or a list that no record of the relay's can have. */
 const TOO_LARGE = invalid(
   "The request holds a text or a list that is larger than the relay's database takes.",
+);
+
+const NO_DATABASE = unavailable(
+  "The relay's database does not answer just now. Nothing of this request was acknowledged.",
 );
 
 const OWN = [
@@ -57,11 +63,13 @@ gatewayApp.onError((error, c) => {
   if (error instanceof HttpFailure) return ofDoor(error);
   // Drizzle's own message holds the whole query.
   if (permanentRefusal(error.cause ?? error)?.isTooLarge) return refused(TOO_LARGE.body, TOO_LARGE.status);
-  c.var.relay.log.error("a request of an MLflow client failed", {
+  const isAway = isDatabaseAway(error);
+  c.var.relay.log.error(isAway ? "the database does not answer" : "a request of an MLflow client failed", {
     path: c.req.path,
     error: errorText(error),
   });
-  // By far the likeliest is the database, and the next try succeeds. After a 500 a client waits for four minutes.
+  if (isAway) return refused(NO_DATABASE.body, NO_DATABASE.status);
+  // A fault of the relay's own: after a 500 a client would wait for four minutes before it says so, after this for seconds.
   const message = `Something went wrong in the relay. The error was logged with the request's id, ${c.var.requestId}.`;
   return refused({ error_code: "TEMPORARILY_UNAVAILABLE", message }, 503);
 });

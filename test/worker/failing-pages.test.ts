@@ -54,5 +54,5 @@ it("a program is told the same as ever", async () => {
     { ...env, DB: failing },
     createExecutionContext(),
   );
-  expect([response.status, response.headers.get("content-type")]).toEqual([500, "application/problem+json"]);
+  expect([response.status, response.headers.get("content-type")]).toEqual([503, "application/problem+json"]);
 });

@@ -72,7 +72,7 @@ const SAMPLES: Record<RefusalStatus | 400 | 413 | 415 | 500, { description: stri
   },
   503: {
     description:
-      "Nothing was taken or changed, since something that is needed is away; send it again after Retry-After.",
+      "Nothing was acknowledged, since something that is needed, as the database, is away; send it again after Retry-After.",
     failure: {
       kind: "unavailable",
       detail: "Neither the database nor the queue takes events. Nothing of this request was acknowledged.",

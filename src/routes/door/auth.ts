@@ -5,6 +5,7 @@ import { HttpFailure } from "../../errors.ts";
 import { errorText } from "../../log.ts";
 import type { Deps } from "../../relay/deps.ts";
 import { remembered } from "../../remembered.ts";
+import { isOfTheStatement } from "../../store/database/transient.ts";
 import { activeToken, activeTokenById, sha256, TOKEN_FORM } from "../../store/ops/tokens.ts";
 import { withDeadline } from "../../waiting.ts";
 import { ACCESS_HEADER, Access } from "./access.ts";
@@ -138,7 +139,7 @@ async function callerById(c: Context<AppEnv>, id: string): Promise<Caller | null
  * @param key what the token is remembered by: its hash, or its id
  */
 async function lookUp(
-  { now }: Pick<Deps, "now">,
+  { now, log }: Pick<Deps, "now" | "log">,
   key: string,
   ask: () => Promise<KnownToken | null>,
 ): Promise<Caller | null> {
@@ -146,9 +147,11 @@ async function lookUp(
     const token = await withDeadline(LOOK_UP_TIMEOUT_MS, ask());
     tokens.value.note(key, token, now());
     return token?.caller ?? null;
-  } catch {
+  } catch (error) {
+    log.error("the database does not say whose a token is", { error: errorText(error) });
     const trusted = tokens.value.trusted(key, now());
     if (trusted) return trusted;
+    if (isOfTheStatement(error)) throw error;
     throw new HttpFailure({
       kind: "unavailable",
       detail: "The database that knows the tokens does not answer. Nothing of this request was acknowledged.",

@@ -20,8 +20,19 @@ const isTransient = (error: unknown) => says(TRANSIENT, error);
 /** What D1 says of every failure of its own, before the words. */
 const OWN = /^D1_/;
 
-/** Whether it was the database that threw, for whatever reason. */
-export const isFromDatabase = (error: unknown) => says(OWN, error) || isOfTheDatabase(error);
+/**
+ * What it says of a statement and its values, by SQLite's own codes, which D1 gives in words only; it says so again. And
+ * what it says of one invocation that asks too much.
+ */
+const OF_THE_STATEMENT = /\bSQLITE_(ERROR|TOOBIG|MISMATCH|CONSTRAINT|RANGE)\b|\bD1_TYPE_ERROR\b/;
+const OF_THE_INVOCATION = /Too many API requests|result too large/;
+
+/** Whether what D1 threw is about what it was asked, whatever the hour. */
+export const isOfTheStatement = (error: unknown) => says(OF_THE_STATEMENT, error);
+
+/** Whether the database is what does not work, rather than what was asked of it: the same may succeed later. */
+export const isDatabaseAway = (error: unknown) =>
+  isOfTheDatabase(error) || (says(OWN, error) && !isOfTheStatement(error) && !says(OF_THE_INVOCATION, error));
 
 /** Whether what D1 threw says nothing of what it was asked, only that it had a bad time. */
 export const isOfTheDatabase = (error: unknown) => isTransient(error) || says(BUSY, error);

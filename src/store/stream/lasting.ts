@@ -1,8 +1,6 @@
 import { ZodError } from "zod";
 import { errorText } from "../../log.ts";
-
-/** By SQLite's own codes: what these say of a statement and its values they say again. D1 gives them in words only. */
-const LASTING_CODES = /\bSQLITE_(ERROR|TOOBIG|MISMATCH|CONSTRAINT|RANGE)\b|\bD1_TYPE_ERROR\b/;
+import { isOfTheStatement } from "../database/transient.ts";
 
 /**
  * Whether what was thrown over the relay's own data would be thrown again: stored JSON that is not as it should be, is
@@ -11,7 +9,7 @@ const LASTING_CODES = /\bSQLITE_(ERROR|TOOBIG|MISMATCH|CONSTRAINT|RANGE)\b|\bD1_
 export function isLasting(error: unknown): boolean {
   if (error instanceof ZodError || error instanceof SyntaxError || error instanceof RangeError) return true;
   if (!(error instanceof Error)) return false;
-  return error instanceof TypeError || LASTING_CODES.test(error.message) || isLasting(error.cause);
+  return error instanceof TypeError || isOfTheStatement(error) || isLasting(error.cause);
 }
 
 /** An error may quote what it is about. */
