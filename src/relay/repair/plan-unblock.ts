@@ -3,6 +3,7 @@ import type { Result } from "../../mlflow/failure.ts";
 import type { Experiment, Run } from "../../mlflow/types.ts";
 import { countHeldUp, isForgotten } from "../../store/delivery/blocked.ts";
 import { coreOf, modelRunStream } from "../../store/delivery/parents.ts";
+import { experimentOfClientsRun } from "../../store/gateway/experiments.ts";
 import { hasRefusedRun } from "../../store/mirror/conflicts.ts";
 import { readCore } from "../../store/stream/core-column.ts";
 import type { Turn } from "../stream/turn.ts";
@@ -108,6 +109,13 @@ async function namedRun(turn: Turn): Promise<{ runId: string | null; isRequested
 /** The experiment in which delivery would make the stream's run. */
 async function ownExperiment(turn: Turn) {
   const { stream, deps } = turn;
+  const clients = await experimentOfClientsRun(deps.db, stream.id);
+  if (clients !== null) {
+    const { mlflowExperimentId: known } = clients;
+    const there = await existing(turn, known, (id) => deps.mlflow.getExperiment(id));
+    if (!there.ok || there.value !== null) return there;
+    return existing(turn, clients.name, (name) => deps.mlflow.getExperimentByName(name));
+  }
   const own = textOf(readCore(await coreOf(deps.db, stream)), "experiment_name");
   const parent = stream.modelRunId === null ? null : await modelRunStream(deps.db, stream.modelRunId);
   const isNested = own === null && parent !== null && deps.config.parentRuns && !isForgotten(parent.stream);

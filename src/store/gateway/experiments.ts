@@ -61,6 +61,15 @@ export async function experimentById(db: D1Database, id: string): Promise<Gatewa
   return readFirst(await db.prepare(query).bind(id).first<Row>());
 }
 
+/** The experiment in which a client of MLflow made the run of this stream; null where none did. */
+export async function experimentOfClientsRun(
+  db: D1Database,
+  streamId: number,
+): Promise<GatewayExperiment | null> {
+  const query = `select x.* from (${ALL_EXPERIMENTS}) x join gateway_runs g on g.experiment_id = x.id where g.stream_id = ?1`;
+  return readFirst(await db.prepare(query).bind(streamId).first<Row>());
+}
+
 /** The experiment of this name, deleted or not; of two the one that was made here first. */
 export async function experimentByName(db: D1Database, name: string): Promise<GatewayExperiment | null> {
   const query = `select * from (${ALL_EXPERIMENTS}) where name = ?1 order by isOurs desc, createdTime limit 1`;
