@@ -17,6 +17,7 @@ import { sendPokes, tryEnqueue } from "../queues.ts";
 import { leaseMs } from "../stream/held-stream.ts";
 import { Bringing, type Part } from "./bringing.ts";
 import { type Change, changesTo } from "./experiment-changes.ts";
+import { nameTaken } from "./experiment-name.ts";
 import { placeOf } from "./experiment-place.ts";
 import { notYet } from "./not-yet.ts";
 
@@ -85,7 +86,12 @@ async function bring(bringing: Bringing): Promise<Part<End>> {
     if (told.ok) continue;
     if (told.failure === null || isAway(told.failure)) return told;
     if (told.failure.kind === "gone" && (await isDeletedThere(deps, mlflowId))) return asDeleted(bringing);
-    refused ??= told;
+    const stopped =
+      change.field === "name"
+        ? await nameTaken(bringing, mlflowId, told, (aside) => tell(bringing, aside))
+        : told;
+    if (stopped.failure !== null && isAway(stopped.failure)) return stopped;
+    refused ??= stopped;
   }
   if (refused) return refused;
   if (claimed.lifecycle !== bringing.sent.lifecycle)

@@ -114,6 +114,12 @@ export async function renamedSince(
   return db.prepare(query).bind(id, experimentId, name).first<string>("id");
 }
 
+/** Whether another of ours is to have this name. */
+export async function isWanted(db: D1Database, id: string, name: string): Promise<boolean> {
+  const query = "select exists (select 1 from gateway_experiments where name = ?2 and id <> ?1) as found";
+  return (await db.prepare(query).bind(id, name).first<number>("found")) === 1;
+}
+
 /** Makes an experiment, to be brought to MLflow; false where the name is taken, as by a deleted one. */
 export async function createExperiment(
   db: D1Database,
