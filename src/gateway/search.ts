@@ -8,6 +8,7 @@ import { readData } from "../store/gateway/search-data.ts";
 import { findExperiments } from "../store/gateway/search-experiments.ts";
 import { findRows } from "../store/gateway/search-rows.ts";
 import { type Scope, scopeOf } from "../store/gateway/search-scope.ts";
+import { isWalked } from "../store/gateway/search-walk.ts";
 import { experimentOf } from "./answers/experiment.ts";
 import { pageAnswer } from "./answers/page.ts";
 import { runOf } from "./answers/run.ts";
@@ -46,11 +47,13 @@ export async function searchRuns(
   if (asked.experimentIds.length === 0) return {};
   const scope = await scopeOf(deps.db, asked.experimentIds, search.clauses, MAX_FOLDED);
   await foldAll(deps, scope.unfolded);
-  const window = { offset: asked.offset, limit: asked.maxResults + 1 };
+  const window = { offset: asked.offset, limit: asked.maxResults + 1, after: asked.after };
   const rows = await findRows(deps.db, scope, search, STAGES[asked.viewType], window);
   const runs = await readData(deps.db, rows.slice(0, asked.maxResults), MAX_PAGE_BYTES);
   const next = runs.length < rows.length ? asked.offset + runs.length : null;
-  const answer = pageAnswer("runs", runs.map(runOf), next);
+  const last = isWalked(scope, search) ? runs.at(-1) : undefined;
+  const place = last && { by: last.startTime, id: last.runId };
+  const answer = pageAnswer("runs", runs.map(runOf), next, place);
   const isPartial = scope.theirs.some((experiment) => experiment.isPartial);
   return isPartial ? partial(answer) : answer;
 }

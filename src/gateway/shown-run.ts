@@ -1,6 +1,6 @@
 import * as z from "zod";
 import type { Latest } from "../domain/client-run.ts";
-import { endOf, textOf } from "../domain/core.ts";
+import { type Core, endOf, textOf } from "../domain/core.ts";
 import { observe } from "../domain/observations.ts";
 import { MLFLOW_STATUS } from "../domain/run-register.ts";
 import { statusOf } from "../domain/status.ts";
@@ -46,7 +46,7 @@ export async function showRun(deps: Pick<Deps, "db">, run: KnownRun): Promise<Ru
     runName,
     userId: textOf(core, "user") ?? (run.isGateways ? "" : "trial-relay"),
     status: core.run?.status ?? MLFLOW_STATUS[statusOf(core.lifecycle)],
-    startTime: core.run?.startTime ?? core.startedAt ?? run.createdAt,
+    startTime: startOf(run, core),
     endTime: core.run ? core.run.endTime : endOf(core),
     artifactUri: run.artifactUri ?? `${ownLocation(experimentId)}/${run.runId}/artifacts`,
     lifecycleStage: run.lifecycle,
@@ -58,6 +58,11 @@ export async function showRun(deps: Pick<Deps, "db">, run: KnownRun): Promise<Ru
       models,
     ),
   };
+}
+
+/** What MLflow has of a trial's or model run's start stays so there, whatever is heard later: so it is in searches. */
+function startOf({ isGateways, startInMlflow, createdAt }: KnownRun, { run, startedAt }: Core): number {
+  return run?.startTime ?? (isGateways ? null : startInMlflow) ?? startedAt ?? createdAt;
 }
 
 /** A run's datasets, and the models that it was given and made. */

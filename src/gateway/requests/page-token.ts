@@ -7,15 +7,28 @@ import { pythonInt } from "./python.ts";
 const NOT_BASE64 = /[^A-Za-z0-9+/=]/g;
 const QUAD = 4;
 
+/** A row in a list that is in order of a number, such as a time, and then of its id. */
+export type Place = { by: number; id: string };
+
 /**
  * From where a page goes on, by the token that the page before ended with: base64 of `{"offset": n}`. No token, or an
  * empty one, begins at 0.
  * @throws Refusal in MLflow's words (mlflow/utils/search_utils.py)
  */
 export function offsetOf(token = ""): number {
-  if (token === "") return 0;
-  const bytes = fromBase64(token);
-  const value = parsed(bytes);
+  return token === "" ? 0 : offsetIn(parsed(fromBase64(token)));
+}
+
+/** The row behind which it goes on, where the relay has written that into the token. */
+export function placeOf(token = ""): Place | null {
+  const value = token === "" ? null : parsed(fromBase64(token));
+  const after = isRaw(value) ? own(value, "after") : undefined;
+  if (!Array.isArray(after)) return null;
+  const [by, id] = after;
+  return typeof by === "number" && typeof id === "string" ? { by, id } : null;
+}
+
+function offsetIn(value: unknown): number {
   const offset = isRaw(value) ? own(value, "offset") : undefined;
   const number = typeof offset === "string" ? pythonInt(offset) : offset;
   if (number === null && typeof offset === "string")

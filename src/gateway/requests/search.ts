@@ -2,7 +2,7 @@ import { invalid } from "../refusal.ts";
 import type { Raw } from "./body.ts";
 import { experimentIdOf } from "./ids.ts";
 import { int32, int64, listOf, oneOf, text } from "./message.ts";
-import { offsetOf } from "./page-token.ts";
+import { offsetOf, type Place, placeOf } from "./page-token.ts";
 import { pythonInt } from "./python.ts";
 import { endpoint, readJson, readQuery } from "./schema.ts";
 
@@ -19,6 +19,8 @@ export type Search = {
   viewType: ViewType;
   maxResults: number;
   offset: number;
+  /** The row behind which the page begins, as well as behind so many; not in every token. */
+  after?: Place;
 };
 
 const RUNS = endpoint(
@@ -84,7 +86,9 @@ function searchOf(sent: Sent): Search {
   const wrong = `Invalid value ${max_results} for parameter 'max_results' supplied. It must be`;
   if (max_results < 1) throw invalid(`${wrong} a positive integer`);
   if (max_results > MAX_RESULTS) throw invalid(`${wrong} at most ${MAX_RESULTS}`);
-  return { filter, orderBy, viewType, maxResults: max_results, offset: offsetOf(sent.page_token) };
+  const offset = offsetOf(sent.page_token);
+  const after = placeOf(sent.page_token);
+  return { filter, orderBy, viewType, maxResults: max_results, offset, ...(after ? { after } : {}) };
 }
 
 function isPageSize(value: unknown): boolean {

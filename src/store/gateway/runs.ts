@@ -21,6 +21,8 @@ export type KnownRun = {
   lifecycle: LifecycleStage;
   artifactUri: string | null;
   createdAt: number;
+  /** When it started as MLflow has it; null where MLflow has it not, or does not tell. */
+  startInMlflow: number | null;
   /** A client of MLflow made it, or wrote to it. */
   isGateways: boolean;
   touchedAt: number | null;
@@ -55,7 +57,7 @@ const BY_ID = `
     s.experiment_name as experimentName,
     coalesce(g.lifecycle, r.lifecycle_stage, 'active') as lifecycle,
     coalesce(g.artifact_uri, r.artifact_uri) as artifactUri,
-    s.created_at as createdAt, g.stream_id is not null as isGateways, g.touched_at as touchedAt,
+    s.created_at as createdAt, r.start_time as startInMlflow, g.stream_id is not null as isGateways, g.touched_at as touchedAt,
     g.stream_id is not null and ${isBuried("g")} as isBuried,
     s.mlflow_run_id is not null and (s.adopted or s.pruned_seq > 0) as hasPointsElsewhere
   from streams s left join gateway_runs g on g.stream_id = s.id

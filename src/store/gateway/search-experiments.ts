@@ -7,7 +7,7 @@ import type { Search } from "../../search/search.ts";
 import { orderOfExperiments } from "../../search/sorting.ts";
 import type { Source } from "../../search/source.ts";
 import { ALL_EXPERIMENTS, type GatewayExperiment, type Row, readExperiment } from "./experiments.ts";
-import type { Window } from "./search-rows.ts";
+import type { Window } from "./search-walk.ts";
 
 /** Where a search finds what it compares and sorts by, in a row `r` of all experiments. */
 const source: Source = {

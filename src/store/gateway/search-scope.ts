@@ -10,8 +10,11 @@ type Unfolded = { id: number; kind: "trial" | "model_run"; foldedSeq: number };
 export type Scope = {
   /** The relay's experiments. */
   ours: { id: string }[];
-  /** MLflow's, each with the id that was given first. `isPartial`: it may have runs there that the relay cannot know. */
-  theirs: { id: string; firstId: string; isDeleted: 0 | 1; isPartial: 0 | 1 }[];
+  /**
+   * MLflow's, each with the id that was given first. `isPartial`: it may have runs there that the relay cannot know;
+   * `hasStarts`: of each that is known it is known when it started.
+   */
+  theirs: { id: string; firstId: string; isDeleted: 0 | 1; isPartial: 0 | 1; hasStarts: 0 | 1 }[];
   /** The first id of each run that was asked for by another. */
   firstIds: ReadonlyMap<string, string>;
   /** Streams of these experiments whose rows are behind their journals. */
@@ -82,7 +85,8 @@ const OURS = `${ASKED} select id from ours`;
 const THEIRS = `${ASKED}
   select t.id, coalesce(g.id, t.id) as firstId, coalesce(g.lifecycle, m.lifecycle_stage) is 'deleted' as isDeleted,
     m.pulled_at is null
-      and coalesce(g.id is null or g.id = t.id or m.created_time < g.created_time - ?2, 0) as isPartial
+      and coalesce(g.id is null or g.id = t.id or m.created_time < g.created_time - ?2, 0) as isPartial,
+    not exists (select 1 from mlflow_runs r where r.mlflow_experiment_id = t.id and r.start_time is null) as hasStarts
   from theirs t left join mlflow_experiments m on m.mlflow_experiment_id = t.id
   left join gateway_experiments g on g.id = (
     select x.id from gateway_experiments x where x.mlflow_experiment_id = t.id order by x.created_time limit 1)`;

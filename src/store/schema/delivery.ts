@@ -37,6 +37,7 @@ export const deadLetters = sqliteTable(
   (t) => [
     uniqueIndex("dead_letters_once").on(t.streamId, t.kind, t.item),
     index("dead_letters_state").on(t.state, t.id),
+    index("dead_letters_state_kind").on(t.state, t.kind, t.id),
     // What the cron may delete in time.
     index("dead_letters_passing")
       .on(t.settledAt)

@@ -83,7 +83,13 @@ export const trials = sqliteTable(
     index("trials_trial").on(t.trialId),
     index("trials_status").on(t.status, t.id),
     index("trials_warm").on(t.id).where(sql`${t.warm} = 1`),
+    // What a list is sorted by: written once a trial is over, not with its events.
     index("trials_cold").on(t.updatedAt, t.id).where(sql`${t.warm} = 0`),
+    index("trials_cold_status").on(t.status, t.updatedAt, t.id).where(sql`${t.warm} = 0`),
+    index("trials_cold_started").on(t.startedAt, t.id).where(sql`${t.warm} = 0`),
+    index("trials_cold_ended").on(t.endedAt, t.id).where(sql`${t.warm} = 0`),
+    index("trials_cold_duration").on(t.durationMs, t.id).where(sql`${t.warm} = 0`),
+    index("trials_cold_rank").on(t.rank, t.id).where(sql`${t.warm} = 0`),
   ],
 );
 
@@ -112,5 +118,6 @@ export const modelRuns = sqliteTable(
   (t) => [
     index("model_runs_updated").on(t.updatedAt, t.id),
     index("model_runs_open").on(t.id).where(sql`${t.state} in ('initialized', 'running')`),
+    index("model_runs_failed").on(t.state, t.id).where(sql`${t.state} in ('failed', 'cancelled')`),
   ],
 );

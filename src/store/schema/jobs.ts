@@ -35,6 +35,8 @@ export const jobs = sqliteTable(
     index("jobs_due").on(t.dueAt).where(sql`${t.state} in ('queued', 'running')`),
     index("jobs_leased").on(t.leaseUntil).where(sql`${t.leaseToken} is not null`),
     index("jobs_created").on(t.createdAt, t.id),
+    index("jobs_action").on(t.action, t.createdAt, t.id),
+    index("jobs_failed").on(t.state, t.createdAt, t.id).where(sql`${t.state} in ('failed', 'cancelled')`),
   ],
 );
 

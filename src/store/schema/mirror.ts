@@ -20,7 +20,13 @@ export const mlflowExperiments = sqliteTable(
     /** When all of its runs were pulled for the first time; null: never. */
     pulledAt: integer("pulled_at"),
   },
-  (t) => [index("mlflow_experiments_name").on(t.name)],
+  (t) => [
+    index("mlflow_experiments_name").on(t.name),
+    // Without a comma: drizzle-kit would take it for two columns.
+    index("mlflow_experiments_created").on(
+      sql`case when ${t.createdTime} is null then 0 else ${t.createdTime} end`,
+    ),
+  ],
 );
 
 /** The relay's mirror of MLflow's runs; `streamId` links a run to the trial or model run it belongs to. */
@@ -50,6 +56,8 @@ export const mlflowRuns = sqliteTable(
     /** When an attempt was last begun, or was over, and JSON of `Counts`: what came of it. */
     followedAt: integer("followed_at"),
     followed: text(),
+    /** Attempts in a row of which no word came, or late and of nothing; 1 while the first is under way. */
+    followHangs: integer("follow_hangs").notNull().default(0),
     /** When MLflow was seen not to know it any more: it was deleted for good. */
     goneAt: integer("gone_at"),
     /** The ids in Thunderline's tags, by which a run is linked to its trial. */
@@ -61,9 +69,26 @@ export const mlflowRuns = sqliteTable(
   (t) => [
     index("mlflow_runs_experiment").on(t.mlflowExperimentId, t.startTime, t.mlflowRunId),
     index("mlflow_runs_started").on(t.startTime, t.mlflowRunId),
+    // Of what is seldom, so that it is found among many others: all of them, and those of an experiment.
+    index("mlflow_runs_deleted")
+      .on(t.lifecycleStage, t.startTime, t.mlflowRunId)
+      .where(sql`${t.lifecycleStage} = 'deleted'`),
+    index("mlflow_runs_deleted_in")
+      .on(t.mlflowExperimentId, t.lifecycleStage, t.startTime, t.mlflowRunId)
+      .where(sql`${t.lifecycleStage} = 'deleted'`),
+    index("mlflow_runs_failed")
+      .on(t.status, t.startTime, t.mlflowRunId)
+      .where(sql`${t.status} in ('FAILED', 'KILLED')`),
+    index("mlflow_runs_failed_in")
+      .on(t.mlflowExperimentId, t.status, t.startTime, t.mlflowRunId)
+      .where(sql`${t.status} in ('FAILED', 'KILLED')`),
     index("mlflow_runs_open").on(t.streamId).where(sql`${t.status} in ('RUNNING', 'SCHEDULED')`),
-    index("mlflow_runs_tagged").on(t.taggedTrialId, t.taggedModelRunId),
-    index("mlflow_runs_to_follow").on(t.followAt, t.followedAt).where(sql`${t.followAt} is not null`),
+    index("mlflow_runs_tagged")
+      .on(t.taggedTrialId, t.taggedModelRunId)
+      .where(sql`${t.taggedTrialId} is not null or ${t.taggedModelRunId} is not null`),
+    index("mlflow_runs_to_follow")
+      .on(t.followAt, t.followHangs, t.followedAt)
+      .where(sql`${t.followAt} is not null`),
     index("mlflow_runs_untried").on(t.mlflowExperimentId, t.followedAt).where(sql`${t.followAt} = 0`),
     index("mlflow_runs_followed").on(t.followedAt).where(sql`${t.followedAt} is not null`),
   ],

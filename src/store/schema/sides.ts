@@ -45,6 +45,8 @@ export const conflicts = sqliteTable(
   (t) => [
     uniqueIndex("conflicts_once").on(t.streamId, t.kind, t.field, t.refused),
     index("conflicts_state").on(t.state, t.id),
+    index("conflicts_kind").on(t.kind, t.id),
+    index("conflicts_state_kind").on(t.state, t.kind, t.id),
     // What the cron may delete in time.
     index("conflicts_passing")
       .on(t.resolvedAt)

@@ -95,6 +95,10 @@ export const streams = sqliteTable(
   (t) => [
     index("streams_warm").on(t.id).where(sql`${t.warm} = 1`),
     index("streams_experiment").on(t.mlflowExperimentId).where(sql`${t.mlflowExperimentId} is not null`),
+    // To go from one model run of an experiment to the next, past its trials.
+    index("streams_experiment_model_run")
+      .on(t.mlflowExperimentId, t.modelRunId)
+      .where(sql`${t.mlflowExperimentId} is not null and ${t.modelRunId} is not null`),
     index("streams_blocked").on(t.id).where(sql`${t.blockedKind} is not null`),
     index("streams_unpruned").on(t.createdAt).where(sql`${t.prunedAt} is null`),
     index("streams_pruned_before")
