@@ -7,7 +7,7 @@ import {
   markPulled,
   mirrorExperiment,
 } from "../../store/mirror/experiments.ts";
-import { FOLLOW_COUNTS, followedIn, untriedOf } from "../../store/mirror/marks.ts";
+import { countPutOff, FOLLOW_COUNTS, followedIn, untriedOf } from "../../store/mirror/marks.ts";
 import { countMirrored, markGone, mirroredIds } from "../../store/mirror/runs.ts";
 import type { Deps } from "../deps.ts";
 import { followModels } from "../follow/models.ts";
@@ -29,6 +29,7 @@ const PAGE_STATEMENTS = 100;
 /** So many runs are on their way to be followed at once, on the queue of the jobs, so that the job comes after them. */
 const MAX_ON_THE_WAY = 100;
 const ON_THE_WAY_MS = 1_000;
+const TOLD_EACH = 8;
 
 /** Where the next message goes on. */
 const progress = z.object({
@@ -39,6 +40,8 @@ const progress = z.object({
   phase: z.enum(["pages", "missing", "models", "marked"]),
   /** When the last phase began, epoch milliseconds; an older build does not tell. */
   markedAt: z.number().default(Number.MAX_SAFE_INTEGER),
+  /** How many messages the job has waited in that phase. */
+  waited: z.number().default(0),
   /** MLflow's token of the page; null for the first. */
   pageToken: z.string().nullable(),
   /** The last run's id, or model's number, that was looked for. */
@@ -89,6 +92,7 @@ async function begin(deps: Deps, job: Job): Promise<Progress | JobStep> {
     begunAt: deps.now(),
     phase: "pages",
     markedAt: Number.MAX_SAFE_INTEGER,
+    waited: 0,
     pageToken: null,
     after: "",
   };
@@ -174,15 +178,28 @@ async function models(deps: Deps, at: Progress, counts: Counts): Promise<Part> {
 
 /** Has the runs that are marked followed, and waits until each was tried: one that fails is for the cron. */
 async function marked(deps: Deps, at: Progress, counts: Counts): Promise<Part> {
-  const { experimentId, begunAt, markedAt } = at;
+  const { experimentId, begunAt, markedAt, waited } = at;
   const waiting = await untriedOf(deps.db, experimentId, markedAt, MAX_ON_THE_WAY);
+  if (waiting.length === 0 || isToldAfter(waited)) await tellFollowed(deps, at, counts);
+  if (waiting.length === 0) {
+    const putOff = await countPutOff(deps.db, experimentId, begunAt);
+    if (putOff > 0) counts.put_off = putOff;
+    return null;
+  }
+  await tryEnqueueAll(deps, waiting.map(followMessage));
+  return goOn({ ...at, waited: waited + 1 }, counts, ON_THE_WAY_MS);
+}
+
+/** After each of the first messages, then ever more seldom: all that were followed are counted each time. */
+function isToldAfter(waited: number): boolean {
+  return waited < TOLD_EACH || Number.isInteger(Math.log2(waited));
+}
+
+/** What came of the runs since the job began. What failed at first may have come to something since. */
+async function tellFollowed(deps: Deps, { experimentId, begunAt }: Progress, counts: Counts): Promise<void> {
   const time = { from: begunAt, until: Number.MAX_SAFE_INTEGER };
-  // What failed at first may have come to something since.
   for (const name of FOLLOW_COUNTS) delete counts[name];
   Object.assign(counts, await followedIn(deps.db, time, experimentId));
-  if (waiting.length === 0) return null;
-  await tryEnqueueAll(deps, waiting.map(followMessage));
-  return goOn(at, counts, ON_THE_WAY_MS);
 }
 
 const PHASES = { pages, missing, models, marked };

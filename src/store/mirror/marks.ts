@@ -5,7 +5,12 @@ import type { Lease } from "../stream/leases.ts";
 /** Marks of runs in the mirror that are to be followed: merged, or linked to their trial. Each is done by itself. */
 
 /** An attempt to follow a run; `dueAt`: when it is tried again, unless the attempt comes to an end before. */
-export type Attempt = { runId: string; streamId: number | null; dueAt: number };
+export type Attempt = { runId: string; streamId: number | null; begunAt: number; dueAt: number };
+
+/** An attempt that took so long and came to nothing has kept all others on the queue waiting. */
+const SLOW_MS = 10_000;
+/** How often such attempts are made of a run before it hangs: it waits behind all others then, and no job waits for it. */
+const HANGS = 2;
 
 /** Marks runs as to be followed, at once, also those that an attempt failed for. */
 export async function markToFollow(db: D1Database, runIds: readonly string[]): Promise<void> {
@@ -54,30 +59,38 @@ export async function takeAttempt(
     .prepare(TAKE)
     .bind(runId, now, dueAt, JSON.stringify(UNTOLD))
     .first<{ streamId: number | null }>();
-  return taken && { runId, dueAt, ...taken };
+  return taken && { runId, begunAt: now, dueAt, ...taken };
 }
 
 /** Notes what came of an attempt. Where it is over the mark goes, unless the run was marked anew meanwhile. */
 export async function noteFollowed(
   db: D1Database,
-  { runId, dueAt }: Attempt,
+  { runId, begunAt, dueAt }: Attempt,
   { isOver, counts }: { isOver: boolean; counts: Counts },
   now: number,
 ): Promise<void> {
-  await db.prepare(NOTE).bind(runId, dueAt, Number(isOver), JSON.stringify(counts), now).run();
+  const hangs = !isOver && now - begunAt >= SLOW_MS ? HANGS : 0;
+  await db.prepare(NOTE).bind(runId, dueAt, Number(isOver), JSON.stringify(counts), now, hangs).run();
 }
+
+/** Of the runs that hang so many are tried in a pass: each takes as long as a call may. */
+const MAX_HANGING = 3;
 
 /**
  * The runs that are due, those that were never tried first, then those whose last attempt is longest ago: those that fail
- * in every pass, and are marked anew by every look, keep no other from its turn.
+ * in every pass, and are marked anew by every look, keep no other from its turn. A few of those that hang come last.
  */
 export async function dueToFollow(db: D1Database, now: number, limit: number): Promise<string[]> {
-  return idsOf(await db.prepare(DUE).bind(now, limit).all<{ id: string }>());
+  const [due, hanging] = await db.batch<{ id: string }>([
+    db.prepare(DUE).bind(now, limit),
+    db.prepare(HANGING).bind(now, MAX_HANGING),
+  ]);
+  return [...(due?.results ?? []), ...(hanging?.results ?? [])].map(({ id }) => id);
 }
 
 /**
  * Those of an experiment for which no attempt was made since they were marked, nor since a time: one that is marked anew
- * again and again is tried once from then on.
+ * again and again is tried once from then on. Those that hang are left to the passes of the cron.
  */
 export async function untriedOf(
   db: D1Database,
@@ -86,6 +99,11 @@ export async function untriedOf(
   limit: number,
 ): Promise<string[]> {
   return idsOf(await db.prepare(UNTRIED).bind(experimentId, since, limit).all<{ id: string }>());
+}
+
+/** How many runs of an experiment are to be followed, but hang, and were not tried since a time. */
+export async function countPutOff(db: D1Database, experimentId: string, since: number): Promise<number> {
+  return (await db.prepare(PUT_OFF).bind(experimentId, since).first<number>("n")) ?? 0;
 }
 
 /**
@@ -117,31 +135,53 @@ const MARK_TAKEN_OVER = `
   update mlflow_runs set follow_at = ?4 where mlflow_run_id = ?3 and follow_at is null and ${heldBy(1, 2)}`;
 
 const TAKE = `
-  update mlflow_runs set follow_at = ?3, followed_at = ?2, followed = ?4
+  update mlflow_runs set follow_at = ?3, followed_at = ?2, followed = ?4, follow_hangs = min(follow_hangs + 1, ${HANGS})
   where mlflow_run_id = ?1 and follow_at <= ?2
   returning stream_id as streamId`;
 
 const NOTE = `
-  update mlflow_runs set followed_at = ?5, followed = ?4, follow_at = iif(?3 and follow_at = ?2, null, follow_at)
+  update mlflow_runs set followed_at = ?5, followed = ?4, follow_hangs = ?6,
+    follow_at = iif(?3 and follow_at = ?2, null, follow_at)
   where mlflow_run_id = ?1`;
 
 /** Each of the two by its own order in the index, so that no more is read than may be taken. */
 const DUE = `
   select id from (
     select * from (
-      select mlflow_run_id as id, followed_at from mlflow_runs where follow_at = 0 order by followed_at limit ?2)
+      select mlflow_run_id as id, followed_at from mlflow_runs where follow_at = 0 and follow_hangs = 0
+      order by followed_at limit ?2)
     union all
     select * from (
-      select mlflow_run_id as id, followed_at from mlflow_runs where follow_at > 0 and follow_at <= ?1
-      order by follow_at limit ?2))
+      select mlflow_run_id as id, followed_at from mlflow_runs where follow_at = 0 and follow_hangs = 1
+      order by followed_at limit ?2)
+    union all
+    select * from (
+      select mlflow_run_id as id, followed_at from mlflow_runs
+      where follow_at > 0 and follow_at <= ?1 and follow_hangs < ${HANGS} order by follow_at limit ?2))
+  order by followed_at limit ?2`;
+
+const HANGING = `
+  select id from (
+    select * from (
+      select mlflow_run_id as id, followed_at from mlflow_runs where follow_at = 0 and follow_hangs = ${HANGS}
+      order by followed_at limit ?2)
+    union all
+    select * from (
+      select mlflow_run_id as id, followed_at from mlflow_runs
+      where follow_at > 0 and follow_at <= ?1 and follow_hangs = ${HANGS}
+      order by followed_at limit ?2))
   order by followed_at limit ?2`;
 
 /** By its own index: the marks of all other experiments stand before it in the other one. */
 const UNTRIED = `
   select mlflow_run_id as id from mlflow_runs indexed by mlflow_runs_untried
-  where follow_at = 0 and mlflow_experiment_id = ?1
+  where follow_at = 0 and follow_hangs < ${HANGS} and mlflow_experiment_id = ?1
     and (followed_at is null or followed_at < ?2)
   order by followed_at limit ?3`;
+
+const PUT_OFF = `
+  select count(*) as n from mlflow_runs indexed by mlflow_runs_to_follow
+  where follow_at is not null and follow_hangs = ${HANGS} and followed_at < ?2 and mlflow_experiment_id = ?1`;
 
 const FOLLOWED = `
   select told.key as name, sum(told.value) as n
