@@ -52,6 +52,23 @@ export function checkTerms(terms: readonly ModelTerm[]): void {
   }
 }
 
+export function isOfMetric({ field }: ModelTerm): boolean {
+  return field.startsWith(METRICS);
+}
+
+/** Whether the latest come first, as they do where nothing else is asked for: so the database has them. */
+export function isLatestFirst(terms: readonly ModelTerm[]): boolean {
+  const [term, ...others] = terms;
+  if (term === undefined) return true;
+  return others.length === 0 && !term.ascending && FIELDS[term.field] === "creation_timestamp_ms";
+}
+
+/** Whether a model comes behind a place in that order. */
+export function isBehind({ info }: Sortable, { by, id }: { by: number; id: string }): boolean {
+  const latest = info.creation_timestamp_ms;
+  return latest < by || (latest === by && info.model_id > id);
+}
+
 /** What is not there comes last, whichever way; ties are broken by the latest, then by id. */
 export function compareModels(terms: readonly ModelTerm[]): (a: Sortable, b: Sortable) => number {
   return (a, b) => {

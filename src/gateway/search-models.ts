@@ -5,12 +5,20 @@ import { partial } from "../routes/door/partial.ts";
 import { modelFilter } from "../search/search.ts";
 import { aliasesOf } from "../store/gateway/aliases.ts";
 import { pointsOf } from "../store/gateway/model-ties.ts";
+import type { GatewayModel } from "../store/gateway/models.ts";
 import { findModels, knownModels, prunedModels } from "../store/gateway/search-models.ts";
 import { withDeadline } from "../waiting.ts";
 import { modelOf } from "./answers/model.ts";
 import { pageAnswer } from "./answers/page.ts";
 import { withFirstIds, withKnownIds } from "./ids.ts";
-import { checkTerms, compareModels, type Sortable } from "./model-order.ts";
+import {
+  checkTerms,
+  compareModels,
+  isBehind,
+  isLatestFirst,
+  isOfMetric,
+  type Sortable,
+} from "./model-order.ts";
 import { withPointsThere } from "./model-points.ts";
 import { swapField } from "./passing/swap.ts";
 import { inItsWords } from "./refusal.ts";
@@ -37,32 +45,56 @@ export async function searchModels(deps: Deps, asked: SearchModels): Promise<obj
   );
   const firstIds = new Map(experiments.map(({ asked: id, first }) => [id, first]));
   const ids = [...new Set(asked.experimentIds.map((id) => firstIds.get(id) ?? id))];
+  const inOrder = isLatestFirst(asked.terms);
+  const after = inOrder ? asked.after : undefined;
+  const start = after ? 0 : asked.offset;
+  const end = start + asked.maxResults;
   const [all, theirs] = await Promise.all([
-    findModels(deps.db, ids, clauses, asked.datasets),
+    findModels(deps.db, ids, clauses, asked.datasets, inOrder ? { after, limit: end + 1 } : undefined),
     beside(deps, asked),
   ]);
   // MLflow shows more of what it had first, and of those whose points were pruned here.
   const shownThere = new Map(theirs?.map((model) => [model.info.model_id, model]));
   const pruned = await prunedModels(deps.db, [...shownThere.keys()]);
-  const own = [...all.filter(({ id }) => !shownThere.has(id)), ...pruned];
-  const points = Map.groupBy(
-    await pointsOf(
-      deps.db,
-      own.map(({ id }) => id),
-    ),
-    ({ modelId }) => modelId,
+  const own = new Map(
+    [...all.filter(({ id }) => !shownThere.has(id)), ...pruned].map((model) => [model.id, model]),
   );
+  const shown = (models: readonly GatewayModel[]) => shownModels(deps, models, shownThere);
   const found: Sortable[] = [
-    ...own.map((model) => {
-      const there = shownThere.get(model.id)?.data.metrics ?? [];
-      return modelOf(model, withPointsThere(points.get(model.id) ?? [], there));
-    }),
-    ...(theirs ?? []).filter(({ info }) => !pruned.some(({ id }) => id === info.model_id)),
-  ];
+    ...(asked.terms.some(isOfMetric)
+      ? await shown([...own.values()])
+      : [...own.values()].map((model) => modelOf(model, []))),
+    ...[...shownThere.values()].filter(({ info }) => !own.has(info.model_id)),
+  ].filter((model) => after === undefined || isBehind(model, after));
   found.sort(compareModels(asked.terms));
-  const end = asked.offset + asked.maxResults;
-  const answer = pageAnswer("models", found.slice(asked.offset, end), end < found.length ? end : null);
+  const page = found.slice(start, end);
+  const withPoints = new Map(
+    (await shown(page.flatMap(({ info }) => own.get(info.model_id) ?? []))).map((model) => [
+      model.info.model_id,
+      model,
+    ]),
+  );
+  const last = inOrder ? page.at(-1)?.info : undefined;
+  const answer = pageAnswer(
+    "models",
+    page.map((model) => withPoints.get(model.info.model_id) ?? model),
+    end < found.length ? asked.offset + asked.maxResults : null,
+    last && { by: last.creation_timestamp_ms, id: last.model_id },
+  );
   return theirs === null ? partial(answer) : answer;
+}
+
+/** The relay's own models with their points, and those of them that only MLflow has. */
+async function shownModels(
+  { db }: Deps,
+  models: readonly GatewayModel[],
+  there: ReadonlyMap<string, ShownModel>,
+) {
+  const ids = models.map(({ id }) => id);
+  const points = Map.groupBy(await pointsOf(db, ids), ({ modelId }) => modelId);
+  return models.map((model) =>
+    modelOf(model, withPointsThere(points.get(model.id) ?? [], there.get(model.id)?.data.metrics ?? [])),
+  );
 }
 
 /** Null where MLflow does not tell in time. */

@@ -5,7 +5,7 @@ import { foldStream } from "../relay/stream/fold.ts";
 import { partial } from "../routes/door/partial.ts";
 import * as language from "../search/search.ts";
 import { readData } from "../store/gateway/search-data.ts";
-import { findExperiments } from "../store/gateway/search-experiments.ts";
+import { findExperiments, isByCreation } from "../store/gateway/search-experiments.ts";
 import { findRows } from "../store/gateway/search-rows.ts";
 import { type Scope, scopeOf } from "../store/gateway/search-scope.ts";
 import { isWalked } from "../store/gateway/search-walk.ts";
@@ -65,10 +65,13 @@ export async function searchRuns(
 export async function searchExperiments(deps: Deps, asked: Search): Promise<object> {
   const search = inItsWords(() => language.experimentSearch(asked.filter, asked.orderBy));
   await seeDefault(deps);
-  const window = { offset: asked.offset, limit: asked.maxResults + 1 };
+  const window = { offset: asked.offset, limit: asked.maxResults + 1, after: asked.after };
   const found = await findExperiments(deps.db, search, STAGES[asked.viewType], window);
-  const next = found.length > asked.maxResults ? asked.offset + asked.maxResults : null;
-  return pageAnswer("experiments", found.slice(0, asked.maxResults).map(experimentOf), next);
+  const page = found.slice(0, asked.maxResults);
+  const next = found.length > page.length ? asked.offset + page.length : null;
+  const last = isByCreation(search) ? page.at(-1) : undefined;
+  const place = last && { by: last.createdTime, id: last.id };
+  return pageAnswer("experiments", page.map(experimentOf), next, place);
 }
 
 /** Brings the rows up to date that are searched. What cannot be folded now is found as it was. */

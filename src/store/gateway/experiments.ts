@@ -41,18 +41,26 @@ const isMadeAs = (name: string) => `
   g.delivered_version < g.version and g.mlflow_experiment_id is null and g.sent ->> '$.name' = ${name}
   and exists (select 1 from json_each(g.sent, '$.doubt') where value = '${CREATE}')`;
 
-/** What the mirror alone knows has MLflow's id. */
-export const ALL_EXPERIMENTS = `
+const OURS = `
   select id, mlflow_experiment_id as mlflowExperimentId, name, artifact_location as artifactLocation, lifecycle, tags,
     created_time as createdTime, updated_time as updatedTime, 1 as isOurs
-  from gateway_experiments
-  union all
-  select m.mlflow_experiment_id, m.mlflow_experiment_id, m.name,
-    coalesce(m.artifact_location, 'mlflow-artifacts:/' || m.mlflow_experiment_id), m.lifecycle_stage, coalesce(m.tags, '{}'),
-    coalesce(m.created_time, 0), coalesce(m.updated_time, 0), 0
+  from gateway_experiments`;
+
+/** As in the index. */
+const THEIR_CREATION = "case when m.created_time is null then 0 else m.created_time end";
+
+const THEIRS = `
+  select m.mlflow_experiment_id as id, m.mlflow_experiment_id as mlflowExperimentId, m.name,
+    coalesce(m.artifact_location, 'mlflow-artifacts:/' || m.mlflow_experiment_id) as artifactLocation,
+    m.lifecycle_stage as lifecycle, coalesce(m.tags, '{}') as tags,
+    ${THEIR_CREATION} as createdTime, coalesce(m.updated_time, 0) as updatedTime, 0 as isOurs
   from mlflow_experiments m
   where not exists (select 1 from gateway_experiments g where g.mlflow_experiment_id = m.mlflow_experiment_id)
     and not exists (select 1 from gateway_experiments g where ${isMadeAs("m.name")})`;
+
+/** Those that are the relay's own, and those that the mirror alone knows, which have MLflow's id. */
+export const EXPERIMENTS = { ours: OURS, theirs: THEIRS };
+export const ALL_EXPERIMENTS = `${OURS} union all ${THEIRS}`;
 
 /** The experiment with this id, the relay's or MLflow's; null where neither knows it. */
 export async function experimentById(db: D1Database, id: string): Promise<GatewayExperiment | null> {

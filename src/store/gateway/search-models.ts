@@ -4,6 +4,7 @@ import { compared } from "../../search/conditions.ts";
 import type { Clause } from "../../search/filter.ts";
 import { numberOf } from "../../search/source.ts";
 import { type GatewayModel, isGhostModel, MODEL_COLUMNS, type ModelRow, readModel } from "./models.ts";
+import type { Place } from "./search-walk.ts";
 
 /** Only points with one of these datasets count; without a digest whichever has the name. */
 export type DatasetAsked = { name: string; digest: string | null };
@@ -22,25 +23,40 @@ const ATTRIBUTES: Readonly<Record<string, SQL>> = {
   last_updated_timestamp_ms: sql`m.updated_time`,
 };
 
-/** The relay's models in some of its experiments that fit a filter, the latest first. */
+/**
+ * The relay's models in some of its experiments that fit a filter, the latest first: those of a page in that order, or, for
+ * another, as many as are sorted.
+ * @param page behind which model, and so many at most
+ */
 export async function findModels(
   db: D1Database,
   experimentIds: readonly string[],
   clauses: readonly Clause[],
   datasets: readonly DatasetAsked[],
+  page: { after?: Place | undefined; limit: number } = { limit: MAX_FOUND },
 ): Promise<GatewayModel[]> {
   const onDatasets = datasetCondition(datasets);
   const isMetricAsked = clauses.some(({ subject }) => subject.entity === "metric");
+  const limit = Math.min(page.limit, MAX_FOUND);
   const conditions = [
-    sql`m.experiment_id in (select value from json_each(${JSON.stringify(experimentIds)}))`,
+    sql`m.experiment_id = asked.value`,
     sql`m.lifecycle = 'active' and not ${sql.raw(isGhostModel("m"))}`,
     ...clauses.map((clause) => conditionOn(clause, onDatasets)),
     ...(onDatasets && !isMetricAsked ? [withPoint(onDatasets)] : []),
+    ...(page.after ? [behind(page.after)] : []),
   ];
+  // Of each experiment by itself, which is in that order in the index: no more is read than may be shown.
   const rows = await drizzle(db).all<ModelRow>(sql`
-    select ${sql.raw(MODEL_COLUMNS)} from gateway_models m where ${sql.join(conditions, sql` and `)}
-    order by m.created_time desc, m.id limit ${MAX_FOUND}`);
+    select ${sql.raw(MODEL_COLUMNS)} from gateway_models where n in (
+      select o.n from json_each(${JSON.stringify(experimentIds)}) asked cross join gateway_models o on o.n in (
+        select m.n from gateway_models m where ${sql.join(conditions, sql` and `)}
+        order by m.created_time desc, m.id limit ${limit}))
+    order by created_time desc, id limit ${limit}`);
   return rows.map(readModel);
+}
+
+function behind({ by, id }: Place): SQL {
+  return sql`m.created_time <= ${by} and (m.created_time < ${by} or m.id > ${id})`;
 }
 
 function conditionOn({ subject, comparator, value }: Clause, onDatasets: SQL | null): SQL {

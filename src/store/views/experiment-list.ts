@@ -1,5 +1,8 @@
+import { sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
 import type { LifecycleStage, RunStatus } from "../../domain/words.ts";
-import { ALL_EXPERIMENTS, type GatewayExperiment, type Row, readExperiment } from "../gateway/experiments.ts";
+import { walkedExperiments } from "../gateway/experiment-walk.ts";
+import { type GatewayExperiment, type Row, readExperiment } from "../gateway/experiments.ts";
 import type { Position } from "../listing/order.ts";
 
 /** Every experiment, the relay's own and those that are only in MLflow, with what runs of it are known. */
@@ -26,29 +29,25 @@ export async function listAllExperiments(
   limit: number,
 ): Promise<(ExperimentRow & { position: Position })[]> {
   const offset = Math.max(0, Math.trunc(Number(after?.id ?? 0))) || 0;
-  const { results } = await db
-    .prepare(LIST)
-    .bind(search, limit + 1, offset)
-    .all<Found>();
-  return results.map(({ runs, waiting, ...row }, i) => ({
+  const which = search === null ? sql`true` : sql`instr(lower(r.name), lower(${search})) > 0`;
+  const order = sql`r.name, r.id`;
+  const page = walkedExperiments({ by: "name", descending: false }, which, order, offset + limit + 1);
+  const found = await drizzle(db).all<Found>(sql`
+    with waiting as (
+      select g.experiment_id as id, count(*) as runs from streams s join gateway_runs g on g.stream_id = s.id
+      where s.warm = 1 and s.mlflow_run_id is null group by 1)
+    select r.*,
+      (select json_group_object(status, value) from run_counts c
+        where c.mlflow_experiment_id = r.mlflowExperimentId and value > 0) as runs,
+      coalesce((select runs from waiting w where w.id = r.id), 0) as waiting
+    from (select * from ${page} order by ${order} limit ${limit + 1} offset ${offset}) r order by ${order}`);
+  return found.map(({ runs, waiting, ...row }, i) => ({
     ...readExperiment(row),
     runs: runs === null ? {} : JSON.parse(runs),
     waiting,
     position: { value: null, id: offset + i + 1 },
   }));
 }
-
-const LIST = `
-  with waiting as (
-    select g.experiment_id as id, count(*) as runs from streams s join gateway_runs g on g.stream_id = s.id
-    where s.warm = 1 and s.mlflow_run_id is null group by 1)
-  select r.*,
-    (select json_group_object(status, value) from run_counts c
-      where c.mlflow_experiment_id = r.mlflowExperimentId and value > 0) as runs,
-    coalesce((select runs from waiting w where w.id = r.id), 0) as waiting
-  from (${ALL_EXPERIMENTS}) r
-  where ?1 is null or instr(lower(r.name), lower(?1)) > 0
-  order by r.name, r.id limit ?2 offset ?3`;
 
 /** A run that an MLflow client made in an experiment, and that MLflow does not have yet. */
 export type WaitingRun = {
