@@ -35,6 +35,8 @@ const PAST = [
    select 100000 + i, name, 'trial', name, 1, 1, 1, 1, 1, 1, 1, '2', name from n`,
   `insert into gateway_runs (stream_id, run_id, experiment_id, status, start_time, artifact_uri, created_at, touched_at)
    select id, key, '${CLIENTS_EXPERIMENT}', 'FINISHED', 1, 'a', 1, 1 from streams where id > 100000`,
+  `insert into mlflow_runs (mlflow_run_id, mlflow_experiment_id, stream_id, status, start_time, lifecycle_stage, synced_at)
+   select mlflow_run_id, '2', id, 'FINISHED', id, 'active', 1 from streams where id > 100000 and kind = 'trial'`,
   `${numbers("ended")} insert into streams (id, key, kind, model_run_id, created_at, updated_at)
    select 200000 + i, name, 'model_run', name, ${now}, 1 from n`,
   `insert into model_runs (id, model_run_id, state, announced, started_at, ended_at, created_at, updated_at)
@@ -58,6 +60,20 @@ it.each([
   "/api/model-runs?state=running",
   "/api/runs?status=RUNNING",
   "/api/runs?status=SCHEDULED&experiment_id=1",
+  "/api/runs?status=FAILED",
+  "/api/runs?status=KILLED&experiment_id=1",
+  "/api/runs?lifecycle=deleted",
+  "/api/runs?lifecycle=deleted&experiment_id=2",
+  "/api/model-runs?state=failed",
+  "/api/model-runs?state=cancelled&sort=created_at",
+  "/api/ops/conflicts?kind=status",
+  "/api/ops/conflicts?kind=name&state=resolved",
+  "/api/ops/conflicts?model_run_id=ended-5",
+  "/api/ops/conflicts?model_run_id=ended-5&state=resolved",
+  "/api/ops/dead-letters?state=dropped&kind=param",
+  "/api/ops/dead-letters?state=dropped&model_run_id=ended-5",
+  "/api/sync/jobs?state=failed",
+  "/api/sync/jobs?action=create_run",
   "/api/sync/jobs?state=queued",
   "/api/sync/jobs?state=running&action=sync_experiment",
   "/experiments/1?status=RUNNING",

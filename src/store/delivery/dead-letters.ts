@@ -3,7 +3,7 @@ import { drizzle } from "drizzle-orm/d1";
 import * as z from "zod";
 import type { LetterListed, LetterView } from "../../answers/ops.ts";
 import type { LETTER_KINDS, LETTER_STATES } from "../../domain/words.ts";
-import { deliveryColumns, deliveryView, iso, owner, ownerView } from "../listing/common.ts";
+import { deliveryColumns, deliveryView, iso, owner, ownerView, streamsOf } from "../listing/common.ts";
 import type { Position } from "../listing/order.ts";
 import { deadLetters, streams } from "../schema/index.ts";
 import { overRows } from "../sql.ts";
@@ -76,10 +76,12 @@ const columns = {
 function conditions(filter: LetterFilter): SQL | undefined {
   const given = <T>(value: T | undefined, condition: (value: T) => SQL) =>
     value === undefined ? undefined : condition(value);
+  // Of one model run they are found by its trials, not among all that ever were in that state.
+  const plus = sql.raw(filter.model_run_id === undefined ? "" : "+");
   return and(
-    eq(deadLetters.state, filter.state),
+    sql`${plus}${deadLetters.state} = ${filter.state}`,
     given(filter.kind, (kind) => eq(deadLetters.kind, kind)),
-    given(filter.model_run_id, (id) => eq(streams.modelRunId, id)),
+    given(filter.model_run_id, (id) => sql`${deadLetters.streamId} in ${streamsOf(id)}`),
     given(filter.trial_id, (id) => eq(streams.trialId, id)),
     given(filter.key, (key) => sql`${deadLetters.item} ->> '$.key' = ${key}`),
     given(filter.reason, (part) => sql`instr(lower(${deadLetters.reason}), lower(${part})) > 0`),

@@ -19,6 +19,9 @@ const order: Order = { by: jobs.createdAt, id: jobs.id, descending: true, nullab
 
 const OUTSTANDING = sql`(select id from jobs where ${outstanding})`;
 
+/** As in the index of those. */
+const FAILED = sql.raw("jobs.state in ('failed', 'cancelled')");
+
 /** Which jobs. */
 export type JobFilter = { state?: JobRow["state"] | undefined; action?: JobRow["action"] | undefined };
 
@@ -34,6 +37,7 @@ export async function listJobs(db: D1Database, filter: JobFilter, after: Positio
         filter.state === "queued" || filter.state === "running"
           ? sql`${jobs.id} in ${OUTSTANDING}`
           : undefined,
+        filter.state === "failed" || filter.state === "cancelled" ? FAILED : undefined,
         filter.action === undefined ? undefined : eq(jobs.action, filter.action),
         behind(order, after),
       ),

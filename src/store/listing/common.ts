@@ -57,6 +57,12 @@ export function deliveryView(row: DeliveryRow): Delivery {
   };
 }
 
+/** A model run's stream and those of its trials, by the indexes of these. */
+export function streamsOf(modelRunId: string): SQL {
+  return sql`(select id from trials where model_run_id = ${modelRunId}
+    union all select id from model_runs where model_run_id = ${modelRunId})`;
+}
+
 /** How much of a stream there is in the tables that are not its own rows. */
 export async function countsOf(db: D1Database, streamId: number) {
   const counts = await db.prepare(COUNTS).bind(streamId).first<Counts>();

@@ -53,6 +53,9 @@ const SORTED_BY: Record<ModelRunSort["column"], Pick<Order, "by" | "nullable" | 
 /** The few that are not over, by their own index: written out as there, or it would not be used. */
 const OPEN = sql.raw("(select id from model_runs where state in ('initialized', 'running'))");
 
+/** As in the index of those. */
+const FAILED = sql.raw("model_runs.state in ('failed', 'cancelled')");
+
 export type ModelRunFilter = {
   state?: ModelRunState | undefined;
   /** A part of its id or its name. */
@@ -78,6 +81,7 @@ export async function listModelRuns(
       and(
         state === undefined ? undefined : eq(modelRuns.state, state),
         state === "initialized" || state === "running" ? sql`${modelRuns.id} in ${OPEN}` : undefined,
+        state === "failed" || state === "cancelled" ? FAILED : undefined,
         search === undefined
           ? undefined
           : or(has(modelRuns.modelRunId, search), has(modelRuns.runName, search)),

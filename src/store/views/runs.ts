@@ -87,6 +87,10 @@ export async function searchRuns(
 /** The few that are not over, by their own index: written out as there, or it would not be used. */
 const OPEN = sql.raw("(select rowid from mlflow_runs where status in ('RUNNING', 'SCHEDULED'))");
 
+/** As in their indexes. */
+const FAILED = sql.raw("mlflow_runs.status in ('FAILED', 'KILLED')");
+const DELETED = sql.raw("mlflow_runs.lifecycle_stage = 'deleted'");
+
 function fits({ experiment_id, status, lifecycle, linked }: RunFilter): SQL | undefined {
   const isOpen = status === "RUNNING" || status === "SCHEDULED";
   // Not by the experiment's index then.
@@ -95,7 +99,12 @@ function fits({ experiment_id, status, lifecycle, linked }: RunFilter): SQL | un
     experiment_id === undefined ? undefined : sql`${plus}${mlflowRuns.mlflowExperimentId} = ${experiment_id}`,
     status === undefined ? undefined : eq(mlflowRuns.status, status),
     isOpen ? sql`${mlflowRuns}.rowid in ${OPEN}` : undefined,
-    lifecycle === "all" ? undefined : eq(mlflowRuns.lifecycleStage, lifecycle),
+    status === "FAILED" || status === "KILLED" ? FAILED : undefined,
+    lifecycle === "all"
+      ? undefined
+      : lifecycle === "deleted"
+        ? DELETED
+        : eq(mlflowRuns.lifecycleStage, lifecycle),
     linked === undefined ? undefined : linked ? isNotNull(mlflowRuns.streamId) : isNull(mlflowRuns.streamId),
   );
 }
