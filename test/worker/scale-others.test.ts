@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, expect, it, test, vi } from "vitest";
 import { reconcile } from "../../src/relay/cron/pass.ts";
+import { unlinkedRunOf } from "../../src/store/mirror/tagged.ts";
 import { wire } from "../../src/wire.ts";
 import { emptyMlflow } from "./empty-mlflow.ts";
 import { metered } from "./metered.ts";
@@ -82,6 +83,15 @@ it.each([
   const { status, rowsRead, meter } = await page(path);
   expect(status).toBe(200);
   expect(rowsRead, meter.worst()).toBeLessThanOrEqual(MOST_ROWS_READ);
+});
+
+test("whether a trial has a run already is known from few rows, however many runs MLflow has", async () => {
+  const { db, meter } = metered(env.DB);
+  const stream = env.DB.prepare(
+    "insert into streams (key, kind, trial_id, created_at, updated_at) values ('new', 'trial', 'new', 1, 1) returning id",
+  );
+  expect(await unlinkedRunOf(db, (await stream.first<number>("id")) ?? 0)).toBeNull();
+  expect(meter.rowsRead, meter.worst()).toBeLessThanOrEqual(10);
 });
 
 test("a pass of the cron reads few rows, whichever statement", async () => {

@@ -90,11 +90,14 @@ export async function repairLink(db: D1Database, runId: string, streamId: number
     .run();
 }
 
+/** As in the index of those. */
+const IS_TAGGED = "(r.tagged_trial_id is not null or r.tagged_model_run_id is not null)";
+
 const FREE_TAGGED = `
   select r.mlflow_run_id as runId, r.mlflow_experiment_id as experimentId, r.tagged_trial_id as trialId,
     r.tagged_model_run_id as modelRunId
   from json_each(?1) given join mlflow_runs r on r.mlflow_run_id = given.value
-  where (r.tagged_trial_id is not null or r.tagged_model_run_id is not null) and ${FREE}
+  where ${IS_TAGGED} and ${FREE}
   order by r.start_time, r.mlflow_run_id`;
 
 const CLAIMANTS = `
@@ -104,8 +107,11 @@ const CLAIMANTS = `
   left join trials t on t.id = s.id
   left join mlflow_runs own on own.mlflow_run_id = s.mlflow_run_id`;
 
+/** By the tags, or SQLite would look at every run that is not linked. */
 const UNLINKED = `
   select r.mlflow_run_id as runId
-  from streams s join mlflow_runs r on r.tagged_trial_id is s.trial_id and r.tagged_model_run_id is s.model_run_id
-  where s.id = ?1 and s.mlflow_run_id is null and coalesce(s.trial_id, s.model_run_id) is not null and ${FREE}
+  from streams s join mlflow_runs r indexed by mlflow_runs_tagged
+    on r.tagged_trial_id is s.trial_id and r.tagged_model_run_id is s.model_run_id
+  where s.id = ?1 and s.mlflow_run_id is null and coalesce(s.trial_id, s.model_run_id) is not null and ${IS_TAGGED}
+    and ${FREE}
   order by r.start_time, r.mlflow_run_id limit 1`;
