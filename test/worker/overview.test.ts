@@ -203,6 +203,11 @@ describe("the mirror of MLflow", () => {
       run.bind(RUNS[1], "9", "model_run", RUN, "RUNNING", 3000),
       run.bind(RUNS[2], "9", "trial", "nobody", "RUNNING", 3000),
       run.bind(RUNS[3], "10", "trial", "nobody", "FAILED", null),
+      // As delivery links them.
+      env.DB.prepare(
+        `update streams set (mlflow_run_id, mlflow_experiment_id) = (r.mlflow_run_id, r.mlflow_experiment_id)
+         from mlflow_runs r where r.stream_id = streams.id`,
+      ),
     ]);
   });
 

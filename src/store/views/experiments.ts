@@ -1,10 +1,10 @@
-import { desc, eq, sql } from "drizzle-orm";
+import { desc, eq, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { Experiment, ExperimentListed, RunCounts } from "../../answers/mirror.ts";
 import { iso } from "../listing/common.ts";
 import { behind, type Order, orderTerms, type Position } from "../listing/order.ts";
 import { readExperimentTags, readFormerNames } from "../mirror/experiments.ts";
-import { mlflowExperiments, mlflowRuns, modelRuns, runCounts, streams } from "../schema/index.ts";
+import { mlflowExperiments, modelRuns, runCounts } from "../schema/index.ts";
 
 /** How many of an experiment's model runs are shown with it. */
 const MAX_MODEL_RUNS = 100;
@@ -55,11 +55,19 @@ export async function readExperiment(db: D1Database, experimentId: string): Prom
   };
 }
 
-/** The model runs that have runs in an experiment, their own or their trials'; the latest. */
+/**
+ * The model runs that have runs in an experiment, their own or their trials'; the latest. Their names are looked up one
+ * behind the other, so that no more is read for one with many trials.
+ */
 async function modelRunsIn(db: D1Database, experimentId: string) {
-  const inIt = sql`(select distinct ${streams.modelRunId} from ${mlflowRuns}
-    join ${streams} on ${streams.id} = ${mlflowRuns.streamId}
-    where ${mlflowRuns.mlflowExperimentId} = ${experimentId})`;
+  const next = (which: SQL) => sql`(select min(s.model_run_id) from streams s
+    where s.mlflow_experiment_id = ${experimentId} and ${which})`;
+  const inIt = sql`(
+    with recursive its(id) as (
+      select ${next(sql`s.model_run_id is not null`)}
+      union all
+      select ${next(sql`s.model_run_id > its.id`)} from its where its.id is not null)
+    select id from its where id is not null)`;
   const rows = await drizzle(db)
     .select({ model_run_id: modelRuns.modelRunId, run_name: modelRuns.runName, state: modelRuns.state })
     .from(modelRuns)

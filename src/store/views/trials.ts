@@ -113,17 +113,36 @@ async function findPage(
       streams.id,
     );
   const own = experiment.length > 0 ? [...chosen, or(...experiment)] : chosen;
-  return placesAmong(db, own, isByChange(sort) ? BY_CHANGE : [{}], sort, after, limit);
+  return placesAmong(db, own, partsOf(sort, after), sort, after, limit);
 }
 
-/** Some of the trials that are listed, and by what they are sorted, where that is told otherwise of them. */
-type Part = { which?: SQL | undefined; by?: SQL };
+/** Some of the trials that are listed; by what they are sorted, where that is told otherwise of them. */
+type Part = {
+  which?: SQL | undefined;
+  by?: SQL;
+  /** Whether all of them have a value, or none; each may be so, unless it is told. */
+  valued?: "all" | "none";
+};
+
+/** The few warm ones, by their own index and no other. */
+const WARM = sql.raw("trials.id in (select id from trials where warm = 1)");
+
+function partsOf(sort: TrialSort, after: Position | null): readonly Part[] {
+  if (isByChange(sort)) return BY_CHANGE;
+  const order = "column" in sort ? SORTED_BY[sort.column] : null;
+  return order?.nullable ? byColumn(order.by, after) : [{}];
+}
+
+/** The warm ones, and of the others, which are in an index by the column, those that have a value, then those without. */
+function byColumn(by: Order["by"], after: Position | null): readonly Part[] {
+  const warm = { which: WARM };
+  const valued: Part = { which: sql`${trials.warm} = 0 and ${by} is not null`, valued: "all" };
+  const others: Part = { which: sql`${trials.warm} = 0 and ${by} is null`, valued: "none" };
+  return after !== null && after.value === null ? [warm, others] : [warm, valued, others];
+}
 
 /** The warm ones, which are few, and those that are in an index by their last change. */
-const BY_CHANGE: readonly Part[] = [
-  { which: sql`${trials.warm} = 1`, by: changedAt },
-  { which: sql`${trials.warm} = 0` },
-];
+const BY_CHANGE: readonly Part[] = [{ which: WARM, by: changedAt }, { which: sql`${trials.warm} = 0` }];
 
 /** The first of several parts that have no trial in common, all of one moment. */
 async function placesAmong(
@@ -136,22 +155,42 @@ async function placesAmong(
   id?: SQLiteColumn,
 ): Promise<Place[]> {
   const order = orderOf(sort, id);
-  const [first, ...others] = parts.map(({ which, by = order.by }) =>
-    places(db, [...chosen, which], sort, { ...order, by }, after, limit),
-  );
+  const [first, ...others] = parts.map((part) => partOf(db, chosen, part, sort, order, after, limit));
   if (!first) return [];
-  const [rows, ...more] = await drizzle(db).batch([first, ...others]);
-  const found = [rows, ...more].flat();
+  const found = await drizzle(db).batch([first, ...others]);
   const isMetric = "metric" in sort;
-  const listed = found.map((row) => ({
-    id: row.id,
-    value: isMetric && row.value === "NaN" ? null : row.value,
-  }));
-  if (more.length === 0) return listed;
-  // By id, or by a column that is a number and never null.
-  const number = ({ value }: Place) => Number(value);
-  const up = (a: Place, b: Place) => number(a) - number(b) || a.id - b.id;
-  return listed.sort((a, b) => (sort.descending ? up(b, a) : up(a, b))).slice(0, limit);
+  const listed = found.flatMap((rows, part) =>
+    rows.map(({ id: trial, value }) => {
+      const isNull = parts[part]?.valued === "none" || (isMetric && value === "NaN");
+      return { id: trial, value: isNull ? null : value };
+    }),
+  );
+  return others.length === 0 ? listed : listed.sort(inOrder(sort)).slice(0, limit);
+}
+
+/** By id, or by a column that is a number; those without one come last. */
+function inOrder({ descending }: TrialSort): (a: Place, b: Place) => number {
+  const way = descending ? -1 : 1;
+  return (a, b) => {
+    const nulls = Number(a.value === null) - Number(b.value === null);
+    return nulls || way * (Number(a.value) - Number(b.value) || a.id - b.id);
+  };
+}
+
+function partOf(
+  db: D1Database,
+  chosen: (SQL | undefined)[],
+  { which, by, valued }: Part,
+  sort: TrialSort,
+  order: Order,
+  after: Position | null,
+  limit: number,
+) {
+  const own = { ...order, by: by ?? order.by, nullable: order.nullable && valued === undefined };
+  if (valued !== "none") return places(db, [...chosen, which], sort, own, after, limit);
+  // In order of their ids, behind all that have a value.
+  const behindIt = after?.value === null ? { value: after.id, id: after.id } : null;
+  return places(db, [...chosen, which], sort, { ...own, by: order.id }, behindIt, limit);
 }
 
 /** Whether a filter leaves so few that an experiment's index would not help. */
