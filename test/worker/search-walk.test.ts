@@ -122,7 +122,16 @@ async function paged(asked: Asked, size: number): Promise<string[]> {
 
 describe("what a search in order of starts finds, page by page", () => {
   const scopes = [[SMALL], ["103"], [DELETED], [NOT_THERE], [SMALL, NOT_THERE, DELETED]];
-  const filters = ["", "attributes.status = 'RUNNING'", "attributes.status = 'FINISHED'", "params.odd = '1'"];
+  const ids = [300_001, 400_002, 500_003, 500_004, 800_005].map((id) => id.toString(16).padStart(32, "0"));
+  const theirs = [500_003, 500_004, 700_005].map((id) => `d${id.toString(16).padStart(31, "0")}`);
+  const named = [...ids, ...theirs].map((id) => `'${id}'`).join(", ");
+  const filters = [
+    `attributes.run_id IN (${named})`,
+    "",
+    "attributes.status = 'RUNNING'",
+    "attributes.status = 'FINISHED'",
+    "params.odd = '1'",
+  ];
   const stages = ["active", "deleted", "all"] as const;
   const cases = scopes.flatMap((ids) => filters.map((filter) => ({ ids, filter })));
 
@@ -140,6 +149,19 @@ describe("what a search in order of starts finds, page by page", () => {
   });
 });
 
+it.each([10, 30])("%i conditions of every kind fit into a statement", async (many) => {
+  const kinds = [
+    "metrics.m < 1",
+    "params.`a b` != 'x'",
+    "tags.t LIKE 'a%'",
+    "dataset.name = 'd'",
+    "run_id != 'r'",
+  ];
+  const filter = Array.from({ length: many }, (_, i) => kinds[i % kinds.length]).join(" AND ");
+  const { rows } = await found({ ids: [SMALL, DELETED], filter, stages: "all" }, 50);
+  expect(rows).toEqual([]);
+});
+
 describe("with 10,000 runs in one experiment", () => {
   const search = async (id: string, more: object) => {
     const { db: counted, meter } = metered(db);
@@ -153,6 +175,7 @@ describe("with 10,000 runs in one experiment", () => {
     [LARGE, {}],
     [LARGE, { filter: "attributes.status = 'RUNNING'" }],
     [LARGE, { order_by: ["attributes.start_time ASC"] }],
+    [LARGE, { filter: `attributes.run_id = '${(100_007).toString(16).padStart(32, "0")}'` }],
     [LARGE, { run_view_type: "DELETED_ONLY" }],
     [LARGE, { run_view_type: "ALL", filter: "params.odd = '1'" }],
     [THEIRS, {}],

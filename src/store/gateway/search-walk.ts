@@ -55,7 +55,7 @@ export function walked(
   const ourPage = (columns: string, experiment: SQL) => sql`
     select ${sql.raw(columns)} from (
       select ${sql.raw(OUR_COLUMNS)} from ${sql.raw(ourRuns(ours.index))} and ${plus}g.experiment_id = ${experiment}
-        and ${sql.raw(ours.which)}) r
+        and ${ours.which}) r
     where ${page}`;
   const [first, ...others] = scope.ours;
   const own =
@@ -75,26 +75,34 @@ export function walked(
     select ${columns} from theirs cross join ${sql.raw(theirRuns())} and m.rowid in (
       select r.row from (
         select m.rowid as row, ${columns} from ${sql.raw(theirRuns(theirs.index))}
-          and ${plus}m.mlflow_experiment_id = theirs.id and ${sql.raw(theirs.which)}
+          and ${plus}m.mlflow_experiment_id = theirs.id and ${theirs.which}
           and ${plus}m.start_time ${sql.raw(upTo)} coalesce((select start from last), ${sql.raw(noEnd)})) r
       where ${page})) r`;
 }
 
 /** Where a search means few runs that an index has, which of the others are not looked at then. */
 function fewOf({ theirs }: Scope, clauses: readonly Clause[], stages: readonly LifecycleStage[]) {
-  const all = { index: "", which: "true" };
-  if (clauses.some(isOfOpen))
-    return { ours: { ...all, which: OUR_OPEN }, theirs: { ...all, which: THEIR_OPEN }, plus: NOT_IN_ORDER };
+  const all = { index: "", which: sql`true` };
+  const few = fewIn(clauses);
+  if (few !== null)
+    return { ours: { ...all, which: few.ours }, theirs: { ...all, which: few.theirs }, plus: NOT_IN_ORDER };
   if (stages.includes("active")) return { ours: all, theirs: all, plus: sql`` };
   // In an experiment that is deleted all are, whatever the mirror has of each.
   const isEach = theirs.some(({ isDeleted }) => isDeleted === 1);
   return {
-    ours: { index: "indexed by gateway_runs_deleted", which: "g.lifecycle = 'deleted'" },
+    ours: { index: "indexed by gateway_runs_deleted", which: sql`g.lifecycle = 'deleted'` },
     theirs: isEach
       ? all
-      : { index: "indexed by mlflow_runs_deleted_in", which: "m.lifecycle_stage = 'deleted'" },
+      : { index: "indexed by mlflow_runs_deleted_in", which: sql`m.lifecycle_stage = 'deleted'` },
     plus: sql``,
   };
+}
+
+/** The few that a condition leaves, as the indexes have them; null where none leaves few. */
+function fewIn(clauses: readonly Clause[]): { ours: SQL; theirs: SQL } | null {
+  const named = clauses.find(isOfNamed);
+  if (named) return fewNamed(JSON.stringify([named.value].flat()));
+  return clauses.some(isOfOpen) ? { ours: OUR_OPEN, theirs: THEIR_OPEN } : null;
 }
 
 /** Before a column, which is not looked up in an index then. */
@@ -110,15 +118,33 @@ function isOfOpen({ subject, comparator, value }: Clause): boolean {
   return isStatus && comparator === "=" && (value === "RUNNING" || value === "SCHEDULED");
 }
 
-/** The few that are not over, by their own index: written out as there, or it would not be used. */
-const OUR_OPEN = `g.stream_id in (
-  select o.stream_id from gateway_runs o where o.status in ('RUNNING', 'SCHEDULED'))`;
+function isOfNamed({ subject, comparator }: Clause): boolean {
+  const isId = subject.entity === "attribute" && subject.attribute.name === "run_id";
+  return isId && (comparator === "=" || comparator === "IN");
+}
+
+/** Those that are not over, by their own index: written out as there, or it would not be used. */
+const OUR_OPEN = sql.raw(`g.stream_id in (
+  select o.stream_id from gateway_runs o where o.status in ('RUNNING', 'SCHEDULED'))`);
 
 /** By MLflow's word, and by the relay's own of what it has events of. */
-const THEIR_OPEN = `m.rowid in (
+const THEIR_OPEN = sql.raw(`m.rowid in (
   select o.rowid from mlflow_runs o where o.status in ('RUNNING', 'SCHEDULED')
   union all
   select o.rowid from trials x join mlflow_runs o on o.stream_id = x.id where x.status = 'running'
   union all
   select o.rowid from model_runs x join mlflow_runs o on o.stream_id = x.id
-  where x.state in ('initialized', 'running'))`;
+  where x.state in ('initialized', 'running'))`);
+
+/** By their first ids: a stream's key or MLflow's. @param ids JSON of them */
+function fewNamed(ids: string): { ours: SQL; theirs: SQL } {
+  const named = sql`(select value from json_each(${ids}))`;
+  return {
+    ours: sql`g.stream_id in (
+      select o.id from streams o where o.key in ${named} union all
+      select o.id from streams o where o.mlflow_run_id in ${named})`,
+    theirs: sql`m.rowid in (
+      select o.rowid from mlflow_runs o where o.mlflow_run_id in ${named} union all
+      select o.rowid from streams x join mlflow_runs o on o.stream_id = x.id where x.key in ${named})`,
+  };
+}
