@@ -66,6 +66,7 @@ it.each([
   "/api/runs?lifecycle=deleted",
   "/api/runs?lifecycle=deleted&experiment_id=2",
   "/api/model-runs?state=failed",
+  "/api/find?text=ended",
   "/api/model-runs?state=cancelled&sort=created_at",
   "/api/ops/conflicts?kind=status",
   "/api/ops/conflicts?kind=name&state=resolved",

@@ -20,11 +20,19 @@ export async function findAnything(db: D1Database, text: string): Promise<Found[
   return results.flatMap(({ results: found }) => found);
 }
 
+/** The one that is called so, then the latest that fit: those behind them are not looked at. */
 const MODEL_RUNS = `
-  select 'model_run' as kind, model_run_id as id, coalesce(run_name, model_run_id) as name, null as within
-  from model_runs
-  where instr(lower(model_run_id), lower(?1)) > 0 or instr(lower(coalesce(run_name, '')), lower(?1)) > 0
-  order by model_run_id <> ?1, id desc limit ${MOST}`;
+  select kind, id, name, null as within from (
+    select 'model_run' as kind, model_run_id as id, coalesce(run_name, model_run_id) as name, 0 as place
+    from model_runs where model_run_id = ?1
+    union all
+    select * from (
+      select 'model_run', model_run_id, coalesce(run_name, model_run_id), -id
+      from model_runs
+      where model_run_id <> ?1
+        and (instr(lower(model_run_id), lower(?1)) > 0 or instr(lower(coalesce(run_name, '')), lower(?1)) > 0)
+      order by id desc limit ${MOST}))
+  order by place = 0 desc, place limit ${MOST}`;
 
 /** A run of an MLflow client is a trial without a model run. */
 const TRIALS = `
