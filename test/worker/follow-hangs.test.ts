@@ -107,6 +107,25 @@ describe("runs that hang", () => {
     for (const id of ids) expect(await isMarked(id)).toBe(0);
   });
 
+  it("are tried ever more at once when they answer again", async () => {
+    const { deps, clock, hanging, ids } = await world(40);
+    for (const id of ids) hanging.add(id);
+    await markToFollow(db, ids);
+    await followAll(deps, await sentIn(deps));
+    hanging.clear();
+    const sent: number[] = [];
+    while (sent.length < 10) {
+      clock.now += 300_000;
+      const due = await sentIn(deps);
+      sent.push(due.length);
+      await followAll(deps, due);
+      if (due.length === 0) break;
+    }
+    expect(sent[0]).toBe(3);
+    expect(sent.at(-1)).toBe(0);
+    expect(sent.reduce((sum, many) => sum + many, 0)).toBe(40);
+  });
+
   it("are not waited for by a job, which tells that they are put off", async () => {
     const { deps, clock, job, hanging, ids } = await world(3);
     hanging.add(ids[0] ?? "");

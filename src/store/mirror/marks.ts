@@ -73,8 +73,13 @@ export async function noteFollowed(
   await db.prepare(NOTE).bind(runId, dueAt, Number(isOver), JSON.stringify(counts), now, hangs).run();
 }
 
-/** Of the runs that hang so many are tried in a pass: each takes as long as a call may. */
-const MAX_HANGING = 3;
+/**
+ * Of the runs that hang so few are tried in a pass, since each takes as long as a call may; twice as many for each of such
+ * times in which none did.
+ */
+const FEW_HANGING = 3;
+const CALM_MS = 10 * 60_000;
+const MAX_CALMS = 6;
 
 /**
  * The runs that are due, those that were never tried first, then those whose last attempt is longest ago: those that fail
@@ -83,7 +88,7 @@ const MAX_HANGING = 3;
 export async function dueToFollow(db: D1Database, now: number, limit: number): Promise<string[]> {
   const [due, hanging] = await db.batch<{ id: string }>([
     db.prepare(DUE).bind(now, limit),
-    db.prepare(HANGING).bind(now, MAX_HANGING),
+    db.prepare(HANGING).bind(now, limit),
   ]);
   return [...(due?.results ?? []), ...(hanging?.results ?? [])].map(({ id }) => id);
 }
@@ -161,16 +166,20 @@ const DUE = `
   order by followed_at limit ?2`;
 
 const HANGING = `
+  with calm(times) as (
+    select min(${MAX_CALMS}, cast((?1 - coalesce(max(followed_at), 0)) / ${CALM_MS} as integer)) from mlflow_runs
+    where followed_at > ?1 - ${(MAX_CALMS + 1) * CALM_MS} and follow_hangs = ${HANGS} and follow_at is not null),
+  most(n) as (select min(?2, ${FEW_HANGING} << max(0, times)) from calm)
   select id from (
     select * from (
       select mlflow_run_id as id, followed_at from mlflow_runs where follow_at = 0 and follow_hangs = ${HANGS}
-      order by followed_at limit ?2)
+      order by followed_at limit (select n from most))
     union all
     select * from (
       select mlflow_run_id as id, followed_at from mlflow_runs
       where follow_at > 0 and follow_at <= ?1 and follow_hangs = ${HANGS}
-      order by followed_at limit ?2))
-  order by followed_at limit ?2`;
+      order by followed_at limit (select n from most)))
+  order by followed_at limit (select n from most)`;
 
 /** By its own index: the marks of all other experiments stand before it in the other one. */
 const UNTRIED = `
