@@ -117,3 +117,17 @@ describe("a name of a deleted experiment stays taken, as in MLflow", () => {
     expect(there.toSorted()).toEqual(["Default active", "never there deleted", "one deleted", "two active"]);
   });
 });
+
+it("a name that an experiment may have in MLflow, for the answer was lost, is not another's", async () => {
+  const w = gatewayWorld();
+  const { ids, runs } = await two(w);
+  await rename(ids[0], "for a moment");
+  w.mlflow.trouble = (endpoint) => (endpoint === "experiments/update" ? "unanswered" : null);
+  await deliverExperiment(w.deps, ids[0], { isDue: true });
+  w.mlflow.trouble = () => null;
+  await rename(ids[0], "zero");
+  const third = await w.experiment("for a moment");
+  runs.push(await runIn(third));
+  await deliverExperiment(w.deps, third, { isDue: true });
+  expect(await namesThere(w, runs)).toEqual(["zero", "two", "for a moment"]);
+});

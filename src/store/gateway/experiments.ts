@@ -107,7 +107,7 @@ export async function isBeingMade(db: D1Database, createdTime: number): Promise<
 
 /**
  * Which other one of ours has this name in MLflow until it is renamed there, as it was here; null where there is none. One
- * that somebody has named so in MLflow is not meant.
+ * that somebody has named so in MLflow is not meant; one that was told a name without an answer may have any.
  */
 export async function renamedSince(
   db: D1Database,
@@ -115,7 +115,8 @@ export async function renamedSince(
   { experimentId, name }: Experiment,
 ): Promise<string | null> {
   const query = `select g.id from gateway_experiments g
-    where g.mlflow_experiment_id = ?2 and g.id <> ?1 and g.name <> ?3 and g.sent ->> '$.name' = ?3
+    where g.mlflow_experiment_id = ?2 and g.id <> ?1 and g.name <> ?3 and (g.sent ->> '$.name' = ?3
+      or exists (select 1 from json_each(g.sent, '$.doubt') where value = 'name'))
     union all
     select g.id from gateway_experiments g where ${isMadeAs("?3")} and g.id <> ?1 and g.name <> ?3
     limit 1`;
