@@ -164,16 +164,32 @@ describe("while the database does not answer", () => {
   });
 });
 
+describe("what somebody asks for says nothing of the database", () => {
+  it.each([
+    ["D1_ERROR: internal error; reference = 0a1b", "SQLITE_ERROR", 503],
+    [NO_COLUMN, "overloaded", 500],
+    [NO_COLUMN, "Network connection lost", 500],
+  ])("%s over %s", async (words, asked, status) => {
+    const text = encodeURIComponent(asked);
+    for (const path of [`/api/trials?model_run_id=${text}`, `/api/model-runs/${text}`]) {
+      const { response } = await ask(path, {}, { words });
+      expect([path, response.status]).toEqual([path, status]);
+    }
+  });
+});
+
 describe("a fault of the relay's own stays one", () => {
-  it.each([NO_COLUMN, "D1_ERROR: Too many API requests by single Worker invocation.", "a bug"])(
-    "%s",
-    async (words) => {
-      const { response, text } = await ask("/api/trials", {}, { words });
-      expect([response.status, JSON.parse(text).error]).toEqual([500, "internal"]);
-      expect(text).not.toMatch(INNER);
-      expect(logged()).toEqual(["request failed"]);
-      const page = await ask("/api/trials", { headers: { accept: "text/html" } }, { words });
-      expect(page.response.status).toBe(500);
-    },
-  );
+  it.each([
+    NO_COLUMN,
+    "D1_ERROR: Too many API requests by single Worker invocation.",
+    "D1_ERROR: Wrong number of parameter bindings for SQL query.",
+    "a bug",
+  ])("%s", async (words) => {
+    const { response, text } = await ask("/api/trials", {}, { words });
+    expect([response.status, JSON.parse(text).error]).toEqual([500, "internal"]);
+    expect(text).not.toMatch(INNER);
+    expect(logged()).toEqual(["request failed"]);
+    const page = await ask("/api/trials", { headers: { accept: "text/html" } }, { words });
+    expect(page.response.status).toBe(500);
+  });
 });

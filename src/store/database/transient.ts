@@ -1,3 +1,4 @@
+import { DrizzleQueryError } from "drizzle-orm/errors";
 import { sleep } from "../../waiting.ts";
 
 /**
@@ -24,7 +25,8 @@ const OWN = /^D1_/;
  * What it says of a statement and its values, by SQLite's own codes, which D1 gives in words only; it says so again. And
  * what it says of one invocation that asks too much.
  */
-const OF_THE_STATEMENT = /\bSQLITE_(ERROR|TOOBIG|MISMATCH|CONSTRAINT|RANGE)\b|\bD1_TYPE_ERROR\b/;
+const OF_THE_STATEMENT =
+  /\bSQLITE_(ERROR|TOOBIG|MISMATCH|CONSTRAINT|RANGE|AUTH)\b|\bD1_(TYPE_ERROR|COLUMN_NOTFOUND)\b|number of parameter bindings|No SQL statements/;
 const OF_THE_INVOCATION = /Too many API requests|result too large/;
 
 /** Whether what D1 threw is about what it was asked, whatever the hour. */
@@ -39,6 +41,8 @@ export const isOfTheDatabase = (error: unknown) => isTransient(error) || says(BU
 
 function says(words: RegExp, error: unknown): boolean {
   if (!(error instanceof Error)) return false;
+  // Drizzle's own message holds the query with its values, which may say anything.
+  if (error instanceof DrizzleQueryError) return says(words, error.cause);
   return words.test(error.message) || says(words, error.cause);
 }
 
