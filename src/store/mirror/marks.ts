@@ -11,6 +11,8 @@ export type Attempt = { runId: string; streamId: number | null; begunAt: number;
 const SLOW_MS = 10_000;
 /** How often such attempts are made of a run before it hangs: it waits behind all others then, and no job waits for it. */
 const HANGS = 2;
+/** One that did so again when it was tried behind the others. */
+const HANGS_AGAIN = 3;
 
 /** Marks runs as to be followed, at once, also those that an attempt failed for. */
 export async function markToFollow(db: D1Database, runIds: readonly string[]): Promise<void> {
@@ -47,7 +49,7 @@ export const FOLLOW_COUNTS = [
 
 /**
  * Takes a marked run for an attempt, which is noted before it is made: one that ends with its invocation counts as well.
- * @returns null where it is not marked, or not due
+ * @returns null where it is not marked, or not due, or hangs as others did just now
  */
 export async function takeAttempt(
   db: D1Database,
@@ -74,21 +76,22 @@ export async function noteFollowed(
 }
 
 /**
- * Of the runs that hang so few are tried in a pass, since each takes as long as a call may; twice as many for each of such
- * times in which none did.
+ * Of the runs that hang so few may hang again in a time, since each takes as long as a call may: the others are passed over
+ * then. As long as they answer as many are tried as a pass sends.
  */
 const FEW_HANGING = 3;
-const CALM_MS = 10 * 60_000;
-const MAX_CALMS = 6;
+const HANGING_MS = 3 * 60_000;
+/** Each message costs something, also where its run is passed over. */
+const MAX_HANGING = 100;
 
 /**
  * The runs that are due, those that were never tried first, then those whose last attempt is longest ago: those that fail
- * in every pass, and are marked anew by every look, keep no other from its turn. A few of those that hang come last.
+ * in every pass, and are marked anew by every look, keep no other from its turn. Some of those that hang come last.
  */
 export async function dueToFollow(db: D1Database, now: number, limit: number): Promise<string[]> {
   const [due, hanging] = await db.batch<{ id: string }>([
     db.prepare(DUE).bind(now, limit),
-    db.prepare(HANGING).bind(now, limit),
+    db.prepare(HANGING).bind(now, MAX_HANGING),
   ]);
   return [...(due?.results ?? []), ...(hanging?.results ?? [])].map(({ id }) => id);
 }
@@ -140,12 +143,16 @@ const MARK_TAKEN_OVER = `
   update mlflow_runs set follow_at = ?4 where mlflow_run_id = ?3 and follow_at is null and ${heldBy(1, 2)}`;
 
 const TAKE = `
-  update mlflow_runs set follow_at = ?3, followed_at = ?2, followed = ?4, follow_hangs = min(follow_hangs + 1, ${HANGS})
-  where mlflow_run_id = ?1 and follow_at <= ?2
+  update mlflow_runs set follow_at = ?3, followed_at = ?2, followed = ?4, follow_hangs = min(follow_hangs + 1, ${HANGS_AGAIN})
+  where mlflow_run_id = ?1 and follow_at <= ?2 and (follow_hangs < ${HANGS} or ${FEW_HANGING} > (
+    select count(*) from (
+      select 1 from mlflow_runs o
+      where o.followed_at > ?2 - ${HANGING_MS} and o.followed_at <= ?2 and o.follow_hangs = ${HANGS_AGAIN}
+        and o.follow_at is not null limit ${FEW_HANGING})))
   returning stream_id as streamId`;
 
 const NOTE = `
-  update mlflow_runs set followed_at = ?5, followed = ?4, follow_hangs = ?6,
+  update mlflow_runs set followed_at = ?5, followed = ?4, follow_hangs = iif(?6, max(follow_hangs, ?6), 0),
     follow_at = iif(?3 and follow_at = ?2, null, follow_at)
   where mlflow_run_id = ?1`;
 
@@ -166,20 +173,18 @@ const DUE = `
   order by followed_at limit ?2`;
 
 const HANGING = `
-  with calm(times) as (
-    select min(${MAX_CALMS}, cast((?1 - coalesce(max(followed_at), 0)) / ${CALM_MS} as integer)) from mlflow_runs
-    where followed_at > ?1 - ${(MAX_CALMS + 1) * CALM_MS} and follow_hangs = ${HANGS} and follow_at is not null),
-  most(n) as (select min(?2, ${FEW_HANGING} << max(0, times)) from calm)
-  select id from (
+  select id from (${[HANGS, HANGS_AGAIN]
+    .flatMap((hangs) => [
+      `follow_at = 0 and follow_hangs = ${hangs}`,
+      `follow_at > 0 and follow_at <= ?1 and follow_hangs = ${hangs}`,
+    ])
+    .map(
+      (which) => `
     select * from (
-      select mlflow_run_id as id, followed_at from mlflow_runs where follow_at = 0 and follow_hangs = ${HANGS}
-      order by followed_at limit (select n from most))
-    union all
-    select * from (
-      select mlflow_run_id as id, followed_at from mlflow_runs
-      where follow_at > 0 and follow_at <= ?1 and follow_hangs = ${HANGS}
-      order by followed_at limit (select n from most)))
-  order by followed_at limit (select n from most)`;
+      select mlflow_run_id as id, followed_at from mlflow_runs where ${which} order by followed_at limit ?2)`,
+    )
+    .join(" union all ")})
+  order by followed_at limit ?2`;
 
 /** By its own index: the marks of all other experiments stand before it in the other one. */
 const UNTRIED = `
@@ -190,7 +195,7 @@ const UNTRIED = `
 
 const PUT_OFF = `
   select count(*) as n from mlflow_runs indexed by mlflow_runs_to_follow
-  where follow_at is not null and follow_hangs = ${HANGS} and followed_at < ?2 and mlflow_experiment_id = ?1`;
+  where follow_at is not null and follow_hangs >= ${HANGS} and followed_at < ?2 and mlflow_experiment_id = ?1`;
 
 const FOLLOWED = `
   select told.key as name, sum(told.value) as n

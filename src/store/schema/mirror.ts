@@ -56,7 +56,7 @@ export const mlflowRuns = sqliteTable(
     /** When an attempt was last begun, or was over, and JSON of `Counts`: what came of it. */
     followedAt: integer("followed_at"),
     followed: text(),
-    /** Attempts in a row of which no word came, or late and of nothing; 1 while the first is under way. */
+    /** Attempts in a row of which no word came, or late and of nothing, 3 at most; 1 while the first is under way. */
     followHangs: integer("follow_hangs").notNull().default(0),
     /** When MLflow was seen not to know it any more: it was deleted for good. */
     goneAt: integer("gone_at"),
