@@ -8,7 +8,7 @@ export type ExperimentOrder = "name" | "createdTime";
 /** What comes behind every value, going up or down. */
 const NONE: Record<ExperimentOrder, { up: string; down: string }> = {
   name: { up: "x''", down: "''" },
-  createdTime: { up: "9e18", down: "-9e18" },
+  createdTime: { up: "9e999", down: "-9e999" },
 };
 
 /**

@@ -45,7 +45,7 @@ export function walked(
 ): SQL {
   const descending = terms[0]?.descending ?? true;
   const direction = sql.raw(descending ? "desc" : "asc");
-  const [further, upTo, noEnd] = descending ? ["<", ">=", "-9e18"] : [">", "<=", "9e18"];
+  const [further, upTo, noEnd] = descending ? ["<", ">=", "-9e999"] : [">", "<=", "9e999"];
   const most = after ? limit : offset + limit;
   const { ours, theirs, plus } = fewOf(scope, clauses, stages);
   const page = sql`lifecycle in (select value from json_each(${JSON.stringify(stages)}))
