@@ -77,6 +77,21 @@ it.each([
   expect(await warm(name)).toMatchObject({ stream: 1 });
 });
 
+it("a trial that goes on and is heard of once an epoch writes no index of lists each time, one that is over rests soon", async () => {
+  const HALF_AN_HOUR_ON = Date.now() + HOUR_MS / 2;
+  await post(start("slow"));
+  await post(start("over"));
+  await post({ ...start("over", { event_id: "end", metrics: {} }), event: "ml.trial.complete" });
+  for (const trial of ["slow", "over"]) {
+    const id = await idOf(trial);
+    await drive(deps(), id);
+    await env.DB.prepare("update streams set unconfirmed = null where id = ?1").bind(id).run();
+  }
+  await cool(env.DB, HALF_AN_HOUR_ON);
+  expect(await warm("slow")).toEqual({ stream: 0, trial: 1 });
+  expect(await warm("over")).toEqual({ stream: 0, trial: 0 });
+});
+
 it("a trial that was at rest is found by the cron and by its state, once it is behind", async () => {
   const id = await atRest("found");
   await env.DB.prepare("update streams set delivered_seq = 0, poked_until = 0 where id = ?1").bind(id).run();

@@ -71,8 +71,8 @@ export const trials = sqliteTable(
     createdAt: integer("created_at").notNull(),
     updatedAt: integer("updated_at").notNull(),
     /**
-     * It changed a while ago at most: as of streams. Until then its last change is the later one of its own and its
-     * stream's; the others are in an index by it.
+     * It changed a while ago at most: as of streams, but a longer while as long as it goes on. Until then its last change is
+     * the later one of its own and its stream's; the others are in an index by it.
      */
     warm: integer({ mode: "boolean" }).notNull().default(false),
     /** JSON of `Core`: the rest of the fold state. */
@@ -83,7 +83,7 @@ export const trials = sqliteTable(
     index("trials_trial").on(t.trialId),
     index("trials_status").on(t.status, t.id),
     index("trials_warm").on(t.id).where(sql`${t.warm} = 1`),
-    // What a list is sorted by: written once a trial is over, not with its events.
+    // What a list is sorted by: written once a trial is over, not with its events, unless they are an hour apart.
     index("trials_cold").on(t.updatedAt, t.id).where(sql`${t.warm} = 0`),
     index("trials_cold_status").on(t.status, t.updatedAt, t.id).where(sql`${t.warm} = 0`),
     index("trials_cold_started").on(t.startedAt, t.id).where(sql`${t.warm} = 0`),

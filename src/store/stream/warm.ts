@@ -12,6 +12,8 @@ export const UNCONFIRMED = "streams.warm = 1 and streams.unconfirmed is not null
 
 /** The pass of the cron after the next finds cold what nothing came of since. */
 const WARM_MS = 8 * 60_000;
+/** A trial that goes on may be heard of once an epoch: each time that it is cooled, and warm again, writes all its indexes. */
+const RUNNING_WARM_MS = 50 * 60_000;
 /** So many at most in one pass. */
 const MAX_COOLED = 20_000;
 
@@ -32,4 +34,5 @@ const COOL_TRIALS = `
   update trials set warm = 0, updated_at = max(updated_at, (select s.updated_at from streams s where s.id = trials.id))
   where id in (
     select t.id from trials t join streams s on s.id = t.id
-    where t.warm = 1 and max(t.updated_at, s.updated_at) < ?1 limit ?2)`;
+    where t.warm = 1
+      and max(t.updated_at, s.updated_at) < ?1 - iif(t.status = 'running', ${RUNNING_WARM_MS - WARM_MS}, 0) limit ?2)`;
