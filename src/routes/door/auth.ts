@@ -5,7 +5,6 @@ import { HttpFailure } from "../../errors.ts";
 import { errorText } from "../../log.ts";
 import type { Deps } from "../../relay/deps.ts";
 import { remembered } from "../../remembered.ts";
-import { isOfTheStatement } from "../../store/database/transient.ts";
 import { activeToken, activeTokenById, sha256, TOKEN_FORM } from "../../store/ops/tokens.ts";
 import { withDeadline } from "../../waiting.ts";
 import { ACCESS_HEADER, Access } from "./access.ts";
@@ -151,7 +150,6 @@ async function lookUp(
     log.error("the database does not say whose a token is", { error: errorText(error) });
     const trusted = tokens.value.trusted(key, now());
     if (trusted) return trusted;
-    if (isOfTheStatement(error)) throw error;
     throw new HttpFailure({
       kind: "unavailable",
       detail: "The database that knows the tokens does not answer. Nothing of this request was acknowledged.",
