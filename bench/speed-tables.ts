@@ -1,32 +1,19 @@
 import { table } from "../test/chaos/table.ts";
 import type { acknowledgement } from "./acknowledgement.ts";
-import type { delivery } from "./delivery.ts";
 import type { kindness } from "./kindness.ts";
 
 type Speed = {
   acknowledgement: Awaited<ReturnType<typeof acknowledgement>>;
   kindness: Awaited<ReturnType<typeof kindness>>;
-  delivery: Awaited<ReturnType<typeof delivery>>;
 };
 
 /** The relay beside bare MLflow, in markdown. */
-export function speedTables({
-  acknowledgement: acknowledged,
-  kindness: calls,
-  delivery: delivered,
-}: Speed): string {
+export function speedTables({ acknowledgement: acknowledged, kindness: calls }: Speed): string {
   const latency = (what: string, of: Speed["acknowledgement"]["relay_single"]) => ({
     "one connection, one call after the other": what,
     "p50, ms": of.p50_ms,
     "p99, ms": of.p99_ms,
     "events a second": of.events_per_second,
-  });
-  const drain = (what: string, of: Speed["delivery"]["as_shipped"]) => ({
-    [`a backlog of ${delivered.points} points`]: what,
-    "points a second": of.relay_points_per_second,
-    "the bare loop's": of.ceiling_points_per_second,
-    share: of.share_of_ceiling,
-    "of each round": of.shares.join(", "),
   });
   return [
     "## Beside bare MLflow",
@@ -46,11 +33,6 @@ export function speedTables({
         "events of one metric, sent": "one by one",
         "MLflow calls for 1,000": calls.sent_one_by_one.calls_per_1000_events,
       },
-    ]),
-    "Delivery of a backlog in 20 trials, against a bare loop that makes such a trial's run, sends its points in full `log-batch` calls one after the other, and ends it, and has both cores to itself and MLflow, right before and after; medians of three rounds.",
-    table([
-      drain("MLflow as shipped, four processes", delivered.as_shipped),
-      drain("MLflow with one process", delivered.one_process),
     ]),
   ].join("\n\n");
 }

@@ -1,0 +1,23 @@
+import { table } from "../test/chaos/table.ts";
+import type { delivery } from "./delivery.ts";
+
+type Delivered = Awaited<ReturnType<typeof delivery>>;
+
+/** How fast a backlog is brought to MLflow, beside a bare loop, in markdown. */
+export function deliveryTable(delivered: Delivered): string {
+  const drain = (what: string, of: Delivered["as_shipped"]) => ({
+    [`a backlog of ${delivered.points} points`]: what,
+    "points a second": of.relay_points_per_second,
+    "the bare loop's": of.ceiling_points_per_second,
+    share: of.share_of_ceiling,
+    "of each round": of.shares.join(", "),
+  });
+  return [
+    "## A backlog on its way",
+    "Delivery of a backlog in 20 trials, against a bare loop that makes such a trial's run, sends its points in full `log-batch` calls one after the other, and ends it, and has both cores to itself and MLflow, right before and after; medians of three rounds.",
+    table([
+      drain("MLflow as shipped, four processes", delivered.as_shipped),
+      drain("MLflow with one process", delivered.one_process),
+    ]),
+  ].join("\n\n");
+}
