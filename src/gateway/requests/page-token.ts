@@ -19,9 +19,16 @@ export function offsetOf(token = ""): number {
   return token === "" ? 0 : offsetIn(parsed(fromBase64(token)));
 }
 
-/** The row behind which it goes on, where the relay has written that into the token. */
-export function placeOf(token = ""): Place | null {
-  const value = token === "" ? null : parsed(fromBase64(token));
+/** The same, and the row behind which it goes on, where the relay has written that into the token. */
+export function pageOf(token = ""): { offset: number; after?: Place } {
+  if (token === "") return { offset: 0 };
+  const value = parsed(fromBase64(token));
+  const offset = offsetIn(value);
+  const after = placeIn(value);
+  return after === null ? { offset } : { offset, after };
+}
+
+function placeIn(value: unknown): Place | null {
   const after = isRaw(value) ? own(value, "after") : undefined;
   if (!Array.isArray(after)) return null;
   const [by, id] = after;

@@ -3,7 +3,7 @@ import { invalid } from "../refusal.ts";
 import type { Raw } from "./body.ts";
 import { experimentIdOf } from "./ids.ts";
 import { boolean, int32, listOf, message, text } from "./message.ts";
-import { offsetOf, type Place, placeOf } from "./page-token.ts";
+import { type Place, pageOf } from "./page-token.ts";
 import { endpoint, readJson } from "./schema.ts";
 
 const SEARCH = endpoint(
@@ -57,7 +57,6 @@ export function readSearchModels(body: Raw): SearchModels {
     throw invalid(
       `Invalid value ${maxResults} for parameter 'max_results' supplied. It must be from 1 to ${MAX_RESULTS}`,
     );
-  const after = placeOf(sent.page_token);
   return {
     experimentIds: (sent.experiment_ids ?? []).map(experimentIdOf),
     filter: sent.filter ?? "",
@@ -71,7 +70,6 @@ export function readSearchModels(body: Raw): SearchModels {
       }),
     ),
     maxResults,
-    offset: offsetOf(sent.page_token),
-    ...(after ? { after } : {}),
+    ...pageOf(sent.page_token),
   };
 }

@@ -2,7 +2,7 @@ import { invalid } from "../refusal.ts";
 import type { Raw } from "./body.ts";
 import { experimentIdOf } from "./ids.ts";
 import { int32, int64, listOf, oneOf, text } from "./message.ts";
-import { offsetOf, type Place, placeOf } from "./page-token.ts";
+import { type Place, pageOf } from "./page-token.ts";
 import { pythonInt } from "./python.ts";
 import { endpoint, readJson, readQuery } from "./schema.ts";
 
@@ -86,9 +86,7 @@ function searchOf(sent: Sent): Search {
   const wrong = `Invalid value ${max_results} for parameter 'max_results' supplied. It must be`;
   if (max_results < 1) throw invalid(`${wrong} a positive integer`);
   if (max_results > MAX_RESULTS) throw invalid(`${wrong} at most ${MAX_RESULTS}`);
-  const offset = offsetOf(sent.page_token);
-  const after = placeOf(sent.page_token);
-  return { filter, orderBy, viewType, maxResults: max_results, offset, ...(after ? { after } : {}) };
+  return { filter, orderBy, viewType, maxResults: max_results, ...pageOf(sent.page_token) };
 }
 
 function isPageSize(value: unknown): boolean {

@@ -1,4 +1,5 @@
 import { isWanted, renamedSince } from "../../store/gateway/experiments.ts";
+import type { Deps } from "../deps.ts";
 import { experimentMessage } from "../messages.ts";
 import { tryEnqueue } from "../queues.ts";
 import type { Bringing, Part } from "./bringing.ts";
@@ -32,6 +33,11 @@ export async function nameTaken(
     const aside = await tell(stepAside(bringing, mlflowId));
     if (!aside.ok) return aside;
   }
+  return waitForNameOf(deps, other);
+}
+
+/** Has another of ours told MLflow its new name, and waits until the one that it had there is free. */
+export async function waitForNameOf(deps: Deps, other: string): Promise<Stopped> {
   await tryEnqueue(deps, experimentMessage(other));
   return waiting(`experiment ${other} has its name in MLflow until it is renamed there`);
 }

@@ -9,14 +9,11 @@ import {
 } from "../../store/gateway/experiments.ts";
 import { mirrorExperiment } from "../../store/mirror/experiments.ts";
 import type { Deps } from "../deps.ts";
-import { experimentMessage } from "../messages.ts";
-import { tryEnqueue } from "../queues.ts";
 import type { Bringing, Part } from "./bringing.ts";
+import { waitForNameOf } from "./experiment-name.ts";
 
 /** How soon to look again for what was made and is not shown. */
 const UNSEEN_MS = 2_000;
-/** How soon to look again where another has its name in MLflow, and is to give it up. */
-const TAKEN_MS = 2_000;
 
 /** MLflow's id of the experiment: known, found by its name, or made. */
 export async function placeOf(bringing: Bringing): Promise<Part<string>> {
@@ -31,15 +28,7 @@ export async function placeOf(bringing: Bringing): Promise<Part<string>> {
     experiment ??= found.value;
   }
   const other = experiment === null ? null : await renamedSince(deps.db, claimed.id, experiment);
-  if (other !== null) {
-    await tryEnqueue(deps, experimentMessage(other));
-    return {
-      ok: false,
-      failure: null,
-      ms: TAKEN_MS,
-      error: `experiment ${other} has its name in MLflow until it is renamed there`,
-    };
-  }
+  if (other !== null) return waitForNameOf(deps, other);
   const there = experiment === null ? await made(bringing) : ({ ok: true, value: experiment } as const);
   if (!there.ok) return there;
   const { experimentId, name, lifecycleStage: lifecycle, tags } = there.value;

@@ -8,7 +8,7 @@ import { orderOfExperiments } from "../../search/sorting.ts";
 import type { Source } from "../../search/source.ts";
 import { type ExperimentOrder, walkedExperiments } from "./experiment-walk.ts";
 import { ALL_EXPERIMENTS, type GatewayExperiment, type Row, readExperiment } from "./experiments.ts";
-import type { Place, Window } from "./search-walk.ts";
+import { MAX_CLAUSES, type Place, type Window } from "./search-walk.ts";
 
 /** Where a search finds what it compares and sorts by, in a row `r` of all experiments. */
 const source: Source = {
@@ -22,9 +22,6 @@ const source: Source = {
   metric: () => sql`null`,
   dataset: () => sql`false`,
 };
-
-/** Conditions may stand in a statement twice, and D1 takes 100 parameters. */
-const MAX_CLAUSES = 10;
 
 /** By what a search is in order as an index has it; null: all is sorted for it. */
 function walkOf({ clauses, terms }: Search): { by: ExperimentOrder; descending: boolean } | null {

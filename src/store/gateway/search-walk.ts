@@ -19,8 +19,8 @@ import { rowSource } from "./search-source.ts";
 export type Window = { offset: number; limit: number; after?: Place | undefined };
 export type Place = { by: number; id: string };
 
-/** Conditions stand in the statement twice, and D1 takes 100 parameters. */
-const MAX_CLAUSES = 10;
+/** Conditions stand in the statement of a walk twice, and D1 takes 100 parameters. */
+export const MAX_CLAUSES = 10;
 
 /** Whether a search is one. Where MLflow tells no start of a run its own counts, which is in no index. */
 export function isWalked({ theirs }: Scope, { clauses, terms }: Search): boolean {

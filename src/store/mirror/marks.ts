@@ -156,35 +156,24 @@ const NOTE = `
     follow_at = iif(?3 and follow_at = ?2, null, follow_at)
   where mlflow_run_id = ?1`;
 
-/** Each of the two by its own order in the index, so that no more is read than may be taken. */
-const DUE = `
-  select id from (
+/** Each part by its own order in the index, so that no more is read than may be taken. @param hangs with as many hangs */
+const dueWith = (hangs: readonly [number, number]) => `
+  select id from (${hangs
+    .map(
+      (count) => `
     select * from (
-      select mlflow_run_id as id, followed_at from mlflow_runs where follow_at = 0 and follow_hangs = 0
+      select mlflow_run_id as id, followed_at from mlflow_runs where follow_at = 0 and follow_hangs = ${count}
       order by followed_at limit ?2)
-    union all
-    select * from (
-      select mlflow_run_id as id, followed_at from mlflow_runs where follow_at = 0 and follow_hangs = 1
-      order by followed_at limit ?2)
-    union all
+    union all`,
+    )
+    .join("")}
     select * from (
       select mlflow_run_id as id, followed_at from mlflow_runs
-      where follow_at > 0 and follow_at <= ?1 and follow_hangs < ${HANGS} order by follow_at limit ?2))
+      where follow_at > 0 and follow_at <= ?1 and follow_hangs in (${hangs.join(", ")}) order by follow_at limit ?2))
   order by followed_at limit ?2`;
 
-const HANGING = `
-  select id from (${[HANGS, HANGS_AGAIN]
-    .flatMap((hangs) => [
-      `follow_at = 0 and follow_hangs = ${hangs}`,
-      `follow_at > 0 and follow_at <= ?1 and follow_hangs = ${hangs}`,
-    ])
-    .map(
-      (which) => `
-    select * from (
-      select mlflow_run_id as id, followed_at from mlflow_runs where ${which} order by followed_at limit ?2)`,
-    )
-    .join(" union all ")})
-  order by followed_at limit ?2`;
+const DUE = dueWith([0, 1]);
+const HANGING = dueWith([HANGS, HANGS_AGAIN]);
 
 /** By its own index: the marks of all other experiments stand before it in the other one. */
 const UNTRIED = `
