@@ -8,7 +8,7 @@ import { pullStream } from "../../src/relay/follow/pull.ts";
 import { pullRunning } from "../../src/relay/follow/running.ts";
 import { post } from "./api.ts";
 import { invocation } from "./endless.ts";
-import { syncExperiment } from "./following.ts";
+import { syncExperiment, syncJob, thunderlineTags } from "./following.ts";
 import { mortal } from "./mortal.ts";
 import { TrackingServer } from "./tracking-server.ts";
 
@@ -31,10 +31,7 @@ it("ends as MLflow has it, in any order of edits, looks, messages and deaths", a
     const pick = (n: number) => Math.floor(random() * n);
     const id = `any-${game}`;
     await post({ event: "ml.trial.start", model_run_id: "any", trial_id: id, spectral_norm: true });
-    const tags = [
-      { key: "thunderline_trial_id", value: id },
-      { key: "thunderline_model_run_id", value: "any" },
-    ];
+    const tags = thunderlineTags(id, "any");
     const run = server.run("any", { tags });
     const runId = run.info.run_id;
     const stream = async () =>
@@ -66,10 +63,9 @@ it("ends as MLflow has it, in any order of edits, looks, messages and deaths", a
       }
       said.push(`${depth}.`);
     };
-    const first = { id: "j", action: "sync_experiment" as const, target: "any", counts: {} };
     let progress: string | null = null;
     for (let i = 0; i < 9; i++) {
-      const step = await syncExperiment(deps, { ...first, progress });
+      const step = await syncExperiment(deps, syncJob("any", progress));
       if (step.kind !== "continue") break;
       progress = step.progress;
     }

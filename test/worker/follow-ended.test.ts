@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import type { Deps } from "../../src/relay/deps.ts";
 import { pullRunning } from "../../src/relay/follow/running.ts";
 import { post } from "./api.ts";
-import { follow, syncExperiment } from "./following.ts";
+import { follow, syncExperiment, syncJob, thunderlineTags } from "./following.ts";
 import { MOMENTS, mortal } from "./mortal.ts";
 import { TrackingServer } from "./tracking-server.ts";
 
@@ -22,13 +22,10 @@ async function ended(id: string): Promise<{ deps: Deps; runId: string }> {
   const server = new TrackingServer();
   server.experiment(id, id);
   await post({ event: "ml.trial.start", model_run_id: "ended", trial_id: id, spectral_norm: true });
-  const tags = [
-    { key: "thunderline_trial_id", value: id },
-    { key: "thunderline_model_run_id", value: "ended" },
-  ];
+  const tags = thunderlineTags(id, "ended");
   const run = server.run(id, { tags });
   const deps = server.deps();
-  const job = { id: "j", action: "sync_experiment" as const, target: id, progress: null, counts: {} };
+  const job = syncJob(id);
   await syncExperiment(deps, job);
   await db.prepare("update trials set status = 'succeeded' where trial_id = ?1").bind(id).run();
   run.data.tags = [...tags, { key: "note", value: "edited" }];

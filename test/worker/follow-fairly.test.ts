@@ -10,7 +10,7 @@ import { ENDING_STATEMENTS } from "../../src/store/database/budget.ts";
 import { NOTHING_DONE, storePass } from "../../src/store/ops/passes.ts";
 import { post } from "./api.ts";
 import { invocation } from "./endless.ts";
-import { follow, pullRunning, syncExperiment } from "./following.ts";
+import { follow, pullRunning, syncExperiment, thunderlineTags } from "./following.ts";
 import { recordingQueue } from "./job-tools.ts";
 import { metered } from "./metered.ts";
 import { TrackingServer } from "./tracking-server.ts";
@@ -23,10 +23,7 @@ const FEW_STATEMENTS = ENDING_STATEMENTS + RUN_STATEMENTS + 100;
 type MlflowRun = ReturnType<TrackingServer["run"]>;
 
 function tagged(trialId: string, more: MlflowRun["data"] = {}): MlflowRun["data"] {
-  const tags = [
-    { key: "thunderline_trial_id", value: trialId },
-    { key: "thunderline_model_run_id", value: "fair" },
-  ];
+  const tags = thunderlineTags(trialId, "fair");
   return { ...more, tags };
 }
 

@@ -6,7 +6,7 @@ import type { JobStep } from "../../src/relay/jobs/step.ts";
 import { syncExperiment } from "../../src/relay/jobs/sync-experiment.ts";
 import { markToFollow } from "../../src/store/mirror/marks.ts";
 import { post } from "./api.ts";
-import { follow, syncExperiment as syncWhole } from "./following.ts";
+import { follow, syncJob, syncExperiment as syncWhole, thunderlineTags } from "./following.ts";
 import { recordingQueue } from "./job-tools.ts";
 import { metered } from "./metered.ts";
 import { TrackingServer } from "./tracking-server.ts";
@@ -35,10 +35,7 @@ async function world(trials: number) {
   for (let i = 0; i < trials; i++) {
     const trial_id = `${id}-${i}`;
     await post({ event: "ml.trial.start", model_run_id: "hangs", trial_id, spectral_norm: true });
-    const tags = [
-      { key: "thunderline_trial_id", value: trial_id },
-      { key: "thunderline_model_run_id", value: "hangs" },
-    ];
+    const tags = thunderlineTags(trial_id, "hangs");
     runs.push(server.run(id, { tags }));
   }
   const clock = { now: Date.now() };
@@ -50,13 +47,7 @@ async function world(trials: number) {
     return timedOut;
   };
   const deps = { ...real, direct: { ...real.direct, getRun }, now: () => clock.now };
-  const job = (progress: string | null) => ({
-    id: "j",
-    action: "sync_experiment" as const,
-    target: id,
-    progress,
-    counts: {},
-  });
+  const job = (progress: string | null) => syncJob(id, progress);
   let step: JobStep = await syncWhole(deps, job(null));
   while (step.kind === "continue") step = await syncWhole(deps, job(step.progress));
   for (const run of runs) run.data.tags?.push({ key: "note", value: "edited" });

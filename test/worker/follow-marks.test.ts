@@ -12,7 +12,7 @@ import type { RelayMessage } from "../../src/relay/messages.ts";
 import { dueToFollow, markToFollow, noteFollowed, takeAttempt } from "../../src/store/mirror/marks.ts";
 import { post } from "./api.ts";
 import { invocation } from "./endless.ts";
-import { follow, syncExperiment as syncWhole } from "./following.ts";
+import { follow, syncJob, syncExperiment as syncWhole, thunderlineTags } from "./following.ts";
 import { messageOf } from "./invocations.ts";
 import { recordingQueue } from "./job-tools.ts";
 import { TrackingServer } from "./tracking-server.ts";
@@ -27,19 +27,10 @@ async function edited() {
   const server = new TrackingServer();
   server.experiment(id, id);
   await post({ event: "ml.trial.start", model_run_id: "marks", trial_id: id, spectral_norm: true });
-  const tags = [
-    { key: "thunderline_trial_id", value: id },
-    { key: "thunderline_model_run_id", value: "marks" },
-  ];
+  const tags = thunderlineTags(id, "marks");
   const run = server.run(id, { tags });
   const deps = server.deps();
-  const job = (progress: string | null) => ({
-    id: "j",
-    action: "sync_experiment" as const,
-    target: id,
-    progress,
-    counts: {},
-  });
+  const job = (progress: string | null) => syncJob(id, progress);
   const linked = await syncWhole(deps, job(null));
   expect(linked).toMatchObject({ kind: "continue", counts: {} });
   const edit = (value: string) => {

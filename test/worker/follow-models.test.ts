@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
-import { syncExperiment } from "./following.ts";
+import { syncExperiment, syncJob } from "./following.ts";
 import { call } from "./gateway-api.ts";
 import { send } from "./gateway-models-api.ts";
 import { emptied, gatewayWorld } from "./gateway-world.ts";
@@ -29,13 +29,7 @@ async function delivered() {
   if (!theirs) throw new Error("the model is not in MLflow");
   /** The job's counts. */
   const follow = async () => {
-    const job = {
-      id: "j",
-      action: "sync_experiment" as const,
-      target: theirExperiment,
-      progress: null,
-      counts: {},
-    };
+    const job = syncJob(theirExperiment);
     const step = await syncExperiment(w.deps, job);
     return step.kind === "done" ? step.counts : step;
   };

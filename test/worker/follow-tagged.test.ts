@@ -8,7 +8,7 @@ import { syncExperiment } from "../../src/relay/jobs/sync-experiment.ts";
 import { post } from "./api.ts";
 import { invocation } from "./endless.ts";
 import { FakeMlflow } from "./fake-mlflow.ts";
-import { follow, pullRunning } from "./following.ts";
+import { follow, pullRunning, syncJob, thunderlineTags } from "./following.ts";
 import { recordingQueue } from "./job-tools.ts";
 import { mortal } from "./mortal.ts";
 import { TrackingServer } from "./tracking-server.ts";
@@ -17,10 +17,7 @@ import { TrackingServer } from "./tracking-server.ts";
 
 const { DB: db } = env;
 
-const tagsOf = (trialId: string) => [
-  { key: "thunderline_trial_id", value: trialId },
-  { key: "thunderline_model_run_id", value: "found" },
-];
+const tagsOf = (trialId: string) => thunderlineTags(trialId, "found");
 const EDITED = { key: "note", value: "edited" };
 
 const trial = (trial_id: string) =>
@@ -34,13 +31,7 @@ function world(experimentId: string, vars: object = {}) {
 
 /** A look at an experiment whose messages are lost. */
 async function look(deps: Deps, experimentId: string): Promise<void> {
-  const job = {
-    id: "j",
-    action: "sync_experiment" as const,
-    target: experimentId,
-    progress: null,
-    counts: {},
-  };
+  const job = syncJob(experimentId);
   await syncExperiment({ ...deps, jobs: recordingQueue().queue }, job);
 }
 

@@ -5,7 +5,7 @@ import type { Deps } from "../../src/relay/deps.ts";
 import type { JobStep } from "../../src/relay/jobs/step.ts";
 import { syncExperiment as syncOnly } from "../../src/relay/jobs/sync-experiment.ts";
 import { post, request } from "./api.ts";
-import { follow, pullRunning, syncExperiment } from "./following.ts";
+import { follow, pullRunning, syncExperiment, syncJob, thunderlineTags } from "./following.ts";
 import { recordingQueue } from "./job-tools.ts";
 import { TrackingServer } from "./tracking-server.ts";
 
@@ -29,10 +29,7 @@ async function trial(trial_id: string, more: object = {}): Promise<void> {
 }
 
 const tagged = (trialId: string) => ({
-  tags: [
-    { key: "thunderline_trial_id", value: trialId },
-    { key: "thunderline_model_run_id", value: "study" },
-  ],
+  tags: thunderlineTags(trialId, "study"),
 });
 const runOf = (trialId: string) =>
   db.prepare("select mlflow_run_id as id from streams where trial_id = ?1").bind(trialId).first<string>("id");
@@ -97,7 +94,7 @@ describe("sync_experiment", () => {
         },
       },
     };
-    const job = { id: "j", action: "sync_experiment" as const, target: "3", progress: null, counts: {} };
+    const job = syncJob("3");
     const cut = await syncExperiment(shaky, job);
     expect(cut).toMatchObject({ kind: "continue", counts: { runs: 200, created: 200 } });
     if (cut.kind !== "continue") throw new Error(cut.kind);
@@ -192,7 +189,7 @@ describe("runs with Thunderline's tags", () => {
     const [deleted, lost] = [server.run("12", tagged("o1")), server.run("12", tagged("o2"))];
     const [second, other] = [server.run("12", tagged("o1")), server.run("12", tagged("o2"))];
     const { queue } = recordingQueue();
-    const job = { id: "j", action: "sync_experiment" as const, target: "12", progress: null, counts: {} };
+    const job = syncJob("12");
     await syncOnly({ ...deps, jobs: queue }, job);
     deleted.info.lifecycle_stage = "deleted";
     server.runs.delete(lost.info.run_id);

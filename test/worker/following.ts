@@ -13,6 +13,19 @@ import { recordingQueue } from "./job-tools.ts";
 
 /** Looks at MLflow with the messages that they lead to: the queue is played, an invocation a message. */
 
+/** What asks for a sync of an experiment, from a progress on. */
+export function syncJob(target: string, progress: string | null = null) {
+  return { id: "j", action: "sync_experiment" as const, target, progress, counts: {} };
+}
+
+/** Thunderline's tags, by which a run is linked to its trial. */
+export function thunderlineTags(trialId: string, modelRunId: string) {
+  return [
+    { key: "thunderline_trial_id", value: trialId },
+    { key: "thunderline_model_run_id", value: modelRunId },
+  ];
+}
+
 /** One message on the queue of the jobs, as its consumer has it. */
 export async function follow(deps: Deps, message: RelayMessage): Promise<void> {
   await consume(invocation(deps), [messageOf(message, 0, () => expect.fail("a message failed"))]);
