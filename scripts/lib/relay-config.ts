@@ -35,7 +35,7 @@ export async function prepareRelay(
   const file = join(dir, "wrangler.json");
   await writeFile(file, JSON.stringify(localConfig(config, vars), null, 2));
   const lines = Object.entries(vars).map(([name, value]) => `${name}=${quoteDevVar(value)}\n`);
-  await writeFile(join(dir, ".dev.vars"), lines.join(""), { mode: 0o600 });
+  if (lines.length > 0) await writeFile(join(dir, ".dev.vars"), lines.join(""), { mode: 0o600 });
   return file;
 }
 

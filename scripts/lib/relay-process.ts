@@ -22,6 +22,12 @@ export async function makeRelay({ build, state }: Made): Promise<void> {
   await Promise.all([buildWorker(build), migrate(state)]);
 }
 
+/** What a relay is started with, whatever starts it. */
+export type Where = Pick<RelayOptions, "port" | "vars"> & { stateDir: string };
+
+/** Gets ready what a relay runs from; what it answers starts the process, once the database is there too. */
+export type Launcher = (where: Where) => Promise<() => ChildProcess>;
+
 export type RelayOptions = {
   port: number;
   /** Holds the local D1, the build and the private configuration; one relay at a time. */
@@ -32,6 +38,8 @@ export type RelayOptions = {
   made?: Made;
   /** Another entry than wrangler.toml's. */
   entry?: Partial<Entry>;
+  /** Starts the Worker in place of `wrangler dev`. */
+  launcher?: Launcher;
   /** Hears what is being done. */
   report?: (line: string) => void;
   /** Copies the log to this process's stdout, or gives it to a function piece by piece. */
@@ -55,23 +63,27 @@ export type RelayProcess = {
   logTail(): string;
 };
 
-/** Applies the migrations, starts the Worker in `wrangler dev`, and resolves when /health answers 200. */
+/** Applies the migrations, starts the Worker in `wrangler dev` unless told, and resolves when /health answers 200. */
 export async function startRelay(options: RelayOptions): Promise<RelayProcess> {
-  const { port, vars, entry, made, report = () => {}, inheritLog = false } = options;
+  const {
+    port,
+    vars,
+    made,
+    launcher = inWranglerDev(options),
+    report = () => {},
+    inheritLog = false,
+  } = options;
   const stateDir = resolve(options.stateDir);
   await portReleased(port);
 
   report("building the Worker and applying migrations");
-  const [config] = await Promise.all([
-    prepareRelay(join(stateDir, "relay"), vars, entry, entry ? undefined : made?.build),
+  const [launch] = await Promise.all([
+    launcher({ port, stateDir, vars }),
     made ? copyState(made.state, stateDir) : migrate(stateDir),
   ]);
 
   report("starting the Worker");
-  const child = spawnWrangler(devArguments(config, port, stateDir), {
-    // Relays side by side must not find each other: wrangler links Workers by name through this folder.
-    WRANGLER_REGISTRY_PATH: join(stateDir, "relay", "registry"),
-  });
+  const child = launch();
   const log = new LogTail();
   log.follow(child, inheritLog === true ? (piece) => process.stdout.write(piece) : inheritLog || undefined);
   const exited = once(child, "exit").then(([code]) => (typeof code === "number" ? code : null));
@@ -93,6 +105,16 @@ export async function startRelay(options: RelayOptions): Promise<RelayProcess> {
     cron: () => fireCron(url),
     log: () => log.text(),
     logTail: () => log.tail(),
+  };
+}
+
+function inWranglerDev({ entry, made }: RelayOptions): Launcher {
+  return async ({ port, stateDir, vars }) => {
+    const dir = join(stateDir, "relay");
+    const config = await prepareRelay(dir, vars, entry, entry ? undefined : made?.build);
+    // Relays side by side must not find each other: wrangler links Workers by name through this folder.
+    const registry = { WRANGLER_REGISTRY_PATH: join(dir, "registry") };
+    return () => spawnWrangler(devArguments(config, port, stateDir), registry);
   };
 }
 

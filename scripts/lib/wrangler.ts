@@ -25,14 +25,19 @@ const QUIET = {
   X_LOCAL_OBSERVABILITY: "false",
 };
 
-/** Starts wrangler as the leader of a process group of its own, which ends with this process however that ends. */
-export function spawnWrangler(args: string[], env: Record<string, string> = {}): ChildProcess {
-  return spawn(process.execPath, ["--import", DIE_WITH_PARENT, WRANGLER, ...args], {
+/** Starts a program of node as the leader of a process group of its own, which ends with this process however that ends. */
+export function spawnLeader(program: string, args: string[], env: Record<string, string> = {}): ChildProcess {
+  return spawn(process.execPath, ["--import", DIE_WITH_PARENT, program, ...args], {
     cwd: ROOT,
-    env: { ...process.env, ...QUIET, NO_COLOR: "1", FORCE_COLOR: "0", ...env },
+    env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: "0", ...env },
     stdio: ["pipe", "pipe", "pipe"],
     detached: true,
   });
+}
+
+/** Starts wrangler so. */
+export function spawnWrangler(args: string[], env: Record<string, string> = {}): ChildProcess {
+  return spawnLeader(WRANGLER, args, { ...QUIET, ...env });
 }
 
 /** Runs a wrangler command to its end; rejects with its output if it fails. */

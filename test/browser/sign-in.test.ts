@@ -5,7 +5,8 @@ import { axe, browserForTests } from "./browser.ts";
 const { tab, signedIn } = browserForTests();
 let lab: SharedLab;
 beforeAll(async () => {
-  lab = await openLab(UNANNOUNCED);
+  // As a user's: wrangler hands on pages, cookies and redirects.
+  lab = await openLab(UNANNOUNCED, { inWranglerDev: true });
 });
 afterAll(() => lab?.close());
 

@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
 import { seeded } from "../../scripts/demo/random.ts";
-import type { Made } from "../../scripts/lib/relay-process.ts";
 import { openPostgresLab, type PostgresLab } from "../lib/lab.ts";
-import type { Relay } from "../lib/relay.ts";
+import type { Made, Relay } from "../lib/relay.ts";
 import { until } from "../lib/until.ts";
 import type { Chances } from "./troubles.ts";
 import { blow, CALM, type Gust, type Server } from "./weather.ts";

@@ -9,7 +9,8 @@ const UNDER_WAY = { kind: "stall", ms: 1_000 } as const;
 
 let lab: Lab;
 beforeAll(async () => {
-  lab = await openLab();
+  // As a user's: with all that wrangler has around the Worker.
+  lab = await openLab({}, { inWranglerDev: true });
 });
 afterEach(() => lab.proxy.heal());
 afterAll(() => lab?.close());

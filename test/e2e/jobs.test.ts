@@ -6,7 +6,8 @@ import { type Lab, openLab } from "./lab.ts";
 
 let lab: Lab;
 beforeAll(async () => {
-  lab = await openLab({ MLFLOW_AUTO_SYNC: "false" });
+  // As a user's: wrangler's own queues send again what was not done.
+  lab = await openLab({ MLFLOW_AUTO_SYNC: "false" }, { inWranglerDev: true });
 });
 afterEach(() => lab.proxy.heal());
 afterAll(() => lab?.close());

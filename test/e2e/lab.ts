@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { inject } from "vitest";
 import { hasCode } from "../../scripts/lib/lock.ts";
-import type { Made } from "../../scripts/lib/relay-process.ts";
 import * as lab from "../lib/lab.ts";
+import type { Made, More } from "../lib/relay.ts";
 import { until } from "../lib/until.ts";
 
 export type { Lab, OwnLab, PostgresLab, SharedLab } from "../lib/lab.ts";
@@ -17,8 +17,8 @@ const START_LIMIT_MS = 540_000;
 /** For trials whose model run nobody announces: nothing is waited for. */
 export const UNANNOUNCED = { RELAY_ANNOUNCE_GRACE_SECONDS: "0" };
 
-export async function openLab(vars: Vars = {}): Promise<lab.SharedLab> {
-  return lab.openSharedLab(inject("mlflow"), vars, { made: await whatIsMade() });
+export async function openLab(vars: Vars = {}, more: More = {}): Promise<lab.SharedLab> {
+  return lab.openSharedLab(inject("mlflow"), vars, { made: await whatIsMade(), ...more });
 }
 
 /** For tests that stop MLflow. */

@@ -4,8 +4,10 @@ import { join } from "node:path";
 import type { ProvidedContext } from "vitest";
 import type { TestProject } from "vitest/node";
 import { freePort, type MlflowServer, startMlflow } from "../../scripts/lib/mlflow-server.ts";
-import { type Made, makeRelay } from "../../scripts/lib/relay-process.ts";
+import { makeRelay } from "../../scripts/lib/relay-process.ts";
+import { makeDirect } from "../lib/direct-relay.ts";
 import { startPythonHost } from "../lib/python-host.ts";
+import type { Made } from "../lib/relay.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -47,7 +49,7 @@ async function share(): Promise<Shared> {
   const dir = await mkdtemp(join(tmpdir(), "trial-relay-"));
   const mlflowDir = join(dir, "mlflow");
   const port = await freePort();
-  const made = { build: join(dir, "build"), state: join(dir, "state") };
+  const made = { build: join(dir, "build"), state: join(dir, "state"), direct: join(dir, "direct") };
   const ready = join(dir, "ready");
   let mlflow: MlflowServer | undefined;
   const startShared = async () => {
@@ -57,7 +59,11 @@ async function share(): Promise<Shared> {
     startPythonHost("3", join(dir, "python-3")),
     startPythonHost("2", join(dir, "python-2")),
   ]);
-  const starting = Promise.all([startShared(), makeRelay(made)])
+  const makeRelays = async () => {
+    await makeRelay(made);
+    await makeDirect(made.direct, made.build);
+  };
+  const starting = Promise.all([startShared(), makeRelays()])
     .then(
       () => "",
       (error: unknown) => (error instanceof Error ? error.message : String(error)),

@@ -1,7 +1,8 @@
 import { rm } from "node:fs/promises";
 import { freePort } from "../../scripts/lib/mlflow-server.ts";
 import type { Entry } from "../../scripts/lib/relay-config.ts";
-import { type Made, type RelayProcess, startRelay } from "../../scripts/lib/relay-process.ts";
+import * as relays from "../../scripts/lib/relay-process.ts";
+import { directly } from "./direct-relay.ts";
 import { type Behind, RelayStore } from "./relay-store.ts";
 import { until } from "./until.ts";
 
@@ -28,8 +29,11 @@ const QUICK = {
   RELAY_BREAKER_PROBE_MAX_SECONDS: "2",
 };
 
-/** Another entry, or what of the start was done before. */
-export type More = { entry?: Partial<Entry>; made?: Made };
+/** What of the start of relays is done once, for those in `wrangler dev` and for those that run directly. */
+export type Made = relays.Made & { direct: string };
+
+/** Another entry, or what of the start was done before. With that, and unless told, a relay runs without `wrangler dev`. */
+export type More = { entry?: Partial<Entry>; made?: Made; inWranglerDev?: boolean };
 
 /** The real build in its own process, with its own D1, which outlives `kill` and `stop`. */
 export class Relay {
@@ -41,10 +45,10 @@ export class Relay {
   readonly #port: number;
   readonly #vars: Record<string, string>;
   readonly #more: More;
-  #process: RelayProcess;
+  #process: relays.RelayProcess;
 
   private constructor(
-    process: RelayProcess,
+    process: relays.RelayProcess,
     port: number,
     stateDir: string,
     vars: Record<string, string>,
@@ -66,18 +70,14 @@ export class Relay {
   ): Promise<Relay> {
     const port = await freePort();
     const all = { ...QUICK, MLFLOW_TRACKING_URI: trackingUri, ...vars };
-    const process = await startRelay({ port, stateDir, vars: all, ...more });
+    const process = await start({ port, stateDir, vars: all }, more);
     return new Relay(process, port, stateDir, all, more);
   }
 
   /** Starts it again after `kill` or `stop`, on the same database. */
   async restart(vars: Record<string, string> = {}): Promise<void> {
-    this.#process = await startRelay({
-      port: this.#port,
-      stateDir: this.stateDir,
-      vars: { ...this.#vars, ...vars },
-      ...this.#more,
-    });
+    const where = { port: this.#port, stateDir: this.stateDir, vars: { ...this.#vars, ...vars } };
+    this.#process = await start(where, this.#more);
   }
 
   /** Where it listens, as a client is told. */
@@ -177,6 +177,19 @@ export class Relay {
   #log(): string {
     return this.#process.log().trimEnd().split("\n").slice(-LOG_LINES).join("\n");
   }
+}
+
+function start(
+  where: relays.Where,
+  { entry, made, inWranglerDev = false }: More,
+): Promise<relays.RelayProcess> {
+  const direct = entry === undefined && !inWranglerDev ? made?.direct : undefined;
+  return relays.startRelay({
+    ...where,
+    ...(entry ? { entry } : {}),
+    ...(made ? { made } : {}),
+    ...(direct === undefined ? {} : { launcher: directly(direct) }),
+  });
 }
 
 /** An answer that is no JSON is not the relay's own: it is shown as it came. */
