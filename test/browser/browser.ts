@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, expect } from "vitest";
-import { chromiumArguments, chromiumPath } from "../../scripts/lib/chromium.ts";
+import { chromiumArguments } from "../../scripts/lib/chromium.ts";
+import { headlessShellPath } from "../lib/headless-shell.ts";
 import type { Relay } from "../lib/relay.ts";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -17,7 +18,7 @@ export type Tab = Page & {
 export function browserForTests() {
   let browser: Browser;
   beforeAll(async () => {
-    const executablePath = await chromiumPath();
+    const executablePath = await headlessShellPath();
     browser = await chromium.launch({ executablePath, args: chromiumArguments() });
   });
   afterAll(() => browser?.close());
