@@ -19,7 +19,9 @@ export function browserForTests() {
   let browser: Browser;
   beforeAll(async () => {
     const executablePath = await headlessShellPath();
-    browser = await chromium.launch({ executablePath, args: chromiumArguments() });
+    // The headless shell makes of a machine's "C" a language that there is not.
+    const env = { ...process.env, LC_ALL: "en_US.UTF-8" };
+    browser = await chromium.launch({ executablePath, args: chromiumArguments(), env });
   });
   afterAll(() => browser?.close());
 
