@@ -33,9 +33,12 @@ export async function prepareRelay(
   await cp(DASHBOARD_ASSETS, join(dir, ASSETS), { recursive: true });
 
   const file = join(dir, "wrangler.json");
-  await writeFile(file, JSON.stringify(localConfig(config, vars), null, 2));
+  const settings = localConfig(config, vars);
   const lines = Object.entries(vars).map(([name, value]) => `${name}=${quoteDevVar(value)}\n`);
   if (lines.length > 0) await writeFile(join(dir, ".dev.vars"), lines.join(""), { mode: 0o600 });
+  // Where there are none, wrangler would look for them in the environment.
+  const asked = lines.length > 0 ? settings : { ...settings, secrets: undefined };
+  await writeFile(file, JSON.stringify(asked, null, 2));
   return file;
 }
 
