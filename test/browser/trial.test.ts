@@ -120,16 +120,27 @@ describe("a trial's page", () => {
         headers: { "content-type": type },
       });
     const hurt = "window.hurt=1;parent.hurt=1";
-    await put("notes.md", `# Read me\n<script>${hurt}</script>`, "text/markdown");
-    await put(
-      "bad.svg",
-      `<svg xmlns="http://www.w3.org/2000/svg"><script>${hurt}</script></svg>`,
-      "image/svg+xml",
-    );
-    await put("weights.bin", "0101", "application/octet-stream");
-    const page = await signedIn(lab.relay, `/trials/${key}`);
+    const svg = `<svg xmlns="http://www.w3.org/2000/svg"><script>${hurt}</script></svg>`;
+    const answers = [
+      await put("notes.md", `# Read me\n<script>${hurt}</script>`, "text/markdown"),
+      await put("bad.svg", svg, "image/svg+xml"),
+      await put("weights.bin", "0101", "application/octet-stream"),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+    const page = await signedIn(lab.relay, "/");
+    await page.route(`**/api/trials/${key}/**`, (route) => route.abort(), { times: 1 });
+    await page.goto(`/trials/${key}`);
+    // The charts above take their room as they come.
+    await shown(page, "train/wave");
     await page.locator("#files").scrollIntoViewIfNeeded();
-    await page.getByRole("button", { name: "Preview notes.md" }).click();
+    await page.getByText("The files could not be listed").waitFor();
+    await page.getByRole("button", { name: "Try again" }).click();
+    const preview = page.getByRole("button", { name: "Preview notes.md" });
+    await page.route("**/previews/**", (route) => route.abort(), { times: 1 });
+    await preview.click();
+    await page.getByText("The relay could not be asked").waitFor();
+    await preview.click();
+    await preview.click();
     await page.frameLocator("iframe").getByRole("heading", { name: "Read me" }).waitFor();
     await page.getByRole("button", { name: "Preview bad.svg" }).click();
     await page.locator("iframe").nth(1).waitFor();

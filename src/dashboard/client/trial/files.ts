@@ -26,8 +26,20 @@ async function list(place: HTMLElement, trial: string, path: string, cursor?: st
     if (!response.ok) throw new Error(`The relay answers ${response.status}.`);
     show(place, trial, path, await response.json());
   } catch {
-    place.append(el("p", { className: "problem", textContent: "The files could not be listed." }));
+    const failed = el("p", { className: "problem", textContent: "The files could not be listed." });
+    place.append(offer("Try again", () => list(place, trial, path, cursor), failed));
   }
+}
+
+/** A button that goes on with a list, and goes away with what is said beside it. */
+function offer(words: string, read: () => Promise<void>, ...said: Node[]): HTMLElement {
+  const button = el("button", { type: "button", textContent: words });
+  const all = el("div", {}, ...said, button);
+  button.addEventListener("click", () => {
+    all.remove();
+    void read();
+  });
+  return all;
 }
 
 function show(place: HTMLElement, trial: string, path: string, { files, mlflow, next_cursor }: Listed): void {
@@ -42,12 +54,7 @@ function show(place: HTMLElement, trial: string, path: string, { files, mlflow, 
       el("p", { className: "hint", textContent: "MLflow is away: files that only it has are not listed." }),
     );
   if (next_cursor === null) return;
-  const more = el("button", { type: "button", textContent: "More" });
-  more.addEventListener("click", () => {
-    more.remove();
-    void list(place, trial, path, next_cursor);
-  });
-  place.append(more);
+  place.append(offer("More", () => list(place, trial, path, next_cursor)));
 }
 
 function directory(trial: string, { path }: ArtifactView): Node[] {

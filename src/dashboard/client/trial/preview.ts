@@ -9,7 +9,8 @@ export function previewOf(href: string, name: string): Node[] {
   button.addEventListener("click", () => {
     place.hidden = !place.hidden;
     button.setAttribute("aria-expanded", String(!place.hidden));
-    if (!place.hidden && place.childElementCount === 0) void show(place, href, name);
+    // What could not be shown is asked for anew: it may be there by now.
+    if (!place.hidden && place.querySelector("iframe") === null) void show(place, href, name);
   });
   return [button, place];
 }
