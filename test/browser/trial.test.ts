@@ -268,8 +268,7 @@ describe("several trials", () => {
         })),
       ]),
     );
-    // Until their starts are folded the page has trials of which it does not know whether they are dashed.
-    await lab.relay.delivered("compared");
+    // Until their starts are folded the page does not know which are dashed, and is told later.
     const keys = await keysOf("compared");
     const page = await signedIn(lab.relay, `/compare?trials=${keys.join(",")}`);
     // Curves are drawn once they are in view, from which the charts above them may push them as they come.

@@ -1,11 +1,12 @@
 import { execFile } from "node:child_process";
 import { createReadStream, createWriteStream, existsSync } from "node:fs";
-import { mkdir, rename, stat } from "node:fs/promises";
+import { link, mkdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
 import { createBrotliDecompress } from "node:zlib";
 import { chromiumPath } from "../../scripts/lib/chromium.ts";
+import { hasCode } from "../../scripts/lib/lock.ts";
 import { ROOT } from "../../scripts/lib/wrangler.ts";
 
 const PACKED = join(ROOT, "node_modules", "@sparticuz", "chromium", "bin", "chromium.br");
@@ -35,6 +36,10 @@ async function unpacked(): Promise<string> {
   await mkdir(UNPACKED, { recursive: true });
   const own = `${shell}.${process.pid}`;
   await pipeline(createReadStream(PACKED), createBrotliDecompress(), createWriteStream(own, { mode: 0o755 }));
-  await rename(own, shell);
+  // Never in place of another's, which may run by now: a browser starts its own processes by its path.
+  await link(own, shell).catch((error: unknown) => {
+    if (!hasCode(error, "EEXIST")) throw error;
+  });
+  await rm(own);
   return shell;
 }

@@ -197,7 +197,7 @@ export class Chart {
   }
 }
 
-const shapeOf = ({ id, color, dash, smoothed }: Line) => [id, color, dash, smoothed !== null];
+const shapeOf = ({ id, name, color, dash, smoothed }: Line) => [id, name, color, dash, smoothed !== null];
 
 /** Columns over the same places. What a line has not is undefined; where it is broken, null. */
 function dataOf(lines: readonly Line[]): uPlot.AlignedData {

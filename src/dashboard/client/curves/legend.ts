@@ -11,7 +11,10 @@ export class Legend {
     hidden: readonly string[],
     change: (hidden: string[]) => void,
   ): void {
-    const shape = JSON.stringify([sources.map(({ id, name }) => [id, name]), hidden]);
+    const shape = JSON.stringify([
+      sources.map(({ id, name, color, dash, href }) => [id, name, color, dash, href]),
+      hidden,
+    ]);
     if (shape === this.#shape) return;
     this.#shape = shape;
     this.element.hidden = sources.length < 2;
