@@ -33,12 +33,9 @@ export async function prepareRelay(
   await cp(DASHBOARD_ASSETS, join(dir, ASSETS), { recursive: true });
 
   const file = join(dir, "wrangler.json");
-  const settings = localConfig(config, vars);
+  await writeFile(file, JSON.stringify(localConfig(config, vars), null, 2));
   const lines = Object.entries(vars).map(([name, value]) => `${name}=${quoteDevVar(value)}\n`);
-  if (lines.length > 0) await writeFile(join(dir, ".dev.vars"), lines.join(""), { mode: 0o600 });
-  // Where there are none, wrangler would look for them in the environment.
-  const asked = lines.length > 0 ? settings : { ...settings, secrets: undefined };
-  await writeFile(file, JSON.stringify(asked, null, 2));
+  await writeFile(join(dir, ".dev.vars"), lines.join(""), { mode: 0o600 });
   return file;
 }
 
@@ -48,7 +45,8 @@ export async function buildWorker(dir: string, main = readWranglerConfig().main)
   await runWrangler(["deploy", main, "--dry-run", "--outdir", dir]);
 }
 
-function localConfig(config: WranglerConfig, vars: Record<string, string>): WranglerConfig {
+function localConfig(config: WranglerConfig, vars: Record<string, string>): object {
+  const names = Object.keys(vars);
   return {
     ...config,
     main: join("build", basename(config.main).replace(/\.tsx?$/, ".js")),
@@ -56,7 +54,8 @@ function localConfig(config: WranglerConfig, vars: Record<string, string>): Wran
     // A private network is Cloudflare's to reach; here MLflow is fetched.
     vpc_services: [],
     vars: Object.fromEntries(Object.entries(config.vars).filter(([name]) => !(name in vars))),
-    secrets: { required: Object.keys(vars) },
+    // Where none is declared by name, wrangler takes them from the environment.
+    secrets: names.length > 0 ? { required: names } : undefined,
     build: {},
     // Nothing runs them locally but who calls for it; wrangler would start a compiler to say so.
     triggers: {},
