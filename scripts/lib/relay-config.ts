@@ -45,6 +45,12 @@ export async function buildWorker(dir: string, main = readWranglerConfig().main)
   await runWrangler(["deploy", main, "--dry-run", "--outdir", dir]);
 }
 
+/**
+ * The local queue hands out one batch after the other, and begins to wait for more messages only when one is over; on the
+ * platform others are at it meanwhile.
+ */
+const AT_ONCE = <T extends object>(consumer: T) => ({ ...consumer, max_batch_timeout: 0 });
+
 function localConfig(config: WranglerConfig, vars: Record<string, string>): object {
   const names = Object.keys(vars);
   return {
@@ -57,6 +63,7 @@ function localConfig(config: WranglerConfig, vars: Record<string, string>): obje
     // Where none is declared by name, wrangler takes them from the environment.
     secrets: names.length > 0 ? { required: names } : undefined,
     build: {},
+    queues: { ...config.queues, consumers: config.queues.consumers.map(AT_ONCE) },
     // Nothing runs them locally but who calls for it; wrangler would start a compiler to say so.
     triggers: {},
     assets: { ...config.assets, directory: ASSETS },
