@@ -17,7 +17,8 @@ export function deliveryTable(delivered: Delivered): string {
     "Delivery of a backlog in 20 trials, against a bare loop that makes such a trial's run, sends its points in full `log-batch` calls one after the other, and ends it, and has both cores to itself and MLflow, right before and after; medians of three rounds.",
     table([
       drain("MLflow as shipped, four processes", delivered.as_shipped),
-      drain("MLflow with one process", delivered.one_process),
+      drain("MLflow with one process, `RELAY_MAX_CONCURRENT_CALLS` 1", delivered.one_process),
+      drain("MLflow with one process, the relay not told", delivered.one_process_untold),
     ]),
   ].join("\n\n");
 }

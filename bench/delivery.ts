@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { freePort, startMlflow } from "../scripts/lib/mlflow-server.ts";
 import { bareMlflow } from "./mlflow.ts";
@@ -20,7 +20,8 @@ const MODEL_RUN_ID = "drain";
 
 /**
  * A backlog drained, against a bare loop of trials like its own to the same MLflow: as its makers ship it, and with
- * one server process, which the loop alone keeps busy.
+ * one server process, which the loop alone keeps busy; there with as many calls at once as the server has processes, and
+ * as it is without being told.
  */
 export async function delivery(dir: string, say: (line: string) => void) {
   mkdirSync(dir);
@@ -30,7 +31,8 @@ export async function delivery(dir: string, say: (line: string) => void) {
   return {
     points: POINTS,
     as_shipped: await measure(dir, backlog, MLFLOW_DEFAULT_WORKERS, say),
-    one_process: await measure(dir, backlog, 1, say),
+    one_process: await measure(dir, backlog, 1, say, { RELAY_MAX_CONCURRENT_CALLS: "1" }),
+    one_process_untold: await measure(dir, backlog, 1, say),
   };
 }
 
@@ -50,17 +52,24 @@ async function fill(stateDir: string): Promise<void> {
   await relay.stop();
 }
 
-async function measure(dir: string, backlog: string, workers: number, say: (line: string) => void) {
-  const dataDir = join(dir, `mlflow-${workers}`);
+async function measure(
+  dir: string,
+  backlog: string,
+  workers: number,
+  say: (line: string) => void,
+  vars: Record<string, string> = {},
+) {
+  const own = mkdtempSync(join(dir, "measured-"));
+  const dataDir = join(own, "mlflow");
   const mlflow = await startMlflow({ port: await freePort(), dataDir, workers, report: say });
   await ceiling(mlflow.uri);
   const rounds: { relay: number; ceiling: number; share: number }[] = [];
   let before = await ceiling(mlflow.uri);
   for (let n = 0; n < ROUNDS; n++) {
     say(`delivery: MLflow with ${workers} processes, round ${n + 1} of ${ROUNDS}`);
-    const stateDir = join(dir, `relay-${workers}-${n}`);
+    const stateDir = join(own, `relay-${n}`);
     cpSync(backlog, stateDir, { recursive: true });
-    const relay = await drain(stateDir, mlflow.uri, n);
+    const relay = await drain(stateDir, mlflow.uri, n, vars);
     const after = await ceiling(mlflow.uri);
     const bound = (before + after) / 2;
     rounds.push({ relay: round(relay, 0), ceiling: round(bound, 0), share: round(relay / bound) });
@@ -78,10 +87,16 @@ async function measure(dir: string, backlog: string, workers: number, say: (line
 }
 
 /** Points a second from the cron's first look at the backlog until all of it is in MLflow. */
-async function drain(stateDir: string, uri: string, n: number): Promise<number> {
+async function drain(
+  stateDir: string,
+  uri: string,
+  n: number,
+  vars: Record<string, string>,
+): Promise<number> {
   const relay = await benchRelay(stateDir, {
     MLFLOW_TRACKING_URI: uri,
     MLFLOW_DEFAULT_EXPERIMENT: `drain-${n}`,
+    ...vars,
   });
   const start = performance.now();
   await relay.cron();
