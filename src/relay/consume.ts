@@ -4,19 +4,20 @@ import { isOutOfStatements } from "../store/database/budget.ts";
 import { handOver } from "./artifacts/hand-over.ts";
 import { deliverExperiment } from "./delivery/deliver-experiment.ts";
 import { deliverModel } from "./delivery/deliver-model.ts";
-import { drive } from "./delivery/drive.ts";
+import { type Company, companyOf, drive } from "./delivery/drive.ts";
 import { type Deps, flushTally, onShare } from "./deps.ts";
 import { followRun } from "./follow/follow.ts";
 import { keepSent } from "./intake/sent-round.ts";
 import { runJob } from "./jobs/jobs.ts";
 import { probe } from "./line/breaker.ts";
-import { Looks } from "./merge/looks.ts";
 import { pokeMessage, type RelayMessage, readMessage } from "./messages.ts";
 import { enqueue, enqueueAgain } from "./queues.ts";
 import { wake } from "./stream/wake.ts";
 
 /** A Worker has six connections at once; more calls would wait for one, with their timeouts running. */
 const MAX_PARALLEL = 6;
+/** Where one may call at a time another gets ready meanwhile, so that MLflow need not wait for the database. */
+const MIN_IN_HAND = 2;
 /** A trouble that passes is over soon; one that lasts is left alone for longer. */
 const FIRST_RETRY_SECONDS = 2;
 const RETRY_DELAY_SECONDS = 15;
@@ -31,7 +32,7 @@ const LEFT_DELAY_SECONDS = 1;
  */
 export async function consume(deps: Deps, messages: readonly Message<RelayMessage>[]): Promise<void> {
   const waiting = [...messages];
-  const looks = new Looks(deps);
+  const company = companyOf(deps);
   const leaveRest = async () => {
     for (const message of waiting.splice(0)) await leave(deps, message, 0);
   };
@@ -43,7 +44,7 @@ export async function consume(deps: Deps, messages: readonly Message<RelayMessag
       if (!message) return;
       const share = deps.budget.share(MESSAGE_STATEMENTS);
       try {
-        await handle(onShare(deps, share), message.body, message.attempts, looks);
+        await handle(onShare(deps, share), message.body, message.attempts, company);
         message.ack();
       } catch (error) {
         if (isOutOfStatements(error)) {
@@ -62,9 +63,8 @@ export async function consume(deps: Deps, messages: readonly Message<RelayMessag
       }
     }
   };
-  await Promise.all(
-    Array.from({ length: Math.min(MAX_PARALLEL, deps.config.maxConcurrentCalls, messages.length) }, worker),
-  );
+  const inHand = Math.min(MAX_PARALLEL, Math.max(MIN_IN_HAND, deps.config.maxConcurrentCalls));
+  await Promise.all(Array.from({ length: Math.min(inHand, messages.length) }, worker));
   if (deps.tally.isDue(deps.now())) await flushTally(deps);
 }
 
@@ -80,13 +80,13 @@ async function leave(deps: Deps, message: Message<RelayMessage>, delaySeconds: n
   }
 }
 
-async function handle(deps: Deps, body: unknown, attempts: number, looks: Looks): Promise<void> {
+async function handle(deps: Deps, body: unknown, attempts: number, company: Company): Promise<void> {
   const message = readMessage(body);
   // Of another build, which runs beside this one or was rolled back: it comes again, and is recorded in the end.
   if (!message) throw new Error(`a message of a kind that is not known: ${shown(body)}`);
   switch (message.kind) {
     case "poke":
-      return poke(deps, message.streamId, attempts, looks);
+      return poke(deps, message.streamId, attempts, company);
     case "journal":
       return keepSent(deps, message);
     case "experiment":
@@ -107,8 +107,8 @@ async function handle(deps: Deps, body: unknown, attempts: number, looks: Looks)
 }
 
 /** A turn with a stream, and the next message for what it left. */
-async function poke(deps: Deps, streamId: number, attempts: number, looks: Looks): Promise<void> {
-  const driven = await drive(deps, streamId, looks);
+async function poke(deps: Deps, streamId: number, attempts: number, company: Company): Promise<void> {
+  const driven = await drive(deps, streamId, company);
   if ("busy" in driven) {
     // The holder pokes on release if there is more. A message that comes again hints that its first reader died.
     if (attempts > 1) await enqueue(deps, pokeMessage(streamId), driven.busy);

@@ -45,7 +45,7 @@ test.each([1, 2, 3])(
         if (claimed.kind !== "claimed") throw new Error(claimed.kind);
         leases.set(id, claimed.lease);
       } else if (draw(3) > 0) {
-        const places = { most: MOST, isIn: placed.has(id) };
+        const places = { most: MOST, isIn: placed.has(id), from: null };
         const isTaken = await renew(env.DB, lease, {}, { places, sent: null });
         expect(isTaken, `step ${step}`).toBe(placed.has(id) || placed.size < MOST);
         if (isTaken) placed.add(id);

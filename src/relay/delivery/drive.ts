@@ -3,6 +3,7 @@ import { release, type StreamRow, type StreamValues } from "../../store/stream/l
 import type { Deps } from "../deps.ts";
 import { Looks } from "../merge/looks.ts";
 import { claimFolded, type Start } from "../stream/claim-folded.ts";
+import { Seats } from "../stream/seats.ts";
 import { blockedValues, endAfterThrow, type Stage } from "../stream/stop.ts";
 import { type End, Turn } from "../stream/turn.ts";
 import { deliver } from "./deliver.ts";
@@ -23,14 +24,21 @@ export type Driven = { poke: number | null } | { busy: number };
 /**
  * One turn with a stream: claim, fold, deliver, release. Never throws for what MLflow does; what the database does
  * is thrown, for the queue to retry.
- * @param looks shared by the turns of one invocation, so that one look at MLflow serves many
+ * @param company of the turns of one invocation
  */
-export async function drive(deps: Deps, streamId: number, looks: Looks = new Looks(deps)): Promise<Driven> {
-  return looks.during(() => turnWith(deps, streamId, looks));
+export async function drive(deps: Deps, streamId: number, company = companyOf(deps)): Promise<Driven> {
+  return company.looks.during(() => turnWith(deps, streamId, company));
 }
 
-async function turnWith(deps: Deps, streamId: number, looks: Looks): Promise<Driven> {
-  const start = await claimFolded(deps, streamId, (ahead) => foresee(deps, ahead));
+/** What the turns of one invocation share: looks at MLflow, of which one serves many, and places among the callers. */
+export type Company = { looks: Looks; seats: Seats };
+
+export function companyOf(deps: Deps): Company {
+  return { looks: new Looks(deps), seats: new Seats(deps) };
+}
+
+async function turnWith(deps: Deps, streamId: number, { looks, seats }: Company): Promise<Driven> {
+  const start = await claimFolded(deps, streamId, (ahead) => foresee(deps, ahead, seats));
   if (start.kind === "unknown") return { poke: null };
   if (start.kind === "busy") return { busy: start.ms };
   const { lease, failed, breaker, more } = start;
@@ -43,7 +51,7 @@ async function turnWith(deps: Deps, streamId: number, looks: Looks): Promise<Dri
   }
   const readAgain = isReadAgain(start.stream) ? READ_AGAIN : {};
   const stream = { ...start.stream, ...readAgain };
-  const gatherMs = deps.config.gatherWindowSeconds * 1000;
+  const gatherMs = gatherMsOf(deps);
   const idle = start.first ? null : whyIdle(deps, stream, breaker?.state === "open");
   if (idle) {
     const released = await release(deps.db, lease, { ...readAgain, ...idle }, deps.now());
@@ -56,15 +64,31 @@ async function turnWith(deps: Deps, streamId: number, looks: Looks): Promise<Dri
   const log = deps.log.with({ model_run_id: stream.modelRunId, trial_id: stream.trialId });
   const turn = new Turn({ ...deps, log }, lease, stream, {
     claimedAt: start.claimedAt,
-    places: deps.config.maxConcurrentCalls,
-    hasPlace: start.first !== null,
+    seats,
+    placed: start.first ? { from: start.first.lent } : undefined,
     failuresBefore: (breaker?.failures ?? 0) > 0,
   });
+  try {
+    return await turnBy(turn, start, looks, readAgain);
+  } finally {
+    turn.leave();
+  }
+}
+
+/** Delivers, and gives the lease back with what came of it. */
+async function turnBy(
+  turn: Turn,
+  start: Start<FirstBatch>,
+  looks: Looks,
+  readAgain: StreamValues,
+): Promise<Driven> {
+  const { deps, lease } = turn;
+  const gatherMs = gatherMsOf(deps);
   const { end, delivered } = await endOf(turn, start, looks);
   const values = {
     ...readAgain,
     ...turn.fence,
-    ...valuesAfter(turn.deps, { ...turn.stream, ...delivered }, end),
+    ...valuesAfter(deps, { ...turn.stream, ...delivered }, end),
     ...delivered,
   };
   const after = turn.stream.deliveredSeq;
@@ -77,11 +101,16 @@ async function turnWith(deps: Deps, streamId: number, looks: Looks): Promise<Dri
   if (end.kind === "wait" && end.for === "grace" && released.pokeNeeded) return { poke: gatherMs };
   if (end.kind === "wait") return { poke: end.for === "breaker" ? null : end.ms };
   if (end.kind === "full") return { poke: FULL_RETRY_MS };
-  if (end.kind === "more" || more) return { poke: 0 };
+  if (end.kind === "more" || start.more) return { poke: 0 };
   // What another turn folded of this stream meanwhile counts as folded, but was not sent; nor was a call made that
   // took its lease for lost and was wrong.
   const behind = end.kind !== "blocked" && released.stream.deliveredSeq < released.stream.lastSeq;
   return { poke: released.pokeNeeded || behind ? gatherMs : null };
+}
+
+/** How soon to come back for what came meanwhile. */
+function gatherMsOf({ config }: Pick<Deps, "config">): number {
+  return config.gatherWindowSeconds * 1000;
 }
 
 const READ_AGAIN = { ...NOT_BLOCKED, lastError: null, attempts: 0, nextAttemptAt: 0 };

@@ -9,17 +9,26 @@ import type { Deps } from "../deps.ts";
 import type { Ahead } from "../stream/claim-folded.ts";
 import { slotFor } from "../stream/confirm.ts";
 import { HeldStream } from "../stream/held-stream.ts";
+import type { Lent, Seats } from "../stream/seats.ts";
 import { whyIdle } from "./idle.ts";
 
 /** A batch that is all a stream has to do, the tag that is to hold its token, and what is noted of it with the claim. */
-export type FirstBatch = { batch: Batch; slot: string; runId: string; upto: number; foreseen: Foreseen };
+export type FirstBatch = {
+  batch: Batch;
+  slot: string;
+  runId: string;
+  upto: number;
+  foreseen: Foreseen;
+  /** Whose place it is noted to be sent by; null: nobody's of this invocation. */
+  lent: Lent | null;
+};
 
 /**
  * The one batch of a stream that has a run, of which everything before is in MLflow, and to which nothing came since but a
  * few points: by far the most turns are such. It is noted with the claim, so that the call can follow at once. Null: the
  * turn has to find out under its lease.
  */
-export async function foresee(deps: Deps, ahead: Ahead): Promise<FirstBatch | null> {
+export async function foresee(deps: Deps, ahead: Ahead, seats: Seats): Promise<FirstBatch | null> {
   const { stream, helping } = ahead;
   const runId = stream?.mlflowRunId ?? null;
   if (!stream || !helping || runId === null) return null;
@@ -41,8 +50,9 @@ export async function foresee(deps: Deps, ahead: Ahead): Promise<FirstBatch | nu
     sendingToken: batch.token,
     sendingItems: json,
   };
-  const foreseen = { from: stream, values, most: deps.config.maxConcurrentCalls };
-  return { batch, slot, runId, upto: helping.upto, foreseen };
+  const lent = seats.soleChance();
+  const foreseen = { from: stream, values, places: { most: seats.most, from: lent?.lease ?? null } };
+  return { batch, slot, runId, upto: helping.upto, foreseen, lent };
 }
 
 /** Whether nothing is left of what came before, and nothing hinders. */

@@ -127,7 +127,7 @@ export async function ensureParent(
       return wait(made.end.block.reason);
     }
   } finally {
-    parentTurn.takeBack();
+    parentTurn.leave();
     await letGo(deps, claimed.lease, { ...parentTurn.fence, ...values });
   }
   const runId = parentTurn.stream.mlflowRunId;

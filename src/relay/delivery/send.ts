@@ -110,7 +110,11 @@ function withToken({ items, token }: Batch, slot: string): Items {
  * Sends the batch that was noted with the claim, which is all there is to do.
  * @returns up to where MLflow has it all
  */
-export async function sendFirst(turn: Turn, { batch, slot, runId, upto }: FirstBatch): Promise<Step<number>> {
+export async function sendFirst(
+  turn: Turn,
+  { batch, slot, runId, upto, lent }: FirstBatch,
+): Promise<Step<number>> {
+  await lent?.over;
   const sent = await sendBegun(turn, runId, batch, slot);
   if (!sent.ok) return sent;
   turn.sent = batch.token;

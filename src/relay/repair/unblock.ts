@@ -27,7 +27,7 @@ export async function unblock(
 ): Promise<Unblocked> {
   const claimed = await claimSoon(deps, streamId);
   if (claimed?.kind !== "claimed") return { kind: "later", detail: "Another turn has it in hand just now." };
-  const turn = new Turn(deps, claimed.lease, claimed.stream, { claimedAt: claimed.claimedAt, places: null });
+  const turn = new Turn(deps, claimed.lease, claimed.stream, { claimedAt: claimed.claimedAt, seats: null });
   const unblocked = await decideAndLetGo(turn, action, dryRun);
   if (unblocked.kind !== "done" || dryRun) return unblocked;
   const { kind, modelRunId } = claimed.stream;

@@ -12,10 +12,10 @@ import {
   type StreamUpdate,
   updateHeld,
 } from "../../store/stream/leases.ts";
-import { poll } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
 import { recordSuccess } from "../line/breaker.ts";
 import { HeldStream, MAX_START_MS, type Writing } from "./held-stream.ts";
+import type { Lent, Seat, Seats } from "./seats.ts";
 
 /** A lease that was renewed so short a time ago covers another call. */
 export const KEEP_MS = 5_000;
@@ -64,8 +64,7 @@ export class Turn extends HeldStream {
   readonly #begunAt: number;
   /** The token of a batch that MLflow has, which is forgotten with the next statement. */
   sent: string | null = null;
-  readonly #places: number | null;
-  #hasPlace = false;
+  readonly #seat: Seat | null;
   /** The call that was to be made found no place among the callers. */
   foundNoPlace = false;
   #calls = 0;
@@ -74,22 +73,27 @@ export class Turn extends HeldStream {
 
   /**
    * @param how.claimedAt when the lease was asked for, in epoch milliseconds
-   * @param how.places how many streams may call MLflow at once; null: this one needs no place
-   * @param how.hasPlace whether it has one already
+   * @param how.seats where it takes a place for its calls; null: it needs none
+   * @param how.placed it has one already, which was another's or nobody's
    */
   constructor(
     deps: Deps,
     lease: Lease,
     stream: StreamRow,
-    how: { claimedAt: number; places: number | null; hasPlace?: boolean; failuresBefore?: boolean },
+    how: {
+      claimedAt: number;
+      seats: Seats | null;
+      placed?: { from: Lent | null } | undefined;
+      failuresBefore?: boolean;
+    },
   ) {
     super(deps, stream);
     this.deps = { ...deps, mlflow: deps.direct };
     this.lease = lease;
     this.#begunAt = deps.now();
     this.#renewedAt = how.claimedAt;
-    this.#places = how.places;
-    this.#hasPlace = how.hasPlace ?? false;
+    this.#seat = how.seats?.seat() ?? null;
+    if (how.placed) this.#seat?.take(lease, how.placed.from);
     this.#failuresBefore = how.failuresBefore ?? false;
   }
 
@@ -104,16 +108,20 @@ export class Turn extends HeldStream {
     const held = await this.deps.guard.held();
     if (held) return { ok: false, failure: held };
     await this.deps.guard.pace();
-    const isCovered = this.#places === null || this.#hasPlace;
-    if (!(isCovered && this.#isFresh()) && !(await this.#renew())) return { ok: false, failure: null };
+    if (!this.#isCovered() && !(await this.#renew())) return { ok: false, failure: null };
     return this.#send(request);
   }
 
   /** The same for one of many reads, which share their place. */
   async read<T>(request: () => Promise<Result<T>>): Promise<Answered<T>> {
-    if (!this.#isFresh()) return this.call(request);
+    if (!this.#isCovered()) return this.call(request);
     const held = await this.deps.guard.admit();
     return held ? { ok: false, failure: held } : this.#send(request);
+  }
+
+  /** Whether a call may be made without another word to the database. */
+  #isCovered(): boolean {
+    return (this.#seat?.hasPlace ?? true) && this.#isFresh();
   }
 
   #isFresh(): boolean {
@@ -137,8 +145,17 @@ export class Turn extends HeldStream {
 
   /** Work on another stream under its own lease, such as the parent's, within this turn and by its place. */
   branch(lease: Lease, stream: StreamRow, claimedAt: number): Turn {
-    const places = this.#hasPlace ? null : this.#places;
-    return new Turn(this.deps, lease, stream, { claimedAt, places, failuresBefore: this.#failuresBefore });
+    const hasPlace = this.#seat?.hasPlace ?? true;
+    // Others have to leave it as long as the branch is at work.
+    if (hasPlace) this.#seat?.reserve();
+    const seats = hasPlace ? null : (this.#seat?.seats ?? null);
+    return new Turn(this.deps, lease, stream, { claimedAt, seats, failuresBefore: this.#failuresBefore });
+  }
+
+  /** At its end, whatever came of it: what was begun and not sent is taken back, and its seat is free. */
+  leave(): void {
+    this.takeBack();
+    this.#seat?.leave();
   }
 
   /**
@@ -165,7 +182,7 @@ export class Turn extends HeldStream {
   async #send<T>(request: () => Promise<Result<T>>): Promise<Answered<T>> {
     if (this.deps.now() - this.#renewedAt > MAX_START_MS) return { ok: false, failure: null };
     this.#calls++;
-    return request();
+    return this.#seat === null ? request() : this.#seat.calling(request);
   }
 
   /** Writes a batch down as it begins to be sent. */
@@ -184,33 +201,46 @@ export class Turn extends HeldStream {
     });
   }
 
-  /** Renews the lease with a place among the callers; waits for one by asking again, which writes nothing. */
+  /** Renews the lease, with a place among the callers where the call needs one. */
   async #placed(needsPlace: boolean, take: (places: Places | null) => Promise<boolean>): Promise<boolean> {
+    const seat = needsPlace ? this.#seat : null;
+    const isTaken = await (seat === null ? this.#renewed(() => take(null)) : this.#seated(seat, take));
+    if (!isTaken) this.takeBack();
+    return isTaken;
+  }
+
+  /** Waits for a place by asking again, which writes nothing, or until another turn of its invocation hands its own on. */
+  async #seated(seat: Seat, take: (places: Places) => Promise<boolean>): Promise<boolean> {
     const { now, db, budget, random } = this.deps;
-    const most = needsPlace ? this.#places : null;
-    let isFull = false;
-    const isTaken = await poll(
-      MAX_PLACE_POLLS,
-      () => PLACE_POLL_MS * (1 + random()),
-      async () => {
-        const at = now();
-        // A place that is about to end may be another's by now.
-        const isIn = this.#hasPlace && at - this.#renewedAt < this.lease.ms / 2;
-        if (await take(most === null ? null : { most, isIn })) {
-          this.#renewedAt = at;
-          this.#hasPlace ||= most !== null;
-          this.noted();
-          this.sent = null;
-          return true;
-        }
-        isFull = most !== null && (await isHeld(db, this.lease));
-        return isFull && budget.has(POLL_STATEMENTS) ? null : false;
-      },
-    );
-    if (isTaken) return true;
-    this.foundNoPlace = isFull;
-    this.takeBack();
-    return false;
+    let lent = seat.hasPlace ? null : seat.seats.soleChance();
+    for (let waits = MAX_PLACE_POLLS; ; ) {
+      // A place that is about to end may be another's by now.
+      const isIn = seat.hasPlace && now() - this.#renewedAt < this.lease.ms / 2;
+      seat.reserve();
+      const places = { most: seat.seats.most, isIn, from: lent?.lease ?? null };
+      if (await this.#renewed(() => take(places))) {
+        seat.take(this.lease, lent);
+        if (lent === null) return true;
+        await lent.over;
+        if (this.#isFresh()) return true;
+        lent = null;
+      } else {
+        seat.giveUp();
+        this.foundNoPlace = await isHeld(db, this.lease);
+        if (!this.foundNoPlace || waits-- === 0 || !budget.has(POLL_STATEMENTS)) return false;
+        lent = await seat.seats.borrowed(seat, PLACE_POLL_MS * (1 + random()));
+      }
+    }
+  }
+
+  /** @param renew whether it could */
+  async #renewed(renew: () => Promise<boolean>): Promise<boolean> {
+    const at = this.deps.now();
+    if (!(await renew())) return false;
+    this.#renewedAt = at;
+    this.noted();
+    this.sent = null;
+    return true;
   }
 
   /**
@@ -218,7 +248,7 @@ export class Turn extends HeldStream {
    * nothing to write: what takes longer than the lease less `KEEP_MS` counts it as lost.
    */
   async stay(): Promise<boolean> {
-    return (!this.#hasPlace && this.sent === null && this.#isFresh()) || this.update({});
+    return (!this.#seat?.hasPlace && this.sent === null && this.#isFresh()) || this.update({});
   }
 
   /** Writes to the stream, and what else goes with it under the same condition, while the lease is held. */
@@ -229,7 +259,7 @@ export class Turn extends HeldStream {
     this.stream = row;
     this.noted();
     this.sent = null;
-    this.#hasPlace = false;
+    this.#seat?.giveUp();
     this.#renewedAt = at;
     return true;
   }

@@ -25,7 +25,7 @@ export async function underLease<T>(
   const claimedAt = deps.now();
   const claimed = await claim(deps.db, streamId, leaseMs(deps.config.mlflow.timeoutMs));
   if (claimed.kind !== "claimed") return unclaimed(claimed);
-  const turn = new Turn(deps, claimed.lease, claimed.stream, { claimedAt, places: null });
+  const turn = new Turn(deps, claimed.lease, claimed.stream, { claimedAt, seats: null });
   try {
     // What may still land is neither side's word yet.
     const free = await clearDoubt(turn);

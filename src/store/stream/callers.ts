@@ -1,7 +1,14 @@
+import { type SQL, sql } from "drizzle-orm";
 import { Bound, NOW_MS } from "../sql.ts";
 
-/** How many streams may call MLflow at once, and whether this one has a place among them already. */
-export type Places = { most: number; isIn: boolean };
+/** Whoever has the lease of a stream. */
+export type Holder = { streamId: number; token: string };
+
+/**
+ * How many streams may call MLflow at once, whether this one has a place among them already, and whose place it may take
+ * over; null: nobody's.
+ */
+export type Places = { most: number; isIn: boolean; from: Holder | null };
 
 /** So many streams are remembered for each that may call at once: while they take turns, a place costs no row. */
 const REMEMBERED = 4;
@@ -10,12 +17,15 @@ const REMEMBERED = 4;
 export const CALLING = `(
   select count(*) from callers c join streams o on o.id = c.stream_id where o.calling_until > ${NOW_MS})`;
 
+/** Whether the holder of a stream's lease has a place. */
+export function hasPlace({ streamId, token }: Holder): SQL {
+  return sql`exists (
+    select 1 from streams o
+    where o.id = ${streamId} and o.lease_token = ${token} and o.calling_until > ${sql.raw(NOW_MS)})`;
+}
+
 /** Puts a leased stream that has just been given a place among the callers, where it is not there yet. */
-export function enlist(
-  db: D1Database,
-  lease: { streamId: number; token: string },
-  { most }: Pick<Places, "most">,
-): Bound {
+export function enlist(db: D1Database, lease: Holder, { most }: Pick<Places, "most">): Bound {
   return new Bound(db, ENLIST, lease.streamId, lease.token, most * REMEMBERED);
 }
 

@@ -1,11 +1,11 @@
-import { and, count, eq, gt, gte, lt, lte, ne, or, sql } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/d1";
+import { and, count, eq, gt, gte, isNotNull, lt, lte, ne, or, type SQL, sql } from "drizzle-orm";
+import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import type { SQLiteUpdateSetSource } from "drizzle-orm/sqlite-core";
 import type { Marks } from "../../domain/core.ts";
 import { ending, repeatable } from "../database/counted.ts";
 import { batches, events, streams } from "../schema/index.ts";
 import { type Bound, NOW_MS } from "../sql.ts";
-import { CALLING, enlist, type Places } from "./callers.ts";
+import { CALLING, enlist, type Holder, hasPlace, type Places } from "./callers.ts";
 import { forgetBatch } from "./forget-batch.ts";
 import { moveRowBatch, NO_ROW_BATCH } from "./row-batch.ts";
 
@@ -20,7 +20,7 @@ export type Lease = { streamId: number; token: string; ms: number };
 const now = sql.raw(NOW_MS);
 
 /** The condition that every update of the leased stream itself carries; `heldBy` is that of the other tables. */
-export function held(lease: Lease) {
+export function held(lease: Holder) {
   return and(eq(streams.id, lease.streamId), eq(streams.leaseToken, lease.token));
 }
 
@@ -35,10 +35,10 @@ export type ClaimedFold = { from: number; upto: number; marks: Marks; queries: (
 
 /**
  * What is noted of a first call with a claim, since all that it follows from was read before: the row that was read, what
- * is set of it, and how many streams may call at once. It holds only where the stream is still so, has no batch that was
- * planned before, and there is a place for the call.
+ * is set of it, and how a place is had. It holds only where the stream is still so, has no batch that was planned before,
+ * and there is a place for the call.
  */
-export type Foreseen = { from: StreamRow; values: StreamValues; most: number };
+export type Foreseen = { from: StreamRow; values: StreamValues; places: Omit<Places, "isIn"> };
 
 /** What of a row tells what its holder would do. */
 const FORESEEN_FROM = [
@@ -55,11 +55,11 @@ const FORESEEN_FROM = [
   "sendingToken",
 ] as const;
 
-function isAsForeseen({ from, most }: Foreseen) {
+function isAsForeseen({ from, places }: Foreseen) {
   return and(
     ...FORESEEN_FROM.map((name) => sql`${streams[name]} is ${from[name]}`),
     sql`not exists (select 1 from ${batches} where ${batches.streamId} = ${streams.id})`,
-    sql`${sql.raw(CALLING)} < ${most}`,
+    hasRoom(places),
   );
 }
 
@@ -117,7 +117,7 @@ export async function claimFolding(
       .from(streams)
       .where(eq(streams.id, streamId)),
     ...(folded?.queries(lease.token) ?? []),
-    ...(foreseen === null ? [] : [enlist(db, lease, foreseen)]),
+    ...(foreseen === null ? [] : placed(orm, db, lease, foreseen.places)),
   ]);
   if (claimed) {
     // Its last holder died while it sent that. The lease is held by now, so there is room for this whatever comes.
@@ -172,13 +172,32 @@ export async function updateHeld(
  */
 export function beforeCall(db: D1Database, lease: Lease, values: StreamValues, places: Places | null) {
   const until = sql`${now} + ${lease.ms}`;
-  const isAdmitted = sql`(coalesce(${streams.callingUntil}, 0) > ${now} or ${sql.raw(CALLING)} < ${places?.most})`;
-  const update = drizzle(db)
+  const orm = drizzle(db);
+  const update = orm
     .update(streams)
     .set({ ...values, leaseUntil: until, ...(places === null ? {} : { callingUntil: until }) })
-    .where(places === null ? held(lease) : and(held(lease), isAdmitted))
+    .where(
+      places === null ? held(lease) : and(held(lease), or(gt(streams.callingUntil, now), hasRoom(places))),
+    )
     .returning({ id: streams.id });
-  return [update, ...(places === null || places.isIn ? [] : [enlist(db, lease, places)])] as const;
+  return [update, ...(places === null || places.isIn ? [] : placed(orm, db, lease, places))] as const;
+}
+
+/** Whether there is a place to be taken. */
+function hasRoom({ most, from }: Omit<Places, "isIn">): SQL {
+  const isAnyFree = sql`${sql.raw(CALLING)} < ${most}`;
+  return from === null ? isAnyFree : sql`(${isAnyFree} or ${hasPlace(from)})`;
+}
+
+/** What goes with a place that was just taken, if it was. */
+function placed(orm: DrizzleD1Database, db: D1Database, lease: Lease, places: Omit<Places, "isIn">) {
+  const { from } = places;
+  const handOn = (one: Holder) =>
+    orm
+      .update(streams)
+      .set({ callingUntil: null })
+      .where(and(held(one), isNotNull(streams.callingUntil), hasPlace(lease)));
+  return [...(from === null ? [] : [handOn(from)]), enlist(db, lease, places)];
 }
 
 /** Keeps the lease before a call; false when it was lost, or no place is free. */

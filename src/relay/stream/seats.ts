@@ -1,0 +1,142 @@
+import type { Lease } from "../../store/stream/leases.ts";
+import { sleep } from "../../waiting.ts";
+
+/** So long a place goes from turn to turn of an invocation; then it is anybody's, when the turn that has it ends. */
+const PASSED_ON_MS = 20_000;
+
+/** A place that was another turn's: by whose lease, since when its invocation has it, and the end of the call made by it. */
+export type Lent = { lease: Lease; since: number; over: Promise<void> };
+
+/**
+ * The places among the callers that the turns of one invocation have. What one has between its calls, and even during
+ * one, another may take over, so that its own call is all ready when that one is over: MLflow need not wait for the
+ * database. The calls under way are never more than the places.
+ */
+export class Seats {
+  readonly now: () => number;
+  /** How many streams may call MLflow at once, of all invocations together. */
+  readonly most: number;
+  readonly #seats = new Set<Seat>();
+  /** Those that wait for a place, in the order in which they came. */
+  readonly #waiting = new Map<Seat, (lent: Lent) => void>();
+
+  constructor({ now, config }: { now: () => number; config: { maxConcurrentCalls: number } }) {
+    this.now = now;
+    this.most = config.maxConcurrentCalls;
+  }
+
+  /** A seat for a turn, without a place. */
+  seat(): Seat {
+    const seat = new Seat(this);
+    this.#seats.add(seat);
+    return seat;
+  }
+
+  leave(seat: Seat): void {
+    this.#seats.delete(seat);
+  }
+
+  /** The place of another turn, where this invocation has all that there are: asking for one more would be in vain. */
+  soleChance(): Lent | null {
+    const placed = [...this.#seats].filter(({ hasPlace }) => hasPlace);
+    return placed.length < this.most ? null : this.#borrowed();
+  }
+
+  /** The place of another turn, which may be waited for; null after `ms`. */
+  async borrowed(to: Seat, ms: number): Promise<Lent | null> {
+    return (
+      this.#borrowed() ??
+      new Promise((resolve) => {
+        const timer = setTimeout(() => this.#waiting.delete(to) && resolve(null), ms);
+        this.#waiting.set(to, (lent) => {
+          clearTimeout(timer);
+          resolve(lent);
+        });
+      })
+    );
+  }
+
+  #borrowed(): Lent | null {
+    for (const seat of this.#seats) {
+      const lent = seat.lend();
+      if (lent !== null) return lent;
+    }
+    return null;
+  }
+
+  /** One may have a place to spare, and lends it to whoever has waited for the longest time. */
+  offer(from: Seat): void {
+    for (const [to, take] of this.#waiting) {
+      const lent = from.lend();
+      if (lent === null) return;
+      this.#waiting.delete(to);
+      take(lent);
+    }
+  }
+}
+
+/** A turn's place among the callers, as its invocation knows it. */
+export class Seat {
+  readonly seats: Seats;
+  #lease: Lease | null = null;
+  /** Since when its invocation has the place; null: the turn has none. */
+  #since: number | null = null;
+  /** It was taken for a call that is still to begin. */
+  #isReserved = false;
+  #calls = 0;
+  #over = Promise.withResolvers<void>();
+
+  constructor(seats: Seats) {
+    this.seats = seats;
+  }
+
+  get hasPlace(): boolean {
+    return this.#since !== null;
+  }
+
+  /** Keeps the place, if it has one, for a call that comes now. */
+  reserve(): void {
+    this.#isReserved = true;
+  }
+
+  /** @param from whose place it was; null: nobody's of this invocation */
+  take(lease: Lease, from: Lent | null): void {
+    this.#lease = lease;
+    this.#since ??= from?.since ?? this.seats.now();
+    this.#isReserved = true;
+  }
+
+  giveUp(): void {
+    this.#since = null;
+  }
+
+  /** At the end of its turn. */
+  leave(): void {
+    this.giveUp();
+    this.seats.leave(this);
+  }
+
+  /** The place, for another turn: this one has to take one for its next call. */
+  lend(): Lent | null {
+    const since = this.#since;
+    if (since === null || this.#lease === null || this.#isReserved) return null;
+    if (this.seats.now() - since > PASSED_ON_MS) return null;
+    this.#since = null;
+    return { lease: this.#lease, since, over: this.#calls > 0 ? this.#over.promise : Promise.resolve() };
+  }
+
+  /** Makes a call, by the place if there is one. */
+  async calling<T>(call: () => Promise<T>): Promise<T> {
+    if (this.#calls++ === 0) this.#over = Promise.withResolvers();
+    this.#isReserved = false;
+    this.seats.offer(this);
+    try {
+      return await call();
+    } finally {
+      if (--this.#calls === 0) this.#over.resolve();
+      this.seats.offer(this);
+      // Another's call is to be on its way before this turn has the processor for what it does next.
+      if (!this.hasPlace) await sleep(0);
+    }
+  }
+}
