@@ -9,10 +9,12 @@ import { OddMlflow } from "./odd-mlflow.ts";
 const TRIALS = 6;
 const POINTS = 2_500;
 const CALL_MS = 8;
+/** Longer than another turn takes to get ready, however busy the machine is. */
+const LONG_CALL_MS = 100;
 const MAX_ROUNDS = 200;
 
 /** What delivers to it is counted while it is at it; `isRefused` tells which calls are not taken. */
-function watched(mlflow: OddMlflow, isRefused: (call: number) => boolean) {
+function watched(mlflow: OddMlflow, isRefused: (call: number) => boolean, callMs = CALL_MS) {
   const seen = { underWay: 0, most: 0, calls: 0 };
   /** Reads of many runs at once are of no turn. */
   const isCounted = (url: string) => !url.endsWith("/search");
@@ -20,7 +22,7 @@ function watched(mlflow: OddMlflow, isRefused: (call: number) => boolean) {
     if (!isCounted(url)) return mlflow.fetch(url, init);
     seen.most = Math.max(seen.most, ++seen.underWay);
     try {
-      await scheduler.wait(CALL_MS);
+      await scheduler.wait(callMs);
       if (isRefused(seen.calls++)) return new Response("busy", { status: 429 });
       return await mlflow.fetch(url, init);
     } finally {
@@ -79,8 +81,9 @@ test.each([
 test("where one may call at a time, the turns of an invocation take it by turns, call by call", async () => {
   const name = "seats-by-turns";
   const mlflow = new OddMlflow();
-  await study(name, 4, POINTS);
-  const { fetch } = watched(mlflow, () => false);
+  const trials = 4;
+  await study(name, trials, POINTS);
+  const { fetch } = watched(mlflow, () => false, LONG_CALL_MS);
   const { deps } = invoked({ fetch }, { vars: { RELAY_MAX_CONCURRENT_CALLS: "1" } });
   await consume(
     deps,
@@ -90,6 +93,5 @@ test("where one may call at a time, the turns of an invocation take it by turns,
     ({ endpoint, asked }) => endpoint === "runs/log-batch" && asked.metrics.length > 1,
   );
   const handedOn = batches.filter(({ asked }, n) => n > 0 && asked.run_id !== batches[n - 1]?.asked.run_id);
-  expect(batches.length).toBeGreaterThan(8);
-  expect(handedOn.length).toBeGreaterThan(batches.length / 2);
+  expect(handedOn.length).toBeGreaterThan(trials - 1);
 });
