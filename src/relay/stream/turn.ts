@@ -204,6 +204,7 @@ export class Turn extends HeldStream {
   /** Renews the lease, with a place among the callers where the call needs one. */
   async #placed(needsPlace: boolean, take: (places: Places | null) => Promise<boolean>): Promise<boolean> {
     const seat = needsPlace ? this.#seat : null;
+    this.foundNoPlace = false;
     const isTaken = await (seat === null ? this.#renewed(() => take(null)) : this.#seated(seat, take));
     if (!isTaken) this.takeBack();
     return isTaken;
