@@ -42,7 +42,7 @@ export async function unstored(turn: Turn, runId: string, items: Items): Promise
   const stored = new Set<string>();
   for (const key of new Set(items.metrics.map((metric) => metric.key))) {
     const pages = historyPages((pageToken) =>
-      turn.read(() => turn.deps.mlflow.getMetricHistory({ runId, key, ...(pageToken && { pageToken }) })),
+      turn.call(() => turn.deps.mlflow.getMetricHistory({ runId, key, ...(pageToken && { pageToken }) })),
     );
     for await (const page of pages) {
       if (!page.ok) return stop(turn, page.failure);

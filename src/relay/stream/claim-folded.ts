@@ -18,6 +18,7 @@ import type { Deps } from "../deps.ts";
 import { serverOf } from "../line/breaker.ts";
 import { foldStream } from "./fold.ts";
 import { leaseMs } from "./held-stream.ts";
+import type { Lent } from "./seats.ts";
 
 /** The folded core of a stream, and the watermark that it was read at; null: it is still to be read. */
 export type Known = { foldedSeq: number; core: Core } | null;
@@ -56,7 +57,7 @@ export type Start<First = null> = Claimed & {
  * Claims a stream with what is to be folded of it, and with its first call where that can be foreseen, in one transaction.
  * Both are read and made before, since they need no lease; where another was there first, the stream is claimed without.
  */
-export async function claimFolded<First extends { foreseen: Foreseen }>(
+export async function claimFolded<First extends { foreseen: Foreseen; lent: Lent | null }>(
   deps: Deps,
   streamId: number,
   foresee: (ahead: Ahead) => Promise<First | null>,
@@ -67,7 +68,8 @@ export async function claimFolded<First extends { foreseen: Foreseen }>(
   // What hinders here is met again under the lease, and said there.
   const foreseen = await attempt(async () => (seen.ok ? foresee(seen.value) : null));
   const first = foreseen.ok ? foreseen.value : null;
-  const claimed = await claimWith(deps, streamId, seen.ok ? seen.value.fold : null, first?.foreseen);
+  const fold = seen.ok ? seen.value.fold : null;
+  const claimed = await claimWith(deps, streamId, fold, first?.foreseen).finally(first?.lent?.heard);
   if (claimed.kind !== "claimed") return claimed;
   if (!seen.ok) {
     const breaker = await deps.guard.breaker();

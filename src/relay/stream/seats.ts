@@ -4,8 +4,17 @@ import { sleep } from "../../waiting.ts";
 /** So long a place goes from turn to turn of an invocation; then it is anybody's, when the turn that has it ends. */
 const PASSED_ON_MS = 20_000;
 
-/** A place that was another turn's: by whose lease, since when its invocation has it, and the end of the call made by it. */
-export type Lent = { lease: Lease; since: number; over: Promise<void> };
+/** A place that was another turn's. */
+export type Lent = {
+  /** By whose lease it was taken. */
+  lease: Lease;
+  /** Since when its invocation has it. */
+  since: number;
+  /** The end of the call that is made by it; until then it is not given back, whatever becomes of who has it now. */
+  over: Promise<void>;
+  /** To be told once the database has answered who has it. */
+  heard: () => void;
+};
 
 /**
  * The places among the callers that the turns of one invocation have. What one has between its calls, and even during
@@ -84,7 +93,10 @@ export class Seat {
   /** It was taken for a call that is still to begin. */
   #isReserved = false;
   #calls = 0;
+  /** Calls that failed, and of which the turn is still to make what they mean: it may probe MLflow for that. */
+  #failed = 0;
   #over = Promise.withResolvers<void>();
+  #heard: Promise<void> = Promise.resolve();
 
   constructor(seats: Seats) {
     this.seats = seats;
@@ -96,7 +108,16 @@ export class Seat {
 
   /** Keeps the place, if it has one, for a call that comes now. */
   reserve(): void {
+    this.#conclude();
     this.#isReserved = true;
+  }
+
+  /**
+   * Until whom the place was lent to has heard whether he has it: before that the database may still give it to this
+   * turn, and then to the other.
+   */
+  async settled(): Promise<void> {
+    await this.#heard;
   }
 
   /** @param from whose place it was; null: nobody's of this invocation */
@@ -107,6 +128,7 @@ export class Seat {
   }
 
   giveUp(): void {
+    this.#conclude();
     this.#since = null;
   }
 
@@ -122,21 +144,37 @@ export class Seat {
     if (since === null || this.#lease === null || this.#isReserved) return null;
     if (this.seats.now() - since > PASSED_ON_MS) return null;
     this.#since = null;
-    return { lease: this.#lease, since, over: this.#calls > 0 ? this.#over.promise : Promise.resolve() };
+    const heard = Promise.withResolvers<void>();
+    this.#heard = heard.promise;
+    const over = this.#calls > 0 ? this.#over.promise : Promise.resolve();
+    return { lease: this.#lease, since, over, heard: heard.resolve };
   }
 
-  /** Makes a call, by the place if there is one. */
-  async calling<T>(call: () => Promise<T>): Promise<T> {
+  /** Makes a call, by the place if there is one. One that failed is over with what the turn does next. */
+  async calling<T extends { ok: boolean }>(call: () => Promise<T>): Promise<T> {
+    this.#conclude();
     if (this.#calls++ === 0) this.#over = Promise.withResolvers();
     this.#isReserved = false;
     this.seats.offer(this);
+    let isOver = false;
     try {
-      return await call();
+      const answer = await call();
+      isOver = answer.ok;
+      return answer;
     } finally {
-      if (--this.#calls === 0) this.#over.resolve();
+      if (isOver) this.#end();
+      else this.#failed++;
       this.seats.offer(this);
       // Another's call is to be on its way before this turn has the processor for what it does next.
-      if (!this.hasPlace) await sleep(0);
+      if (isOver && !this.hasPlace) await sleep(0);
     }
+  }
+
+  #end(): void {
+    if (--this.#calls === 0) this.#over.resolve();
+  }
+
+  #conclude(): void {
+    for (; this.#failed > 0; this.#failed--) this.#end();
   }
 }

@@ -112,13 +112,6 @@ export class Turn extends HeldStream {
     return this.#send(request);
   }
 
-  /** The same for one of many reads, which share their place. */
-  async read<T>(request: () => Promise<Result<T>>): Promise<Answered<T>> {
-    if (!this.#isCovered()) return this.call(request);
-    const held = await this.deps.guard.admit();
-    return held ? { ok: false, failure: held } : this.#send(request);
-  }
-
   /** Whether a call may be made without another word to the database. */
   #isCovered(): boolean {
     return (this.#seat?.hasPlace ?? true) && this.#isFresh();
@@ -213,13 +206,14 @@ export class Turn extends HeldStream {
   /** Waits for a place by asking again, which writes nothing, or until another turn of its invocation hands its own on. */
   async #seated(seat: Seat, take: (places: Places) => Promise<boolean>): Promise<boolean> {
     const { now, db, budget, random } = this.deps;
+    seat.reserve();
+    await seat.settled();
     let lent = seat.hasPlace ? null : seat.seats.soleChance();
     for (let waits = MAX_PLACE_POLLS; ; ) {
       // A place that is about to end may be another's by now.
       const isIn = seat.hasPlace && now() - this.#renewedAt < this.lease.ms / 2;
-      seat.reserve();
       const places = { most: seat.seats.most, isIn, from: lent?.lease ?? null };
-      if (await this.#renewed(() => take(places))) {
+      if (await this.#renewed(() => lentFor(lent, () => take(places)))) {
         seat.take(this.lease, lent);
         if (lent === null) return true;
         await lent.over;
@@ -263,6 +257,19 @@ export class Turn extends HeldStream {
     this.#seat?.giveUp();
     this.#renewedAt = at;
     return true;
+  }
+}
+
+/** Takes a place that may be lent. Where nobody knows whether it was taken, it is not given back before it is free. */
+async function lentFor<T>(lent: Lent | null, take: () => Promise<T>): Promise<T> {
+  try {
+    return await take();
+  } catch (error) {
+    lent?.heard();
+    await lent?.over;
+    throw error;
+  } finally {
+    lent?.heard();
   }
 }
 
