@@ -1,7 +1,8 @@
 import { and, asc, eq, isNull, lte, ne, type SQLWrapper, sql } from "drizzle-orm";
-import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
+import { drizzle } from "drizzle-orm/d1";
 import { FULL_BATCH_POINTS, type Items, packBatches } from "../../mlflow/plan.ts";
 import { RUN_NAME_TAG } from "../../mlflow/tags.ts";
+import { type At, fixed } from "../fixed.ts";
 import { chunksBetween, pointsOf } from "../journal/chunk-points.ts";
 import { BY_ALL, FINALS_FROM, insertChunks } from "../journal/chunks.ts";
 import { lastOfNext, MAX_FACTS_BYTES, nextEvents } from "../journal/unfolded.ts";
@@ -28,51 +29,75 @@ type Marks = Pick<StreamRow, "id" | "plannedSeq" | "foldedSeq">;
 
 /** The next folded events alone. */
 export async function readNext(db: D1Database, stream: Marks) {
-  const orm = drizzle(db);
-  return orm.batch(nextQueries(orm, stream));
+  return drizzle(db).batch(nextQueries(db, stream));
 }
 
+/** `points`: how many of them a helping may have. */
+type PlannedAt = At<"id" | "planned" | "folded" | "points">;
+
+const most = (at: PlannedAt) => ({ ...SENT_AT_ONCE, points: at("points") });
+
+const isNext = (at: PlannedAt, seq: SQLWrapper) =>
+  and(nextEvents(at("id"), at("planned"), most(at))(seq), lte(seq, at("folded")));
+
+/** What was taken from MLflow need not be sent there. */
+const isNews = (at: PlannedAt, kind: "tag" | "param", table: typeof params | typeof tags) =>
+  sql`not exists (select 1 from ${agreed} where ${agreed.streamId} = ${at("id")} and ${agreed.kind} = ${kind}
+    and ${agreed.key} = ${table.key} and ${agreed.value} = ${table.value})`;
+
+const nextRows = fixed((orm, at: PlannedAt) =>
+  orm
+    .select({
+      seq: events.seq,
+      occurredAt: events.occurredAt,
+      finals: sql<string | null>`${events.facts} -> '$.finals'`,
+    })
+    .from(events)
+    .where(and(eq(events.streamId, at("id")), isNext(at, events.seq)))
+    .orderBy(asc(events.seq)),
+);
+
+const nextChunks = fixed((orm, at: PlannedAt) => {
+  const upto = sql`min(${lastOfNext(at("id"), at("planned"), most(at))}, ${at("folded")})`;
+  const chunks = chunksBetween(at("id"), at("planned"), upto);
+  return orm.select({ key: sql<string>`key`, points: sql<string>`points` }).from(sql`(${chunks})`);
+});
+
+const nextParams = fixed((orm, at: PlannedAt) =>
+  orm
+    .select({ key: params.key, value: params.value })
+    .from(params)
+    .where(and(eq(params.streamId, at("id")), isNext(at, params.seq), isNews(at, "param", params)))
+    .orderBy(asc(params.key)),
+);
+
+const nextTags = fixed((orm, at: PlannedAt) =>
+  orm
+    .select({ key: tags.key, value: IN_MLFLOW })
+    .from(tags)
+    .where(
+      and(
+        eq(tags.streamId, at("id")),
+        isNext(at, tags.seq),
+        isNull(tags.removedAt),
+        // It goes with the run's own state.
+        ne(tags.key, RUN_NAME_TAG),
+        IS_FOR_MLFLOW,
+        isNews(at, "tag", tags),
+      ),
+    )
+    .orderBy(asc(tags.key)),
+);
+
 /** The queries for them: the events, and what they added: points, parameters first accepted and tags last changed there. */
-export function nextQueries(orm: DrizzleD1Database, { id, plannedSeq, foldedSeq }: Marks) {
-  const most = plannedSeq === 0 ? SENT_FIRST : SENT_AT_ONCE;
-  const helping = nextEvents(id, plannedSeq, most);
-  const chunks = chunksBetween(id, plannedSeq, sql`min(${lastOfNext(id, plannedSeq, most)}, ${foldedSeq})`);
-  const isNext = (seq: SQLWrapper) => and(helping(seq), lte(seq, foldedSeq));
-  // What was taken from MLflow need not be sent there.
-  const isNews = (kind: "tag" | "param", table: typeof params | typeof tags) =>
-    sql`not exists (select 1 from ${agreed} where ${agreed.streamId} = ${id} and ${agreed.kind} = ${kind}
-      and ${agreed.key} = ${table.key} and ${agreed.value} = ${table.value})`;
+export function nextQueries(db: D1Database, { id, plannedSeq, foldedSeq }: Marks) {
+  const { points } = plannedSeq === 0 ? SENT_FIRST : SENT_AT_ONCE;
+  const values = { id, planned: plannedSeq, folded: foldedSeq, points };
   return [
-    orm
-      .select({
-        seq: events.seq,
-        occurredAt: events.occurredAt,
-        finals: sql<string | null>`${events.facts} -> '$.finals'`,
-      })
-      .from(events)
-      .where(and(eq(events.streamId, id), isNext(events.seq)))
-      .orderBy(asc(events.seq)),
-    orm.select({ key: sql<string>`key`, points: sql<string>`points` }).from(sql`(${chunks})`),
-    orm
-      .select({ key: params.key, value: params.value })
-      .from(params)
-      .where(and(eq(params.streamId, id), isNext(params.seq), isNews("param", params)))
-      .orderBy(asc(params.key)),
-    orm
-      .select({ key: tags.key, value: IN_MLFLOW })
-      .from(tags)
-      .where(
-        and(
-          eq(tags.streamId, id),
-          isNext(tags.seq),
-          isNull(tags.removedAt),
-          // It goes with the run's own state.
-          ne(tags.key, RUN_NAME_TAG),
-          IS_FOR_MLFLOW,
-          isNews("tag", tags),
-        ),
-      )
-      .orderBy(asc(tags.key)),
+    nextRows(db, values),
+    nextChunks(db, values),
+    nextParams(db, values),
+    nextTags(db, values),
   ] as const;
 }
 
@@ -130,7 +155,7 @@ async function withFinals(
 ): Promise<Items> {
   const orm = drizzle(db);
   for (const storing of others) await orm.batch(storing);
-  const [, , ...next] = await orm.batch([...last, ...nextQueries(orm, stream)]);
+  const [, , ...next] = await orm.batch([...last, ...nextQueries(db, stream)]);
   return itemsOf(next);
 }
 

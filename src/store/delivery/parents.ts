@@ -1,5 +1,6 @@
 import { and, eq, isNotNull, type SQL, sql } from "drizzle-orm";
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
+import { type At, fixed } from "../fixed.ts";
 import { mlflowExperiments, modelRuns, streams, trials } from "../schema/index.ts";
 import type { StreamRow } from "../stream/leases.ts";
 
@@ -28,26 +29,29 @@ export function modelRunRow(orm: DrizzleD1Database, modelRunId: string | SQL) {
     .where(eq(modelRuns.modelRunId, modelRunId));
 }
 
-/** The same of a trial that has no run yet; no row where it is none. */
-export function parentRow(orm: DrizzleD1Database, streamId: number) {
-  return modelRunRow(
+/** The same of a trial, by its stream's `id`, that has no run yet; no row where it is none. */
+export const parentRow = fixed((orm, at: At<"id">) =>
+  modelRunRow(
     orm,
-    sql`(select model_run_id from streams where id = ${streamId} and kind = 'trial' and mlflow_run_id is null)`,
-  );
-}
+    sql`(select model_run_id from streams where id = ${at("id")} and kind = 'trial' and mlflow_run_id is null)`,
+  ),
+);
 
 export type ParentRow = Awaited<ReturnType<typeof modelRunRow>>[number];
 
-/** The query for the experiment that a trial's model run names; no row where it is not a trial of one. */
-export function parentExperiment(
-  orm: DrizzleD1Database,
-  { kind, modelRunId }: Pick<StreamRow, "kind" | "modelRunId">,
-) {
-  const parent = kind === "trial" ? modelRunId : null;
-  return orm
+const namedExperiment = fixed((orm, at: At<"parent">) =>
+  orm
     .select({ name: modelRuns.experimentName })
     .from(modelRuns)
-    .where(sql`${modelRuns.modelRunId} = ${parent}`);
+    .where(eq(modelRuns.modelRunId, at("parent"))),
+);
+
+/** The query for the experiment that a trial's model run names; no row where it is not a trial of one. */
+export function parentExperiment(
+  db: D1Database,
+  { kind, modelRunId }: Pick<StreamRow, "kind" | "modelRunId">,
+) {
+  return namedExperiment(db, { parent: kind === "trial" ? modelRunId : null });
 }
 
 /** The folded core of a stream, as JSON; null while nothing is folded. */

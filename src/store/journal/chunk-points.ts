@@ -1,4 +1,4 @@
-import { type SQL, sql } from "drizzle-orm";
+import { type SQL, type SQLWrapper, sql } from "drizzle-orm";
 import * as z from "zod";
 import type { StoredPoint } from "../../domain/fold.ts";
 import { CHUNKS_OF_SPAN } from "./chunks.ts";
@@ -15,7 +15,7 @@ export function readPoints(text: string): Omit<StoredPoint, "key">[] {
 }
 
 /** A query for the chunks that have points of a stream's events after one, up to another. */
-export function chunksBetween(streamId: number, after: number | SQL, upto: SQL): SQL {
+export function chunksBetween(streamId: number | SQLWrapper, after: number | SQLWrapper, upto: SQL): SQL {
   return sql`
     with recursive span (id, after, upto) as materialized (select ${streamId}, ${after}, ${upto}), ${sql.raw(CHUNKS_OF_SPAN)}
     select key, points from chunk`;

@@ -1,10 +1,11 @@
 import { and, asc, eq, max, type SQL, type SQLWrapper, sql } from "drizzle-orm";
-import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
+import { drizzle } from "drizzle-orm/d1";
 import { emptyCore, withMarks } from "../../domain/core.ts";
 import type { State, StoredPoint, Tag } from "../../domain/fold.ts";
 import { REASON_KEYS } from "../../domain/reasons.ts";
 import type { StoredEvent } from "../../domain/types.ts";
 import { fromWire } from "../../domain/values.ts";
+import { type At, fixed } from "../fixed.ts";
 import { events, metricSummaries, modelRuns, params, streams, tags, trials } from "../schema/index.ts";
 import { constant } from "../sql.ts";
 import { readFacts } from "../stream/columns.ts";
@@ -12,7 +13,7 @@ import { readCore } from "../stream/core-column.ts";
 import { chunksBetween, pointsOf } from "./chunk-points.ts";
 
 /** How much of a stream's journal is read at once: `factsBytes` but for a single event that is larger. */
-type Bounds = { events: number; points: number; factsBytes: number };
+type Bounds = { events: number; points: number | SQLWrapper; factsBytes: number };
 
 /** What the facts of one helping hold. */
 export const MAX_FACTS_BYTES = 8_000_000;
@@ -34,74 +35,105 @@ export async function loadUnfolded(
   db: D1Database,
   { id, foldedSeq }: { id: number; foldedSeq: number },
 ): Promise<Unfolded | null> {
-  const orm = drizzle(db);
-  return unfoldedOf(await orm.batch(unfoldedQueries(orm, id, foldedSeq)));
+  return unfoldedOf(await drizzle(db).batch(unfoldedQueries(db, id, foldedSeq)));
 }
+
+/** The last event that is folded: `from`, or where that is null, what the stream's row says. */
+const folded = (at: At<"id" | "from">) =>
+  sql`coalesce(${at("from")}, (select ${streams.foldedSeq} from ${streams} where ${streams.id} = ${at("id")}))`;
+
+const helping = (at: At<"id" | "from">) => nextEvents(at("id"), folded(at), FOLDED_AT_ONCE);
+const chunksOf = (at: At<"id" | "from">) =>
+  chunksBetween(at("id"), folded(at), lastOfNext(at("id"), folded(at), FOLDED_AT_ONCE));
+
+/** The keys in the facts of these events. What is no JSON is found when the event is read. */
+const keysOf = (at: At<"id" | "from">, path: string, column: "key" | "atom" = "key") => sql`
+  select j.${sql.raw(column)} from events e, json_each(iif(json_valid(e.facts), e.facts, '{}'), ${path}) j
+  where e.stream_id = ${at("id")} and ${helping(at)(sql`e.seq`)}`;
+
+const nextRows = fixed((orm, at: At<"id" | "from">) =>
+  orm
+    .select({
+      seq: events.seq,
+      eventId: events.eventId,
+      type: events.type,
+      occurredAt: events.occurredAt,
+      acceptedAt: events.acceptedAt,
+      facts: events.facts,
+    })
+    .from(events)
+    .where(and(eq(events.streamId, at("id")), helping(at)(events.seq)))
+    .orderBy(asc(events.seq)),
+);
+
+const nextChunks = fixed((orm, at: At<"id" | "from">) =>
+  orm.select({ key: sql<string>`key`, points: sql<string>`points` }).from(sql`(${chunksOf(at)})`),
+);
+
+const stubRow = fixed((orm, at: At<"id">) =>
+  orm
+    .select({
+      core: sql<string | null>`coalesce(${trials.core}, ${modelRuns.core})`,
+      maxStep: streams.maxStep,
+      heardSeq: streams.heardSeq,
+    })
+    .from(streams)
+    .leftJoin(trials, eq(trials.id, streams.id))
+    .leftJoin(modelRuns, eq(modelRuns.id, streams.id))
+    .where(eq(streams.id, at("id"))),
+);
+
+const newestSeq = fixed((orm, at: At<"id">) =>
+  orm
+    .select({ seq: max(events.seq) })
+    .from(events)
+    .where(eq(events.streamId, at("id"))),
+);
+
+const touchedParams = fixed((orm, at: At<"id" | "from">) => {
+  const keys = sql`${keysOf(at, "$.params")} union ${keysOf(at, "$.corrections")}`;
+  return orm
+    .select()
+    .from(params)
+    .where(and(eq(params.streamId, at("id")), sql`${params.key} in (${keys})`));
+});
+
+const touchedTags = fixed((orm, at: At<"id" | "from">) => {
+  // The tags of an end's reason come and go with it, whatever event changes it.
+  const reasons = sql`select value from json_each(${JSON.stringify(REASON_KEYS)})`;
+  const keys = sql`${keysOf(at, "$.tags")} union ${keysOf(at, "$.defaults")} union ${keysOf(at, "$.untags", "atom")}`;
+  return orm
+    .select()
+    .from(tags)
+    .where(and(eq(tags.streamId, at("id")), sql`${tags.key} in (${keys} union ${reasons})`));
+});
+
+const touchedMetrics = fixed((orm, at: At<"id" | "from">) => {
+  const keys = sql`${keysOf(at, "$.finals")} union select key from (${chunksOf(at)})`;
+  return orm
+    .select()
+    .from(metricSummaries)
+    .where(and(eq(metricSummaries.streamId, at("id")), sql`${metricSummaries.key} in (${keys})`));
+});
 
 /**
  * What `unfoldedOf` needs, for one batch: the events with their points, and of the state so far what they touch.
- * @param from the watermark, or a query for it
+ * @param from the watermark; null: the one in the stream's row
  */
-export function unfoldedQueries(orm: DrizzleD1Database, id: number, from: number | SQL) {
-  const helping = nextEvents(id, from, FOLDED_AT_ONCE);
-  const chunks = chunksBetween(id, from, lastOfNext(id, from, FOLDED_AT_ONCE));
-  // What is no JSON is found when the event is read.
-  const keysOf = (path: string, column: "key" | "atom" = "key") => sql`
-    select j.${sql.raw(column)} from events e, json_each(iif(json_valid(e.facts), e.facts, '{}'), ${path}) j
-    where e.stream_id = ${id} and ${helping(sql`e.seq`)}`;
-  // The tags of an end's reason come and go with it, whatever event changes it.
-  const reasons = sql`select value from json_each(${JSON.stringify(REASON_KEYS)})`;
-  const ofStream = (table: typeof params | typeof tags | typeof metricSummaries, keys: SQL) =>
-    and(eq(table.streamId, id), sql`${table.key} in (${keys})`);
+export function unfoldedQueries(db: D1Database, id: number, from: number | null) {
+  const values = { id, from };
   return [
-    orm
-      .select({
-        seq: events.seq,
-        eventId: events.eventId,
-        type: events.type,
-        occurredAt: events.occurredAt,
-        acceptedAt: events.acceptedAt,
-        facts: events.facts,
-      })
-      .from(events)
-      .where(and(eq(events.streamId, id), helping(events.seq)))
-      .orderBy(asc(events.seq)),
-    orm.select({ key: sql<string>`key`, points: sql<string>`points` }).from(sql`(${chunks})`),
-    orm
-      .select({
-        core: sql<string | null>`coalesce(${trials.core}, ${modelRuns.core})`,
-        maxStep: streams.maxStep,
-        heardSeq: streams.heardSeq,
-      })
-      .from(streams)
-      .leftJoin(trials, eq(trials.id, streams.id))
-      .leftJoin(modelRuns, eq(modelRuns.id, streams.id))
-      .where(eq(streams.id, id)),
-    orm
-      .select({ seq: max(events.seq) })
-      .from(events)
-      .where(eq(events.streamId, id)),
-    orm
-      .select()
-      .from(params)
-      .where(ofStream(params, sql`${keysOf("$.params")} union ${keysOf("$.corrections")}`)),
-    orm
-      .select()
-      .from(tags)
-      .where(
-        ofStream(
-          tags,
-          sql`${keysOf("$.tags")} union ${keysOf("$.defaults")} union ${keysOf("$.untags", "atom")} union ${reasons}`,
-        ),
-      ),
-    orm
-      .select()
-      .from(metricSummaries)
-      .where(ofStream(metricSummaries, sql`${keysOf("$.finals")} union select key from (${chunks})`)),
+    nextRows(db, values),
+    nextChunks(db, values),
+    stubRow(db, values),
+    newestSeq(db, values),
+    touchedParams(db, values),
+    touchedTags(db, values),
+    touchedMetrics(db, values),
   ] as const;
 }
 
-type Answers<T extends readonly { then: unknown }[]> = { [N in keyof T]: Awaited<T[N]> };
+type Answers<T extends readonly { _: { result: unknown } }[]> = { [N in keyof T]: T[N]["_"]["result"] };
 
 /** The next helping of the fold, from what its queries answered; null where nothing is left. */
 export function unfoldedOf([rows, chunks, [stub], [newest], paramRows, tagRows, metricRows]: Answers<
@@ -131,7 +163,7 @@ export function unfoldedOf([rows, chunks, [stub], [newest], paramRows, tagRows, 
 }
 
 /** The condition on a column of `seq` for a stream's next events after `from`. */
-export function nextEvents(streamId: number, from: number | SQL, most: Bounds): (seq: SQLWrapper) => SQL {
+export function nextEvents(streamId: SQLWrapper, from: SQLWrapper, most: Bounds): (seq: SQLWrapper) => SQL {
   return (seq) => sql`${seq} > ${from} and ${seq} <= ${lastOfNext(streamId, from, most)}`;
 }
 
@@ -139,7 +171,7 @@ export function nextEvents(streamId: number, from: number | SQL, most: Bounds): 
  * The `seq` of the last of them, as many as may be read at once and always one: by their number, their points, and the
  * size of their facts, which the database adds up without reading them.
  */
-export function lastOfNext(streamId: number, from: number | SQL, most: Bounds): SQL {
+export function lastOfNext(streamId: SQLWrapper, from: SQLWrapper, most: Bounds): SQL {
   return sql`(
     select max(seq) from (
       select seq, row_number() over so_far as n, sum(bytes) over so_far as bytes, sum(points) over so_far as points from (

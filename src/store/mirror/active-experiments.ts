@@ -1,26 +1,27 @@
 import { and, desc, eq, or, sql } from "drizzle-orm";
-import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
+import { drizzle } from "drizzle-orm/d1";
+import { type At, fixed } from "../fixed.ts";
 import { mlflowExperiments } from "../schema/index.ts";
 
 /** The experiments that runs may be made in, as far as the mirror knows. */
 
 /** MLflow's id of the active experiment of this name, or that had it before it was renamed; null without one. */
 export async function activeExperimentNamed(db: D1Database, name: string): Promise<string | null> {
-  const [known] = await activeExperiment(drizzle(db), name);
+  const [[known]] = await drizzle(db).batch([activeExperiment(db, { name })]);
   return known?.id ?? null;
 }
 
 /** The query for it. */
-export function activeExperiment(orm: DrizzleD1Database, name: string) {
+export const activeExperiment = fixed((orm, at: At<"name">) => {
   const { name: current, formerNames, mlflowExperimentId, lifecycleStage, syncedAt } = mlflowExperiments;
-  const hadIt = sql`exists (select 1 from json_each(${formerNames}) where value = ${name})`;
+  const hadIt = sql`exists (select 1 from json_each(${formerNames}) where value = ${at("name")})`;
   return orm
     .select({ id: mlflowExperimentId })
     .from(mlflowExperiments)
-    .where(and(eq(lifecycleStage, "active"), or(eq(current, name), hadIt)))
-    .orderBy(desc(sql`${current} = ${name}`), desc(syncedAt))
+    .where(and(eq(lifecycleStage, "active"), or(eq(current, at("name")), hadIt)))
+    .orderBy(desc(sql`${current} = ${at("name")}`), desc(syncedAt))
     .limit(1);
-}
+});
 
 /** Whether an experiment is active. */
 export async function isExperimentActive(db: D1Database, experimentId: string): Promise<boolean> {

@@ -1,6 +1,7 @@
 import { and, eq, gt, lte, ne, sql } from "drizzle-orm";
-import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
+import { drizzle } from "drizzle-orm/d1";
 import { ending } from "../database/counted.ts";
+import { type At, fixed } from "../fixed.ts";
 import { breakers } from "../schema/index.ts";
 import { NOW_MS } from "../sql.ts";
 
@@ -14,14 +15,17 @@ const isIn = (server: string, state: Breaker["state"]) => and(of(server), eq(bre
 
 /** A server's row, or null. */
 export async function breakerOf(db: D1Database, server: string): Promise<Breaker | null> {
-  const [row] = await breakerRow(drizzle(db), server);
+  const [[row]] = await drizzle(db).batch([breakerRow(db, { server })]);
   return row ?? null;
 }
 
 /** The query for it. */
-export function breakerRow(orm: DrizzleD1Database, server: string) {
-  return orm.select().from(breakers).where(of(server));
-}
+export const breakerRow = fixed((orm, at: At<"server">) =>
+  orm
+    .select()
+    .from(breakers)
+    .where(eq(breakers.server, at("server"))),
+);
 
 /** Has the count of failures in a row start anew, where there is one. */
 export async function forgetFailures(db: D1Database, server: string, now: number): Promise<void> {

@@ -8,8 +8,10 @@ export type Above = { parent: ParentRow | null; foundRunId: string | null };
 
 /** Where a trial's run is to be, in one batch. */
 export async function readAbove(db: D1Database, streamId: number): Promise<Above> {
-  const orm = drizzle(db);
-  const [{ results }, [parent]] = await orm.batch([unlinkedRun(db, streamId), parentRow(orm, streamId)]);
+  const [{ results }, [parent]] = await drizzle(db).batch([
+    unlinkedRun(db, streamId),
+    parentRow(db, { id: streamId }),
+  ]);
   return { parent: parent ?? null, foundRunId: results[0]?.runId ?? null };
 }
 
@@ -22,10 +24,9 @@ export async function readHome(
   streamId: number,
   experimentName: string,
 ): Promise<{ foundRunId: string | null; experimentId: string | null }> {
-  const orm = drizzle(db);
-  const [{ results }, [known]] = await orm.batch([
+  const [{ results }, [known]] = await drizzle(db).batch([
     unlinkedRun(db, streamId),
-    activeExperiment(orm, experimentName),
+    activeExperiment(db, { name: experimentName }),
   ]);
   return { foundRunId: results[0]?.runId ?? null, experimentId: known?.id ?? null };
 }

@@ -1,7 +1,8 @@
-import { eq, sql } from "drizzle-orm";
+import { eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { type Core, withMarks } from "../../domain/core.ts";
 import { parentRow } from "../delivery/parents.ts";
+import { type At, fixed } from "../fixed.ts";
 import { type Unfolded, unfoldedOf, unfoldedQueries } from "../journal/unfolded.ts";
 import { unlinkedRun } from "../mirror/tagged.ts";
 import { type Breaker, breakerRow } from "../ops/breakers.ts";
@@ -22,20 +23,25 @@ export type Unclaimed = {
   core: Core | null;
 };
 
+const streamRow = fixed((orm, at: At<"id">) =>
+  orm
+    .select()
+    .from(streams)
+    .where(eq(streams.id, at("id"))),
+);
+
 /**
  * Reads all that in one batch.
  * @param server the breaker's key
  * @throws what is thrown over an event that cannot be read
  */
 export async function readUnclaimed(db: D1Database, streamId: number, server: string): Promise<Unclaimed> {
-  const orm = drizzle(db);
-  const watermark = sql`(select ${streams.foldedSeq} from ${streams} where ${streams.id} = ${streamId})`;
-  const [[breaker], [parent], { results: tagged }, [stream], ...unfolded] = await orm.batch([
-    breakerRow(orm, server),
-    parentRow(orm, streamId),
+  const [[breaker], [parent], { results: tagged }, [stream], ...unfolded] = await drizzle(db).batch([
+    breakerRow(db, { server }),
+    parentRow(db, { id: streamId }),
     unlinkedRun(db, streamId),
-    orm.select().from(streams).where(eq(streams.id, streamId)),
-    ...unfoldedQueries(orm, streamId, watermark),
+    streamRow(db, { id: streamId }),
+    ...unfoldedQueries(db, streamId, null),
   ]);
   const helping = stream ? unfoldedOf(unfolded) : null;
   const [folded] = unfolded[2];

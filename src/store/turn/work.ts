@@ -28,9 +28,9 @@ export async function readWork(db: D1Database, stream: StreamRow): Promise<Work>
     pendingRows(orm, stream.id),
     tagsToSend(db, stream),
     tagsToDelete(db, stream.id),
-    parentExperiment(orm, stream),
+    parentExperiment(db, stream),
     clientsRow(db, stream.id),
-    ...nextQueries(orm, stream),
+    ...nextQueries(db, stream),
   ]);
   return {
     pending: batchesOf(pending),
