@@ -1,54 +1,70 @@
-import { fillPlaceholders, type Placeholder, sql } from "drizzle-orm";
+import { type SQL, type SQLWrapper, sql } from "drizzle-orm";
 import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import type { RunnableQuery } from "drizzle-orm/runnable-query";
+import { SQLiteAsyncDialect } from "drizzle-orm/sqlite-core";
 
-/** What drizzle's builders make of a query: its text, its parameters with places in them, and what reads its rows. */
-type Built = {
-  getQuery(): { sql: string; params: unknown[] };
-  mapResult(result: unknown, isFromBatch: boolean): unknown;
-};
+/** A query of drizzle's builders. */
+type Query<Rows> = PromiseLike<Rows> & SQLWrapper & { prepare(): Reader };
 
-type Query<Rows> = PromiseLike<Rows> & { prepare(): Built };
+/** What reads the rows of an answer. */
+type Reader = { mapResult(result: unknown, isFromBatch: boolean): unknown };
 
 /** The place of a value in a query, by the value's name. */
-export type At<Names extends string> = (name: Names) => Placeholder<Names>;
+export type At<Names extends string> = (name: Names) => SQL;
+
+type Values<Names extends string> = Record<Names, string | number | null>;
+
+type Built<Names extends string> = { text: string; names: readonly Names[]; reader: Reader };
 
 /** A fixed query with its values, as a part of one of drizzle's batches. */
 export class Filled<Rows> implements RunnableQuery<Rows, "sqlite"> {
   declare readonly _: { dialect: "sqlite"; result: Rows };
   readonly #db: D1Database;
-  readonly #built: Built;
-  readonly #values: Record<string, unknown>;
+  readonly #query: { sql: string; params: unknown[] };
+  readonly #reader: Reader;
 
-  constructor(db: D1Database, built: Built, values: Record<string, unknown>) {
+  constructor(db: D1Database, query: { sql: string; params: unknown[] }, reader: Reader) {
     this.#db = db;
-    this.#built = built;
-    this.#values = values;
+    this.#query = query;
+    this.#reader = reader;
   }
 
   /** What drizzle asks of a part. */
   _prepare() {
-    const built = this.#built;
-    const { sql, params } = built.getQuery();
-    const query = { sql, params: fillPlaceholders(params, this.#values) };
+    const query = this.#query;
     return {
-      stmt: this.#db.prepare(sql),
+      stmt: this.#db.prepare(query.sql),
       getQuery: () => query,
-      mapResult: (result: unknown) => built.mapResult(result, true),
+      mapResult: (result: unknown) => this.#reader.mapResult(result, true),
     };
   }
 }
 
 /**
  * A query of drizzle's whose text is always the same: drizzle takes longer to build one than the database to answer it,
- * so what every turn asks is built once.
+ * so what every turn asks is built once. Each value is bound once, by its number, and what is always the same is text: a
+ * limit that is bound has the database prepare the statement anew each time it is used.
  */
 export function fixed<Names extends string, Rows>(
   build: (orm: DrizzleD1Database, at: At<Names>) => Query<Rows>,
-): (db: D1Database, values: Record<Names, string | number | null>) => Filled<Rows> {
-  let built: Built | undefined;
+): (db: D1Database, values: Values<Names>) => Filled<Rows> {
+  let built: Built<Names> | undefined;
   return (db, values) => {
-    built ??= build(drizzle(db), (name) => sql.placeholder(name)).prepare();
-    return new Filled<Rows>(db, built, values);
+    built ??= builtOf(build, drizzle(db));
+    const { text, names, reader } = built;
+    return new Filled<Rows>(db, { sql: text, params: names.map((name) => values[name]) }, reader);
   };
+}
+
+function builtOf<Names extends string>(
+  build: (orm: DrizzleD1Database, at: At<Names>) => Query<unknown>,
+  orm: DrizzleD1Database,
+): Built<Names> {
+  const names: Names[] = [];
+  const query = build(orm, (name) => {
+    if (!names.includes(name)) names.push(name);
+    return sql.raw(`?${names.indexOf(name) + 1}`);
+  });
+  const { sql: text } = new SQLiteAsyncDialect().sqlToQuery(query.getSQL().inlineParams());
+  return { text, names, reader: query.prepare() };
 }

@@ -1,16 +1,7 @@
-import { type SQL, sql } from "drizzle-orm";
 import type { RunnableQuery } from "drizzle-orm/runnable-query";
 
 /** The database's clock in epoch milliseconds: leases are compared by one clock, whoever asks. */
 export const NOW_MS = "cast(unixepoch('subsec') * 1000 as integer)";
-
-/**
- * A limit that is always the same, as text: the planner looks at one that is bound, so a statement that the database has
- * prepared is prepared once more each time it is used.
- */
-export function constant(limit: number): SQL {
-  return sql.raw(String(limit));
-}
 
 /** D1 takes a parameter of 2 MB; about 1 MB of JSON keeps a statement fast. */
 const CHUNK_BYTES = 900_000;

@@ -7,7 +7,6 @@ import type { StoredEvent } from "../../domain/types.ts";
 import { fromWire } from "../../domain/values.ts";
 import { type At, fixed } from "../fixed.ts";
 import { events, metricSummaries, modelRuns, params, streams, tags, trials } from "../schema/index.ts";
-import { constant } from "../sql.ts";
 import { readFacts } from "../stream/columns.ts";
 import { readCore } from "../stream/core-column.ts";
 import { chunksBetween, pointsOf } from "./chunk-points.ts";
@@ -176,7 +175,7 @@ export function lastOfNext(streamId: SQLWrapper, from: SQLWrapper, most: Bounds)
     select max(seq) from (
       select seq, row_number() over so_far as n, sum(bytes) over so_far as bytes, sum(points) over so_far as points from (
         select seq, points, coalesce(octet_length(facts), 0) as bytes from events
-        where stream_id = ${streamId} and seq > ${from} order by seq limit ${constant(most.events)})
+        where stream_id = ${streamId} and seq > ${from} order by seq limit ${most.events})
       window so_far as (order by seq rows unbounded preceding))
     where n = 1 or (bytes <= ${most.factsBytes} and points <= ${most.points}))`;
 }
