@@ -1,6 +1,7 @@
 import { type SQLWrapper, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { Core } from "../../domain/core.ts";
+import { type At, fixed } from "../fixed.ts";
 import { agreed, modelRuns, params, streams, tags, trials } from "../schema/index.ts";
 import { Bound, boundRows, heldBy, overRows } from "../sql.ts";
 import { readSentState, type SentState } from "../stream/columns.ts";
@@ -24,34 +25,52 @@ export async function readSides(db: D1Database, streamId: number): Promise<Store
   return (await readSidesOf(db, [streamId])).get(streamId) ?? null;
 }
 
+const isOne = (id: SQLWrapper, at: At<"ids">) => sql`${id} in (select value from json_each(${at("ids")}))`;
+
+const streamsOf = fixed((orm, at: At<"ids">) => orm.select().from(streams).where(isOne(streams.id, at)));
+
+const trialCores = fixed((orm, at: At<"ids">) =>
+  orm.select({ id: trials.id, core: trials.core }).from(trials).where(isOne(trials.id, at)),
+);
+
+const modelRunCores = fixed((orm, at: At<"ids">) =>
+  orm.select({ id: modelRuns.id, core: modelRuns.core }).from(modelRuns).where(isOne(modelRuns.id, at)),
+);
+
+const tagsOf = fixed((orm, at: At<"ids">) => orm.select().from(tags).where(isOne(tags.streamId, at)));
+
+const paramsOf = fixed((orm, at: At<"ids">) =>
+  orm
+    .select({ streamId: params.streamId, key: params.key, value: params.value })
+    .from(params)
+    .where(isOne(params.streamId, at)),
+);
+
+const agreedOf = fixed((orm, at: At<"ids">) => orm.select().from(agreed).where(isOne(agreed.streamId, at)));
+
 /** The same of many streams at once, by their ids; those without a run are left out. */
 export async function readSidesOf(
   db: D1Database,
   streamIds: readonly number[],
 ): Promise<Map<number, StoredSides>> {
-  const orm = drizzle(db);
-  const ids = JSON.stringify(streamIds);
-  const isOne = (id: SQLWrapper) => sql`${id} in (select value from json_each(${ids}))`;
-  const [streamRows, trialRows, modelRunRows, tagRows, paramRows, agreedRows] = await orm.batch([
-    orm.select().from(streams).where(isOne(streams.id)),
-    orm.select({ id: trials.id, core: trials.core }).from(trials).where(isOne(trials.id)),
-    orm.select({ id: modelRuns.id, core: modelRuns.core }).from(modelRuns).where(isOne(modelRuns.id)),
-    orm.select().from(tags).where(isOne(tags.streamId)),
-    orm
-      .select({ streamId: params.streamId, key: params.key, value: params.value })
-      .from(params)
-      .where(isOne(params.streamId)),
-    orm.select().from(agreed).where(isOne(agreed.streamId)),
+  const values = { ids: JSON.stringify(streamIds) };
+  const [streamRows, trialRows, modelRunRows, tagRows, paramRows, agreedRows] = await drizzle(db).batch([
+    streamsOf(db, values),
+    trialCores(db, values),
+    modelRunCores(db, values),
+    tagsOf(db, values),
+    paramsOf(db, values),
+    agreedOf(db, values),
   ]);
   const cores = new Map([...modelRunRows, ...trialRows].map(({ id, core }) => [id, core]));
-  const [tagsOf, paramsOf, agreedOf] = [byStream(tagRows), byStream(paramRows), byStream(agreedRows)];
+  const [theirTags, theirParams, theirs] = [byStream(tagRows), byStream(paramRows), byStream(agreedRows)];
   return new Map(
     streamRows.flatMap((stream): [number, StoredSides][] => {
       const { id } = stream;
       const sent = readSentState(stream.sentState);
       if (!sent) return [];
-      const agreedOn = Map.groupBy(agreedOf.get(id) ?? [], ({ kind }) => kind);
-      const said = (tagsOf.get(id) ?? []).map(({ key, value, at, removedAt }) => ({
+      const agreedOn = Map.groupBy(theirs.get(id) ?? [], ({ kind }) => kind);
+      const said = (theirTags.get(id) ?? []).map(({ key, value, at, removedAt }) => ({
         key,
         value: removedAt === null ? value : null,
         at,
@@ -61,7 +80,7 @@ export async function readSidesOf(
         core: readCore(cores.get(id) ?? null),
         sent,
         tags: said,
-        params: paramsOf.get(id) ?? [],
+        params: theirParams.get(id) ?? [],
         agreedTags: agreedOn.get("tag") ?? [],
         agreedParams: agreedOn.get("param") ?? [],
       };
