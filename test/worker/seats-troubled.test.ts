@@ -60,7 +60,7 @@ async function deliveredBy(
 ) {
   const mlflow = new OddMlflow();
   await study(name, TRIALS, POINTS);
-  const seen = { underWay: 0, most: 0, batches: 0, handedOn: 0 };
+  const seen = { underWay: 0, most: 0, batches: 0 };
   mlflow.odd = (endpoint) =>
     endpoint === "runs/log-batch" && refused(seen.batches++)
       ? { status: 401, body: '{"message":"sign in"}' }

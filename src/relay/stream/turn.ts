@@ -263,13 +263,10 @@ export class Turn extends HeldStream {
 /** Takes a place that may be lent. Where nobody knows whether it was taken, it is not given back before it is free. */
 async function lentFor<T>(lent: Lent | null, take: () => Promise<T>): Promise<T> {
   try {
-    return await take();
+    return await take().finally(lent?.heard);
   } catch (error) {
-    lent?.heard();
     await lent?.over;
     throw error;
-  } finally {
-    lent?.heard();
   }
 }
 
