@@ -7,10 +7,13 @@ import { type Lab, openLab } from "./lab.ts";
 /** Time to kill the relay while its call is on the way; MLflow does it all the same. */
 const UNDER_WAY = { kind: "stall", ms: 1_000 } as const;
 
+/** A lease is twice this and ten seconds: what a killed relay had in hand is nobody's for so long. */
+const SHORT_TIMEOUT = { MLFLOW_REQUEST_TIMEOUT: "10000" };
+
 let lab: Lab;
 beforeAll(async () => {
   // As a user's: with all that wrangler has around the Worker.
-  lab = await openLab({}, { inWranglerDev: true });
+  lab = await openLab(SHORT_TIMEOUT, { inWranglerDev: true });
 });
 afterEach(() => lab.proxy.heal());
 afterAll(() => lab?.close());

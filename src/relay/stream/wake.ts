@@ -19,21 +19,24 @@ const PAGE = 500;
 const HORIZON_MS = 5 * 60_000;
 
 /**
- * Slow start after an outage: experiments, logged models, and a few of the waiting trials at once, twice as many each second after; files
- * go one by one by themselves. What is beyond the bounds is found by the cron.
+ * Slow start after an outage: experiments, logged models, and a few of the waiting trials at once, twice as many each
+ * second after; files go one by one by themselves. A trial that is leased is poked once its lease is over: its holder
+ * may have died. What is beyond the bounds is found by the cron.
  */
 export async function wake(deps: Pick<Deps, "db" | keyof Queues | "log" | "now">): Promise<number> {
-  const ids = await waitingForBreaker(deps.db, MAX_WOKEN);
-  for (let second = 0, from = 0, size = FIRST_GROUP; from < ids.length; second++, from += size, size *= 2)
-    await enqueueAll(deps, ids.slice(from, from + size).map(pokeMessage), second * 1000);
+  const waiting = await waitingForBreaker(deps.db, MAX_WOKEN);
+  for (let second = 0, from = 0, size = FIRST_GROUP; from < waiting.length; second++, from += size, size *= 2)
+    await pokeWhenDue(deps, waiting.slice(from, from + size), ({ leasedMs }) =>
+      Math.max(second * 1000, leasedMs),
+    );
   const experiments = await experimentsBehind(deps.db, MAX_EXPERIMENTS);
   await enqueueAll(deps, experiments.map(experimentMessage));
   const models = await modelsBehind(deps.db, deps.now(), MAX_MODELS);
   await enqueueAll(deps, models.map(modelMessage));
   const files = await artifactsBehind(deps.db, deps.now(), MAX_FILES);
   await enqueueAll(deps, files.map(artifactMessage));
-  deps.log.info("waiting trials woken", { trials: ids.length });
-  return ids.length;
+  deps.log.info("waiting trials woken", { trials: waiting.length });
+  return waiting.length;
 }
 
 /**
@@ -58,17 +61,26 @@ async function pokeAfter(deps: Deps, id: number): Promise<{ poked: number; lastI
   while (poked < HALF_POKED) {
     const page = await behindStreams(deps.db, deps.now(), { afterId, limit: PAGE, deliver });
     const due = page.filter((stream) => stream.dueInMs < HORIZON_MS);
-    const bySecond = Map.groupBy(due, (stream) => Math.ceil(stream.dueInMs / 1000));
-    for (const [second, streams] of bySecond)
-      await enqueueAll(
-        deps,
-        streams.map(({ id }) => pokeMessage(id)),
-        second * 1000,
-      );
+    await pokeWhenDue(deps, due, ({ dueInMs }) => dueInMs);
     poked += due.length;
     const last = page.at(-1);
     if (!last || page.length < PAGE) return { poked, lastId: null };
     afterId = last.id;
   }
   return { poked, lastId: afterId };
+}
+
+/** Pokes each stream when it is due, in whole seconds. */
+async function pokeWhenDue<Stream extends { id: number }>(
+  deps: Pick<Deps, keyof Queues>,
+  streams: readonly Stream[],
+  inMs: (stream: Stream) => number,
+): Promise<void> {
+  const bySecond = Map.groupBy(streams, (stream) => Math.ceil(inMs(stream) / 1000));
+  for (const [second, due] of bySecond)
+    await enqueueAll(
+      deps,
+      due.map(({ id }) => pokeMessage(id)),
+      second * 1000,
+    );
 }

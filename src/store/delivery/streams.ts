@@ -26,15 +26,23 @@ export async function force(db: D1Database, streamId: number): Promise<void> {
     .where(eq(streams.id, streamId));
 }
 
-/** Streams that wait for the breaker, longest waiting first. */
-export async function waitingForBreaker(db: D1Database, limit: number): Promise<number[]> {
-  const rows = await drizzle(db)
-    .select({ id: streams.id })
+/**
+ * Streams that wait for the breaker, longest waiting first, and for how long each is leased still: its holder may have
+ * died.
+ */
+export async function waitingForBreaker(
+  db: D1Database,
+  limit: number,
+): Promise<{ id: number; leasedMs: number }[]> {
+  return drizzle(db)
+    .select({
+      id: streams.id,
+      leasedMs: sql<number>`max(0, ${streams.leaseUntil} - ${sql.raw(NOW_MS)})`,
+    })
     .from(streams)
     .where(and(isBehind, eq(streams.waitingFor, "breaker"), goesOn))
     .orderBy(asc(id))
     .limit(limit);
-  return rows.map((row) => row.id);
 }
 
 /**
