@@ -35,6 +35,8 @@ async function workerUnderTest() {
 
 /** A machine with two cores has both at work. */
 const TWO = 2;
+/** Between a worker test's file and the next something is waited for: one more keeps both at work. */
+const THREE = 3;
 /** End to end most of the time something is waited for, a lease or a pause say: so many keep both at work. */
 const SIX = 6;
 
@@ -86,7 +88,7 @@ export default defineConfig({
           // That nothing of one file is met by another is the setup's.
           isolate: false,
           testTimeout: HANGS_MS,
-          maxWorkers: TWO,
+          maxWorkers: THREE,
           sequence: { groupOrder: 1 },
         },
       },

@@ -29,6 +29,7 @@ const LONG = [
   "e2e/gateway-search",
   "e2e/mlflow-client",
   "e2e/search-results",
+  "e2e/set-back",
 ].map((name) => `/test/${name}.test.ts`);
 
 function rankOf({ moduleId }: TestSpecification): number {

@@ -1,7 +1,8 @@
 import { asc, eq } from "drizzle-orm";
-import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
+import { drizzle } from "drizzle-orm/d1";
 import type { Items } from "../../mlflow/plan.ts";
 import { repeatable } from "../database/counted.ts";
+import { type At, fixed } from "../fixed.ts";
 import { batches } from "../schema/index.ts";
 import { Bound, heldBy } from "../sql.ts";
 import type { Places } from "../stream/callers.ts";
@@ -16,23 +17,26 @@ export type Batch = { token: string; items: Items; attempts: number };
 
 const MAX_LOADED = 30;
 
-/** The query for `batchesOf`. */
-export function pendingRows(orm: DrizzleD1Database, streamId: number) {
-  return orm
+/** The query for `batchesOf`: of the stream with `id`. */
+export const pendingRows = fixed((orm, at: At<"id">) =>
+  orm
     .select({ token: batches.token, items: batches.items, attempts: batches.attempts })
     .from(batches)
-    .where(eq(batches.streamId, streamId))
+    .where(eq(batches.streamId, at("id")))
     .orderBy(asc(batches.n))
-    .limit(MAX_LOADED);
-}
+    .limit(MAX_LOADED),
+);
 
-export function batchesOf(rows: Awaited<ReturnType<typeof pendingRows>>): Batch[] {
+type StoredBatch = Pick<typeof batches.$inferSelect, "token" | "items" | "attempts">;
+
+export function batchesOf(rows: readonly StoredBatch[]): Batch[] {
   return rows.map((row) => ({ ...row, items: readItems(row.items) }));
 }
 
 /** The batches that were planned and are not known to be in MLflow, in order. */
 export async function pendingBatches(db: D1Database, streamId: number): Promise<Batch[]> {
-  return batchesOf(await pendingRows(drizzle(db), streamId));
+  const [rows] = await drizzle(db).batch([pendingRows(db, { id: streamId })]);
+  return batchesOf(rows);
 }
 
 /** A helping that was planned, and the watermark that it reaches. */

@@ -25,7 +25,7 @@ export type Work = {
 export async function readWork(db: D1Database, stream: StreamRow): Promise<Work> {
   const orm = drizzle(db);
   const [pending, tags, takenAway, [parent], clients, ...next] = await orm.batch([
-    pendingRows(orm, stream.id),
+    pendingRows(db, { id: stream.id }),
     tagsToSend(db, stream),
     tagsToDelete(db, stream.id),
     parentExperiment(db, stream),
