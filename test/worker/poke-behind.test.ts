@@ -1,8 +1,12 @@
 import { env } from "cloudflare:workers";
-import { expect, test } from "vitest";
-import { pokeBehind } from "../../src/relay/stream/wake.ts";
+import { beforeEach, expect, test } from "vitest";
+import { pokeBehind, wake } from "../../src/relay/stream/wake.ts";
 import { recordingQueue } from "./job-tools.ts";
 import { TrackingServer } from "./tracking-server.ts";
+
+beforeEach(async () => {
+  await env.DB.prepare("delete from streams").run();
+});
 
 const TRIALS = 7_000;
 const PASSES = 12;
@@ -27,4 +31,25 @@ test("of more trials than a pass may poke none waits for ever behind those that 
     .run();
   expect((await poked(1)).size).toBeLessThan(TRIALS);
   expect((await poked(PASSES)).size).toBe(TRIALS);
+});
+
+const LEASED_S = 40;
+
+test("a trial that waits for the breaker is woken once its lease is over, for the one that holds it may have died", async () => {
+  await env.DB.prepare(
+    `insert into streams (id, key, kind, trial_id, created_at, updated_at, last_seq, waiting_for, lease_token, lease_until)
+     select n, 'waiting-' || n, 'trial', 'waiting-' || n, 1, 1, 1, 'breaker', iif(n = 1, null, 'dead'),
+       iif(n = 1, 0, (unixepoch() + ?1) * 1000)
+     from (select 1 as n union all select 2)`,
+  )
+    .bind(LEASED_S)
+    .run();
+  const { sent, queue } = recordingQueue();
+  await wake({ ...new TrackingServer().deps(), trials: queue });
+  const delayOf = new Map(
+    sent.map(({ body, delaySeconds = 0 }) => [body.kind === "poke" && body.streamId, delaySeconds]),
+  );
+  expect(delayOf.get(1)).toBe(0);
+  expect(delayOf.get(2)).toBeGreaterThan(LEASED_S - 10);
+  expect(delayOf.get(2)).toBeLessThanOrEqual(LEASED_S);
 });
