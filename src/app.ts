@@ -5,7 +5,7 @@ import { ConfigError } from "./config.ts";
 import { dashboardApp } from "./dashboard/app.tsx";
 import { failurePage, wantsPage } from "./dashboard/errors.tsx";
 import { shortened } from "./domain/shown.ts";
-import { type Failure, HttpFailure, problemResponse } from "./errors.ts";
+import { DATABASE_AWAY, type Failure, HttpFailure, problemResponse } from "./errors.ts";
 import { gatewayApp } from "./gateway/app.ts";
 import { consoleLog, errorText } from "./log.ts";
 import { flushTally } from "./relay/deps.ts";
@@ -39,7 +39,7 @@ import { wire } from "./wire.ts";
 const SHOWN_PATH_CHARS = 200;
 const NO_DATABASE: Failure = {
   kind: "unavailable",
-  detail: "The relay's database does not answer just now. Nothing of this request was acknowledged.",
+  detail: DATABASE_AWAY,
   retryAfterSeconds: 5,
 };
 

@@ -24,6 +24,10 @@ export type Failure =
   | { kind: "misconfigured"; detail: string }
   | { kind: "internal" };
 
+/** What is said, in either API, while the database is away. */
+export const DATABASE_AWAY =
+  "The relay's database does not answer just now. Nothing of this request was acknowledged.";
+
 /** Thrown by a handler, answered by `app.onError`. */
 export class HttpFailure extends Error {
   override readonly name = "HttpFailure";

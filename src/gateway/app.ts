@@ -1,5 +1,5 @@
 import { type Context, Hono } from "hono";
-import { HttpFailure, problemBody } from "../errors.ts";
+import { DATABASE_AWAY, HttpFailure, problemBody } from "../errors.ts";
 import { errorText } from "../log.ts";
 import { authorize, fromBearerOrBasic } from "../routes/door/auth.ts";
 import type { AppEnv } from "../routes/door/context.ts";
@@ -29,9 +29,7 @@ const TOO_LARGE = invalid(
   "The request holds a text or a list that is larger than the relay's database takes.",
 );
 
-const NO_DATABASE = unavailable(
-  "The relay's database does not answer just now. Nothing of this request was acknowledged.",
-);
+const NO_DATABASE = unavailable(DATABASE_AWAY);
 
 const OWN = [
   ...ROUTES.flatMap((route) => PREFIXES.map((prefix) => ({ ...route, path: `${prefix}${route.path}` }))),

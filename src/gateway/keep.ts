@@ -1,6 +1,7 @@
 import { pythonText } from "../domain/python.ts";
 import type { JournalEvent } from "../domain/types.ts";
 import type { LifecycleStage } from "../domain/words.ts";
+import { DATABASE_AWAY } from "../errors.ts";
 import { errorText } from "../log.ts";
 import type { Deps } from "../relay/deps.ts";
 import { isFull, noteSize } from "../relay/intake/ingest.ts";
@@ -67,7 +68,7 @@ async function taken(deps: Deps, events: readonly [JournalEvent, ...JournalEvent
     const permanent = permanentRefusal(error);
     if (permanent) throw invalid(`The request cannot be kept: ${permanent.reason}`);
     deps.log.warn("the database refused what an MLflow client said", { error: errorText(error) });
-    throw unavailable("The relay's database does not answer. Nothing of this request was acknowledged.");
+    throw unavailable(DATABASE_AWAY);
   }
 }
 

@@ -4,7 +4,8 @@ import { consume } from "../../src/relay/consume.ts";
 import { reconcile } from "../../src/relay/cron/pass.ts";
 import { drive } from "../../src/relay/delivery/drive.ts";
 import { post } from "./api.ts";
-import { behind, deliverAll, invoked, losing, messageOf, pokesOf, study } from "./invocations.ts";
+import { behind, deliverAll, invoked, messageOf, pokesOf, study } from "./invocations.ts";
+import { losing } from "./losing.ts";
 import { OddMlflow, TOO_LONG } from "./odd-mlflow.ts";
 
 /** Troubles that last, or come together, under the platform's limits: what was begun ends, and everything arrives. */
@@ -20,7 +21,7 @@ test("a database that loses every second answer, for however long, is no reason 
   const mlflow = new OddMlflow();
   await study(name, 1, 3);
   await env.DB.prepare("update streams set attempts = 50 where model_run_id = ?1").bind(name).run();
-  const { db, losses } = losing((n) => n % 2 === 0, "before");
+  const { db, losses } = losing({ isLost: (n) => n % 2 === 0, when: "before" });
   for (const poke of await pokesOf(name))
     if (poke.kind === "poke") await drive(invoked(mlflow, { db }).deps, poke.streamId).catch(() => null);
   expect(losses()).toBeGreaterThan(3);

@@ -4,7 +4,7 @@ import { deliverExperiment } from "../../src/relay/delivery/deliver-experiment.t
 import { mirrorExperiment } from "../../src/store/mirror/experiments.ts";
 import { call, newRun, read, runOf } from "./gateway-api.ts";
 import { emptied, gatewayWorld } from "./gateway-world.ts";
-import { losing } from "./invocations.ts";
+import { losing } from "./losing.ts";
 
 /** Experiments of MLflow's clients on their way to MLflow, and what is done to them there on its way back. */
 
@@ -433,7 +433,7 @@ describe("a run that was deleted in MLflow", () => {
 it.each(["before", "after"] as const)(
   "an experiment whose making D1 does not answer is made once, lost %s it took effect",
   async (when) => {
-    const { db, losses } = losing((n) => n === 0, when);
+    const { db, losses } = losing({ isLost: (n) => n === 0, when });
     const { status, body } = await call("experiments/create", { name: "unheard" }, { bindings: { DB: db } });
     expect([status, losses()]).toEqual([200, 1]);
     const named = await read("experiments/get-by-name", { experiment_name: "unheard" });

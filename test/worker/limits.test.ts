@@ -6,7 +6,8 @@ import { drive } from "../../src/relay/delivery/drive.ts";
 import { ENDING_STATEMENTS, isOutOfStatements } from "../../src/store/database/budget.ts";
 import { ending } from "../../src/store/database/counted.ts";
 import { invocation } from "./endless.ts";
-import { behind, deliverAll, invoked, losing, messageOf, pokesOf, study } from "./invocations.ts";
+import { behind, deliverAll, invoked, messageOf, pokesOf, study } from "./invocations.ts";
+import { losing } from "./losing.ts";
 import { OddMlflow } from "./odd-mlflow.ts";
 
 /** What an invocation may take is enforced here, and everything arrives all the same. */
@@ -106,7 +107,7 @@ test.each(["before", "after"] as const)(
       const name = `lost-${when}-${nth}`;
       const mlflow = new OddMlflow();
       await study(name, 1, 3);
-      const { db, losses } = losing((n) => n === nth, when);
+      const { db, losses } = losing({ isLost: (n) => n === nth, when });
       const { left, longest } = await deliverAll(mlflow, await pokesOf(name), 1, { db });
       expect(longest, `statement ${nth}`).toBeLessThanOrEqual(15);
       const runs = mlflow.runs.filter(({ tags }) => tags.has("thunderline_trial_id"));

@@ -1,7 +1,8 @@
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
 import { confirmDelivered } from "../../src/relay/stream/confirm.ts";
-import { deliverAll, invoked, losing, pokesOf, study } from "./invocations.ts";
+import { deliverAll, invoked, pokesOf, study } from "./invocations.ts";
+import { losing } from "./losing.ts";
 import { OddMlflow, TOO_LONG } from "./odd-mlflow.ts";
 
 /** What answered in MLflow's place with `{}`, while the database loses its connection as that is put right. */
@@ -25,7 +26,7 @@ test.each(["before", "after"] as const)(
         mlflow.runs.filter(({ tags }) => tags.has("thunderline_trial_id")).map((run) => run.points.size);
       expect(points()).toEqual([0]);
 
-      const { db, losses } = losing((n) => n >= nth && n < nth + TRIES, when);
+      const { db, losses } = losing({ isLost: (n) => n >= nth && n < nth + TRIES, when });
       await confirmDelivered(invoked(mlflow, { db }).deps).catch(() => undefined);
       // The lease of whoever could not give it back runs out.
       await env.DB.prepare("update streams set lease_until = 0").run();
