@@ -2,18 +2,15 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { expectArrived } from "../lib/expect-study.ts";
 import { FAULTS, type Match } from "../lib/fault-proxy.ts";
 import { chunks, makeStudy } from "../lib/study.ts";
-import { type Lab, openLab } from "./lab.ts";
+import { type Lab, openLab, SHORT_LEASES } from "./lab.ts";
 
 /** Time to kill the relay while its call is on the way; MLflow does it all the same. */
 const UNDER_WAY = { kind: "stall", ms: 1_000 } as const;
 
-/** A lease is twice this and ten seconds: what a killed relay had in hand is nobody's for so long. */
-const SHORT_TIMEOUT = { MLFLOW_REQUEST_TIMEOUT: "10000" };
-
 let lab: Lab;
 beforeAll(async () => {
   // As a user's: with all that wrangler has around the Worker.
-  lab = await openLab(SHORT_TIMEOUT, { inWranglerDev: true });
+  lab = await openLab(SHORT_LEASES, { inWranglerDev: true });
 });
 afterEach(() => lab.proxy.heal());
 afterAll(() => lab?.close());

@@ -17,6 +17,9 @@ const START_LIMIT_MS = 540_000;
 /** For trials whose model run nobody announces: nothing is waited for. */
 export const UNANNOUNCED = { RELAY_ANNOUNCE_GRACE_SECONDS: "0" };
 
+/** For tests that kill or stop a relay: what it had in hand is nobody's for a lease, twice this and ten seconds. */
+export const SHORT_LEASES = { MLFLOW_REQUEST_TIMEOUT: "10000" };
+
 export async function openLab(vars: Vars = {}, more: More = {}): Promise<lab.SharedLab> {
   return lab.openSharedLab(inject("mlflow"), vars, { made: await whatIsMade(), ...more });
 }

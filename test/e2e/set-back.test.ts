@@ -4,17 +4,14 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import * as z from "zod";
 import { lossAt, trialOf } from "../lib/one-trial.ts";
-import { type Lab, openLab } from "./lab.ts";
+import { type Lab, openLab, SHORT_LEASES } from "./lab.ts";
 
 /** What docs/operators.md says of going back to an earlier database, step by step. */
-
-/** A lease is twice this and ten seconds: what a stopped relay had in hand is nobody's for so long. */
-const SHORT_TIMEOUT = { MLFLOW_REQUEST_TIMEOUT: "10000" };
 
 let lab: Lab;
 let kept: string;
 beforeAll(async () => {
-  [lab, kept] = await Promise.all([openLab(SHORT_TIMEOUT), mkdtemp(join(tmpdir(), "trial-relay-set-back-"))]);
+  [lab, kept] = await Promise.all([openLab(SHORT_LEASES), mkdtemp(join(tmpdir(), "trial-relay-set-back-"))]);
 });
 afterAll(async () => {
   await lab?.close();

@@ -1,3 +1,5 @@
+import { databaseAround } from "../../src/store/database/around.ts";
+
 /**
  * The limits of Cloudflare that the local runtime does not keep, kept for one invocation: what goes beyond them throws
  * as it would there, or where the platform would only make it wait.
@@ -72,37 +74,9 @@ export class Invocation {
 
   /** The database under its limits. */
   database(real: D1Database): D1Database {
-    const parts = new WeakMap<
-      D1PreparedStatement,
-      { statement: D1PreparedStatement; sql: string; values: readonly unknown[] }
-    >();
-    const wrapped = (statement: D1PreparedStatement, sql: string, values: readonly unknown[]) => {
-      const outer: D1PreparedStatement = new Proxy(statement, {
-        get: (target, name) => {
-          if (name === "bind") return (...bound: unknown[]) => wrapped(target.bind(...bound), sql, bound);
-          const member: unknown = Reflect.get(target, name);
-          if (typeof member !== "function") return member;
-          return async (...args: unknown[]) => {
-            this.#begin(sql, values);
-            return checked(await Reflect.apply(member, target, args));
-          };
-        },
-      });
-      parts.set(outer, { statement, sql, values });
-      return outer;
-    };
-    return new Proxy(real, {
-      get: (target, name) => {
-        if (name === "prepare") return (sql: string) => wrapped(target.prepare(sql), sql, []);
-        if (name === "batch")
-          return async (statements: D1PreparedStatement[]) => {
-            const own = statements.map((one) => parts.get(one) ?? { statement: one, sql: "", values: [] });
-            for (const { sql, values } of own) this.#begin(sql, values);
-            return checked(await target.batch(own.map(({ statement }) => statement)));
-          };
-        const member: unknown = Reflect.get(target, name);
-        return typeof member === "function" ? member.bind(target) : member;
-      },
+    return databaseAround(real, async (parts, work) => {
+      for (const { sql, values } of parts) this.#begin(sql, values);
+      return checked(await work());
     });
   }
 

@@ -1,3 +1,5 @@
+import { databaseAround } from "../../src/store/database/around.ts";
+
 /** A database whose user dies, or sleeps, at a chosen one of its round trips. */
 
 /** `before`: what was asked never came to the database. `after`: it was done, and nobody heard it. */
@@ -19,7 +21,6 @@ export function mortal(
   begins: (trip: number) => void = () => {},
 ) {
   const state = { trips: 0 };
-  const inner = new WeakMap<D1PreparedStatement, D1PreparedStatement>();
   const trip = async <T>(work: () => Promise<T>): Promise<T> => {
     const n = state.trips++;
     begins(n);
@@ -35,27 +36,5 @@ export function mortal(
     if (n === death?.trip) throw new Error("the isolate is gone");
     return answer;
   };
-  const wrap = (statement: D1PreparedStatement): D1PreparedStatement => {
-    const outer = new Proxy(statement, {
-      get(target, name) {
-        if (name === "bind") return (...values: unknown[]) => wrap(target.bind(...values));
-        const member: unknown = Reflect.get(target, name);
-        if (typeof member !== "function") return member;
-        return (...args: unknown[]) => trip(async () => Reflect.apply(member, target, args));
-      },
-    });
-    inner.set(outer, statement);
-    return outer;
-  };
-  const db = new Proxy(real, {
-    get(target, name) {
-      if (name === "prepare") return (sql: string) => wrap(target.prepare(sql));
-      if (name === "batch")
-        return (statements: D1PreparedStatement[]) =>
-          trip(() => target.batch(statements.map((one) => inner.get(one) ?? one)));
-      const member: unknown = Reflect.get(target, name);
-      return typeof member === "function" ? member.bind(target) : member;
-    },
-  });
-  return { db, state };
+  return { db: databaseAround(real, (_, work) => trip(work)), state };
 }

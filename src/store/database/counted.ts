@@ -1,3 +1,4 @@
+import { databaseAround, type Part } from "./around.ts";
 import type { Budget } from "./budget.ts";
 import { repeatedly } from "./transient.ts";
 
@@ -35,47 +36,25 @@ export function ending(db: D1Database): D1Database {
   return way ? databaseOf({ ...way, ends: true }) : db;
 }
 
-/** D1 looks into the statements of a batch, so it must get its own back. */
-const inner = new WeakMap<D1PreparedStatement, { statement: D1PreparedStatement; reads: boolean }>();
+/** A statement of one way may be run in a batch of another. */
+const known = new WeakMap<D1PreparedStatement, Part>();
 
 function databaseOf(way: Way): D1Database {
-  const wrapped = (statement: D1PreparedStatement, reads: boolean): D1PreparedStatement => {
-    const outer = new Proxy(statement, {
-      get(target, name) {
-        if (name === "bind") return (...values: unknown[]) => wrapped(target.bind(...values), reads);
-        const member: unknown = Reflect.get(target, name);
-        if (typeof member !== "function") return member;
-        return (...args: unknown[]) => run(way, 1, reads, async () => Reflect.apply(member, target, args));
-      },
-    });
-    inner.set(outer, { statement, reads });
-    return outer;
-  };
-  const db = new Proxy(way.real, {
-    get(target, name) {
-      if (name === "prepare") return (sql: string) => wrapped(target.prepare(sql), isRead(sql));
-      if (name === "batch")
-        return (statements: D1PreparedStatement[]) => {
-          const parts = statements.map((one) => inner.get(one) ?? { statement: one, reads: false });
-          const reads = parts.every((part) => part.reads);
-          return run(way, parts.length, reads, () => target.batch(parts.map(({ statement }) => statement)));
-        };
-      const member: unknown = Reflect.get(target, name);
-      return typeof member === "function" ? member.bind(target) : member;
+  const { budget, random, repeats, ends } = way;
+  const db = databaseAround(
+    way.real,
+    (parts, work) => {
+      const once = async () => {
+        if (ends) budget.drawForEnding(parts.length);
+        else budget.draw(parts.length);
+        return work();
+      };
+      return repeats || parts.every(({ sql }) => isRead(sql)) ? repeatedly(once, random) : once();
     },
-  });
+    known,
+  );
   ways.set(db, way);
   return db;
-}
-
-function run<T>(way: Way, statements: number, reads: boolean, work: () => Promise<T>): Promise<T> {
-  const { budget, random, repeats, ends } = way;
-  const once = async () => {
-    if (ends) budget.drawForEnding(statements);
-    else budget.draw(statements);
-    return work();
-  };
-  return reads || repeats ? repeatedly(once, random) : once();
 }
 
 /** As D1 itself tells it: by the words that are in it. */
