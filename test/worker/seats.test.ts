@@ -45,8 +45,7 @@ test.each([
 test("where one may call at a time, the turns of an invocation take it by turns, call by call", async () => {
   const name = "seats-by-turns";
   const mlflow = new OddMlflow();
-  const trials = 4;
-  await study(name, trials, POINTS);
+  await study(name, 4, POINTS);
   const { fetch } = watched(mlflow, LONG_CALL_MS);
   const { deps } = invoked({ fetch }, { vars: { RELAY_MAX_CONCURRENT_CALLS: "1" } });
   await consume(
@@ -57,5 +56,6 @@ test("where one may call at a time, the turns of an invocation take it by turns,
     ({ endpoint, asked }) => endpoint === "runs/log-batch" && asked.metrics.length > 1,
   );
   const handedOn = batches.filter(({ asked }, n) => n > 0 && asked.run_id !== batches[n - 1]?.asked.run_id);
-  expect(handedOn.length).toBeGreaterThan(trials - 1);
+  expect(batches.length).toBeGreaterThan(8);
+  expect(handedOn.length).toBeGreaterThan(batches.length / 2);
 });
