@@ -3,6 +3,11 @@ import { sleep } from "../../waiting.ts";
 
 /** So long a place goes from turn to turn of an invocation; then it is anybody's, when the turn that has it ends. */
 const PASSED_ON_MS = 20_000;
+/**
+ * A body leaves in pieces of 8 kB, and what else is ready has the processor between two of them: the first piece of a large
+ * batch was seen to leave 10 to 60 ms before the last, for which MLflow waits. All of them take less than this alone.
+ */
+const SENDING_MS = 10;
 
 /** A place that was another turn's. */
 export type Lent = {
@@ -165,8 +170,8 @@ export class Seat {
       if (isOver) this.#end();
       else this.#failed++;
       this.seats.offer(this);
-      // Another's call is to be on its way before this turn has the processor for what it does next.
-      if (isOver && !this.hasPlace) await sleep(0);
+      // Another's call is to be on its way, whole, before this turn has the processor for what it does next.
+      if (isOver && !this.hasPlace) await sleep(SENDING_MS);
     }
   }
 
