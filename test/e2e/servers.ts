@@ -6,6 +6,7 @@ import type { TestProject } from "vitest/node";
 import { freePort, type MlflowServer, startMlflow } from "../../scripts/lib/mlflow-server.ts";
 import { makeRelay } from "../../scripts/lib/relay-process.ts";
 import { makeDirect } from "../lib/direct-relay.ts";
+import { QUIETLY } from "../lib/own-mlflow.ts";
 import { startPythonHost } from "../lib/python-host.ts";
 import type { Made } from "../lib/relay.ts";
 
@@ -53,7 +54,8 @@ async function share(): Promise<Shared> {
   const ready = join(dir, "ready");
   let mlflow: MlflowServer | undefined;
   const startShared = async () => {
-    mlflow = await startMlflow({ port, dataDir: mlflowDir, workers: 2, workspaces: true });
+    const argumentsOf = (args: string[]) => [...args, ...QUIETLY];
+    mlflow = await startMlflow({ port, dataDir: mlflowDir, workers: 2, workspaces: true, argumentsOf });
   };
   const hosts = Promise.allSettled([
     startPythonHost("3", join(dir, "python-3")),

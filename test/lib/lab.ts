@@ -63,9 +63,10 @@ export function openSharedLab(server: string, vars: Vars = {}, more: More = {}):
       body: JSON.stringify({ name: workspace }),
     });
     if (!made.ok) throw new Error(`MLflow makes no workspace: ${made.status} ${await made.text()}`);
-    const direct = await FaultProxy.start(server, { "x-mlflow-workspace": workspace });
+    const upstream = { uri: server, headers: { "x-mlflow-workspace": workspace } };
+    const direct = await FaultProxy.start(upstream.uri, upstream.headers);
     opened.defer(() => direct.stop());
-    return { ...(await behindProxy(opened, direct.uri, vars, more)), workspace };
+    return { ...(await behindProxy(opened, upstream, direct.uri, vars, more)), workspace };
   });
 }
 
@@ -88,6 +89,7 @@ async function withServer(
 ): Promise<OwnLab> {
   const dir = await temporary(opened);
   const port = await freePort();
+  const uri = `http://127.0.0.1:${port}`;
   let server: MlflowServer | undefined;
   const startServer = async () => {
     server = await startOwnMlflow({ port, dataDir: dir, ...(store ? { store } : {}) });
@@ -97,20 +99,22 @@ async function withServer(
   // The relay does not need MLflow to start, so both start at once.
   const [started, lab] = await Promise.allSettled([
     startServer(),
-    behindProxy(opened, `http://127.0.0.1:${port}`, vars, more),
+    behindProxy(opened, { uri, headers: {} }, uri, vars, more),
   ]);
   if (started.status === "rejected") throw started.reason;
   if (lab.status === "rejected") throw lab.reason;
   return { ...lab.value, stopMlflow: stopServer, startMlflow: startServer };
 }
 
+/** @param trackingUri where MLflow is asked past the proxy that can fail */
 async function behindProxy(
   opened: AsyncDisposableStack,
+  upstream: { uri: string; headers: Record<string, string> },
   trackingUri: string,
   vars: Vars,
   more: More,
 ): Promise<Lab> {
-  const proxy = await FaultProxy.start(trackingUri);
+  const proxy = await FaultProxy.start(upstream.uri, upstream.headers);
   opened.defer(() => proxy.stop());
   const relay = await Relay.start(join(await temporary(opened), "relay"), proxy.uri, vars, more);
   opened.defer(() => relay.destroy());
