@@ -91,6 +91,7 @@ it.each([
   "/experiments/past-1?status=FINISHED",
   `/runs/${(1_001).toString(16).padStart(32, "0")}`,
   "/api/find?text=t1500",
+  `/api/curves/metrics?trials=${(1_001).toString(16).padStart(32, "0")}`,
 ])("the page %s reads few rows, however much is finished", async (path) => {
   const { status, rowsRead, meter } = await page(path);
   expect(status).toBe(200);
