@@ -22,9 +22,10 @@ const DEAD_LETTER_QUEUES = "RELAY_DEAD_LETTER_QUEUES";
  */
 export function problemsOf(config: WranglerConfig, others: readonly WranglerConfig[] = []): string[] {
   const deployed = others.filter((other) => other.d1_databases.some(({ database_id }) => database_id));
+  const ofAddress = mlflowProblems(config);
   return [
-    ...mlflowProblems(config),
-    ...settingsProblems(config),
+    ...ofAddress,
+    ...settingsProblems(config, ofAddress.length > 0),
     ...nameProblems(config, deployed),
     ...databaseProblems(config, deployed),
     ...queueProblems(config, deployed),
@@ -45,9 +46,10 @@ function mlflowProblems({ vars, vpc_services }: WranglerConfig): string[] {
   return problem === null ? [] : [`MLFLOW_TRACKING_URI under [vars]: ${problem}`];
 }
 
-/** The other variables by the Worker's own rules: with a wrong one it answers nothing. The address has rules of its own. */
-function settingsProblems({ vars, secrets }: WranglerConfig): string[] {
-  const { MLFLOW_TRACKING_URI: _, ...others } = vars;
+/** The variables by the Worker's own rules, but for an address of which something is said already: with a wrong one it answers nothing. */
+function settingsProblems({ vars, secrets }: WranglerConfig, butAddress: boolean): string[] {
+  const { MLFLOW_TRACKING_URI: address, ...rest } = vars;
+  const others: Record<string, unknown> = butAddress ? rest : { ...rest, MLFLOW_TRACKING_URI: address };
   const problems = secrets.required.includes(FIRST_TOKEN)
     ? []
     : [`${FIRST_TOKEN} is not among those required under [secrets]. An environment inherits none.`];

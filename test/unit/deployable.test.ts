@@ -140,6 +140,7 @@ describe("what would fail or lose messages once deployed is said before", () => 
 
   test.each([
     ["RELAY_RETENTION_DAYS", "a month", "RELAY_RETENTION_DAYS must be a whole number"],
+    ["MLFLOW_TRACKING_URI", "https:mlflow.example.com", "MLFLOW_TRACKING_URI must be"],
     ["MLFLOW_ENABLED", "no", "MLFLOW_ENABLED must be true or false"],
     ["MLFLOW_ENABLED", false, "in quotes"],
     ["RELAY_GATHER_WINDOW_SECONDS", 10, "in quotes"],
