@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
-import { checkAsked } from "./lib/asked.ts";
+import { checkAsked, environmentMeant } from "./lib/asked.ts";
 import { deploy } from "./lib/deploy.ts";
+import { readWranglerConfig } from "./lib/wrangler-config.ts";
 
 /** `npm run deploy [-- --env NAME] [--dry-run]`, and whatever else `wrangler deploy` takes, behind another `--`. */
 try {
@@ -11,7 +12,8 @@ try {
   checkAsked("deploy", process.env, positionals);
   const dryRun = values["dry-run"];
   const wranglerArgs = [...(dryRun ? ["--dry-run"] : []), ...positionals];
-  process.exitCode = await deploy(values.env ?? null, { dryRun, wranglerArgs });
+  const env = environmentMeant("deploy", values.env, Object.keys(readWranglerConfig().env));
+  process.exitCode = await deploy(env, { dryRun, wranglerArgs });
 } catch (error) {
   if (!(error instanceof Error)) throw error;
   console.error(`Not deployed:\n${error.message}`);

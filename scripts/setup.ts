@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { parseArgs } from "node:util";
-import { checkAsked, chosenEnv } from "./lib/asked.ts";
+import { checkAsked, chosenEnv, environmentMeant } from "./lib/asked.ts";
 import { deploy } from "./lib/deploy.ts";
 import { withDatabaseId } from "./lib/toml.ts";
 import { ROOT, runWranglerWith } from "./lib/wrangler.ts";
@@ -21,11 +21,6 @@ import {
  * secrets, then migrates and deploys. Run again it makes nothing twice.
  */
 const TOML = join(ROOT, "wrangler.toml");
-const { values } = parseArgs({
-  options: { env: { type: "string", short: "e" }, location: { type: "string" } },
-});
-const chosen = chosenEnv(values.env ?? null);
-const read = () => (values.env === undefined ? readWranglerConfig() : readEnvironment(values.env));
 
 const world: World = {
   wrangler: runWranglerWith,
@@ -43,12 +38,17 @@ const world: World = {
 
 try {
   checkAsked("setup", process.env);
+  const { values } = parseArgs({
+    options: { env: { type: "string", short: "e" }, location: { type: "string" } },
+  });
+  const env = environmentMeant("setup", values.env, Object.keys(readWranglerConfig().env));
+  const read = () => (env === null ? readWranglerConfig() : readEnvironment(env));
   await ensureSignedIn(world);
   await ensureDatabase(world, read(), values.location ?? null);
   await ensureQueues(world, read());
   await ensureBuckets(world, read());
-  await ensureSecrets(world, read(), chosen);
-  process.exitCode = await deploy(values.env ?? null);
+  await ensureSecrets(world, read(), chosenEnv(env));
+  process.exitCode = await deploy(env);
 } catch (error) {
   if (!(error instanceof Error)) throw error;
   console.error(`Not set up yet:\n${error.message}`);

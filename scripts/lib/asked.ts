@@ -24,11 +24,30 @@ export function checkAsked(
     throw new Error(
       `- ${first} is no option. An environment is named as in npm run ${script} -- --env ${first}`,
     );
-  const choice = wranglerArgs.find((arg) => /^(-[ec]|--(env|config)(=|$))/.test(arg));
+  const choice = wranglerArgs.find((arg) => /^(-[ec]|--(env|config|cwd|name)(=|$))/.test(arg));
   if (choice !== undefined)
     throw new Error(
       `- ${choice} is not handed on to wrangler: another environment would be deployed than was checked and migrated.`,
     );
+}
+
+/**
+ * Which environment is meant; null is the top level. Where there are others it must be named too, as "": of
+ * `npm run deploy -e NAME`, the `--` forgotten, npm leaves nothing, not even in the process's environment.
+ * @param named as it was asked for
+ * @param environments those that wrangler.toml has
+ * @throws Error that says how it is asked for
+ */
+export function environmentMeant(
+  script: string,
+  named: string | undefined,
+  environments: readonly string[],
+): string | null {
+  if (named === undefined && environments.length > 0)
+    throw new Error(
+      `- wrangler.toml has environments (${environments.join(", ")}): name the one that is meant, as in npm run ${script} -- --env ${environments[0]}, or the top level by npm run ${script} -- --env ""`,
+    );
+  return named || null;
 }
 
 /** Names the environment to wrangler, the top level too: without a name it would take the one in CLOUDFLARE_ENV. */

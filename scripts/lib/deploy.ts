@@ -1,5 +1,5 @@
 import { chosenEnv } from "./asked.ts";
-import { problemsOf } from "./deployable.ts";
+import { databaseOf, problemsOf } from "./deployable.ts";
 import { runWranglerHere } from "./wrangler.ts";
 import { readEnvironment, readWranglerConfig } from "./wrangler-config.ts";
 
@@ -23,8 +23,8 @@ export async function deploy(
   const problems = problemsOf(config, env === null ? others : [top, ...others]);
   if (problems.length > 0) throw new Error(problems.map((text) => `- ${text}`).join("\n"));
   const chosen = chosenEnv(env);
-  const [database] = config.d1_databases;
-  const migrate = ["d1", "migrations", "apply", database?.database_name ?? "", "--remote", ...chosen];
+  const name = databaseOf(config)?.database_name ?? "";
+  const migrate = ["d1", "migrations", "apply", name, "--remote", ...chosen];
   const migrated = dryRun ? 0 : await runWranglerHere(migrate);
   return migrated || runWranglerHere(["deploy", ...chosen, ...wranglerArgs]);
 }

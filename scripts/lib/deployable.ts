@@ -1,7 +1,16 @@
+import { ConfigError, parseConfig } from "../../src/config.ts";
 import { unreachable } from "./reachable.ts";
 import type { WranglerConfig } from "./wrangler-config.ts";
 
 const PRODUCERS = ["TRIALS", "JOBS", "FILES"];
+/** The secret without which the Worker refuses everything. */
+const FIRST_TOKEN = "ADMIN_TOKEN";
+/** What need not be among the variables: it may be a secret, which nobody can look at here. */
+const MAY_BE_SECRET = {
+  ADMIN_TOKEN: "a secret that is not seen",
+  MLFLOW_TRACKING_USERNAME: "somebody",
+  RELAY_ACCESS_AUD: "something",
+};
 /** The way into a private network, where any name and any address is as good. */
 const PRIVATE_WAY = "MLFLOW_VPC";
 const DEAD_LETTER_QUEUES = "RELAY_DEAD_LETTER_QUEUES";
@@ -13,11 +22,21 @@ const DEAD_LETTER_QUEUES = "RELAY_DEAD_LETTER_QUEUES";
  */
 export function problemsOf(config: WranglerConfig, others: readonly WranglerConfig[] = []): string[] {
   const deployed = others.filter((other) => other.d1_databases.some(({ database_id }) => database_id));
+  const ofAddress = mlflowProblems(config);
   return [
-    ...mlflowProblems(config),
+    ...ofAddress,
+    ...settingsProblems(config, ofAddress.length > 0),
+    ...nameProblems(config, deployed),
     ...databaseProblems(config, deployed),
     ...queueProblems(config, deployed),
   ];
+}
+
+/** The database that the Worker uses. */
+export function databaseOf({
+  d1_databases,
+}: WranglerConfig): WranglerConfig["d1_databases"][number] | undefined {
+  return d1_databases.find(({ binding }) => binding === "DB");
 }
 
 function mlflowProblems({ vars, vpc_services }: WranglerConfig): string[] {
@@ -27,8 +46,33 @@ function mlflowProblems({ vars, vpc_services }: WranglerConfig): string[] {
   return problem === null ? [] : [`MLFLOW_TRACKING_URI under [vars]: ${problem}`];
 }
 
-function databaseProblems({ d1_databases }: WranglerConfig, others: readonly WranglerConfig[]): string[] {
-  const own = d1_databases.find(({ binding }) => binding === "DB");
+/** The variables by the Worker's own rules, but for an address of which something is said already: with a wrong one it answers nothing. */
+function settingsProblems({ vars, secrets }: WranglerConfig, butAddress: boolean): string[] {
+  const { MLFLOW_TRACKING_URI: address, ...rest } = vars;
+  const others: Record<string, unknown> = butAddress ? rest : { ...rest, MLFLOW_TRACKING_URI: address };
+  const problems = secrets.required.includes(FIRST_TOKEN)
+    ? []
+    : [`${FIRST_TOKEN} is not among those required under [secrets]. An environment inherits none.`];
+  try {
+    parseConfig({ ...MAY_BE_SECRET, ...others });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const [name = ""] = error.message.split(" ");
+    const quotes = typeof (others[name] ?? "") === "string" ? "" : "; write it as text, in quotes";
+    problems.push(`Under [vars] ${error.message}${quotes}.`);
+  }
+  return problems;
+}
+
+function nameProblems({ name }: WranglerConfig, others: readonly WranglerConfig[]): string[] {
+  const isTaken = others.some((other) => other.name === name);
+  return isTaken
+    ? [`The name ${name} belongs to another environment as well, whose place it would take.`]
+    : [];
+}
+
+function databaseProblems(config: WranglerConfig, others: readonly WranglerConfig[]): string[] {
+  const own = databaseOf(config);
   if (!own) return ["There is no [[d1_databases]] with the binding DB. An environment inherits none."];
   if (!own.database_id)
     return [

@@ -98,6 +98,9 @@ export async function ensureBuckets(world: World, { r2_buckets }: WranglerConfig
   }
 }
 
+/** What wrangler says of a Worker that was never deployed. */
+const NO_WORKER = /Worker "[^"]*".* not found|10007/;
+
 /** The secrets that wrangler.toml requires exist; an admin token that is missing is made, and shown this once. */
 export async function ensureSecrets(
   world: World,
@@ -105,6 +108,9 @@ export async function ensureSecrets(
   chosen: string[],
 ): Promise<void> {
   const listed = await world.wrangler(["secret", "list", ...chosen]);
+  // Where the Worker is there and does not answer, a new token would take the place of the one that is in use.
+  if (listed.code !== 0 && !NO_WORKER.test(listed.output))
+    throw new SetupError(`wrangler secret list failed:\n${listed.output.trim()}`);
   for (const name of secrets.required) {
     if (listed.code === 0 && listed.output.includes(`"${name}"`)) continue;
     const value =

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { checkAsked, chosenEnv } from "../../scripts/lib/asked.ts";
-import { problemsOf } from "../../scripts/lib/deployable.ts";
+import { checkAsked, chosenEnv, environmentMeant } from "../../scripts/lib/asked.ts";
+import { databaseOf, problemsOf } from "../../scripts/lib/deployable.ts";
 import { unreachable } from "../../scripts/lib/reachable.ts";
 import { readWranglerConfig, type WranglerConfig } from "../../scripts/lib/wrangler-config.ts";
 
@@ -72,12 +72,26 @@ describe("another environment than the one that was meant is never deployed", ()
     ["wrangler is told another", {}, ["--env", "staging"], "--env"],
     ["wrangler is told another in short", {}, ["--minify", "-estaging"], "-estaging"],
     ["wrangler is told other settings", {}, ["--config=other.toml"], "--config"],
+    ["wrangler is told another folder", {}, ["--cwd", "other"], "--cwd"],
+    ["wrangler is told another Worker", {}, ["--name=trial-relay"], "--name"],
   ])("%s", (_, environment, args, said) => {
     expect(() => checkAsked("deploy", environment, args)).toThrow(said);
   });
 
   test("what else wrangler takes is handed on", () => {
     expect(() => checkAsked("deploy", {}, ["--tag", "v1", "--experimental-x", "--minify"])).not.toThrow();
+  });
+
+  test("npm took the short option for one of its own and left no trace, or nothing was named", () => {
+    expect(() => environmentMeant("deploy", undefined, ["staging"])).toThrow('npm run deploy -- --env ""');
+  });
+
+  test.each([
+    ["the only one", undefined, [], null],
+    ["the top level by name", "", ["staging"], null],
+    ["another", "staging", ["staging"], "staging"],
+  ])("%s is meant", (_, named, environments, meant) => {
+    expect(environmentMeant("deploy", named, environments)).toBe(meant);
   });
 
   test("the top level is named to wrangler as well, which would else take what the shell says", () => {
@@ -99,6 +113,45 @@ describe("what would fail or lose messages once deployed is said before", () => 
     const way = { binding: "MLFLOW_VPC", service_id: "0a1b" };
     expect(problemsOf(deployable({ vars, vpc_services: [way] }))).toEqual([]);
     expect(problemsOf(deployable({ vars, vpc_services: [{ ...way, binding: "OTHER" }] }))).toHaveLength(1);
+  });
+
+  test("the database that the Worker uses is the one that is migrated, wherever it stands", () => {
+    const [own] = deployable().d1_databases;
+    const other = { binding: "OTHER", database_name: "other", database_id: "ff" };
+    expect(databaseOf(deployable({ d1_databases: own ? [other, own] : [] }))).toEqual(own);
+  });
+
+  test("an environment that inherits no secrets: it would refuse every request for want of ADMIN_TOKEN", () => {
+    expect(problemsOf(deployable({ secrets: { required: [] } }))).toEqual([
+      expect.stringContaining("[secrets]"),
+    ]);
+  });
+
+  test("an environment under another's name would take its place", () => {
+    const other = deployable({
+      d1_databases: [{ binding: "DB", database_name: "other", database_id: "ff" }],
+      queues: { producers: [], consumers: [] },
+    });
+    expect(problemsOf(deployable(), [other])).toEqual([
+      expect.stringContaining("trial-relay belongs to another"),
+    ]);
+    expect(problemsOf(deployable(), [{ ...other, name: "trial-relay-staging" }])).toEqual([]);
+  });
+
+  test.each([
+    ["RELAY_RETENTION_DAYS", "a month", "RELAY_RETENTION_DAYS must be a whole number"],
+    ["MLFLOW_TRACKING_URI", "https:mlflow.example.com", "MLFLOW_TRACKING_URI must be"],
+    ["MLFLOW_ENABLED", "no", "MLFLOW_ENABLED must be true or false"],
+    ["MLFLOW_ENABLED", false, "in quotes"],
+    ["RELAY_GATHER_WINDOW_SECONDS", 10, "in quotes"],
+  ])("%s = %j, with which the Worker would answer nothing", (name, value, said) => {
+    const vars = { ...deployable().vars, [name]: value };
+    expect(problemsOf(deployable({ vars }))).toEqual([expect.stringContaining(said)]);
+  });
+
+  test("what a setting needs beside it may be a secret", () => {
+    const vars = { ...deployable().vars, RELAY_ACCESS_TEAM: "ours", MLFLOW_TRACKING_PASSWORD: "there" };
+    expect(problemsOf(deployable({ vars }))).toEqual([]);
   });
 
   test("an environment that inherits neither database nor queues", () => {

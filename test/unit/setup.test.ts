@@ -20,6 +20,8 @@ class Account implements World {
   /** What R2 says of every new bucket; null: it is made. */
   noBuckets: string | null = null;
   readonly secrets = new Map<string, string>();
+  /** What is said to who asks for the secrets; null: there is a Worker, and these are its. */
+  noSecrets: string | null = null;
   readonly said: string[] = [];
   readonly locations: (string | undefined)[] = [];
   toml: WranglerConfig = config;
@@ -58,6 +60,7 @@ class Account implements World {
         return ok();
       }
       case "secret list":
+        if (this.noSecrets !== null) return { code: 1, output: this.noSecrets };
         return ok(JSON.stringify([...this.secrets.keys()].map((name) => ({ name, type: "secret_text" }))));
       case "secret put":
         this.secrets.set(name, input);
@@ -121,6 +124,18 @@ describe("setting up an account", () => {
     await expect(account.setUp()).rejects.toThrow(/database_id id-of-trial-relay .* another/);
   });
 
+  test("a Worker that is not there yet gets its token, and one of which that cannot be told keeps its own", async () => {
+    const account = new Account();
+    account.noSecrets =
+      '✘ [ERROR] Worker "trial-relay" not found.\n\nIf this is a new Worker, run `wrangler deploy` first';
+    await account.setUp();
+    const token = account.secrets.get("ADMIN_TOKEN");
+    expect(token).toBeDefined();
+    account.noSecrets = "✘ [ERROR] fetch failed";
+    await expect(account.setUp()).rejects.toThrow(/secret list failed:\n.*fetch failed/);
+    expect(account.secrets.get("ADMIN_TOKEN")).toBe(token);
+  });
+
   test("an account without R2 is told that it can do without", async () => {
     const account = new Account();
     account.noBuckets = "Please enable R2 through the Cloudflare Dashboard. [code: 10042]";
@@ -144,6 +159,17 @@ describe("the database's id in wrangler.toml", () => {
   test("stands below its name, and nothing else changes", () => {
     expect(withDatabaseId(toml, "trial-relay", "0a1b")).toBe(
       toml.replace("# main\n", '# main\ndatabase_id = "0a1b"\n'),
+    );
+  });
+
+  test.each(["", "  "])("takes the place of one that is empty, %j", (empty) => {
+    const line = `database_id = "${empty}"  # copy it here\n`;
+    const before = toml.replace('binding = "DB"\n', `binding = "DB"\n${line}`);
+    const after = toml.replace('binding = "DB"\n', `binding = "DB"\ndatabase_id = "0a1b"  # copy it here\n`);
+    expect(withDatabaseId(before, "trial-relay", "0a1b")).toBe(after);
+    const other = `[[env.x.d1_databases]]\n${line}`;
+    expect(withDatabaseId(toml + other, "trial-relay", "0a1b")).toBe(
+      withDatabaseId(toml, "trial-relay", "0a1b") + other,
     );
   });
 

@@ -1,7 +1,9 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, expect, it, test, vi } from "vitest";
 import { reconcile } from "../../src/relay/cron/pass.ts";
+import { bury } from "../../src/store/delivery/dead-letters.ts";
 import { unlinkedRunOf } from "../../src/store/mirror/tagged.ts";
+import { NOTHING_DONE, storePass } from "../../src/store/ops/passes.ts";
 import { wire } from "../../src/wire.ts";
 import { emptyMlflow } from "./empty-mlflow.ts";
 import { metered } from "./metered.ts";
@@ -34,6 +36,8 @@ const PAST = [
   `${numbers("client")} insert into streams (id, key, kind, trial_id, created_at, updated_at, last_seq, folded_seq,
      planned_seq, delivered_seq, delivered_at, mlflow_experiment_id, mlflow_run_id)
    select 100000 + i, name, 'trial', name, 1, 1, 1, 1, 1, 1, 1, '2', name from n`,
+  `insert into trials (id, key, trial_id, status, created_at, updated_at)
+   select id, key, trial_id, 'succeeded', 1, 1 from streams where id > 100000 and kind = 'trial'`,
   `insert into gateway_runs (stream_id, run_id, experiment_id, status, start_time, artifact_uri, created_at, touched_at)
    select id, key, '${CLIENTS_EXPERIMENT}', 'FINISHED', 1, 'a', 1, 1 from streams where id > 100000`,
   `insert into mlflow_runs (mlflow_run_id, mlflow_experiment_id, stream_id, status, start_time, lifecycle_stage, synced_at)
@@ -50,11 +54,15 @@ const PAST = [
   `insert into dead_letters (stream_id, kind, item, reason, state, created_at, settled_at)
    select id, iif(id % 2, 'metric', 'status'), '{}', 'because', 'dropped', 1, ${now - DAY_MS} from streams
    where id > 200000`,
+  `insert into dead_letters (stream_id, kind, item, reason, state, created_at, settled_at)
+   select s.id, 'param', json_object('key', state.value, 'value', '1'), 'because', state.value, 1, iif(state.value = 'open', null, ${now - DAY_MS})
+   from streams s, json_each('["open", "replayed"]') state where s.id between 100001 and 200000`,
 ];
 
 beforeAll(async () => {
   vi.spyOn(globalThis, "fetch").mockImplementation(emptyMlflow("0".repeat(32), "1"));
   await env.DB.batch(PAST.map((query) => env.DB.prepare(query)));
+  await storePass(env.DB, now - 60_000, now - 60_000, NOTHING_DONE);
 }, 120_000);
 
 it.each([
@@ -74,6 +82,12 @@ it.each([
   "/api/ops/conflicts?model_run_id=ended-5&state=resolved",
   "/api/ops/dead-letters?state=dropped&kind=param",
   "/api/ops/dead-letters?state=dropped&model_run_id=ended-5",
+  "/api/ops/conflicts?state=resolved&trial_id=client-5",
+  "/api/ops/conflicts?kind=tag&trial_id=nobody",
+  "/api/ops/dead-letters?state=replayed&trial_id=client-5",
+  "/api/ops/dead-letters?state=open&kind=param&trial_id=nobody",
+  "/api/trials/client-5",
+  "/trials/client-5",
   "/api/sync/jobs?state=failed",
   "/api/sync/jobs?action=create_run",
   "/api/sync/jobs?state=queued",
@@ -93,6 +107,13 @@ test("whether a trial has a run already is known from few rows, however many run
   );
   expect(await unlinkedRunOf(db, (await stream.first<number>("id")) ?? 0)).toBeNull();
   expect(meter.rowsRead, meter.worst()).toBeLessThanOrEqual(10);
+});
+
+test("what MLflow will not take is written down without reading what was settled", async () => {
+  const REPLAYED = JSON.stringify({ key: "replayed", value: "1" });
+  const { db, meter } = metered(env.DB);
+  await bury(db, { streamId: 100_005, kind: "param", item: REPLAYED, reason: "again", createdAt: now });
+  expect(meter.rowsRead, meter.worst()).toBeLessThanOrEqual(20);
 });
 
 test("a pass of the cron reads few rows, whichever statement", async () => {

@@ -52,6 +52,9 @@ it.each([
   "/api/trials",
   "/api/trials?status=running",
   "/api/trials?status=succeeded",
+  "/api/trials?status=succeeded&sort=-started_at",
+  "/api/trials?status=failed&sort=rank",
+  "/api/trials?experiment_name=the+past&sort=duration_ms",
   "/api/trials?status=running&sort=-metrics.loss",
   "/api/trials?sort=-updated_at",
   "/api/trials?experiment_name=the+rest&status=failed",
@@ -91,6 +94,7 @@ it.each([
   "/experiments/past-1?status=FINISHED",
   `/runs/${(1_001).toString(16).padStart(32, "0")}`,
   "/api/find?text=t1500",
+  `/api/curves/metrics?trials=${(1_001).toString(16).padStart(32, "0")}`,
 ])("the page %s reads few rows, however much is finished", async (path) => {
   const { status, rowsRead, meter } = await page(path);
   expect(status).toBe(200);

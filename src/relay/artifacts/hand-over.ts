@@ -6,7 +6,7 @@ import {
   noteDelivered,
   noteUndelivered,
 } from "../../store/artifacts/hand-over.ts";
-import { renewRow } from "../../store/database/leased-row.ts";
+import { renewRow, whileHeld } from "../../store/database/leased-row.ts";
 import { backoffMs, whileRenewed } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
 import { waitAfter } from "../line/retry-after.ts";
@@ -40,14 +40,16 @@ export async function handOver(deps: Deps, id: number): Promise<void> {
   const forMs = leaseMs(config.mlflow.timeoutMs);
   const claimed = await claimArtifact(db, id, forMs, now());
   if (!claimed) return;
+  const held = <T>(work: () => Promise<T>) => whileHeld(db, "artifacts", claimed, work);
   const undone = await whileRenewed(
     forMs / 3,
     () => renewRow(db, "artifacts", claimed, forMs),
-    () => bring(deps, claimed),
+    () => held(() => bring(deps, claimed)),
   );
   if (undone === null) {
     deps.tally.add('relay_artifacts_total{outcome="handed_over"}');
-    if (await noteDelivered(db, claimed, claimed.version, now())) await tryEnqueue(deps, artifactMessage(id));
+    const isBehind = await held(() => noteDelivered(db, claimed, claimed.version, now()));
+    if (isBehind) await tryEnqueue(deps, artifactMessage(id));
     return;
   }
   await note(deps, claimed, undone);

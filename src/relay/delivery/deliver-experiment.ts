@@ -1,6 +1,7 @@
 import { toRecord } from "../../domain/pairs.ts";
 import { type Failure, isAway } from "../../mlflow/failure.ts";
 import type { Experiment } from "../../mlflow/types.ts";
+import { whileHeld } from "../../store/database/leased-row.ts";
 import {
   type ClaimedExperiment,
   claimExperiment,
@@ -43,9 +44,10 @@ export async function deliverExperiment(deps: Deps, id: string, how = { isDue: f
   const ms = leaseMs(config.mlflow.timeoutMs);
   const claimed = await claimExperiment(db, id, ms, how.isDue ? Number.MAX_SAFE_INTEGER : now());
   if (!claimed) return { kind: "left" };
-  const brought = await bring(new Bringing(deps, claimed));
+  const held = <T>(work: () => Promise<T>) => whileHeld(db, "gateway_experiments", claimed, work);
+  const brought = await held(() => bring(new Bringing(deps, claimed)));
   if (!brought.ok) return behind(deps, claimed, brought);
-  const freed = await releaseBrought(db, claimed, brought.value);
+  const freed = await held(() => releaseBrought(db, claimed, brought.value));
   await sendPokes(
     deps,
     freed.map((streamId) => ({ streamId, urgent: true })),

@@ -1,5 +1,5 @@
 import { type Failure, isAway } from "../../mlflow/failure.ts";
-import { renewRow } from "../../store/database/leased-row.ts";
+import { renewRow, whileHeld } from "../../store/database/leased-row.ts";
 import {
   type ClaimedModel,
   claimModel,
@@ -32,13 +32,15 @@ export async function deliverModel(deps: Deps, id: string): Promise<void> {
   const ms = leaseMs(config.mlflow.timeoutMs);
   const claimed = await claimModel(db, id, ms, now());
   if (!claimed) return;
+  const held = <T>(work: () => Promise<T>) => whileHeld(db, "gateway_models", claimed, work);
   const brought = await whileRenewed(
     ms / 3,
     () => renewRow(db, "gateway_models", claimed, ms),
-    () => bring(deps, claimed),
+    () => held(() => bring(deps, claimed)),
   );
   if (!brought.ok) return behind(deps, claimed, brought);
-  if (await releaseModel(db, claimed, now() + config.retentionMs)) await tryEnqueue(deps, modelMessage(id));
+  const isBehind = await held(() => releaseModel(db, claimed, now() + config.retentionMs));
+  if (isBehind) await tryEnqueue(deps, modelMessage(id));
 }
 
 async function bring(deps: Deps, claimed: ClaimedModel): Promise<Part> {

@@ -1,3 +1,4 @@
+import { ending, repeatable } from "../database/counted.ts";
 import { giveBack, takeLease } from "../database/leased-row.ts";
 import { NOW_MS } from "../sql.ts";
 
@@ -36,7 +37,7 @@ export async function claimArtifact(
   now: number,
 ): Promise<ClaimedArtifact | null> {
   const token = crypto.randomUUID();
-  const row = await db.prepare(CLAIM).bind(id, token, ms, now).first<Row>();
+  const row = await repeatable(db).prepare(CLAIM).bind(id, token, ms, now).first<Row>();
   if (row === null) return null;
   const { isRemoved, isModels, isRunDeleted } = row;
   return {
@@ -91,7 +92,7 @@ export async function noteUndelivered(
   { id, token }: Leased,
   end: { error: string; blockedReason: string | null; nextAttemptAt: number; landsForMs: number },
 ): Promise<void> {
-  await db
+  await ending(repeatable(db))
     .prepare(
       `update artifacts set ${giveBack("?6")}, last_error = ?3, blocked_reason = ?4, next_attempt_at = ?5 where id = ?1 and lease_token = ?2`,
     )

@@ -45,11 +45,7 @@ export async function keepArtifact(db: D1Database, file: NewArtifact, now: numbe
   const [, , , kept, other] = await db.batch<Artifact>([
     db.prepare(LOOSEN_OLD).bind(...at, sha256, now + READ_MS, objectKey, above),
     db.prepare(UPSERT).bind(...at, objectKey, bytes, sha256, md5, contentType, now, above),
-    db
-      .prepare(
-        "delete from loose_objects where key = ?1 and exists (select 1 from artifacts where object_key = ?1)",
-      )
-      .bind(objectKey),
+    db.prepare(NO_LONGER_LOOSE).bind(...at, objectKey),
     db.prepare(AT).bind(...at),
     db.prepare(`select path from artifacts where ${collides(3)} limit 1`).bind(...at, above),
   ]);
@@ -60,6 +56,11 @@ export async function keepArtifact(db: D1Database, file: NewArtifact, now: numbe
     ? { kind: "kept", artifact }
     : { kind: "lost" };
 }
+
+/** Found by its path: no index has what object a file has. */
+const NO_LONGER_LOOSE = `
+  delete from loose_objects
+  where key = ?3 and exists (select 1 from artifacts where stream_id = ?1 and path = ?2 and object_key = ?3)`;
 
 /** A file within the path as a directory, or one that is named as a directory above it. "0" is the character after "/". */
 function collides(above: number): string {

@@ -7,6 +7,7 @@ import type { Position } from "../listing/order.ts";
 import { streams } from "../schema/index.ts";
 import { heldBy } from "../sql.ts";
 import type { Lease } from "../stream/leases.ts";
+import { behind } from "../stream/warm.ts";
 
 /** What a stream's row says when nothing blocks it, as columns and in SQL. */
 export const NOT_BLOCKED = { blockedKind: null, blockedOn: null, blockedReason: null };
@@ -121,8 +122,8 @@ export async function startAnew(db: D1Database, { streamId, token }: Lease): Pro
 
 /** The other streams that stand still because this experiment is deleted, or the runs in it with it. */
 const HELD_UP = `
-  from streams where id <> ?1
-    and ((blocked_kind = 'gone_experiment' and blocked_on = ?3) or (mlflow_experiment_id = ?2 and ${IS_GONE}))`;
+  from streams where blocked_kind is not null and +id <> ?1
+    and ((blocked_kind = 'gone_experiment' and blocked_on = ?3) or (+mlflow_experiment_id = ?2 and ${IS_GONE}))`;
 
 type HeldUp = { streamId: number; experimentId: string; name: string };
 
@@ -150,7 +151,12 @@ export async function wakeTrialsOf(db: D1Database, modelRunId: string): Promise<
     .update(streams)
     .set({ nextAttemptAt: 0 })
     .where(
-      and(eq(streams.modelRunId, modelRunId), eq(streams.kind, "trial"), eq(streams.waitingFor, "parent")),
+      and(
+        sql.raw(behind()),
+        eq(streams.modelRunId, modelRunId),
+        eq(streams.kind, "trial"),
+        eq(streams.waitingFor, "parent"),
+      ),
     )
     .returning({ id: streams.id });
   return rows.map((row) => row.id);

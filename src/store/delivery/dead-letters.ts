@@ -3,7 +3,15 @@ import { drizzle } from "drizzle-orm/d1";
 import * as z from "zod";
 import type { LetterListed, LetterView } from "../../answers/ops.ts";
 import type { LETTER_KINDS, LETTER_STATES } from "../../domain/words.ts";
-import { deliveryColumns, deliveryView, iso, owner, ownerView, streamsOf } from "../listing/common.ts";
+import {
+  deliveryColumns,
+  deliveryView,
+  iso,
+  owner,
+  ownerView,
+  streamsNamed,
+  streamsOf,
+} from "../listing/common.ts";
 import type { Position } from "../listing/order.ts";
 import { deadLetters, streams } from "../schema/index.ts";
 import { overRows } from "../sql.ts";
@@ -51,7 +59,7 @@ const SAME = "d.stream_id is l.value ->> 0 and d.kind = l.value ->> 1 and d.item
 const REOPEN = `
   update dead_letters as d set state = 'open', reason = l.value ->> 3, mlflow_status = l.value ->> 4,
     mlflow_code = l.value ->> 5, created_at = l.value ->> 6, settled_at = null
-  from json_each(?1) l where ${SAME} and state = 'replayed'`;
+  from json_each(?1) l where ${SAME} and +d.state = 'replayed'`;
 
 const BURY = `
   insert into dead_letters (stream_id, kind, item, reason, mlflow_status, mlflow_code, created_at)
@@ -76,13 +84,14 @@ const columns = {
 function conditions(filter: LetterFilter): SQL | undefined {
   const given = <T>(value: T | undefined, condition: (value: T) => SQL) =>
     value === undefined ? undefined : condition(value);
-  // Of one model run they are found by its trials, not among all that ever were in that state.
-  const plus = sql.raw(filter.model_run_id === undefined ? "" : "+");
+  // Of one trial or model run they are found by its streams, not among all that ever were in that state.
+  const isAny = filter.model_run_id === undefined && filter.trial_id === undefined;
+  const plus = sql.raw(isAny ? "" : "+");
   return and(
     sql`${plus}${deadLetters.state} = ${filter.state}`,
-    given(filter.kind, (kind) => eq(deadLetters.kind, kind)),
+    given(filter.kind, (kind) => sql`${plus}${deadLetters.kind} = ${kind}`),
     given(filter.model_run_id, (id) => sql`${deadLetters.streamId} in ${streamsOf(id)}`),
-    given(filter.trial_id, (id) => eq(streams.trialId, id)),
+    given(filter.trial_id, (id) => sql`${deadLetters.streamId} in ${streamsNamed(id)}`),
     given(filter.key, (key) => sql`${deadLetters.item} ->> '$.key' = ${key}`),
     given(filter.reason, (part) => sql`instr(lower(${deadLetters.reason}), lower(${part})) > 0`),
   );

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { LIFECYCLE_STAGES } from "../../domain/words.ts";
+import { ending, repeatable } from "../database/counted.ts";
 import { giveBack, takeLease } from "../database/leased-row.ts";
 import { IS_GONE, UNBLOCK_AFRESH } from "../delivery/blocked.ts";
 import { NOW_MS } from "../sql.ts";
@@ -40,7 +41,7 @@ export async function claimExperiment(
   now: number,
 ): Promise<ClaimedExperiment | null> {
   const token = crypto.randomUUID();
-  const row = await db.prepare(CLAIM).bind(id, token, ms, now).first<ClaimedRow>();
+  const row = await repeatable(db).prepare(CLAIM).bind(id, token, ms, now).first<ClaimedRow>();
   if (!row) return null;
   const { sent, isBusy, version, attempts, ...rest } = row;
   return {
@@ -142,7 +143,7 @@ export async function releaseBehind(
   { id, token }: Leased,
   { error, nextAttemptAt, landsForMs }: { error: string; nextAttemptAt: number; landsForMs: number },
 ): Promise<void> {
-  await db
+  await ending(repeatable(db))
     .prepare(
       `update gateway_experiments set ${giveBack("?5")}, last_error = ?3, next_attempt_at = ?4 where id = ?1 and lease_token = ?2`,
     )

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { LIFECYCLE_STAGES, MODEL_STATUSES } from "../../domain/words.ts";
+import { ending, repeatable } from "../database/counted.ts";
 import { giveBack, takeLease } from "../database/leased-row.ts";
 import { NOW_MS } from "../sql.ts";
 import { type GatewayModel, isGhostModel, MODEL_COLUMNS, type ModelRow, readModel } from "./models.ts";
@@ -45,7 +46,7 @@ export async function claimModel(
   now: number,
 ): Promise<ClaimedModel | null> {
   const token = crypto.randomUUID();
-  const row = await db.prepare(CLAIM).bind(id, token, ms, now).first<ClaimedRow>();
+  const row = await repeatable(db).prepare(CLAIM).bind(id, token, ms, now).first<ClaimedRow>();
   if (!row) return null;
   return {
     ...row,
@@ -154,7 +155,7 @@ export async function releaseModelBehind(
   { id, token, version }: Leased & { version: number },
   end: { error: string; nextAttemptAt: number; landsForMs: number },
 ): Promise<void> {
-  await db
+  await ending(repeatable(db))
     .prepare(
       `update gateway_models set ${giveBack("?5")}, last_error = ?3, next_attempt_at = iif(version = ?6, ?4, 0) where id = ?1 and lease_token = ?2`,
     )

@@ -1,3 +1,5 @@
+import { TRIAL_STATUSES } from "../../domain/words.ts";
+
 /** The tags of a parent run that say how its trials fare. */
 export const SUMMARY_TAGS = {
   total: "thunderline_trials_total",
@@ -33,7 +35,8 @@ const STALE = `
     .map(
       (warm) => `
     select +model_run_id as id from trials
-    where warm = ${warm} and updated_at >= min(?1, coalesce((select max(started_at) from cron_passes), 0))
+    where ${warm === 1 ? "warm = 1" : `warm = 0 and status in (${TRIAL_STATUSES.map((status) => `'${status}'`)})`}
+      and updated_at >= min(?1, coalesce((select max(started_at) from cron_passes), 0))
       and +model_run_id is not null`,
     )
     .join(" union ")}),

@@ -63,6 +63,11 @@ export function streamsOf(modelRunId: string): SQL {
     union all select id from model_runs where model_run_id = ${modelRunId})`;
 }
 
+/** The streams of the trials that are named so, in whatever model run. */
+export function streamsNamed(trialId: string): SQL {
+  return sql`(select id from trials where trial_id = ${trialId})`;
+}
+
 /** How much of a stream there is in the tables that are not its own rows. */
 export async function countsOf(db: D1Database, streamId: number) {
   const counts = await db.prepare(COUNTS).bind(streamId).first<Counts>();
@@ -75,7 +80,7 @@ const COUNTS = `
   select
     (select count(*) from events where stream_id = s.id) as events,
     (select count(*) from events where stream_id = s.id and seq > s.delivered_seq) as undelivered_events,
-    (select count(*) from dead_letters where stream_id = s.id and state = 'open') as dead_letters,
+    (select count(*) from dead_letters where stream_id = s.id and +state = 'open') as dead_letters,
     (select count(*) from conflicts where stream_id = s.id) as conflicts
   from streams s where s.id = ?1`;
 

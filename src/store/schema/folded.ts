@@ -83,13 +83,13 @@ export const trials = sqliteTable(
     index("trials_trial").on(t.trialId),
     index("trials_status").on(t.status, t.id),
     index("trials_warm").on(t.id).where(sql`${t.warm} = 1`),
-    // What a list is sorted by: written once a trial is over, not with its events, unless they are an hour apart.
-    index("trials_cold").on(t.updatedAt, t.id).where(sql`${t.warm} = 0`),
-    index("trials_cold_status").on(t.status, t.updatedAt, t.id).where(sql`${t.warm} = 0`),
-    index("trials_cold_started").on(t.startedAt, t.id).where(sql`${t.warm} = 0`),
-    index("trials_cold_ended").on(t.endedAt, t.id).where(sql`${t.warm} = 0`),
-    index("trials_cold_duration").on(t.durationMs, t.id).where(sql`${t.warm} = 0`),
-    index("trials_cold_rank").on(t.rank, t.id).where(sql`${t.warm} = 0`),
+    // What a list is sorted by, of each status for itself, since a list may be of one of them, which may be seldom: written
+    // once a trial is over, not with its events, unless they are an hour apart.
+    index("trials_cold_updated").on(t.status, t.updatedAt, t.id).where(sql`${t.warm} = 0`),
+    index("trials_cold_started").on(t.status, t.startedAt, t.id).where(sql`${t.warm} = 0`),
+    index("trials_cold_ended").on(t.status, t.endedAt, t.id).where(sql`${t.warm} = 0`),
+    index("trials_cold_duration").on(t.status, t.durationMs, t.id).where(sql`${t.warm} = 0`),
+    index("trials_cold_rank").on(t.status, t.rank, t.id).where(sql`${t.warm} = 0`),
   ],
 );
 

@@ -71,24 +71,25 @@ const TRIALS = `
   left join trials t on t.id = s.id
   order by asked.key`;
 
+/** Cross joins: for the sake of "union" SQLite would otherwise walk all events, which an index has in order. */
 const KEYS = `
   with recursive mine(id, folded_seq, last_seq) as materialized (
     select s.id, s.folded_seq, s.last_seq from json_each(?1) asked join streams s on s.id = asked.value),
   span (id, after, upto) as (select id, folded_seq, last_seq from mine where folded_seq < last_seq),
   ${CHUNKS_OF_SPAN},
   named(id, key) as (
-    select m.stream_id, m.key from mine join metric_summaries m on m.stream_id = mine.id
+    select m.stream_id, m.key from mine cross join metric_summaries m on m.stream_id = mine.id
     union
     select k.id, k.key from key_of k
     where exists (select 1 from metric_chunks c where c.stream_id = k.id and c.key = k.key and c.seq > k.after)
     union
     select e.stream_id, final.key
-    from mine join events e on e.stream_id = mine.id and e.seq > mine.folded_seq
-    join json_each(e.facts, '$.finals') final
+    from mine cross join events e on e.stream_id = mine.id and e.seq > mine.folded_seq
+    cross join json_each(e.facts, '$.finals') final
     union
     select r.mlflow_run_id, metric.key
-    from json_each(?2) asked join mlflow_runs r on r.mlflow_run_id = asked.value
-    join json_each(r.data, '$.metrics') metric)
+    from json_each(?2) asked cross join mlflow_runs r on r.mlflow_run_id = asked.value
+    cross join json_each(r.data, '$.metrics') metric)
   select key, count(*) as sources from named group by key order by key limit ?3`;
 
 /** A run that only the mirror has. `origin` in epoch milliseconds; null where MLflow knows no start. */

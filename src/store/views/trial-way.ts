@@ -36,6 +36,6 @@ const WAY = `
     delivered_seq >= last_seq as isDelivered,
     (select count(*) from (select 1 from events e where e.stream_id = s.id and e.seq > s.delivered_seq
       limit ${MANY_WAITING + 1})) as waiting,
-    (select count(*) from dead_letters d where d.stream_id = s.id and d.state = 'open') as deadLetters,
+    (select count(*) from dead_letters d where d.stream_id = s.id and +d.state = 'open') as deadLetters,
     blocked_kind as blockedKind, attempts, next_attempt_at as nextAttemptAt, pruned_at as prunedAt
   from streams s where s.id = ?1`;

@@ -3,7 +3,7 @@ import { drizzle } from "drizzle-orm/d1";
 import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
 import type { TrialStatus } from "../../domain/types.ts";
 import type { WireNumber } from "../../domain/values.ts";
-import type { SyncState } from "../../domain/words.ts";
+import { type SyncState, TRIAL_STATUSES } from "../../domain/words.ts";
 import { syncState } from "../listing/common.ts";
 import { behind, comparable, type Order, orderTerms, type Position } from "../listing/order.ts";
 import { metricSummaries, mlflowExperiments, modelRuns, streams, trials } from "../schema/index.ts";
@@ -113,7 +113,8 @@ async function findPage(
       streams.id,
     );
   const own = experiment.length > 0 ? [...chosen, or(...experiment)] : chosen;
-  return placesAmong(db, own, partsOf(sort, after), sort, after, limit);
+  const statuses = isNarrow(filter) ? null : filter.status === undefined ? TRIAL_STATUSES : [filter.status];
+  return placesAmong(db, own, partsOf(sort, after, statuses), sort, after, limit);
 }
 
 /** Some of the trials that are listed; by what they are sorted, where that is told otherwise of them. */
@@ -127,22 +128,30 @@ type Part = {
 /** The few warm ones, by their own index and no other. */
 const WARM = sql.raw("trials.id in (select id from trials where warm = 1)");
 
-function partsOf(sort: TrialSort, after: Position | null): readonly Part[] {
-  if (isByChange(sort)) return BY_CHANGE;
+/**
+ * The warm ones, and of the others, which are in an index by the column, status by status, those that have a value, then
+ * those without.
+ * @param statuses those that are listed; null: what is listed is few, and is found in another way
+ */
+function partsOf(
+  sort: TrialSort,
+  after: Position | null,
+  statuses: readonly TrialStatus[] | null,
+): readonly Part[] {
+  const cold = statuses === null ? [sql`${trials.warm} = 0`] : statuses.map(coldOf);
+  if (isByChange(sort)) return [{ which: WARM, by: changedAt }, ...cold.map((which) => ({ which }))];
   const order = "column" in sort ? SORTED_BY[sort.column] : null;
-  return order?.nullable ? byColumn(order.by, after) : [{}];
+  if (!order?.nullable) return [{}];
+  const valued = cold.map(
+    (which): Part => ({ which: sql`${which} and ${order.by} is not null`, valued: "all" }),
+  );
+  const others = cold.map(
+    (which): Part => ({ which: sql`${which} and ${order.by} is null`, valued: "none" }),
+  );
+  return [{ which: WARM }, ...(after !== null && after.value === null ? [] : valued), ...others];
 }
 
-/** The warm ones, and of the others, which are in an index by the column, those that have a value, then those without. */
-function byColumn(by: Order["by"], after: Position | null): readonly Part[] {
-  const warm = { which: WARM };
-  const valued: Part = { which: sql`${trials.warm} = 0 and ${by} is not null`, valued: "all" };
-  const others: Part = { which: sql`${trials.warm} = 0 and ${by} is null`, valued: "none" };
-  return after !== null && after.value === null ? [warm, others] : [warm, valued, others];
-}
-
-/** The warm ones, which are few, and those that are in an index by their last change. */
-const BY_CHANGE: readonly Part[] = [{ which: WARM, by: changedAt }, { which: sql`${trials.warm} = 0` }];
+const coldOf = (status: TrialStatus) => sql.raw(`trials.warm = 0 and trials.status = '${status}'`);
 
 /** The first of several parts that have no trial in common, all of one moment. */
 async function placesAmong(
