@@ -65,6 +65,42 @@ describe("the summary tags of a model run", () => {
     expect(results).toHaveLength(2);
   });
 
+  it("are said once a model run is announced or goes on, however long ago its trials changed", async () => {
+    await post([
+      start("l1", { model_run_id: "late" }),
+      announced("halted"),
+      start("h1", { model_run_id: "halted" }),
+    ]);
+    await foldAll();
+    const block = env.DB.prepare(
+      "update streams set blocked_kind = ?2 where model_run_id = ?1 and kind = 'model_run'",
+    );
+    await block.bind("halted", "gone_run").run();
+    expect(await summarized()).toBe(0);
+    await env.DB.prepare("update trials set updated_at = 0").run();
+    await post(announced("late"));
+    await foldAll();
+    await block.bind("halted", null).run();
+    expect(await summarized()).toBe(2);
+    expect(await tagsOf("late")).toMatchObject({ thunderline_trials_total: "1" });
+    expect(await tagsOf("halted")).toMatchObject({ thunderline_trials_total: "1" });
+    await summarized();
+    const due = env.DB.prepare("select count(*) as n from trial_counts where summary_due_at is not null");
+    expect(await due.first("n")).toBe(0);
+  });
+
+  it("are said of all that changed, also where more changed than a pass looks at, of what stands still last", async () => {
+    const ids = Array.from({ length: 230 }, (_, i) => `many-${i}`);
+    await post(ids.flatMap((id) => [announced(id), start(`${id}-t`, { model_run_id: id })]));
+    await foldAll();
+    await env.DB.prepare(
+      "update streams set blocked_kind = 'gone_run' where model_run_id like 'many-1%' and kind = 'model_run'",
+    ).run();
+    let said = 0;
+    for (let pass = 0; pass < 4; pass++) said += await summarized();
+    expect(said).toBe(ids.filter((id) => !id.startsWith("many-1")).length);
+  });
+
   it("are said of no model run that is a stub, stopped, or not to be a run", async () => {
     await post([start("u1", { model_run_id: "unannounced" }), announced("stopped"), announced("plain")]);
     await post([start("u2", { model_run_id: "stopped" }), start("u3", { model_run_id: "plain" })]);

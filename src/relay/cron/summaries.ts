@@ -9,10 +9,6 @@ import type { Deps } from "../deps.ts";
 import { ingest } from "../intake/ingest.ts";
 import { relayEvent } from "../intake/own-event.ts";
 
-const MAX_SUMMARIZED = 200;
-/** A fold may come a while after the pass that it missed. */
-const SINCE_MS = 86_400_000;
-
 /**
  * Keeps the parent runs' summary tags current: how many trials a model run has, by status. Each that has changed is
  * said once in the model run's journal, so that it is delivered like everything else; what has not changed is not.
@@ -21,7 +17,7 @@ const SINCE_MS = 86_400_000;
 export async function summarizeModelRuns(deps: Deps): Promise<number> {
   if (!deps.config.parentRuns) return 0;
   const now = deps.now();
-  const stale = await staleSummaries(deps.db, now - SINCE_MS, MAX_SUMMARIZED);
+  const stale = await staleSummaries(deps.db);
   if (stale.length > 0)
     await ingest(
       deps,

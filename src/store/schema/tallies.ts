@@ -1,4 +1,5 @@
-import { integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { sql } from "drizzle-orm";
+import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { RUN_STATUSES } from "../../domain/words.ts";
 
 /**
@@ -12,16 +13,29 @@ export const tallies = sqliteTable("tallies", {
 });
 
 /** The same of each model run's trials by status, and by spectral_norm where that was said. */
-export const trialCounts = sqliteTable("trial_counts", {
-  modelRunId: text("model_run_id").primaryKey(),
-  running: integer().notNull().default(0),
-  succeeded: integer().notNull().default(0),
-  failed: integer().notNull().default(0),
-  skipped: integer().notNull().default(0),
-  cancelled: integer().notNull().default(0),
-  withSpectralNorm: integer("with_spectral_norm").notNull().default(0),
-  withoutSpectralNorm: integer("without_spectral_norm").notNull().default(0),
-});
+export const trialCounts = sqliteTable(
+  "trial_counts",
+  {
+    modelRunId: text("model_run_id").primaryKey(),
+    running: integer().notNull().default(0),
+    succeeded: integer().notNull().default(0),
+    failed: integer().notNull().default(0),
+    skipped: integer().notNull().default(0),
+    cancelled: integer().notNull().default(0),
+    withSpectralNorm: integer("with_spectral_norm").notNull().default(0),
+    withoutSpectralNorm: integer("without_spectral_norm").notNull().default(0),
+    /**
+     * Since when the model run's summary tags may say otherwise, or when that was last looked at, in epoch milliseconds; null
+     * once they were seen to agree. Set by the triggers, and by one of `model_runs` when it is announced.
+     */
+    summaryDueAt: integer("summary_due_at"),
+  },
+  (t) => [
+    index("trial_counts_summary_due")
+      .on(t.summaryDueAt, t.modelRunId)
+      .where(sql`${t.summaryDueAt} is not null`),
+  ],
+);
 
 /** The same of each experiment's mirrored runs by MLflow's status. */
 export const runCounts = sqliteTable(
