@@ -4,12 +4,11 @@ import type { Deps } from "./deps.ts";
 import { buryEvents } from "./intake/bury-event.ts";
 import { AGAIN_MS, NOT_UNDERSTOOD } from "./intake/sent-round.ts";
 import { artifactMessage, jobMessage, pokeMessage, type RelayMessage, readMessage } from "./messages.ts";
+import { putOff } from "./put-off.ts";
 import { enqueue, tryEnqueue } from "./queues.ts";
 
 /** A stream, a job or a file whose messages failed so often is left in peace for a while. */
 const PEACE_MS = 60_000;
-const FIRST_RETRY_SECONDS = 15;
-const MAX_RETRY_SECONDS = 3_600;
 
 /**
  * The dead-letter queues. Events that the database refused so often go round again, for they were acknowledged, and so
@@ -23,7 +22,7 @@ export async function consumeDead(deps: Deps, messages: readonly Message<RelayMe
       message.ack();
     } catch (error) {
       deps.log.error("a dead message could not be settled and will come again", { error: errorText(error) });
-      message.retry({ delaySeconds: retrySeconds(message.attempts) });
+      putOff([message]);
     }
   }
 }
@@ -58,9 +57,4 @@ async function revive(deps: Deps, body: unknown): Promise<void> {
     createdAt: deps.now(),
   });
   if (streamId !== null) await enqueue(deps, pokeMessage(streamId), PEACE_MS);
-}
-
-/** Longer and longer: the tries of the last queue of all must outlast an outage of database and queue at once. */
-function retrySeconds(attempts: number): number {
-  return Math.min(MAX_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** Math.min(attempts, 20));
 }
