@@ -2,6 +2,8 @@ import { env } from "cloudflare:workers";
 import { beforeAll, expect, test } from "vitest";
 import { keepArtifact, noteObject } from "../../src/store/artifacts/keep.ts";
 import { countHeldUp, freeHeldUp, wakeTrialsOf } from "../../src/store/delivery/blocked.ts";
+import { activeExperimentNamed } from "../../src/store/mirror/active-experiments.ts";
+import { experimentNamed } from "../../src/store/mirror/experiments.ts";
 import { metered } from "./metered.ts";
 
 /** What is done seldom, or for each file, reads no more with the past either. */
@@ -23,6 +25,11 @@ beforeAll(async () => {
     `insert into streams (id, key, kind, trial_id, created_at, updated_at, blocked_kind, mlflow_experiment_id)
      values (${OVER + 2}, 'gone', 'trial', 'gone', 1, 1, 'gone_run', 'experiment')`,
   ];
+  queries.push(
+    `${numbers} insert into mlflow_experiments (mlflow_experiment_id, name, lifecycle_stage, synced_at)
+     select i, 'experiment ' || i, 'active', 1 from n`,
+    `update mlflow_experiments set former_names = '["its old name"]' where mlflow_experiment_id = '7'`,
+  );
   await env.DB.batch(queries.map((query) => env.DB.prepare(query)));
 });
 
@@ -54,5 +61,16 @@ test("what a deleted experiment holds up is found among what is blocked", async 
   const held = { streamId: 1, experimentId: "experiment", name: "its name" };
   expect(await countHeldUp(db, held)).toBe(1);
   expect(await freeHeldUp(db, held)).toEqual([OVER + 2]);
+  expect(meter.rowsRead, meter.worst()).toBeLessThanOrEqual(MOST_ROWS_READ);
+});
+
+test.each([
+  ["experiment 9", "9"],
+  ["its old name", "7"],
+  ["nobody's", null],
+])("the experiment of the name %s is found without reading the others", async (name, id) => {
+  const { db, meter } = metered(env.DB);
+  expect(await activeExperimentNamed(db, name)).toBe(id);
+  expect(await experimentNamed(db, name)).toBe(id);
   expect(meter.rowsRead, meter.worst()).toBeLessThanOrEqual(MOST_ROWS_READ);
 });

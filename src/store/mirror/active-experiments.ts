@@ -1,7 +1,8 @@
-import { and, desc, eq, or, sql } from "drizzle-orm";
+import { and, desc, eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { type At, fixed } from "../fixed.ts";
 import { mlflowExperiments } from "../schema/index.ts";
+import { calledSo } from "./experiments.ts";
 
 /** The experiments that runs may be made in, as far as the mirror knows. */
 
@@ -13,12 +14,11 @@ export async function activeExperimentNamed(db: D1Database, name: string): Promi
 
 /** The query for it. */
 export const activeExperiment = fixed((orm, at: At<"name">) => {
-  const { name: current, formerNames, mlflowExperimentId, lifecycleStage, syncedAt } = mlflowExperiments;
-  const hadIt = sql`exists (select 1 from json_each(${formerNames}) where value = ${at("name")})`;
+  const { name: current, mlflowExperimentId, lifecycleStage, syncedAt } = mlflowExperiments;
   return orm
     .select({ id: mlflowExperimentId })
     .from(mlflowExperiments)
-    .where(and(eq(lifecycleStage, "active"), or(eq(current, at("name")), hadIt)))
+    .where(and(eq(lifecycleStage, "active"), sql`${mlflowExperimentId} in ${calledSo(at("name"))}`))
     .orderBy(desc(sql`${current} = ${at("name")}`), desc(syncedAt))
     .limit(1);
 });

@@ -1,4 +1,4 @@
-import { and, eq, isNull, sql } from "drizzle-orm";
+import { and, desc, eq, isNull, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import * as z from "zod";
 import type { Experiment } from "../../mlflow/types.ts";
@@ -107,14 +107,22 @@ export async function markExperimentGone(db: D1Database, experimentId: string, n
     .where(eq(mlflowExperiments.mlflowExperimentId, experimentId));
 }
 
+/** The experiments that have this name or had it, each by an index of its own: there may be many of other names. */
+export const calledSo = (name: SQL): SQL => sql`
+  (select mlflow_experiment_id from mlflow_experiments where name = ${name}
+   union all
+   select mlflow_experiment_id from mlflow_experiments
+   where former_names is not null and exists (select 1 from json_each(former_names) where value = ${name}))`;
+
 /** MLflow's id of the experiment that has this name, or last had it; null when the mirror knows none. */
 export async function experimentNamed(db: D1Database, name: string): Promise<string | null> {
-  return db
-    .prepare(
-      `select mlflow_experiment_id as id from mlflow_experiments
-       where name = ?1 or exists (select 1 from json_each(former_names) where value = ?1)
-       order by name = ?1 desc, lifecycle_stage, synced_at desc limit 1`,
-    )
-    .bind(name)
-    .first<string>("id");
+  const { name: current, mlflowExperimentId, lifecycleStage, syncedAt } = mlflowExperiments;
+  const found = await drizzle(db)
+    .select({ id: mlflowExperimentId })
+    .from(mlflowExperiments)
+    .where(sql`${mlflowExperimentId} in ${calledSo(sql`${name}`)}`)
+    .orderBy(desc(sql`${current} = ${name}`), lifecycleStage, desc(syncedAt))
+    .limit(1)
+    .get();
+  return found?.id ?? null;
 }

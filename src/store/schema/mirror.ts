@@ -22,6 +22,8 @@ export const mlflowExperiments = sqliteTable(
   },
   (t) => [
     index("mlflow_experiments_name").on(t.name),
+    // Few ever had another name.
+    index("mlflow_experiments_renamed").on(t.mlflowExperimentId).where(sql`${t.formerNames} is not null`),
     // Without a comma: drizzle-kit would take it for two columns.
     index("mlflow_experiments_created").on(
       sql`case when ${t.createdTime} is null then 0 else ${t.createdTime} end`,

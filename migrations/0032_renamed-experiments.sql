@@ -1,0 +1,1 @@
+CREATE INDEX `mlflow_experiments_renamed` ON `mlflow_experiments` (`mlflow_experiment_id`) WHERE "mlflow_experiments"."former_names" is not null;
