@@ -3,15 +3,7 @@ import { drizzle } from "drizzle-orm/d1";
 import * as z from "zod";
 import type { LetterListed, LetterView } from "../../answers/ops.ts";
 import type { LETTER_KINDS, LETTER_STATES } from "../../domain/words.ts";
-import {
-  deliveryColumns,
-  deliveryView,
-  iso,
-  owner,
-  ownerView,
-  streamsNamed,
-  streamsOf,
-} from "../listing/common.ts";
+import { deliveryColumns, deliveryView, iso, ofOwner, owner, ownerView } from "../listing/common.ts";
 import type { Position } from "../listing/order.ts";
 import { deadLetters, streams } from "../schema/index.ts";
 import { overRows } from "../sql.ts";
@@ -84,14 +76,11 @@ const columns = {
 function conditions(filter: LetterFilter): SQL | undefined {
   const given = <T>(value: T | undefined, condition: (value: T) => SQL) =>
     value === undefined ? undefined : condition(value);
-  // Of one trial or model run they are found by its streams, not among all that ever were in that state.
-  const isAny = filter.model_run_id === undefined && filter.trial_id === undefined;
-  const plus = sql.raw(isAny ? "" : "+");
+  const { plus, owned } = ofOwner(deadLetters.streamId, filter);
   return and(
     sql`${plus}${deadLetters.state} = ${filter.state}`,
     given(filter.kind, (kind) => sql`${plus}${deadLetters.kind} = ${kind}`),
-    given(filter.model_run_id, (id) => sql`${deadLetters.streamId} in ${streamsOf(id)}`),
-    given(filter.trial_id, (id) => sql`${deadLetters.streamId} in ${streamsNamed(id)}`),
+    owned,
     given(filter.key, (key) => sql`${deadLetters.item} ->> '$.key' = ${key}`),
     given(filter.reason, (part) => sql`instr(lower(${deadLetters.reason}), lower(${part})) > 0`),
   );

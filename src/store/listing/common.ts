@@ -1,4 +1,5 @@
-import { type SQL, sql } from "drizzle-orm";
+import { and, type SQL, sql } from "drizzle-orm";
+import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
 import type { Delivery, Owner } from "../../answers/parts.ts";
 import { isoTime } from "../../domain/times.ts";
 import type { SyncState } from "../../domain/words.ts";
@@ -57,14 +58,32 @@ export function deliveryView(row: DeliveryRow): Delivery {
   };
 }
 
+/**
+ * Whose rows a list is of. Those of one trial or model run are found by its streams, not among all that ever were in some
+ * state: what else is asked has `plus` before its column then.
+ */
+export function ofOwner(
+  streamId: SQLiteColumn,
+  { model_run_id, trial_id }: { model_run_id?: string | undefined; trial_id?: string | undefined },
+): { plus: SQL; owned: SQL | undefined } {
+  const own = [
+    ...(model_run_id === undefined ? [] : [streamsOf(model_run_id)]),
+    ...(trial_id === undefined ? [] : [streamsNamed(trial_id)]),
+  ];
+  return {
+    plus: sql.raw(own.length > 0 ? "+" : ""),
+    owned: and(...own.map((those) => sql`${streamId} in ${those}`)),
+  };
+}
+
 /** A model run's stream and those of its trials, by the indexes of these. */
-export function streamsOf(modelRunId: string): SQL {
+function streamsOf(modelRunId: string): SQL {
   return sql`(select id from trials where model_run_id = ${modelRunId}
     union all select id from model_runs where model_run_id = ${modelRunId})`;
 }
 
 /** The streams of the trials that are named so, in whatever model run. */
-export function streamsNamed(trialId: string): SQL {
+function streamsNamed(trialId: string): SQL {
   return sql`(select id from trials where trial_id = ${trialId})`;
 }
 

@@ -2,7 +2,7 @@ import { and, desc, eq, lt, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { Conflict, TrialConflict } from "../../answers/trials.ts";
 import type { CONFLICT_KINDS, CONFLICT_STATES } from "../../domain/words.ts";
-import { iso, owner, ownerView, streamsNamed, streamsOf } from "../listing/common.ts";
+import { iso, ofOwner, owner, ownerView } from "../listing/common.ts";
 import type { Position } from "../listing/order.ts";
 import { conflicts, streams } from "../schema/index.ts";
 
@@ -18,14 +18,11 @@ export type ConflictFilter = {
 export function conflictCondition(filter: ConflictFilter): SQL | undefined {
   const given = <T>(value: T | undefined, condition: (value: T) => SQL) =>
     value === undefined ? undefined : condition(value);
-  // Of one trial or model run they are found by its streams, not among all that ever were in that state.
-  const isAny = filter.model_run_id === undefined && filter.trial_id === undefined;
-  const plus = sql.raw(isAny ? "" : "+");
+  const { plus, owned } = ofOwner(conflicts.streamId, filter);
   return and(
     given(filter.state, (state) => sql`${plus}${conflicts.state} = ${state}`),
     given(filter.kind, (kind) => sql`${plus}${conflicts.kind} = ${kind}`),
-    given(filter.model_run_id, (id) => sql`${conflicts.streamId} in ${streamsOf(id)}`),
-    given(filter.trial_id, (id) => sql`${conflicts.streamId} in ${streamsNamed(id)}`),
+    owned,
     given(filter.ids, (ids) => sql`${conflicts.id} in (select value from json_each(${JSON.stringify(ids)}))`),
   );
 }
