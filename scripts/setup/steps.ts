@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { databaseOf } from "../lib/deployable.ts";
 import type { WranglerConfig } from "../lib/wrangler-config.ts";
 
 /** 14 days, the longest that Cloudflare keeps a message. */
@@ -35,10 +36,10 @@ export async function ensureSignedIn({ wrangler }: World): Promise<void> {
  */
 export async function ensureDatabase(
   world: World,
-  { d1_databases }: WranglerConfig,
+  config: WranglerConfig,
   location: string | null,
 ): Promise<void> {
-  const database = d1_databases.find(({ binding }) => binding === "DB");
+  const database = databaseOf(config);
   if (!database) throw new SetupError("wrangler.toml has no [[d1_databases]] with the binding DB.");
   const name = database.database_name;
   let id = await databaseId(world, name);
