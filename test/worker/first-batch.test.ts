@@ -106,6 +106,19 @@ test("a batch that was planned and left before the claim goes first", async () =
   expect(await rowOf(id)).toEqual(AT_REST);
 });
 
+test.each([
+  ["comes during the call has its own poke", "", null],
+  ["was folded by another turn during the call is come back for", "folded_seq = last_seq", expect.any(Number)],
+])("what %s", async (what, set, poke) => {
+  const { mlflow, deps, id } = await behind(what);
+  const { db } = mortal(env.DB, { trip: CLAIM, moment: "after", sleeps: true }, async () => {
+    await post(metric(what, { metrics: { loss: 1 }, step: 3 }));
+    if (set) await env.DB.prepare(`update streams set ${set} where id = ?1`).bind(id).run();
+  });
+  expect(await drive({ ...deps, db }, id)).toEqual({ poke });
+  expect(mlflow.calls).toEqual(["runs/log-batch"]);
+});
+
 test("what comes before the claim has a turn of its own after it", async () => {
   const { mlflow, deps, id, steps } = await behind("more");
   const { db } = mortal(env.DB, { trip: CLAIM, moment: "before", sleeps: true }, async () => {

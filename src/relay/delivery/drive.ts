@@ -103,8 +103,8 @@ async function turnBy(
   if (end.kind === "full") return { poke: FULL_RETRY_MS };
   if (end.kind === "more" || start.more) return { poke: 0 };
   // What another turn folded of this stream meanwhile counts as folded, but was not sent; nor was a call made that
-  // took its lease for lost and was wrong.
-  const behind = end.kind !== "blocked" && released.stream.deliveredSeq < released.stream.lastSeq;
+  // took its lease for lost and was wrong. What is not folded came with a poke of its own, or needs one.
+  const behind = end.kind !== "blocked" && released.stream.deliveredSeq < released.stream.foldedSeq;
   return { poke: released.pokeNeeded || behind ? gatherMs : null };
 }
 
