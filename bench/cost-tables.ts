@@ -23,6 +23,7 @@ export function costTables(costs: Costs): string {
     "Counted by D1's own `meta` on the real build, in local workerd. The times are local and in whole milliseconds.",
     figures("request", costs.requests),
     figures("turn of the consumer", costs.turns),
+    "The first of these are two turns side by side, the model run's and its trial's; what an invocation stores of its counts, every few seconds, is in whichever turn it comes with.",
     figures("pass of the cron", costs.passes),
     "## What a million events cost",
     `An event with all that comes of it: sent and delivered, its part of the start and the end of a trial of ${EVENTS_A_TRIAL} events, confirmed, read back, pruned, and its id forgotten.`,

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, expect, test } from "vitest";
 import { type Facts, type JournalEvent, type Point, streamIdentity } from "../../src/domain/types.ts";
-import { drive } from "../../src/relay/delivery/drive.ts";
+import { companyOf, drive } from "../../src/relay/delivery/drive.ts";
 import { digest } from "../../src/relay/intake/identify.ts";
 import { ingest } from "../../src/relay/intake/ingest.ts";
 import { FakeMlflow } from "./fake-mlflow.ts";
@@ -34,6 +34,11 @@ async function world(vars: Record<string, string> = {}) {
   await say(parent, { announces: true, starts: true, fields: { experiment_name: modelRunId } });
   await say(trial, { announces: true, starts: true, params: { lr: "0.1" }, tags: { host: "n1" } }, [at(1)]);
   const id = await idOf(key);
+  const counted = async (turns: () => Promise<unknown>) => {
+    const [trips, rows] = [meter.roundTrips, meter.rowsWritten];
+    await turns();
+    return { roundTrips: meter.roundTrips - trips, rowsWritten: meter.rowsWritten - rows };
+  };
   return {
     mlflow,
     meter,
@@ -43,10 +48,12 @@ async function world(vars: Record<string, string> = {}) {
     say: (facts: Facts) => say(trial, facts),
     parentTurn: async () => drive(deps, await idOf(parentKey)),
     /** What a turn with the trial costs. */
-    turn: async () => {
-      const [trips, rows] = [meter.roundTrips, meter.rowsWritten];
-      await drive(deps, id);
-      return { roundTrips: meter.roundTrips - trips, rowsWritten: meter.rowsWritten - rows };
+    turn: () => counted(() => drive(deps, id)),
+    /** What turns of one invocation with the model run and the trial cost. */
+    bothTurns: async () => {
+      const parentId = await idOf(parentKey);
+      const company = companyOf(deps);
+      return counted(() => Promise.all([drive(deps, parentId, company), drive(deps, id, company)]));
     },
   };
 }
@@ -68,6 +75,13 @@ test("the first delivery of a model run with its trial, both of which get their 
   const w = await world();
   expectWithin(await w.turn(), { roundTrips: 15, rowsWritten: 57 });
   expect(w.mlflow.calls).toEqual(["experiments/get-by-name", "runs/create", "runs/create", "runs/log-batch"]);
+});
+
+test("the same by turns of both in one invocation: the trial's asks once for the run that the other makes", async () => {
+  const w = await world();
+  expectWithin(await w.bothTurns(), { roundTrips: 17, rowsWritten: 57 });
+  const [, , ...batches] = w.mlflow.calls.filter((call) => call !== "experiments/get-by-name");
+  expect(batches).toEqual(["runs/log-batch"]);
 });
 
 test("the first delivery of a trial whose model run has its run", async () => {

@@ -7,6 +7,7 @@ import { lookAgain, lookFirst } from "../merge/look-first.ts";
 import type { Looks } from "../merge/looks.ts";
 import type { Known, Start } from "../stream/claim-folded.ts";
 import { clearDoubt } from "../stream/fence.ts";
+import type { InHand } from "../stream/in-hand.ts";
 import { stop } from "../stream/stop.ts";
 import { proceed, type Step, type Turn } from "../stream/turn.ts";
 import { giveInputs } from "./clients-inputs.ts";
@@ -23,7 +24,7 @@ import { trialRun } from "./trial-run.ts";
 export async function deliver(
   turn: Turn,
   { known, above }: Pick<Start, "known" | "above">,
-  looks: Looks,
+  { looks, inHand }: { looks: Looks; inHand: InHand },
 ): Promise<Step<number>> {
   const { stream, deps } = turn;
   // A Worker cannot tell a refused connection from a cut one. After a failure a read goes first, so that an MLflow
@@ -40,9 +41,10 @@ export async function deliver(
   const ready = await (isClients && stream.kind === "trial"
     ? clientsOwnRun(turn, core)
     : stream.kind === "trial"
-      ? trialRun(turn, core, above)
+      ? trialRun(turn, core, above, inHand)
       : modelRun(turn, core));
   if (!ready.ok) return ready;
+  inHand.ready(stream.id);
   if (!ready.value) return { ok: true, value: turn.stream.foldedSeq };
   const runId = turn.stream.mlflowRunId;
   if (runId === null) throw new Error(`stream ${stream.key} has no run after one was ensured`);

@@ -3,6 +3,7 @@ import { release, type StreamRow, type StreamValues } from "../../store/stream/l
 import type { Deps } from "../deps.ts";
 import { Looks } from "../merge/looks.ts";
 import { claimFolded, type Start } from "../stream/claim-folded.ts";
+import { InHand } from "../stream/in-hand.ts";
 import { Seats } from "../stream/seats.ts";
 import { blockedValues, endAfterThrow, type Stage } from "../stream/stop.ts";
 import { type End, Turn } from "../stream/turn.ts";
@@ -27,17 +28,21 @@ export type Driven = { poke: number | null } | { busy: number };
  * @param company of the turns of one invocation
  */
 export async function drive(deps: Deps, streamId: number, company = companyOf(deps)): Promise<Driven> {
-  return company.looks.during(() => turnWith(deps, streamId, company));
+  return company.inHand.during(streamId, () => company.looks.during(() => turnWith(deps, streamId, company)));
 }
 
-/** What the turns of one invocation share: looks at MLflow, of which one serves many, and places among the callers. */
-export type Company = { looks: Looks; seats: Seats };
+/**
+ * What the turns of one invocation share: looks at MLflow, of which one serves many, places among the callers, and which
+ * streams they have in hand.
+ */
+export type Company = { looks: Looks; seats: Seats; inHand: InHand };
 
 export function companyOf(deps: Deps): Company {
-  return { looks: new Looks(deps), seats: new Seats(deps) };
+  return { looks: new Looks(deps), seats: new Seats(deps), inHand: new InHand() };
 }
 
-async function turnWith(deps: Deps, streamId: number, { looks, seats }: Company): Promise<Driven> {
+async function turnWith(deps: Deps, streamId: number, company: Company): Promise<Driven> {
+  const { seats } = company;
   const start = await claimFolded(deps, streamId, (ahead) => foresee(deps, ahead, seats));
   if (start.kind === "unknown") return { poke: null };
   if (start.kind === "busy") return { busy: start.ms };
@@ -69,7 +74,7 @@ async function turnWith(deps: Deps, streamId: number, { looks, seats }: Company)
     failuresBefore: (breaker?.failures ?? 0) > 0,
   });
   try {
-    return await turnBy(turn, start, looks, readAgain);
+    return await turnBy(turn, start, company, readAgain);
   } finally {
     turn.leave();
   }
@@ -79,12 +84,12 @@ async function turnWith(deps: Deps, streamId: number, { looks, seats }: Company)
 async function turnBy(
   turn: Turn,
   start: Start<FirstBatch>,
-  looks: Looks,
+  company: Company,
   readAgain: StreamValues,
 ): Promise<Driven> {
   const { deps, lease } = turn;
   const gatherMs = gatherMsOf(deps);
-  const { end, delivered } = await endOf(turn, start, looks);
+  const { end, delivered } = await endOf(turn, start, company);
   const values = {
     ...readAgain,
     ...turn.fence,
@@ -127,10 +132,10 @@ type Delivered = { plannedSeq: number; deliveredSeq: number; deliveredAt?: numbe
 async function endOf(
   turn: Turn,
   start: Start<FirstBatch>,
-  looks: Looks,
+  company: Company,
 ): Promise<{ end: End; delivered: Delivered | null }> {
   try {
-    const step = await (start.first ? sendFirst(turn, start.first) : deliver(turn, start, looks));
+    const step = await (start.first ? sendFirst(turn, start.first) : deliver(turn, start, company));
     if (step.ok) {
       const upto = step.value;
       const at = turn.stream.mlflowRunId === null ? {} : { deliveredAt: turn.deps.now() };

@@ -2,18 +2,30 @@ import { type Core, textOf } from "../../domain/core.ts";
 import { MODEL_RUN_TAG, PARENT_TAG, TRIAL_TAG } from "../../mlflow/tags.ts";
 import { isForgotten } from "../../store/delivery/blocked.ts";
 import { type Above, readAbove } from "../../store/turn/places.ts";
+import type { InHand } from "../stream/in-hand.ts";
 import type { Step, Turn } from "../stream/turn.ts";
 import { ensureExperiment, ensureKnownExperiment } from "./experiment.ts";
 import { ensureParent, type Home, parentOf } from "./parent.ts";
 import { ensureRun } from "./run.ts";
 import { common, graceLeft, identity, type RunWanted } from "./wanted.ts";
 
+/** How long the run of its model run is waited for, that another turn of this invocation has in hand. */
+const PARENT_RUN_MS = 2_000;
+
 /** The trial's run, nested under its model run's where that was announced. */
-export async function trialRun(turn: Turn, core: Core, above: Above | null): Promise<Step<boolean>> {
+export async function trialRun(
+  turn: Turn,
+  core: Core,
+  above: Above | null,
+  inHand: InHand,
+): Promise<Step<boolean>> {
   if (turn.stream.mlflowRunId !== null) return { ok: true, value: true };
   const { deps, stream } = turn;
   const trialId = stream.trialId ?? "";
-  const found = await parentOf(turn, above ?? (await readAbove(deps.db, stream.id)));
+  const found = await parentOf(
+    turn,
+    (await aboveInHand(turn, above, inHand)) ?? (await readAbove(deps.db, stream.id)),
+  );
   if (!found.ok) return found;
   const { parent, foundRunId } = found.value;
   const grace = graceLeft(turn, core.started && parent?.core?.started !== false);
@@ -40,6 +52,13 @@ export async function trialRun(turn: Turn, core: Core, above: Above | null): Pro
     ],
   });
   return made.ok ? { ok: true, value: true } : made;
+}
+
+/** What the trial is to be under, as it was read; null where that has to be asked again, after its run was waited for. */
+async function aboveInHand({ deps }: Turn, above: Above | null, inHand: InHand): Promise<Above | null> {
+  const parent = above?.parent?.stream;
+  if (!parent || parent.mlflowRunId !== null || !deps.config.parentRuns) return above;
+  return (await inHand.awaited(parent.id, PARENT_RUN_MS)) ? null : above;
 }
 
 type Place = Pick<RunWanted, "experimentName" | "experimentId">;
