@@ -44,8 +44,8 @@ export async function letGo(
   values: StreamValues,
 ): Promise<void> {
   const released = await release(deps.db, lease, values, deps.now());
-  // Whoever came for it meanwhile found it busy and left, even if nothing was left to fold. Where the answer was lost
-  // nobody knows.
-  if (released === null || released.stream.deliveredSeq < released.stream.lastSeq)
+  // Whoever came for it meanwhile found it busy and left, even if nothing was left to fold. What is not folded came with
+  // a poke of its own, or needs one. Where the answer was lost nobody knows.
+  if (released === null || released.pokeNeeded || released.stream.deliveredSeq < released.stream.foldedSeq)
     await sendPokes(deps, [{ streamId: lease.streamId, urgent: false }]);
 }
