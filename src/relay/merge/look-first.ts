@@ -2,8 +2,9 @@ import type { Core } from "../../domain/core.ts";
 import { isMerged } from "../../domain/merge.ts";
 import { isNewsTo } from "../../domain/run-state.ts";
 import { readSentState } from "../../store/stream/columns.ts";
+import { KEEP_MS } from "../stream/leased-stream.ts";
 import { stop } from "../stream/stop.ts";
-import { KEEP_MS, type Step, type Turn } from "../stream/turn.ts";
+import type { Step, Turn } from "../stream/turn.ts";
 import type { Looks } from "./looks.ts";
 import { mergeRun } from "./merge-run.ts";
 
