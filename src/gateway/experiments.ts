@@ -7,6 +7,8 @@ import {
   changeExperiment,
   createExperiment,
   type ExperimentChange,
+} from "../store/gateway/change-experiment.ts";
+import {
   experimentById,
   experimentByName,
   type GatewayExperiment,

@@ -108,7 +108,11 @@ test("a batch that was planned and left before the claim goes first", async () =
 
 test.each([
   ["comes during the call has its own poke", "", null],
-  ["was folded by another turn during the call is come back for", "folded_seq = last_seq", expect.any(Number)],
+  [
+    "was folded by another turn during the call is come back for",
+    "folded_seq = last_seq",
+    expect.any(Number),
+  ],
 ])("what %s", async (what, set, poke) => {
   const { mlflow, deps, id } = await behind(what);
   const { db } = mortal(env.DB, { trip: CLAIM, moment: "after", sleeps: true }, async () => {

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { fold } from "../../src/domain/fold.ts";
 import type { Run } from "../../src/mlflow/types.ts";
 import { runSearch } from "../../src/search/search.ts";
-import { createExperiment } from "../../src/store/gateway/experiments.ts";
+import { createExperiment } from "../../src/store/gateway/change-experiment.ts";
 import { findRows } from "../../src/store/gateway/search-rows.ts";
 import { scopeOf } from "../../src/store/gateway/search-scope.ts";
 import { storeFold } from "../../src/store/journal/fold.ts";

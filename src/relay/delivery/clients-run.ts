@@ -1,8 +1,9 @@
 import { type Core, textOf } from "../../domain/core.ts";
 import { RUN_ID_TAG } from "../../mlflow/tags.ts";
 import { mirrorLifecycle } from "../../store/delivery/own-runs.ts";
+import { forgetMlflows } from "../../store/gateway/change-experiment.ts";
 import { type ClientsRun, clientsRun, hurryParent } from "../../store/gateway/delivery.ts";
-import { experimentById, forgetMlflows } from "../../store/gateway/experiments.ts";
+import { experimentById } from "../../store/gateway/experiments.ts";
 import { buryGhost } from "../../store/gateway/ghosts.ts";
 import type { StreamRow } from "../../store/stream/leases.ts";
 import { sendPokes } from "../queues.ts";

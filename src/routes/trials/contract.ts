@@ -5,7 +5,7 @@ import { report } from "../../answers/report.ts";
 import { series, trial, trialListed, verdictBrief } from "../../answers/trials.ts";
 import { keyProblem } from "../../domain/limits.ts";
 import { LEDGER_STATES, SYNC_STATES, TRIAL_STATUSES } from "../../domain/words.ts";
-import { SORT_COLUMNS, type TrialSort } from "../../store/views/trials.ts";
+import { SORT_COLUMNS, type TrialSort } from "../../store/views/trial-order.ts";
 import { documented, ok, resource } from "../contract.ts";
 import { maybe, oneOf, paging, seriesQuery, someText, yesOrNo } from "../door/query.ts";
 import { METRIC, metricKey, STUDY, trialId } from "../examples.ts";
