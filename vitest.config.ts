@@ -1,4 +1,5 @@
-import { existsSync, statfsSync } from "node:fs";
+import { existsSync, readFileSync, statfsSync } from "node:fs";
+import { stripTypeScriptTypes } from "node:module";
 import { resolve } from "node:path";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-workers";
 import { defineConfig } from "vitest/config";
@@ -15,6 +16,10 @@ const IDLE = { maxBatchSize: 100, maxBatchTimeout: 60 };
 /** Strangers are counted by the runtime, all files together. */
 const UNCOUNTED = { namespace_id: "1", simple: { limit: 1_000_000, period: 60 } } as const;
 
+/** What answers in the place of D1. */
+const DATABASE = { className: "TestDatabase", useSQLite: true };
+const DATABASE_SOURCE = "test/platform/database.ts";
+
 async function workerUnderTest() {
   // Its folder must be there; what is in it is looked at in a browser only.
   await buildDashboard();
@@ -29,6 +34,21 @@ async function workerUnderTest() {
       },
       queueConsumers: Object.fromEntries(consumers.map(({ queue }) => [queue, IDLE])),
       ratelimits: { STRANGER_LIMIT: UNCOUNTED },
+      durableObjects: { TEST_DATABASE: { ...DATABASE, scriptName: "test-database" } },
+      workers: [
+        {
+          name: "test-database",
+          compatibilityDate: "2026-10-01",
+          modules: [
+            {
+              type: "ESModule" as const,
+              path: "database.js",
+              contents: stripTypeScriptTypes(readFileSync(DATABASE_SOURCE, "utf8")),
+            },
+          ],
+          durableObjects: { TEST_DATABASE: DATABASE },
+        },
+      ],
     },
   };
 }

@@ -2,6 +2,7 @@ import { applyD1Migrations, reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { forgetAll } from "../../src/remembered.ts";
+import { useTestDatabase } from "./database.ts";
 
 /**
  * Files run one after the other in one runtime, for its start costs more than most of them; each finds it as if it were
@@ -11,6 +12,7 @@ import { forgetAll } from "../../src/remembered.ts";
 vi.useRealTimers();
 vi.unstubAllGlobals();
 forgetAll();
+useTestDatabase();
 
 // What is asleep would not be deleted.
 await Promise.all([env.DB.prepare("select 1").run(), env.ARTIFACTS.list({ limit: 1 })]);
