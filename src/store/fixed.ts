@@ -56,6 +56,22 @@ export function fixed<Names extends string, Rows>(
   };
 }
 
+/**
+ * The same for queries that differ by their shape, such as which columns they set: one is built for each, of which there
+ * are few, and kept under its words.
+ */
+export function fixedEach<Shape, Names extends string, Rows>(
+  build: (shape: Shape, orm: DrizzleD1Database, at: At<Names>) => Query<Rows>,
+): (db: D1Database, shape: Shape, values: Values<Names>) => Filled<Rows> {
+  const made = new Map<string, (db: D1Database, values: Values<Names>) => Filled<Rows>>();
+  return (db, shape, values) => {
+    const words = JSON.stringify(shape);
+    const one = made.get(words) ?? fixed((orm, at: At<Names>) => build(shape, orm, at));
+    made.set(words, one);
+    return one(db, values);
+  };
+}
+
 function builtOf<Names extends string>(
   build: (orm: DrizzleD1Database, at: At<Names>) => Query<unknown>,
   orm: DrizzleD1Database,

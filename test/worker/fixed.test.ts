@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { expect, test } from "vitest";
-import { type At, fixed } from "../../src/store/fixed.ts";
+import { type At, fixed, fixedEach } from "../../src/store/fixed.ts";
 
 /** Rows with both values, each used twice, in another order than they are given in, beside text that is always the same. */
 const rows = fixed((orm, at: At<"a" | "b">) =>
@@ -26,4 +26,18 @@ test("a query that is built once binds each value once, and nothing that is alwa
   const { sql: text, params } = rows(env.DB, { a: 1, b: "it's" })._prepare().getQuery();
   expect(params).toEqual([1, "it's"]);
   expect(text).toContain("limit 1");
+});
+
+/** The values that are asked for, in a row of their own. */
+const chosen = fixedEach((names: string[], orm, at: At<string>) =>
+  orm.select(Object.fromEntries(names.map((name) => [name, at(name).as(name)]))).from(sql`(select 1)`),
+);
+
+test("of queries that differ by their shape each answers by its own", async () => {
+  const answers = await drizzle(env.DB).batch([
+    chosen(env.DB, ["a"], { a: 1 }),
+    chosen(env.DB, ["b", "a"], { a: 2, b: 3 }),
+    chosen(env.DB, ["a"], { a: 4 }),
+  ]);
+  expect(answers).toEqual([[{ a: 1 }], [{ b: 3, a: 2 }], [{ a: 4 }]]);
 });

@@ -17,8 +17,8 @@ const REMEMBERED = 4;
 export const CALLING = `(
   select count(*) from callers c join streams o on o.id = c.stream_id where o.calling_until > ${NOW_MS})`;
 
-/** Whether the holder of a stream's lease has a place. */
-export function hasPlace({ streamId, token }: Holder): SQL {
+/** Whether the holder of a stream's lease has a place, by where their values stand in a query. */
+export function hasPlace(streamId: SQL, token: SQL): SQL {
   return sql`exists (
     select 1 from streams o
     where o.id = ${streamId} and o.lease_token = ${token} and o.calling_until > ${sql.raw(NOW_MS)})`;

@@ -1,28 +1,39 @@
-import { and, count, eq, gt, gte, isNotNull, lt, lte, ne, or, type SQL, sql } from "drizzle-orm";
-import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
-import type { SQLiteUpdateSetSource } from "drizzle-orm/sqlite-core";
+import { and, count, eq, gt, gte, lt, lte, ne, or, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
 import type { Marks } from "../../domain/core.ts";
 import { ending, repeatable } from "../database/counted.ts";
+import { type At, fixed, fixedEach } from "../fixed.ts";
 import { batches, events, streams } from "../schema/index.ts";
 import { type Bound, NOW_MS } from "../sql.ts";
-import { CALLING, enlist, type Holder, hasPlace, type Places } from "./callers.ts";
+import { enlist, type Places } from "./callers.ts";
 import { forgetBatch } from "./forget-batch.ts";
+import {
+  handOn,
+  hasRoom,
+  held,
+  keepingUpdate,
+  type Lease,
+  leaseEnd,
+  leaseValues,
+  namesOf,
+  placingUpdate,
+  releasingUpdate,
+  roomValues,
+  type StreamUpdate,
+  type StreamValues,
+  setTo,
+  valuesOf,
+} from "./held-update.ts";
 import { moveRowBatch, NO_ROW_BATCH } from "./row-batch.ts";
+
+export type { Lease, StreamUpdate, StreamValues } from "./held-update.ts";
 
 export type StreamRow = typeof streams.$inferSelect;
 
 /** How long a poke that was sent is trusted to arrive; after that the cron sends another. */
 export const POKE_TRUST_MS = 20_000;
 
-/** One writer per MLflow run: a token, and by the database's clock an end. */
-export type Lease = { streamId: number; token: string; ms: number };
-
 const now = sql.raw(NOW_MS);
-
-/** The condition that every update of the leased stream itself carries; `heldBy` is that of the other tables. */
-export function held(lease: Holder) {
-  return and(eq(streams.id, lease.streamId), eq(streams.leaseToken, lease.token));
-}
 
 export type Claim =
   | { kind: "claimed"; lease: Lease; stream: StreamRow }
@@ -55,12 +66,17 @@ const FORESEEN_FROM = [
   "sendingToken",
 ] as const;
 
-function isAsForeseen({ from, places }: Foreseen) {
+function isAsForeseen(isFrom: boolean, at: At<string>) {
   return and(
-    ...FORESEEN_FROM.map((name) => sql`${streams[name]} is ${from[name]}`),
+    ...FORESEEN_FROM.map((name) => sql`${streams[name]} is ${at(`was.${name}`)}`),
     sql`not exists (select 1 from ${batches} where ${batches.streamId} = ${streams.id})`,
-    hasRoom(places),
+    hasRoom(isFrom, at),
   );
+}
+
+function foreseenValues({ from, values, places }: Foreseen) {
+  const was = Object.fromEntries(FORESEEN_FROM.map((name) => [name, from[name]]));
+  return { ...valuesOf(values), ...valuesOf(was, "was."), ...roomValues(places) };
 }
 
 /**
@@ -74,6 +90,48 @@ export async function claim(db: D1Database, streamId: number, ms: number): Promi
   return claimed.kind === "moved" ? { kind: "busy", ms: 0 } : claimed;
 }
 
+/** `isFrom`: whether the place for a first call may be another's; null where there is no such call. */
+type ClaimShape = { names: string[]; isFolding: boolean; isFrom: boolean | null };
+
+const claiming = fixedEach(({ names, isFolding, isFrom }: ClaimShape, orm, at: At<string>) => {
+  const isOurs = eq(streams.leaseToken, at("lease.token"));
+  const isFree = lt(streams.leaseUntil, now);
+  const isUnmoved = isFolding ? eq(streams.foldedSeq, at("foldedFrom")) : undefined;
+  const isForeseen = isFrom === null ? undefined : isAsForeseen(isFrom, at);
+  return orm
+    .update(streams)
+    .set({
+      leaseToken: at("lease.token"),
+      leaseUntil: leaseEnd(at),
+      pokedUntil: 0,
+      ...setTo(names, at),
+      ...(isFrom === null ? {} : { callingUntil: leaseEnd(at) }),
+    })
+    .where(and(eq(streams.id, at("lease.id")), or(isOurs, and(isFree, isUnmoved, isForeseen))))
+    .returning();
+});
+
+const unpoking = fixed((orm, at: At<string>) =>
+  orm
+    .update(streams)
+    .set({ pokedUntil: 0 })
+    .where(
+      and(
+        eq(streams.id, at("lease.id")),
+        ne(streams.leaseToken, at("lease.token")),
+        gte(streams.leaseUntil, now),
+        ne(streams.pokedUntil, 0),
+      ),
+    ),
+);
+
+const leaseLeft = fixed((orm, at: At<"id">) =>
+  orm
+    .select({ ms: sql<number>`${streams.leaseUntil} - ${now}` })
+    .from(streams)
+    .where(eq(streams.id, at("id"))),
+);
+
 /** The same with a fold, and with a first call. `moved`: the stream is free, but it is not as it was when they were made. */
 export async function claimFolding(
   db: D1Database,
@@ -83,41 +141,24 @@ export async function claimFolding(
   foreseen: Foreseen | null,
 ): Promise<Claim | { kind: "moved" }> {
   const lease = { streamId, token: crypto.randomUUID(), ms };
-  const orm = drizzle(repeatable(db));
-  const isOurs = eq(streams.leaseToken, lease.token);
-  const isFree = lt(streams.leaseUntil, now);
-  const isUnmoved = folded === null ? undefined : eq(streams.foldedSeq, folded.from);
-  const isForeseen = foreseen === null ? undefined : isAsForeseen(foreseen);
-  const until = sql`${now} + ${ms}`;
-  const [[claimed], , [row]] = await orm.batch([
-    orm
-      .update(streams)
-      .set({
-        leaseToken: lease.token,
-        leaseUntil: until,
-        pokedUntil: 0,
-        ...(folded === null ? {} : { foldedSeq: folded.upto, ...folded.marks }),
-        ...(foreseen === null ? {} : { ...foreseen.values, callingUntil: until }),
-      })
-      .where(and(eq(streams.id, streamId), or(isOurs, and(isFree, isUnmoved, isForeseen))))
-      .returning(),
-    orm
-      .update(streams)
-      .set({ pokedUntil: 0 })
-      .where(
-        and(
-          eq(streams.id, streamId),
-          ne(streams.leaseToken, lease.token),
-          gte(streams.leaseUntil, now),
-          ne(streams.pokedUntil, 0),
-        ),
-      ),
-    orm
-      .select({ ms: sql<number>`${streams.leaseUntil} - ${now}` })
-      .from(streams)
-      .where(eq(streams.id, streamId)),
+  const around = repeatable(db);
+  const marks = folded === null ? {} : { foldedSeq: folded.upto, ...folded.marks };
+  const shape = {
+    names: namesOf({ ...marks, ...foreseen?.values }),
+    isFolding: folded !== null,
+    isFrom: foreseen === null ? null : foreseen.places.from !== null,
+  };
+  const values = {
+    ...valuesOf(marks),
+    ...(folded === null ? {} : { foldedFrom: folded.from }),
+    ...(foreseen === null ? {} : foreseenValues(foreseen)),
+  };
+  const [[claimed], , [row]] = await drizzle(around).batch([
+    claiming(around, shape, { ...values, ...leaseValues(lease) }),
+    unpoking(around, leaseValues(lease)),
+    leaseLeft(around, { id: streamId }),
     ...(folded?.queries(lease.token) ?? []),
-    ...(foreseen === null ? [] : placed(orm, db, lease, foreseen.places)),
+    ...(foreseen === null ? [] : placed(around, lease, foreseen.places)),
   ]);
   if (claimed) {
     // Its last holder died while it sent that. The lease is held by now, so there is room for this whatever comes.
@@ -132,12 +173,6 @@ export async function claimFolding(
 
 /** What is in doubt, as the stream's row keeps it: it goes with every statement that renews or gives back a lease. */
 export type Fence = Pick<StreamRow, "doubt" | "fenceUntil"> & Partial<Pick<StreamRow, "unconfirmed">>;
-
-/** What a statement may set of a stream. */
-export type StreamValues = Partial<typeof streams.$inferInsert>;
-
-/** The same, or expressions for it. */
-export type StreamUpdate = SQLiteUpdateSetSource<typeof streams>;
 
 /** With what MLflow has, the row's own batch goes: a turn sends nothing else before it is forgotten. */
 const without = (sent: string | null) => (sent === null ? {} : NO_ROW_BATCH);
@@ -154,14 +189,10 @@ export async function updateHeld(
   sent: string | null,
   also: readonly Bound[],
 ): Promise<StreamRow | null> {
-  const orm = drizzle(repeatable(db));
-  const update = orm
-    .update(streams)
-    .set({ ...values, ...without(sent), leaseUntil: sql`${now} + ${lease.ms}`, callingUntil: null })
-    .where(held(lease))
-    .returning();
+  const around = repeatable(db);
+  const update = keepingUpdate(around, lease, { ...values, ...without(sent) });
   const forgotten = sent === null ? [] : forgetBatch(db, lease, sent);
-  const [[row]] = await orm.batch([update, ...forgotten, ...also]);
+  const [[row]] = await drizzle(around).batch([update, ...forgotten, ...also]);
   return row ?? null;
 }
 
@@ -171,33 +202,14 @@ export async function updateHeld(
  * @param places null: the call needs none
  */
 export function beforeCall(db: D1Database, lease: Lease, values: StreamValues, places: Places | null) {
-  const until = sql`${now} + ${lease.ms}`;
-  const orm = drizzle(db);
-  const update = orm
-    .update(streams)
-    .set({ ...values, leaseUntil: until, ...(places === null ? {} : { callingUntil: until }) })
-    .where(
-      places === null ? held(lease) : and(held(lease), or(gt(streams.callingUntil, now), hasRoom(places))),
-    )
-    .returning({ id: streams.id });
-  return [update, ...(places === null || places.isIn ? [] : placed(orm, db, lease, places))] as const;
-}
-
-/** Whether there is a place to be taken. */
-function hasRoom({ most, from }: Omit<Places, "isIn">): SQL {
-  const isAnyFree = sql`${sql.raw(CALLING)} < ${most}`;
-  return from === null ? isAnyFree : sql`(${isAnyFree} or ${hasPlace(from)})`;
+  const update = placingUpdate(db, lease, values, places);
+  return [update, ...(places === null || places.isIn ? [] : placed(db, lease, places))] as const;
 }
 
 /** What goes with a place that was just taken, if it was. */
-function placed(orm: DrizzleD1Database, db: D1Database, lease: Lease, places: Omit<Places, "isIn">) {
+function placed(db: D1Database, lease: Lease, places: Omit<Places, "isIn">) {
   const { from } = places;
-  const handOn = (one: Holder) =>
-    orm
-      .update(streams)
-      .set({ callingUntil: null })
-      .where(and(held(one), isNotNull(streams.callingUntil), hasPlace(lease)));
-  return [...(from === null ? [] : [handOn(from)]), enlist(db, lease, places)];
+  return [...(from === null ? [] : [handOn(db, from, lease)]), enlist(db, lease, places)];
 }
 
 /** Keeps the lease before a call; false when it was lost, or no place is free. */
@@ -215,15 +227,25 @@ export async function renew(
   return rows.length > 0;
 }
 
+const holding = fixed((orm, at: At<string>) => orm.select({ id: streams.id }).from(streams).where(held(at)));
+
 /** Whether the lease is still held. */
 export async function isHeld(db: D1Database, lease: Lease): Promise<boolean> {
-  return (await drizzle(db).$count(streams, held(lease))) > 0;
+  const [[row]] = await drizzle(db).batch([holding(db, leaseValues(lease))]);
+  return row !== undefined;
 }
 
 /** What a turn has done: the token of the last batch that MLflow has, and the events that it has brought there. */
 export type Done = { sent: string | null; after: number; upto: number };
 
 const NOTHING: Done = { sent: null, after: 0, upto: 0 };
+
+const eventsBetween = fixed((orm, at: At<"id" | "after" | "upto">) =>
+  orm
+    .select({ events: count() })
+    .from(events)
+    .where(and(eq(events.streamId, at("id")), gt(events.seq, at("after")), lte(events.seq, at("upto")))),
+);
 
 /**
  * Gives the lease back with the last words about the stream. If events came that this turn did not deliver, and no
@@ -238,26 +260,12 @@ export async function release(
   { sent, after, upto }: Done = NOTHING,
 ): Promise<{ stream: StreamRow; pokeNeeded: boolean; delivered: number } | null> {
   const mark = at + POKE_TRUST_MS;
-  const unpoked = sql`${streams.lastSeq} > ${streams.foldedSeq} and ${streams.pokedUntil} < ${at}`;
-  const orm = drizzle(ending(repeatable(db)));
-  const [, , [counted], [stream]] = await orm.batch([
+  const around = ending(repeatable(db));
+  const last = { ...values, ...without(sent) };
+  const [, , [counted], [stream]] = await drizzle(around).batch([
     ...forgetBatch(db, lease, sent ?? ""),
-    orm
-      .select({ events: count() })
-      .from(events)
-      .where(and(eq(events.streamId, lease.streamId), gt(events.seq, after), lte(events.seq, upto))),
-    orm
-      .update(streams)
-      .set({
-        ...values,
-        ...without(sent),
-        leaseToken: null,
-        leaseUntil: 0,
-        callingUntil: null,
-        pokedUntil: sql`case when ${unpoked} then ${mark} else ${streams.pokedUntil} end`,
-      })
-      .where(held(lease))
-      .returning(),
+    eventsBetween(around, { id: lease.streamId, after, upto }),
+    releasingUpdate(around, lease, last, { now: at, mark }),
   ]);
   return stream ? { stream, pokeNeeded: stream.pokedUntil === mark, delivered: counted?.events ?? 0 } : null;
 }
