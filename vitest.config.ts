@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statfsSync } from "node:fs";
-import { stripTypeScriptTypes } from "node:module";
 import { resolve } from "node:path";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-workers";
+import { transformSync } from "esbuild";
 import { defineConfig } from "vitest/config";
 import { buildDashboard } from "./scripts/lib/dashboard-build.ts";
 import { readWranglerConfig } from "./scripts/lib/wrangler-config.ts";
@@ -43,7 +43,7 @@ async function workerUnderTest() {
             {
               type: "ESModule" as const,
               path: "database.js",
-              contents: stripTypeScriptTypes(readFileSync(DATABASE_SOURCE, "utf8")),
+              contents: transformSync(readFileSync(DATABASE_SOURCE, "utf8"), { loader: "ts" }).code,
             },
           ],
           durableObjects: { TEST_DATABASE: DATABASE },
