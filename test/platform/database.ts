@@ -2,9 +2,9 @@ import { DurableObject } from "cloudflare:workers";
 
 /**
  * The database of the worker tests: what Miniflare's D1 does with a request, on the same SQLite of the same runtime and
- * with the same answers, without what it does around it. There each round trip goes by way of two workers and their
- * HTTP, each request is judged by zod, and four more questions are asked around each statement: five times what the
- * statements themselves take, which was half of all that the tests took.
+ * with the same answers (`test-database.test.ts` compares them), without what it does around it. There each round trip
+ * goes by way of two workers and their HTTP, is judged by zod, and has four more questions asked around each statement,
+ * which takes several times what the statements themselves do.
  */
 
 type Value = string | number | null | number[];
