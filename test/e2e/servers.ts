@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ProvidedContext } from "vitest";
 import type { TestProject } from "vitest/node";
-import { freePort, type MlflowServer, startMlflow } from "../../scripts/lib/mlflow-server.ts";
+import { freePort, type MlflowServer } from "../../scripts/lib/mlflow-server.ts";
 import { makeRelay } from "../../scripts/lib/relay-process.ts";
 import { makeDirect } from "../lib/direct-relay.ts";
-import { QUIETLY } from "../lib/own-mlflow.ts";
+import { startOwnMlflow } from "../lib/own-mlflow.ts";
 import { startPythonHost } from "../lib/python-host.ts";
 import type { Made } from "../lib/relay.ts";
 
@@ -54,8 +54,7 @@ async function share(): Promise<Shared> {
   const ready = join(dir, "ready");
   let mlflow: MlflowServer | undefined;
   const startShared = async () => {
-    const argumentsOf = (args: string[]) => [...args, ...QUIETLY];
-    mlflow = await startMlflow({ port, dataDir: mlflowDir, workers: 2, workspaces: true, argumentsOf });
+    mlflow = await startOwnMlflow({ port, dataDir: mlflowDir, workers: 2, workspaces: true });
   };
   const hosts = Promise.allSettled([
     startPythonHost("3", join(dir, "python-3")),

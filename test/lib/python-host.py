@@ -8,6 +8,7 @@ with its exit code when it is over. When whoever asked is gone, the program is k
 import gc
 import importlib
 import json
+import multiprocessing
 import os
 import runpy
 import select
@@ -18,6 +19,8 @@ import warnings
 
 MAX_LINE_BYTES = 1_000_000
 FDS = (0, 1, 2)
+# Python looks for cycles whenever 700 objects more are there: with all that MLflow imports a tenth of what a program does.
+OBJECTS_BETWEEN_LOOKS = 100_000
 
 
 def serve_here(command, *, extra_env, **_):
@@ -27,6 +30,8 @@ def serve_here(command, *, extra_env, **_):
     # These look at the environment as they are imported.
     for name in [name for name in sys.modules if f"{name}.".startswith("mlflow.server.")]:
         del sys.modules[name]
+    # Its workers are forked too: each would import everything again.
+    importlib.import_module("uvicorn._subprocess").spawn = multiprocessing.get_context("fork")
     importlib.import_module("uvicorn").main(command[3:])
 
 
@@ -132,6 +137,7 @@ def main(path, *modules):
     for name in modules:
         importlib.import_module(name)
     gc.freeze()
+    gc.set_threshold(OBJECTS_BETWEEN_LOOKS)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen(64)
