@@ -1,5 +1,11 @@
 import { once } from "node:events";
-import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
+import {
+  Agent,
+  createServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type ServerResponse,
+} from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
 import { freePort } from "../../scripts/lib/mlflow-server.ts";
@@ -50,6 +56,14 @@ type Rule = Match & { fault: () => Fault; seen: number; hits: number };
 
 const PREFIX = "/api/2.0/mlflow/";
 
+/**
+ * Connections to MLflow are kept, for to open one costs it as much as a short call, but for less time than MLflow and
+ * the relay keep those that nothing comes over, which is 5 s: none is written to while it is being closed.
+ */
+const IDLE_MS = 2_000;
+/** And whoever calls the proxy is the one to close. */
+const IDLE_CALLER_MS = 60_000;
+
 /** A proxy before MLflow that fails on demand and remembers every call. */
 export class FaultProxy {
   readonly uri: string;
@@ -58,9 +72,10 @@ export class FaultProxy {
   mostAtOnce = 0;
   #atOnce = 0;
   readonly #target: URL;
-  readonly #server = createServer((request, response) => {
+  readonly #server = createServer({ keepAliveTimeout: IDLE_CALLER_MS }, (request, response) => {
     void this.#handle(request, response).catch(() => response.destroy());
   });
+  readonly #agent = new Agent({ keepAlive: true, timeout: IDLE_MS });
   #rules: Rule[] = [];
 
   readonly #headers: Record<string, string>;
@@ -102,6 +117,7 @@ export class FaultProxy {
   }
 
   async stop(): Promise<void> {
+    this.#agent.destroy();
     this.#server.closeAllConnections();
     await new Promise((done) => this.#server.close(done));
   }
@@ -190,7 +206,7 @@ export class FaultProxy {
         host,
         ...(body.length > 0 ? { "content-length": body.length } : {}),
       },
-      agent: false,
+      agent: this.#agent,
     });
     outgoing.end(body);
     const [answer]: [IncomingMessage] = await once(outgoing, "response").then(([first]) => [first]);
