@@ -7,6 +7,7 @@ with its exit code when it is over. When whoever asked is gone, the program is k
 
 import gc
 import importlib
+import importlib.util
 import json
 import multiprocessing
 import os
@@ -21,6 +22,8 @@ MAX_LINE_BYTES = 1_000_000
 FDS = (0, 1, 2)
 # Python looks for cycles whenever 700 objects more are there: with all that MLflow imports a tenth of what a program does.
 OBJECTS_BETWEEN_LOOKS = 100_000
+# What MLflow's client tries to import for each of its calls. Where it is not, Python looks through all folders each time.
+MAY_BE_ABSENT = ("dbruntime", "IPython")
 
 
 def serve_here(command, *, extra_env, **_):
@@ -136,6 +139,9 @@ def host(listener):
 def main(path, *modules):
     for name in modules:
         importlib.import_module(name)
+    for name in MAY_BE_ABSENT:
+        if importlib.util.find_spec(name) is None:
+            sys.modules[name] = None
     gc.freeze()
     gc.set_threshold(OBJECTS_BETWEEN_LOOKS)
     listener = socket.socket(socket.AF_UNIX)
