@@ -6,7 +6,7 @@ import { hostileTrial, STUDY, studyOf } from "./study.ts";
 const { signedIn } = browserForTests();
 let lab: SharedLab;
 beforeAll(async () => {
-  lab = await openLab(UNANNOUNCED);
+  lab = await openLab(UNANNOUNCED, { withAssets: true });
   await lab.relay.send([...studyOf(STUDY, 8), ...hostileTrial(STUDY)]);
   await lab.relay.delivered(STUDY);
 });

@@ -9,7 +9,7 @@ import { axe, browserForTests } from "./browser.ts";
 const { tab, signedIn } = browserForTests();
 let lab: SharedLab;
 beforeAll(async () => {
-  lab = await openLab(UNANNOUNCED);
+  lab = await openLab(UNANNOUNCED, { withAssets: true });
 });
 afterEach(() => lab?.proxy.heal());
 afterAll(() => lab?.close());

@@ -5,7 +5,7 @@ import { axe, browserForTests, type Tab } from "./browser.ts";
 const { signedIn } = browserForTests();
 let lab: SharedLab;
 beforeAll(async () => {
-  lab = await openLab(UNANNOUNCED);
+  lab = await openLab(UNANNOUNCED, { withAssets: true });
 });
 afterAll(() => lab?.close());
 

@@ -23,7 +23,7 @@ const point = (step: number, metrics: object) => ({
 const wave = (step: number) => (step === 1_000 ? "NaN" : step === 1_500 ? "Infinity" : Math.sin(step / 300));
 
 beforeAll(async () => {
-  lab = await openLab(UNANNOUNCED);
+  lab = await openLab(UNANNOUNCED, { withAssets: true });
   await lab.relay.send([
     {
       event: "ml.trial.start",

@@ -11,7 +11,7 @@ const SOON = { timeout: 60_000 };
 const { signedIn } = browserForTests();
 let lab: SharedLab;
 beforeAll(async () => {
-  lab = await openLab(UNANNOUNCED);
+  lab = await openLab(UNANNOUNCED, { withAssets: true });
   await lab.relay.send(studyOf(STUDY, TRIALS));
   await lab.relay.delivered(STUDY);
 });

@@ -60,9 +60,10 @@ async function share(): Promise<Shared> {
     startPythonHost("3", join(dir, "python-3")),
     startPythonHost("2", join(dir, "python-2")),
   ]);
+  let stopRelays: (() => Promise<void>) | undefined;
   const makeRelays = async () => {
     await makeRelay(made);
-    await makeDirect(made.direct, made.build);
+    stopRelays = await makeDirect(made.direct, made.build);
   };
   const starting = Promise.all([startShared(), makeRelays()])
     .then(
@@ -76,6 +77,7 @@ async function share(): Promise<Shared> {
   let stopping: Promise<void> | undefined;
   const stop = async () => {
     await starting;
+    await stopRelays?.();
     await mlflow?.stop();
     for (const host of await hosts) if (host.status === "fulfilled") await host.value();
     await rm(dir, { recursive: true, force: true });

@@ -34,8 +34,11 @@ const QUICK = {
 /** What of the start of relays is done once, for those in `wrangler dev` and for those that run directly. */
 export type Made = relays.Made & { direct: string };
 
-/** Another entry, or what of the start was done before. With that, and unless told, a relay runs without `wrangler dev`. */
-export type More = { entry?: Partial<Entry>; made?: Made; inWranglerDev?: boolean };
+/**
+ * Another entry, or what of the start was done before. With that, and unless told, a relay runs without `wrangler dev`;
+ * it then has what browsers load only where it is said.
+ */
+export type More = { entry?: Partial<Entry>; made?: Made; inWranglerDev?: boolean; withAssets?: boolean };
 
 /** The real build in its own process, with its own D1, which outlives `kill` and `stop`. */
 export class Relay {
@@ -183,14 +186,14 @@ export class Relay {
 
 function start(
   where: relays.Where,
-  { entry, made, inWranglerDev = false }: More,
+  { entry, made, inWranglerDev = false, withAssets = false }: More,
 ): Promise<relays.RelayProcess> {
   const direct = entry === undefined && !inWranglerDev ? made?.direct : undefined;
   return relays.startRelay({
     ...where,
     ...(entry ? { entry } : {}),
     ...(made ? { made } : {}),
-    ...(direct === undefined ? {} : { launcher: directly(direct) }),
+    ...(direct === undefined ? {} : { launcher: directly(direct, withAssets) }),
   });
 }
 
