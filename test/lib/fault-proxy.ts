@@ -61,6 +61,8 @@ const PREFIX = "/api/2.0/mlflow/";
  * the relay keep those that nothing comes over, which is 5 s: none is written to while it is being closed.
  */
 const IDLE_MS = 2_000;
+/** Larger bodies get a connection of their own: 100 MB over a kept one took MLflow minutes in place of seconds. */
+const MOST_KEPT_BYTES = 1_000_000;
 /** And whoever calls the proxy is the one to close. */
 const IDLE_CALLER_MS = 60_000;
 
@@ -206,7 +208,7 @@ export class FaultProxy {
         host,
         ...(body.length > 0 ? { "content-length": body.length } : {}),
       },
-      agent: this.#agent,
+      agent: body.length < MOST_KEPT_BYTES && this.#agent,
     });
     outgoing.end(body);
     const [answer]: [IncomingMessage] = await once(outgoing, "response").then(([first]) => [first]);
