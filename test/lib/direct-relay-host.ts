@@ -39,11 +39,13 @@ async function run(connection: Socket): Promise<void> {
   );
   try {
     await Promise.race([hungUp, miniflare.ready.then(() => hungUp)]);
-  } catch (error) {
-    say(connection, String(error));
+  } finally {
+    await miniflare.dispose();
   }
-  await miniflare.dispose().catch((error: unknown) => say(connection, String(error)));
-  connection.end();
 }
 
-createServer({ allowHalfOpen: true }, (connection) => void run(connection)).listen(process.argv[2]);
+createServer({ allowHalfOpen: true }, (connection) => {
+  void run(connection)
+    .catch((error: unknown) => say(connection, String(error)))
+    .finally(() => connection.end());
+}).listen(process.argv[2]);
