@@ -5,6 +5,7 @@ import { createMlflowClient, type MlflowClient } from "../../src/mlflow/client.t
 import type { Result } from "../../src/mlflow/failure.ts";
 import { storedValue } from "../../src/mlflow/json.ts";
 import type { Run } from "../../src/mlflow/types.ts";
+import { commonHistories, type Histories, type Observation } from "./common-histories.ts";
 
 /** A run as MLflow has it, every point of every metric included. */
 export type Snapshot = {
@@ -64,10 +65,13 @@ export class MlflowReader {
   readonly client: MlflowClient;
   readonly #uri: string;
   readonly #headers: Record<string, string>;
+  /** Whether histories of many runs are read together. The relay is asked as MLflow's clients ask: run by run. */
+  readonly #together: boolean;
 
   /** @param token a bearer's, where the server asks for one, as the relay does */
   constructor(uri: string, token?: string) {
     this.#uri = uri;
+    this.#together = token === undefined;
     this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
     const auth = token === undefined ? ({ kind: "none" } as const) : ({ kind: "bearer", token } as const);
     this.client = createMlflowClient(
@@ -90,7 +94,8 @@ export class MlflowReader {
       runs.push(...page.items);
       pageToken = page.nextPageToken ?? undefined;
     }
-    return Promise.all(runs.map((run) => this.#snapshot(run)));
+    const known = this.#together ? await commonHistories(this.#uri, runs) : new Map();
+    return Promise.all(runs.map((run) => this.#snapshot(run, known)));
   }
 
   /** The runs of trials by trial id, all of them; a trial with two runs has two. */
@@ -153,12 +158,13 @@ export class MlflowReader {
     return answer;
   }
 
-  async #snapshot({ info, data }: Run): Promise<Snapshot> {
+  /** @param known what was read of it already */
+  async #snapshot({ info, data }: Run, known: Histories = new Map()): Promise<Snapshot> {
     const points: string[] = [];
-    for (const { key } of data.metrics)
-      for await (const page of this.client.metricHistory(info.runId, key))
-        for (const { step, timestamp, value } of unwrap(page))
-          points.push(point(key, step, timestamp, value));
+    for (const { key } of data.metrics) {
+      const history = known.get(key)?.get(info.runId) ?? (await this.#history(info.runId, key));
+      points.push(...history.map(({ step, timestamp, value }) => point(key, step, timestamp, value)));
+    }
     return {
       runId: info.runId,
       name: info.runName,
@@ -170,6 +176,11 @@ export class MlflowReader {
       tags: toRecord(data.tags),
       points: points.sort(),
     };
+  }
+
+  async #history(runId: string, key: string): Promise<Observation[]> {
+    const pages = await Array.fromAsync(this.client.metricHistory(runId, key));
+    return pages.flatMap(unwrap);
   }
 }
 
