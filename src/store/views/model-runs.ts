@@ -7,7 +7,7 @@ import { isMap } from "../../domain/flatten.ts";
 import type { Json } from "../../domain/types.ts";
 import type { WireNumber } from "../../domain/values.ts";
 import type { ModelRunState } from "../../domain/words.ts";
-import { modelRunState } from "../journal/fold.ts";
+import { modelRunState } from "../journal/folded-rows.ts";
 import { countsOf, deliveryColumns, deliveryView, iso, ownExperiment } from "../listing/common.ts";
 import { behind, comparable, type Order, orderTerms, type Position } from "../listing/order.ts";
 import { modelRuns, streams } from "../schema/index.ts";
