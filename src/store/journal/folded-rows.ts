@@ -10,6 +10,52 @@ import { Bound } from "../sql.ts";
 /** Each statement applies only where the fold is still to be written: by the watermark where it began, or by the lease. */
 export const UNMOVED = "exists (select 1 from streams where id = ?2 and ?3 in (folded_seq, lease_token))";
 
+/** What the rows of trials and model runs say of every core. */
+const OF_EVERY_CORE = ["announced", "started_at", "ended_at", "updated_at"];
+
+/** The fields of a core that a row shows besides, by its columns. */
+type Columns = Readonly<Record<string, string>>;
+
+const TRIAL_COLUMNS: Columns = {
+  spectral_norm: "spectral_norm",
+  run_name: "run_name",
+  experiment_name: "experiment_name",
+  requested_run_id: "mlflow_run_id",
+  duration_ms: "duration_ms",
+  rank: "rank",
+};
+const TRIAL_ROW = updateOf("trials", [...Object.keys(TRIAL_COLUMNS), "lost_contact_at"]);
+
+const MODEL_RUN_COLUMNS: Columns = {
+  run_name: "run_name",
+  experiment_name: "experiment_name",
+  requested_trials: "requested_trials",
+  completed_trials: "completed_trials",
+  search_space_version: "search_space_version",
+  max_params: "max_params",
+  best_metric: "best_metric",
+  best_trial_id: "best_trial_id",
+};
+const MODEL_RUN_ROW = updateOf("model_runs", Object.keys(MODEL_RUN_COLUMNS));
+
+function updateOf(table: string, columns: readonly string[]): string {
+  const set = [...OF_EVERY_CORE, ...columns].map((name, i) => `${name} = ?${i + 4}`);
+  return `update ${table} set core = ?1, ${set.join(", ")} where id = ?2 and ${UNMOVED}`;
+}
+
+/** A query of `updateOf` with its values; those of columns that show no field come last. */
+function rowOf(
+  db: D1Database,
+  query: string,
+  columns: Columns,
+  { id, core, now, unmoved }: { id: number; core: Core; now: number; unmoved: number | string },
+  ...others: (number | null)[]
+): Bound {
+  const ofEvery = [core.announced ? 1 : 0, core.startedAt, endOf(core), now];
+  const shown = Object.values(columns).map((name) => column(fieldOf(core, name)));
+  return new Bound(db, query, JSON.stringify(core), id, unmoved, ...ofEvery, ...shown, ...others);
+}
+
 /** A row of its own tells what it holds only where that changes: the stream's own, which is written anyway, has the marks. */
 export function trialQueries(
   db: D1Database,
@@ -21,7 +67,7 @@ export function trialQueries(
 ): [Bound, ...Bound[]] {
   if (isMarksOnly(before, core)) return [new Bound(db, WARM_TRIAL, now, id, unmoved)];
   return [
-    trialRow(db, id, core, now, unmoved),
+    rowOf(db, TRIAL_ROW, TRIAL_COLUMNS, { id, core, now, unmoved }, lostContactAt(core.lifecycle)),
     // Apart from the rest, so that the indexes it is in are written only where it changes.
     new Bound(db, TRIAL_STATUS, statusOf(core.lifecycle), id, unmoved),
   ];
@@ -38,33 +84,9 @@ export function modelRunQueries(
   unmoved: number | string,
 ): [Bound, Bound] {
   return [
-    modelRunRow(db, id, core, now, unmoved),
+    rowOf(db, MODEL_RUN_ROW, MODEL_RUN_COLUMNS, { id, core, now, unmoved }),
     new Bound(db, MODEL_RUN_STATE, modelRunState(core), id, unmoved),
   ];
-}
-
-function trialRow(db: D1Database, id: number, core: Core, now: number, unmoved: number | string): Bound {
-  const field = (name: string) => column(fieldOf(core, name));
-  return new Bound(
-    db,
-    `update trials set announced = ?4, spectral_norm = ?5, run_name = ?6, experiment_name = ?7,
-       requested_run_id = ?8, duration_ms = ?9, rank = ?10, started_at = ?11, ended_at = ?12, updated_at = ?13, lost_contact_at = ?14, core = ?1
-     where id = ?2 and ${UNMOVED}`,
-    JSON.stringify(core),
-    id,
-    unmoved,
-    core.announced ? 1 : 0,
-    field("spectral_norm"),
-    field("run_name"),
-    field("experiment_name"),
-    field("mlflow_run_id"),
-    field("duration_ms"),
-    field("rank"),
-    core.startedAt,
-    endOf(core),
-    now,
-    lostContactAt(core.lifecycle),
-  );
 }
 
 /** The row of an MLflow client's run, where it says something else now. */
@@ -84,32 +106,6 @@ const GATEWAY_RUN = `
   where stream_id = ?2 and (run_name, user_id, status, start_time, end_time) is not (?1, ?4, ?5, ?6, ?7) and ${UNMOVED}`;
 
 const TRIAL_STATUS = `update trials set status = ?1 where id = ?2 and status <> ?1 and ${UNMOVED}`;
-
-function modelRunRow(db: D1Database, id: number, core: Core, now: number, unmoved: number | string): Bound {
-  const field = (name: string) => column(fieldOf(core, name));
-  return new Bound(
-    db,
-    `update model_runs set announced = ?4, run_name = ?5, experiment_name = ?6, requested_trials = ?7,
-       completed_trials = ?8, search_space_version = ?9, max_params = ?10, best_metric = ?11, best_trial_id = ?12,
-       started_at = ?13, ended_at = ?14, updated_at = ?15, core = ?1
-     where id = ?2 and ${UNMOVED}`,
-    JSON.stringify(core),
-    id,
-    unmoved,
-    core.announced ? 1 : 0,
-    field("run_name"),
-    field("experiment_name"),
-    field("requested_trials"),
-    field("completed_trials"),
-    field("search_space_version"),
-    field("max_params"),
-    field("best_metric"),
-    field("best_trial_id"),
-    core.startedAt,
-    endOf(core),
-    now,
-  );
-}
 
 const MODEL_RUN_STATE = `update model_runs set state = ?1 where id = ?2 and state <> ?1 and ${UNMOVED}`;
 
