@@ -22,10 +22,7 @@ export async function trialRun(
   if (turn.stream.mlflowRunId !== null) return { ok: true, value: true };
   const { deps, stream } = turn;
   const trialId = stream.trialId ?? "";
-  const found = await parentOf(
-    turn,
-    (await aboveInHand(turn, above, inHand)) ?? (await readAbove(deps.db, stream.id)),
-  );
+  const found = await parentOf(turn, await aboveNow(turn, above, inHand));
   if (!found.ok) return found;
   const { parent, foundRunId } = found.value;
   const grace = graceLeft(turn, core.started && parent?.core?.started !== false);
@@ -54,11 +51,12 @@ export async function trialRun(
   return made.ok ? { ok: true, value: true } : made;
 }
 
-/** What the trial is to be under, as it was read; null where that has to be asked again, after its run was waited for. */
-async function aboveInHand({ deps }: Turn, above: Above | null, inHand: InHand): Promise<Above | null> {
+/** What the trial is to be under; asked again where it was not read, or its parent's run was waited for since. */
+async function aboveNow({ deps, stream }: Turn, above: Above | null, inHand: InHand): Promise<Above> {
   const parent = above?.parent?.stream;
-  if (!parent || parent.mlflowRunId !== null || !deps.config.parentRuns) return above;
-  return (await inHand.awaited(parent.id, PARENT_RUN_MS)) ? null : above;
+  const isAwaited = parent !== undefined && parent.mlflowRunId === null && deps.config.parentRuns;
+  const isOld = above === null || (isAwaited && (await inHand.awaited(parent.id, PARENT_RUN_MS)));
+  return isOld ? readAbove(deps.db, stream.id) : above;
 }
 
 type Place = Pick<RunWanted, "experimentName" | "experimentId">;

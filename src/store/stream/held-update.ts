@@ -1,5 +1,5 @@
 import { and, eq, gt, isNotNull, or, SQL, sql } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/d1";
+import { type DrizzleD1Database, drizzle } from "drizzle-orm/d1";
 import type { SQLiteUpdateSetSource } from "drizzle-orm/sqlite-core";
 import { type At, fixed, fixedEach } from "../fixed.ts";
 import { streams } from "../schema/index.ts";
@@ -71,22 +71,22 @@ export function roomValues({ most, from }: Room): Record<string, Plain> {
 }
 
 /** Sets columns of the leased stream, and keeps the lease; gives the row. */
-const keeping = fixedEach((names: string[], orm, at: At<string>) =>
-  orm
+function keep(orm: DrizzleD1Database, columns: StreamUpdate, at: At<string>) {
+  return orm
     .update(streams)
-    .set({ ...setTo(names, at), leaseUntil: leaseEnd(at), callingUntil: null })
+    .set({ ...columns, leaseUntil: leaseEnd(at), callingUntil: null })
     .where(held(at))
-    .returning(),
-);
+    .returning();
+}
+
+const keeping = fixedEach((names: string[], orm, at: At<string>) => keep(orm, setTo(names, at), at));
 
 /** The same as a part of a batch; one with expressions, which are seldom, is built as it is wanted. */
 export function keepingUpdate(db: D1Database, lease: Lease, values: StreamUpdate) {
-  if (arePlain(values)) return keeping(db, namesOf(values), { ...valuesOf(values), ...leaseValues(lease) });
-  return drizzle(db)
-    .update(streams)
-    .set({ ...values, leaseUntil: sql`${now} + ${lease.ms}`, callingUntil: null })
-    .where(and(eq(streams.id, lease.streamId), eq(streams.leaseToken, lease.token)))
-    .returning();
+  const given = leaseValues(lease);
+  return arePlain(values)
+    ? keeping(db, namesOf(values), { ...valuesOf(values), ...given })
+    : keep(drizzle(db), values, (name) => sql`${given[name]}`);
 }
 
 function arePlain(values: StreamUpdate): values is StreamValues {
