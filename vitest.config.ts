@@ -23,7 +23,7 @@ const DATABASE_SOURCE = "test/platform/database.ts";
 async function workerUnderTest() {
   // Its folder must be there; what is in it is looked at in a browser only.
   await buildDashboard();
-  const { consumers } = readWranglerConfig().queues;
+  const { queues, compatibility_date: compatibilityDate } = readWranglerConfig();
   return {
     wrangler: { configPath: "wrangler.toml" },
     miniflare: {
@@ -32,13 +32,13 @@ async function workerUnderTest() {
         MLFLOW_TRACKING_URI: "http://mlflow.test",
         TEST_MIGRATIONS: await readD1Migrations("migrations"),
       },
-      queueConsumers: Object.fromEntries(consumers.map(({ queue }) => [queue, IDLE])),
+      queueConsumers: Object.fromEntries(queues.consumers.map(({ queue }) => [queue, IDLE])),
       ratelimits: { STRANGER_LIMIT: UNCOUNTED },
       durableObjects: { TEST_DATABASE: { ...DATABASE, scriptName: "test-database" } },
       workers: [
         {
           name: "test-database",
-          compatibilityDate: "2026-10-01",
+          compatibilityDate,
           modules: [
             {
               type: "ESModule" as const,

@@ -8,6 +8,7 @@ const CONFIG_FILE = join(ROOT, "wrangler.toml");
 const WranglerConfig = z.looseObject({
   name: z.string(),
   main: z.string(),
+  compatibility_date: z.string(),
   compatibility_flags: z.array(z.string()).default([]),
   vars: z.record(z.string(), z.unknown()).default({}),
   secrets: z.looseObject({ required: z.array(z.string()).default([]) }).default({ required: [] }),

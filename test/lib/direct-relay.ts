@@ -2,12 +2,12 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { V4MiniflareOptions, V4WorkerOptions } from "miniflare";
 import { unstable_getMiniflareWorkerOptions as workerOptionsOf } from "wrangler";
 import { prepareRelay } from "../../scripts/lib/relay-config.ts";
 import type { Launcher } from "../../scripts/lib/relay-process.ts";
 import { LogTail, spawnLeader } from "../../scripts/lib/wrangler.ts";
+import { until } from "./until.ts";
 
 const HOST = join(import.meta.dirname, "direct-relay-host.ts");
 const BRIDGE = join(import.meta.dirname, "direct-relay-bridge.ts");
@@ -15,7 +15,6 @@ const BRIDGE = join(import.meta.dirname, "direct-relay-bridge.ts");
 const SOCKET = "host";
 const OPTIONS = "options.json";
 const START_LIMIT_MS = 60_000;
-const PAUSE_MS = 50;
 
 /**
  * Gets ready in `dir` what relays are started from without `wrangler dev`: that has a Worker of its own pass each request
@@ -38,12 +37,11 @@ async function startHost(socket: string): Promise<() => Promise<void>> {
   const log = new LogTail();
   log.follow(host);
   const ended = once(host, "exit");
-  const deadline = Date.now() + START_LIMIT_MS;
-  while (!existsSync(socket)) {
-    if (host.exitCode !== null || Date.now() > deadline)
-      throw new Error(`what runs the relays did not start:\n${log.tail()}`);
-    await sleep(PAUSE_MS);
-  }
+  const isListening = () => {
+    if (host.exitCode !== null) throw new Error(`what runs the relays did not start:\n${log.tail()}`);
+    return existsSync(socket);
+  };
+  await until("what runs the relays listens", isListening, () => log.tail(), START_LIMIT_MS);
   return async () => {
     // Its stdin's end is its own, and that of all that it has started.
     host.stdin?.end();
