@@ -1,6 +1,7 @@
 import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeAll, expect, it, vi } from "vitest";
+import * as z from "zod";
 import { pastStatements } from "../../bench/past.ts";
 import { app } from "../../src/app.ts";
 import { reconcile } from "../../src/relay/cron/pass.ts";
@@ -17,6 +18,16 @@ const MOST_ROWS_READ = 5_000;
 
 const HOUR_MS = 3_600_000;
 const now = Date.now();
+
+/** A few trials, of those that succeeded, in an experiment of their own. */
+async function moveAside(): Promise<void> {
+  await env.DB.batch(
+    [
+      "insert into mlflow_experiments (mlflow_experiment_id, name, lifecycle_stage, synced_at) values ('aside-1', 'aside', 'active', 1)",
+      "update streams set mlflow_experiment_id = 'aside-1', experiment_name = 'aside' where id in (1002, 100001, 200999)",
+    ].map((query) => env.DB.prepare(query)),
+  );
+}
 
 /** A present of a few trials that run, wait or are blocked. */
 async function seedThePresent(): Promise<void> {
@@ -42,6 +53,7 @@ beforeAll(async () => {
   vi.spyOn(globalThis, "fetch").mockImplementation(emptyMlflow("0".repeat(32), "1"));
   const past = { study: "study", trials: FINISHED_TRIALS, at: now - HOUR_MS, after: 1_000 };
   await env.DB.batch(pastStatements(past).map((query) => env.DB.prepare(query)));
+  await moveAside();
   await seedThePresent();
 }, 120_000);
 
@@ -58,6 +70,15 @@ it.each([
   "/api/trials?status=running&sort=-metrics.loss",
   "/api/trials?sort=-updated_at",
   "/api/trials?experiment_name=the+rest&status=failed",
+  "/api/trials?experiment_name=the+past&status=cancelled",
+  "/api/trials?experiment_name=aside&status=succeeded",
+  "/api/trials?experiment_name=aside&status=failed",
+  "/api/trials?experiment_name=aside&sort=-ended_at",
+  "/api/trials?experiment_name=aside&sort=-updated_at",
+  "/api/trials?experiment_name=aside&sort=trial_id",
+  "/api/trials?experiment_name=aside&sort=-metrics.loss",
+  "/api/trials?experiment_name=aside&spectral_norm=false",
+  "/api/trials?experiment_name=aside&sync_state=synced&sort=rank",
   "/api/trials?experiment_name=the+rest&sync_state=waiting",
   "/api/trials?model_run_id=study-1&experiment_name=the+past",
   "/api/trials?status=cancelled",
@@ -110,4 +131,51 @@ it.each([
   expect(pass?.error).toBeNull();
   expect(meter.statements).toBeGreaterThan(10);
   expect(meter.most, meter.worst()).toBeLessThanOrEqual(MOST_ROWS_READ);
+});
+
+const IN_PAST = "s.mlflow_experiment_id = 'past-1'";
+const ASIDE = "s.mlflow_experiment_id = 'aside-1'";
+
+it.each([
+  ["experiment_name=the+past&status=failed", `${IN_PAST} and t.status = 'failed' order by t.id desc`],
+  [
+    "experiment_name=the+past&status=failed&sort=created_at",
+    `${IN_PAST} and t.status = 'failed' order by t.id`,
+  ],
+  ["experiment_name=the+past&sort=created_at", `${IN_PAST} order by t.id`],
+  [
+    "experiment_name=the+past&status=succeeded&sort=-ended_at",
+    `${IN_PAST} and t.status = 'succeeded' order by t.ended_at desc, t.id desc`,
+  ],
+  ["experiment_name=aside&sort=-trial_id", `${ASIDE} order by t.trial_id desc, t.id desc`],
+  ["experiment_name=aside&sort=-updated_at", `${ASIDE} order by t.updated_at desc, t.id desc`],
+  ["experiment_name=aside&sort=rank", `${ASIDE} order by t.id`],
+])("lists with %s what one statement over all trials finds", async (query, condition) => {
+  const { results } = await env.DB.prepare(
+    `select t.trial_id as id from trials t join streams s on s.id = t.id where ${condition} limit 6`,
+  ).all<{ id: string }>();
+  expect(await firstPages(query, 3)).toEqual(results.map(({ id }) => id));
+});
+
+const trialPage = z.object({
+  trials: z.array(z.object({ trial_id: z.string() })),
+  next_cursor: z.string().nullable(),
+});
+
+/** The trials on the first two pages of so many. */
+async function firstPages(query: string, limit: number): Promise<string[]> {
+  const pageAt = async (cursor: string) =>
+    trialPage.parse(await (await call(`/api/trials?${query}&limit=${limit}${cursor}`, env.DB)).json());
+  const first = await pageAt("");
+  const second = first.next_cursor === null ? [] : (await pageAt(`&cursor=${first.next_cursor}`)).trials;
+  return [...first.trials, ...second].map(({ trial_id }) => trial_id);
+}
+
+it("lists a trial where its run is now", async () => {
+  const move = (id: string) =>
+    env.DB.prepare("update streams set mlflow_experiment_id = ?1 where id = 1005").bind(id).run();
+  await move("aside-1");
+  expect(await firstPages("experiment_name=aside&sort=created_at", 3)).toContain("t1005");
+  await move("past-1");
+  expect(await firstPages("experiment_name=aside&sort=created_at", 3)).not.toContain("t1005");
 });

@@ -63,6 +63,8 @@ export const trials = sqliteTable(
     spectralNorm: integer("spectral_norm", { mode: "boolean" }),
     runName: text("run_name"),
     experimentName: text("experiment_name"),
+    /** As its stream has it, kept by triggers: to find those of one status in an experiment. */
+    mlflowExperimentId: text("mlflow_experiment_id"),
     requestedRunId: text("requested_run_id"),
     durationMs: integer("duration_ms"),
     rank: integer(),
@@ -82,6 +84,9 @@ export const trials = sqliteTable(
     index("trials_model_run").on(t.modelRunId, t.id),
     index("trials_trial").on(t.trialId),
     index("trials_status").on(t.status, t.id),
+    index("trials_experiment")
+      .on(t.mlflowExperimentId, t.status, t.id)
+      .where(sql`${t.mlflowExperimentId} is not null`),
     index("trials_warm").on(t.id).where(sql`${t.warm} = 1`),
     // What a list is sorted by, of each status for itself, since a list may be of one of them, which may be seldom: written
     // once a trial is over, not with its events, unless they are an hour apart.

@@ -66,14 +66,15 @@ const WARM = sql.raw("trials.id in (select id from trials where warm = 1)");
 /**
  * The warm ones, and of the others, which are in an index by the column, status by status, those that have a value, then
  * those without.
- * @param statuses those that are listed; null: what is listed is few, and is found in another way
+ * @param statuses those that are listed; null: what is listed is few, found in another way and sorted
  */
 export function partsOf(
   sort: TrialSort,
   after: Position | null,
   statuses: readonly TrialStatus[] | null,
 ): readonly Part[] {
-  const cold = statuses === null ? [sql`${trials.warm} = 0`] : statuses.map(coldOf);
+  if (statuses === null) return [isByChange(sort) ? { by: changedAt } : {}];
+  const cold = statuses.map(coldOf);
   if (isByChange(sort)) return [{ which: WARM, by: changedAt }, ...cold.map((which) => ({ which }))];
   const order = "column" in sort ? SORTED_BY[sort.column] : null;
   if (!order?.nullable) return [{}];

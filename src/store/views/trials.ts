@@ -1,4 +1,4 @@
-import { and, eq, or, type SQL, sql } from "drizzle-orm";
+import { and, eq, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { TrialStatus } from "../../domain/types.ts";
 import { type SyncState, TRIAL_STATUSES } from "../../domain/words.ts";
@@ -55,22 +55,20 @@ async function findPage(
   limit: number,
 ): Promise<Place[]> {
   const { experiment_name, ...others } = filter;
+  const { status } = filter;
   const chosen = conditions(others);
-  const experiment = experiment_name === undefined ? [] : await experimentParts(db, experiment_name);
+  const statuses = status === undefined ? TRIAL_STATUSES : [status];
+  const listed = (which: SQL[], few: boolean) =>
+    placesAmong(db, [...chosen, ...which], partsOf(sort, after, few ? null : statuses), sort, after, limit);
+  if (experiment_name === undefined) return listed([], isNarrow(filter));
+  const { placed, unplaced, few } = await inExperiment(db, experiment_name, status);
+  const either = sql`(${sql.join([...placed, unplaced], sql` or `)})`;
+  if (isNarrow(filter)) return listed([either], true);
+  if (few !== null) return listed([either, few], true);
+  if (!isById(sort)) return listed([either], false);
   // Parts that are in order already each, so that no more of them is read than is shown.
-  if (isById(sort) && experiment.length > 0 && !isNarrow(filter))
-    return placesAmong(
-      db,
-      chosen,
-      experiment.map((which) => ({ which })),
-      sort,
-      after,
-      limit,
-      streams.id,
-    );
-  const own = experiment.length > 0 ? [...chosen, or(...experiment)] : chosen;
-  const statuses = isNarrow(filter) ? null : filter.status === undefined ? TRIAL_STATUSES : [filter.status];
-  return placesAmong(db, own, partsOf(sort, after, statuses), sort, after, limit);
+  const parts = [...placed, unplaced].map((which) => ({ which }));
+  return placesAmong(db, chosen, parts, sort, after, limit, status === undefined ? streams.id : trials.id);
 }
 
 /** Whether a filter leaves so few that an experiment's index would not help. */
@@ -79,17 +77,32 @@ function isNarrow({ model_run_id, trial_id, status, sync_state }: TrialFilter): 
   return model_run_id !== undefined || trial_id !== undefined || isOpen;
 }
 
+/** Of so many trials all are read and sorted, whatever they are sorted by. */
+const FEW_TRIALS = 1_000;
+
 /**
  * Whose experiment has this name: trials whose run is in one that is called so now, and those that have no run yet.
- * These are always behind, so that an index has them.
+ * These are always behind, so that an index has them. `few`: which trials it can be at all, where these are few.
  */
-async function experimentParts(db: D1Database, name: string): Promise<SQL[]> {
-  const known = await drizzle(db)
-    .select({ id: mlflowExperiments.mlflowExperimentId })
-    .from(mlflowExperiments)
-    .where(eq(mlflowExperiments.name, name));
-  const unplaced = sql`(${trials.id} in ${BEHIND} and ${streams.mlflowExperimentId} is null and ${experimentName} = ${name})`;
-  return [...known.map(({ id }) => eq(streams.mlflowExperimentId, id)), unplaced];
+async function inExperiment(db: D1Database, name: string, status: TrialStatus | undefined) {
+  const called = sql`(select mlflow_experiment_id from mlflow_experiments where name = ${name})`;
+  const ofStatus = status === undefined ? sql`` : sql`and status = ${status}`;
+  const its = sql`select id from trials where mlflow_experiment_id in ${called} ${ofStatus}`;
+  const orm = drizzle(db);
+  const [known, some] = await orm.batch([
+    orm
+      .select({ id: mlflowExperiments.mlflowExperimentId })
+      .from(mlflowExperiments)
+      .where(eq(mlflowExperiments.name, name)),
+    orm.select({ id: sql<number>`id` }).from(sql`(${its} limit ${FEW_TRIALS + 1})`),
+  ]);
+  // One index has an experiment's trials in order, another has them status by status.
+  const column = status === undefined ? streams.mlflowExperimentId : trials.mlflowExperimentId;
+  return {
+    placed: known.map(({ id }) => eq(column, id)),
+    unplaced: sql`(${trials.id} in ${BEHIND} and ${streams.mlflowExperimentId} is null and ${experimentName} = ${name})`,
+    few: some.length > FEW_TRIALS ? null : sql`${trials.id} in (${its} union all select id from ${BEHIND})`,
+  };
 }
 
 function conditions(filter: Omit<TrialFilter, "experiment_name">) {
