@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
-import { claim, type Lease, release, renew } from "../../src/store/stream/leases.ts";
+import { claim } from "../../src/store/stream/claims.ts";
+import { type Lease, release, renew } from "../../src/store/stream/leases.ts";
 
 /** Places among those that call MLflow at once, taken and given back in any order. */
 

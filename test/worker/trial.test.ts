@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import * as z from "zod";
 import { planHelping, readNext } from "../../src/store/delivery/batch-plan.ts";
-import { claim } from "../../src/store/stream/leases.ts";
+import { claim } from "../../src/store/stream/claims.ts";
 import { foldAll, idOf, post, request } from "./api.ts";
 
 const LEASE_MS = 60_000;

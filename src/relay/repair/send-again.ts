@@ -2,7 +2,7 @@ import type { Items } from "../../mlflow/plan.ts";
 import { agreeing } from "../../store/delivery/agreed.ts";
 import { requeue } from "../../store/delivery/requeue.ts";
 import { expectedTags } from "../../store/readback/expected.ts";
-import { type Claim, claim } from "../../store/stream/leases.ts";
+import { type Claim, claim } from "../../store/stream/claims.ts";
 import type { Deps } from "../deps.ts";
 import { leaseMs } from "../stream/held-stream.ts";
 import { letGo } from "../stream/under-lease.ts";

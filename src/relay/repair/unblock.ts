@@ -1,5 +1,5 @@
 import { wakeTrialsOf } from "../../store/delivery/blocked.ts";
-import { type Claim, claim } from "../../store/stream/leases.ts";
+import { type Claim, claim } from "../../store/stream/claims.ts";
 import { poll } from "../../waiting.ts";
 import type { Deps } from "../deps.ts";
 import { sendPokes } from "../queues.ts";

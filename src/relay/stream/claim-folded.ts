@@ -10,8 +10,8 @@ import {
   claim,
   claimFolding,
   type Foreseen,
-  type StreamRow,
-} from "../../store/stream/leases.ts";
+} from "../../store/stream/claims.ts";
+import type { StreamRow } from "../../store/stream/leases.ts";
 import type { Above } from "../../store/turn/places.ts";
 import { readUnclaimed } from "../../store/turn/unclaimed.ts";
 import type { Deps } from "../deps.ts";

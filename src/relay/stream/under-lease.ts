@@ -1,4 +1,5 @@
-import { type Claim, claim, type Lease, release, type StreamValues } from "../../store/stream/leases.ts";
+import { type Claim, claim } from "../../store/stream/claims.ts";
+import { type Lease, release, type StreamValues } from "../../store/stream/leases.ts";
 import type { Deps } from "../deps.ts";
 import { type Queues, sendPokes } from "../queues.ts";
 import { clearDoubt } from "./fence.ts";
