@@ -115,13 +115,17 @@ export const COUNT_COPIES = `
   join streams s on s.key = j.key
   where events.stream_id = s.id and events.event_id = j.event_id and events.body_hash = j.hash`;
 
-/** A stream that was poked a moment ago is not poked again, unless this is urgent. */
+const LAST_SEQ = "coalesce((select max(seq) from events where stream_id = streams.id), last_seq)";
+/** All of this was there before, and is not folded: whoever wrote it may not have heard so, and sent no poke. */
+const IS_SAID_AGAIN = `last_seq > folded_seq and last_seq = ${LAST_SEQ}`;
+
+/** A stream that was poked a moment ago is not poked again, unless this is urgent, or that poke may never have been sent. */
 export const markDirty = (condition: string) => `
   update streams set
-    last_seq = coalesce((select max(seq) from events where stream_id = streams.id), last_seq),
+    last_seq = ${LAST_SEQ},
     updated_at = ?2,
     heard_at = case when j.heard then ?2 else heard_at end,
-    poked_until = case when poked_until < ?2 or j.urgent then ?3 else poked_until end
+    poked_until = case when poked_until < ?2 or j.urgent or (${IS_SAID_AGAIN}) then ?3 else poked_until end
   from (select value ->> 0 as key, value ->> 1 as urgent, value ->> 2 as heard from json_each(?1)) j
   where streams.key = j.key and ${condition}
   returning streams.id, streams.key, streams.poked_until`;
