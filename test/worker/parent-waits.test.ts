@@ -1,8 +1,12 @@
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
-import { drive } from "../../src/relay/delivery/drive.ts";
+import { companyOf, drive } from "../../src/relay/delivery/drive.ts";
+import { wire } from "../../src/wire.ts";
 import { idOf, post, request } from "./api.ts";
+import { endless } from "./endless.ts";
 import { FakeMlflow } from "./fake-mlflow.ts";
+import { recordingQueue } from "./job-tools.ts";
+import { OddMlflow } from "./odd-mlflow.ts";
 import { start } from "./payloads.ts";
 
 const ANNOUNCED = {
@@ -36,4 +40,32 @@ it("A model run whose own run cannot be made says so itself, and not its trials 
     last_error: null,
     mlflow_run_id: expect.any(String),
   });
+});
+
+it("A server that refused to make a model run's run, and asks to be left alone, is asked for it by none of its trials meanwhile", async () => {
+  const mlflow = new OddMlflow();
+  mlflow.odd = (endpoint) =>
+    endpoint === "runs/create" ? { status: 429, headers: { "retry-after": "60" }, body: "{}" } : null;
+  const { queue } = recordingQueue();
+  const vars = { RELAY_ANNOUNCE_GRACE_SECONDS: "0", TRIALS: queue, JOBS: queue, FILES: queue };
+  const deps = endless(wire({ ...env, ...vars }, {}, mlflow.fetch));
+  const model_run_id = "left alone";
+  await post([
+    { ...ANNOUNCED, model_run_id },
+    start("one", { model_run_id }),
+    start("two", { model_run_id }),
+  ]);
+  const { results } = await env.DB.prepare("select id from streams where model_run_id = ?1 order by kind")
+    .bind(model_run_id)
+    .all<{ id: number }>();
+  const [modelRun, one, two] = results.map(({ id }) => id);
+  const company = companyOf(deps);
+  const driven = await Promise.all([modelRun, one].map((id = -1) => drive(deps, id, company)));
+  driven.push(await drive(deps, two ?? -1));
+  expect(mlflow.calls.filter(({ endpoint }) => endpoint === "runs/create")).toHaveLength(1);
+  for (const turn of driven) {
+    const poke = "poke" in turn ? turn.poke : null;
+    expect(poke).toBeGreaterThan(50_000);
+    expect(poke).toBeLessThanOrEqual(60_000);
+  }
 });

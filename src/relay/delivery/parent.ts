@@ -20,6 +20,8 @@ const PARENT_LOOK_MS = 100;
 const PARENT_LOOKS = 20;
 /** How soon to come back for a parent run that another turn is still making. */
 const PARENT_POLL_MS = 1_000;
+/** The same for one that waits for its own next attempt, at the latest: an operator may have it tried sooner. */
+const MAX_PARENT_POLL_MS = 60_000;
 /** How soon where an operator has to act first; unblocking a model run wakes its trials. */
 const BLOCKED_PARENT_POLL_MS = 60_000;
 
@@ -95,18 +97,20 @@ export async function ensureParent(
   const { deps } = turn;
   if (stream.mlflowRunId !== null)
     return { ok: true, value: homeOf(stream.mlflowRunId, stream, isHomeActive) };
-  const wait = (blocked: string | null): { ok: false; end: End } => ({
+  const wait = (blocked: string | null, ms = PARENT_POLL_MS): { ok: false; end: End } => ({
     ok: false,
     end: {
       kind: "wait",
       for: "parent",
-      ms: blocked === null ? PARENT_POLL_MS : BLOCKED_PARENT_POLL_MS,
+      ms: blocked === null ? ms : BLOCKED_PARENT_POLL_MS,
       ...(blocked === null ? {} : { error: `the model run is blocked: ${blocked}` }),
     },
   });
   const { blockedKind, nextAttemptAt } = stream;
-  if (blockedKind !== null && (!isRetried(blockedKind) || nextAttemptAt > deps.now()))
-    return wait(stream.blockedReason);
+  const waitsMs = nextAttemptAt - deps.now();
+  if (blockedKind !== null && (!isRetried(blockedKind) || waitsMs > 0)) return wait(stream.blockedReason);
+  // Its own turn has failed, and MLflow may have said when to come again.
+  if (stream.waitingFor === "retry" && waitsMs > 0) return wait(null, Math.min(waitsMs, MAX_PARENT_POLL_MS));
   const claimed = await claimWith(deps, stream.id, fold);
   if (claimed.kind !== "claimed") {
     const made = await runMadeMeanwhile(deps, stream.modelRunId ?? "");
