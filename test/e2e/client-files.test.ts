@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as z from "zod";
 import { runPython } from "../lib/python-script.ts";
 import { ADMIN_TOKEN } from "../lib/relay.ts";
+import { storedDigest } from "../lib/stored-file.ts";
 import { type OwnLab, openOwnLab } from "./lab.ts";
 
 /** Every way in which an unmodified MLflow client writes files, through the relay, in any weather; bytes are compared. */
@@ -66,12 +66,8 @@ async function arrived({ run_id, downloaded }: z.output<typeof said>): Promise<v
     return mlflowRunId !== "";
   });
   for (const [path, sha256] of Object.entries(downloaded)) {
-    const at = new URLSearchParams({ run_id: mlflowRunId, path });
-    await lab.relay.until(`MLflow has ${path}`, async () => {
-      const there = await fetch(`${lab.trackingUri}/get-artifact?${at}`);
-      const bytes = Buffer.from(await there.arrayBuffer());
-      return there.ok && createHash("sha256").update(bytes).digest("hex") === sha256;
-    });
+    const isThere = async () => (await storedDigest(lab.trackingUri, mlflowRunId, path)) === sha256;
+    await lab.relay.until(`MLflow has ${path}`, isThere);
   }
 }
 

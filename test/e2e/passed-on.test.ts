@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import * as z from "zod";
 import { runPython } from "../lib/python-script.ts";
 import { ADMIN_TOKEN } from "../lib/relay.ts";
+import { storedDigest } from "../lib/stored-file.ts";
 import { until } from "../lib/until.ts";
 import { type OwnLab, openOwnLab } from "./lab.ts";
 
@@ -47,13 +47,9 @@ async function train(vars: Record<string, string> = {}) {
 /** MLflow comes to have the files as the client was given them back, by their SHA-256. */
 async function arrived(mlflowRunId: string, files: z.output<typeof seen>["downloaded"]): Promise<void> {
   for (const path of FILES) {
-    const at = new URLSearchParams({ run_id: mlflowRunId, path });
-    await until(`MLflow has ${path}`, async () => {
-      const there = await fetch(`${lab.trackingUri}/get-artifact?${at}`);
-      const bytes = Buffer.from(await there.arrayBuffer());
-      const sha256 = createHash("sha256").update(bytes).digest("hex");
-      return there.ok && typeof files === "object" && sha256 === files[path];
-    });
+    const sha256 = typeof files === "object" ? files[path] : undefined;
+    const isThere = async () => (await storedDigest(lab.trackingUri, mlflowRunId, path)) === sha256;
+    await until(`MLflow has ${path}`, isThere);
   }
 }
 
