@@ -20,10 +20,8 @@ const PARENT_LOOK_MS = 100;
 const PARENT_LOOKS = 20;
 /** How soon to come back for a parent run that another turn is still making. */
 const PARENT_POLL_MS = 1_000;
-/** The same for one that waits for its own next attempt, at the latest: an operator may have it tried sooner. */
-const MAX_PARENT_POLL_MS = 60_000;
-/** How soon where an operator has to act first; unblocking a model run wakes its trials. */
-const BLOCKED_PARENT_POLL_MS = 60_000;
+/** How soon, at the latest, for one that waits for its next attempt, or for an operator: unblocking it wakes its trials. */
+const WAITING_PARENT_POLL_MS = 60_000;
 
 type Parent = {
   stream: StreamRow;
@@ -54,7 +52,7 @@ export async function parentOf(
     if (!isLasting(error)) throw error;
     const parent = { ...row, core: null, fold: null };
     if (isForgotten(row.stream)) return { ok: true, value: { parent, foundRunId } };
-    const end = { kind: "wait" as const, for: "parent" as const, ms: BLOCKED_PARENT_POLL_MS };
+    const end = { kind: "wait" as const, for: "parent" as const, ms: WAITING_PARENT_POLL_MS };
     return { ok: false, end: { ...end, error: `the model run cannot be read: ${reasonOf(error)}` } };
   }
 }
@@ -97,24 +95,22 @@ export async function ensureParent(
   const { deps } = turn;
   if (stream.mlflowRunId !== null)
     return { ok: true, value: homeOf(stream.mlflowRunId, stream, isHomeActive) };
-  const wait = (blocked: string | null, ms = PARENT_POLL_MS): { ok: false; end: End } => ({
+  const wait = (ms: number, error?: string): { ok: false; end: End } => ({
     ok: false,
-    end: {
-      kind: "wait",
-      for: "parent",
-      ms: blocked === null ? ms : BLOCKED_PARENT_POLL_MS,
-      ...(blocked === null ? {} : { error: `the model run is blocked: ${blocked}` }),
-    },
+    end: { kind: "wait", for: "parent", ms, ...(error === undefined ? {} : { error }) },
   });
+  const waitBlocked = (reason: string | null) =>
+    wait(WAITING_PARENT_POLL_MS, `the model run is blocked: ${reason}`);
   const { blockedKind, nextAttemptAt } = stream;
   const waitsMs = nextAttemptAt - deps.now();
-  if (blockedKind !== null && (!isRetried(blockedKind) || waitsMs > 0)) return wait(stream.blockedReason);
+  if (blockedKind !== null && (!isRetried(blockedKind) || waitsMs > 0))
+    return waitBlocked(stream.blockedReason);
   // Its own turn has failed, and MLflow may have said when to come again.
-  if (stream.waitingFor === "retry" && waitsMs > 0) return wait(null, Math.min(waitsMs, MAX_PARENT_POLL_MS));
+  if (stream.waitingFor === "retry" && waitsMs > 0) return wait(Math.min(waitsMs, WAITING_PARENT_POLL_MS));
   const claimed = await claimWith(deps, stream.id, fold);
   if (claimed.kind !== "claimed") {
     const made = await runMadeMeanwhile(deps, stream.modelRunId ?? "");
-    return made === null ? wait(null) : { ok: true, value: made };
+    return made === null ? wait(PARENT_POLL_MS) : { ok: true, value: made };
   }
   const parentTurn = turn.branch(claimed.lease, claimed.stream, claimed.claimedAt);
   let values = {};
@@ -129,7 +125,7 @@ export async function ensureParent(
       return made;
     } else {
       values = blockedValues(deps, claimed.stream, made.end.block);
-      return wait(made.end.block.reason);
+      return waitBlocked(made.end.block.reason);
     }
   } finally {
     parentTurn.leave();
@@ -137,7 +133,7 @@ export async function ensureParent(
   }
   const runId = parentTurn.stream.mlflowRunId;
   return runId === null
-    ? wait(null)
+    ? wait(PARENT_POLL_MS)
     : { ok: true, value: homeOf(runId, parentTurn.stream, claimed.stream.mlflowRunId === null) };
 }
 
