@@ -53,7 +53,7 @@ function orderOf(sort: TrialSort, id: SQLiteColumn = trials.id): Order {
 export type Place = { id: number; value: WireNumber | null };
 
 /** Some of the trials that are listed; by what they are sorted, where that is told otherwise of them. */
-type Part = {
+export type Part = {
   which?: SQL | undefined;
   by?: SQL;
   /** Whether all of them have a value, or none; each may be so, unless it is told. */
@@ -66,14 +66,13 @@ const WARM = sql.raw("trials.id in (select id from trials where warm = 1)");
 /**
  * The warm ones, and of the others, which are in an index by the column, status by status, those that have a value, then
  * those without.
- * @param statuses those that are listed; null: what is listed is few, found in another way and sorted
+ * @param statuses those that are listed
  */
 export function partsOf(
   sort: TrialSort,
   after: Position | null,
-  statuses: readonly TrialStatus[] | null,
+  statuses: readonly TrialStatus[],
 ): readonly Part[] {
-  if (statuses === null) return [isByChange(sort) ? { by: changedAt } : {}];
   const cold = statuses.map(coldOf);
   if (isByChange(sort)) return [{ which: WARM, by: changedAt }, ...cold.map((which) => ({ which }))];
   const order = "column" in sort ? SORTED_BY[sort.column] : null;
@@ -85,6 +84,11 @@ export function partsOf(
     (which): Part => ({ which: sql`${which} and ${order.by} is null`, valued: "none" }),
   );
   return [{ which: WARM }, ...(after !== null && after.value === null ? [] : valued), ...others];
+}
+
+/** All as one part, to be sorted: for what is few and found in another way. */
+export function asOnePart(sort: TrialSort): readonly Part[] {
+  return [isByChange(sort) ? { by: changedAt } : {}];
 }
 
 const coldOf = (status: TrialStatus) => sql.raw(`trials.warm = 0 and trials.status = '${status}'`);

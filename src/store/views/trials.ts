@@ -1,12 +1,21 @@
-import { and, eq, type SQL, sql } from "drizzle-orm";
+import { and, count, eq, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
 import type { TrialStatus } from "../../domain/types.ts";
 import { type SyncState, TRIAL_STATUSES } from "../../domain/words.ts";
 import { syncState } from "../listing/common.ts";
 import type { Position } from "../listing/order.ts";
 import { mlflowExperiments, streams, trials } from "../schema/index.ts";
 import { behind as isBehind } from "../stream/warm.ts";
-import { isById, type Place, partsOf, placesAmong, type TrialSort } from "./trial-order.ts";
+import {
+  asOnePart,
+  isById,
+  type Part,
+  type Place,
+  partsOf,
+  placesAmong,
+  type TrialSort,
+} from "./trial-order.ts";
 import { experimentName, lastValues, trialRows, trialView } from "./trial-rows.ts";
 
 export type TrialFilter = {
@@ -56,19 +65,21 @@ async function findPage(
 ): Promise<Place[]> {
   const { experiment_name, ...others } = filter;
   const { status } = filter;
-  const chosen = conditions(others);
-  const statuses = status === undefined ? TRIAL_STATUSES : [status];
-  const listed = (which: SQL[], few: boolean) =>
-    placesAmong(db, [...chosen, ...which], partsOf(sort, after, few ? null : statuses), sort, after, limit);
-  if (experiment_name === undefined) return listed([], isNarrow(filter));
-  const { placed, unplaced, few } = await inExperiment(db, experiment_name, status);
-  const either = sql`(${sql.join([...placed, unplaced], sql` or `)})`;
-  if (isNarrow(filter)) return listed([either], true);
-  if (few !== null) return listed([either, few], true);
-  if (!isById(sort)) return listed([either], false);
-  // Parts that are in order already each, so that no more of them is read than is shown.
-  const parts = [...placed, unplaced].map((which) => ({ which }));
-  return placesAmong(db, chosen, parts, sort, after, limit, status === undefined ? streams.id : trials.id);
+  const page = (which: SQL[], parts: readonly Part[], id?: SQLiteColumn) =>
+    placesAmong(db, [...conditions(others), ...which], parts, sort, after, limit, id);
+  const inOrder = partsOf(sort, after, status === undefined ? TRIAL_STATUSES : [status]);
+  if (experiment_name === undefined) return page([], isNarrow(filter) ? asOnePart(sort) : inOrder);
+  const unplaced = unplacedIn(experiment_name);
+  const isIn = sql`(${streams.mlflowExperimentId} in ${idsOf(experiment_name)} or ${unplaced})`;
+  if (isNarrow(filter)) return page([isIn], asOnePart(sort));
+  const { ids, few } = await lookInto(db, experiment_name, status);
+  if (few !== null) return page([isIn, few], asOnePart(sort));
+  if (!isById(sort)) return page([isIn], inOrder);
+  // Parts that are in order already each, so that no more of them is read than is shown: one index has an experiment's
+  // trials in order, another has them so status by status.
+  const { mlflowExperimentId, id } = status === undefined ? streams : trials;
+  const placed = ids.map((each) => ({ which: eq(mlflowExperimentId, each) }));
+  return page([], [...placed, { which: unplaced }], id);
 }
 
 /** Whether a filter leaves so few that an experiment's index would not help. */
@@ -77,31 +88,35 @@ function isNarrow({ model_run_id, trial_id, status, sync_state }: TrialFilter): 
   return model_run_id !== undefined || trial_id !== undefined || isOpen;
 }
 
+/** The experiments that are called so now. */
+const idsOf = (name: string) =>
+  sql`(select mlflow_experiment_id from mlflow_experiments where name = ${name})`;
+
+/** Trials for such an experiment that have no run yet: these are always behind, so that an index has them. */
+const unplacedIn = (name: string) =>
+  sql`(${trials.id} in ${BEHIND} and ${streams.mlflowExperimentId} is null and ${experimentName} = ${name})`;
+
 /** Of so many trials all are read and sorted, whatever they are sorted by. */
 const FEW_TRIALS = 1_000;
 
-/**
- * Whose experiment has this name: trials whose run is in one that is called so now, and those that have no run yet.
- * These are always behind, so that an index has them. `few`: which trials it can be at all, where these are few.
- */
-async function inExperiment(db: D1Database, name: string, status: TrialStatus | undefined) {
-  const called = sql`(select mlflow_experiment_id from mlflow_experiments where name = ${name})`;
+/** The ids of such experiments; and which trials of one status, or any, are theirs or may be, where these are few. */
+async function lookInto(db: D1Database, name: string, status: TrialStatus | undefined) {
   const ofStatus = status === undefined ? sql`` : sql`and status = ${status}`;
-  const its = sql`select id from trials where mlflow_experiment_id in ${called} ${ofStatus}`;
+  const its = sql`select id from trials where mlflow_experiment_id in ${idsOf(name)} ${ofStatus}`;
   const orm = drizzle(db);
-  const [known, some] = await orm.batch([
+  const [known, [counted]] = await orm.batch([
     orm
       .select({ id: mlflowExperiments.mlflowExperimentId })
       .from(mlflowExperiments)
       .where(eq(mlflowExperiments.name, name)),
-    orm.select({ id: sql<number>`id` }).from(sql`(${its} limit ${FEW_TRIALS + 1})`),
+    orm.select({ n: count() }).from(sql`(${its} limit ${FEW_TRIALS + 1})`),
   ]);
-  // One index has an experiment's trials in order, another has them status by status.
-  const column = status === undefined ? streams.mlflowExperimentId : trials.mlflowExperimentId;
   return {
-    placed: known.map(({ id }) => eq(column, id)),
-    unplaced: sql`(${trials.id} in ${BEHIND} and ${streams.mlflowExperimentId} is null and ${experimentName} = ${name})`,
-    few: some.length > FEW_TRIALS ? null : sql`${trials.id} in (${its} union all select id from ${BEHIND})`,
+    ids: known.map(({ id }) => id),
+    few:
+      counted !== undefined && counted.n <= FEW_TRIALS
+        ? sql`${trials.id} in (${its} union all select id from ${BEHIND})`
+        : null,
   };
 }
 
