@@ -1,10 +1,8 @@
-import { execFile } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { promisify } from "node:util";
 import { withLock } from "../../scripts/lib/lock.ts";
 import { ensureMlflow, type MlflowVersion } from "../../scripts/lib/mlflow-install.ts";
-import { ROOT } from "../../scripts/lib/wrangler.ts";
+import { installPackages, requirementsFile } from "../../scripts/lib/python-packages.ts";
 
 /**
  * Installs `requirements/<name>.txt` beside MLflow, once: `npm start` has no use for it.
@@ -12,7 +10,7 @@ import { ROOT } from "../../scripts/lib/wrangler.ts";
  */
 export async function installBeside(version: MlflowVersion, name: "postgres" | "clients"): Promise<string> {
   const python = await ensureMlflow(version);
-  const requirements = join(ROOT, "requirements", `${name}.txt`);
+  const requirements = requirementsFile(name);
   const marker = join(dirname(dirname(python)), `${name}.txt`);
   const wanted = await readFile(requirements, "utf8");
   const isInstalled = async () => (await readFile(marker, "utf8").catch(() => null)) === wanted;
@@ -20,8 +18,7 @@ export async function installBeside(version: MlflowVersion, name: "postgres" | "
     `${marker}.lock`,
     async () => {
       if (await isInstalled()) return;
-      const quietly = ["--disable-pip-version-check", "--quiet", "--no-compile"];
-      await promisify(execFile)(python, ["-m", "pip", "install", ...quietly, "-r", requirements]);
+      await installPackages(python, requirements, () => {});
       await writeFile(marker, wanted);
     },
     () => {},
