@@ -83,6 +83,8 @@ function hasRoom(dir: string): boolean {
 export default defineConfig({
   test: {
     reporters: ["default", new CountReporter()],
+    // The relay logs whatever goes wrong, which most tests have it do: 60,000 lines, among which one that tells is lost.
+    silent: "passed-only",
     sequence: { sequencer: LongestFirst },
     // One after the other, the quick ones first, so that what fails shows early.
     projects: [

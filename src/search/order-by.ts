@@ -2,7 +2,8 @@ import type { Language } from "./language.ts";
 import { operandAt, skipSpace } from "./operands.ts";
 import { SearchRefusal } from "./refusal.ts";
 import { type Subject, subjectOf } from "./subject.ts";
-import { tokenise } from "./tokens.ts";
+import { SPACE, tokenise } from "./tokens.ts";
+import { trim } from "./trim.ts";
 
 /** What a list is sorted by. */
 export type Term = { subject: Subject; descending: boolean };
@@ -24,6 +25,8 @@ export function parseOrderBy(clauses: readonly string[], language: Language): Te
   return terms;
 }
 
+const A_SPACE = new RegExp(SPACE, "u");
+
 function parseTerm(clause: string, language: Language): Term {
   const unreadable = `Invalid order_by clause '${clause}'. Could not be parsed.`;
   const tokens = tokenise(clause);
@@ -37,7 +40,12 @@ function parseTerm(clause: string, language: Language): Term {
   const [name = "", direction] = words;
   if (direction !== undefined && !/^(asc|desc)$/i.test(direction))
     throw new SearchRefusal(`Invalid ordering key in order_by clause '${clause}'.`);
-  const subject = subjectOf(direction === undefined ? clause : name, language, language.sortable);
+  // Without its direction MLflow strips the key, also of spaces that were within its quotes.
+  const subject = subjectOf(
+    direction === undefined ? clause : trim(name, A_SPACE),
+    language,
+    language.sortable,
+  );
   const fault = language.says.unsortable(subject);
   if (fault !== null) throw new SearchRefusal(fault);
   return { subject, descending: direction?.toLowerCase() === "desc" };
@@ -47,13 +55,13 @@ function nameOf(subject: Subject): string {
   return subject.entity === "attribute" ? subject.attribute.name : subject.key;
 }
 
-const WORD = /(?:[^\s'"\\]|\\[\s\S]|'[^']*'|"(?:[^"\\]|\\[\s\S])*")+/g;
+const WORD = /(?:[^ \t\r\n'"\\]|\\[\s\S]|'[^']*'|"(?:[^"\\]|\\[\s\S])*")+/g;
 const QUOTED = /\\([\s\S])|'([^']*)'|"((?:[^"\\]|\\[\s\S])*)"/g;
 
 /** The words of a clause as a shell would split it, backticks taken for double quotes; null with a quote left open. */
 function wordsOf(clause: string): string[] | null {
   const line = clause.replaceAll("`", '"');
-  if (line.replace(WORD, "").trim() !== "") return null;
+  if (/[^ \t\r\n]/.test(line.replace(WORD, ""))) return null;
   return (line.match(WORD) ?? []).map((word) =>
     word.replace(
       QUOTED,

@@ -21,6 +21,8 @@ export type TokenType =
   | "keyword"
   | "other";
 
+/** What Python takes for a space in a text. */
+export const SPACE = String.raw`[\t-\r\x1c-\x20\x85\xa0\p{Z}]`;
 const LETTER = "[A-ZÀ-Ü]";
 const W = String.raw`[\p{L}\p{N}_]`;
 const KEYWORDS = "CASE|IN|VALUES|USING|FROM|AS";
@@ -28,7 +30,7 @@ const AFTER_NUMBER = "(?![_A-ZÀ-Ü])";
 
 /** In order: the first that fits is taken. */
 const RULES: [TokenType, string][] = [
-  ["space", String.raw`[\t-\r\x1c-\x20\x85\xa0\p{Z}]+`],
+  ["space", `${SPACE}+`],
   ["name", "`(?:``|[^`])*`"],
   ["keyword", `(?:${KEYWORDS})(?!${W})`],
   ["name", String.raw`${LETTER}${W}*(?=\s*\.(?!\d))`],

@@ -2,6 +2,7 @@ import { unescaped } from "../domain/literal.ts";
 import type { Operand } from "./operands.ts";
 import { SearchRefusal } from "./refusal.ts";
 import { type Subject, unquoted } from "./subject.ts";
+import { trim } from "./trim.ts";
 
 /** What a clause compares with: a number, a text, or the texts of a list. */
 export type Value = number | string | readonly string[];
@@ -69,7 +70,9 @@ function textIn({ type, text }: Operand): string | null {
   );
 }
 
-const BETWEEN_TEXTS = /\s*(,?)\s*/y;
+/** In its source Python takes fewer characters for spaces than in a text. */
+const A_SPACE = /[ \t\f\r\n]/;
+const BETWEEN_TEXTS = /[ \t\f\r\n]*(,?)[ \t\f\r\n]*/y;
 const PYTHON_TEXT = /'((?:[^'\\\r\n]|\\[\s\S])*)'|"((?:[^"\\\r\n]|\\[\s\S])*)"/y;
 const LIST_WORDS = "While parsing a list in the query,";
 
@@ -79,7 +82,7 @@ const LIST_WORDS = "While parsing a list in the query,";
  */
 function listIn(comparator: string, { type, text }: Operand): string[] | null {
   if (type !== "list" || !/IN$/i.test(comparator)) return null;
-  const inner = text.slice(1, -1).trim();
+  const inner = trim(text.slice(1, -1), A_SPACE);
   if (inner === "")
     return refuse(`${LIST_WORDS} expected a non-empty list of string values, but got empty list`);
   const values: string[] = [];

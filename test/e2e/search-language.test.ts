@@ -91,19 +91,36 @@ test.for(["runs", "experiments"] as const)(
   },
 );
 
-/** MLflow prints sets in another order with each start. */
-const wordsOf = (message: string) =>
-  message
-    .split(/[\s{}']+|(?<=,)/)
-    .map((word) => word.replace(",", ""))
-    .toSorted();
-
 const runs = (filter: string, ...order_by: string[]): Question => ({ of: "runs", filter, order_by });
 const experiments = (filter: string, ...order_by: string[]): Question => ({
   of: "experiments",
   filter,
   order_by,
 });
+
+test.for([
+  runs("", 'params."a "  asc'),
+  runs("", "tags.`a \t` DESC"),
+  runs("", 'metrics." a\u00a0" desc'),
+  runs("", 'params."a "'),
+  runs("", "tags.a\fb"),
+  runs("", 'params."a\u3000b" asc'),
+  runs("", "metrics.a \vdesc"),
+  runs("dataset.name IN ('a',\v'b')"),
+  runs("dataset.name IN (\f'a' ,\t'b' )"),
+  experiments("", "name \vasc"),
+  experiments("", "name\tasc"),
+])("the spaces of %o are those of MLflow", async (asked) => {
+  const [theirs] = await judge.ask([asked]);
+  expect(meaning(relays(asked))).toEqual(theirs && meaning(theirs));
+});
+
+/** MLflow prints sets in another order with each start. */
+const wordsOf = (message: string) =>
+  message
+    .split(/[\s{}']+|(?<=,)/)
+    .map((word) => word.replace(",", ""))
+    .toSorted();
 
 test.for([
   runs("metrics.a = 1 OR metrics.b = 2"),
