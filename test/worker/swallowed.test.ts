@@ -1,9 +1,15 @@
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
+import { drive } from "../../src/relay/delivery/drive.ts";
+import { planBackfill } from "../../src/relay/repair/backfill.ts";
+import { sendAgain } from "../../src/relay/repair/send-again.ts";
 import { confirmDelivered } from "../../src/relay/stream/confirm.ts";
+import { post } from "./api.ts";
+import { FakeMlflow } from "./fake-mlflow.ts";
 import { deliverAll, invoked, pokesOf, study } from "./invocations.ts";
 import { losing } from "./losing.ts";
 import { OddMlflow, TOO_LONG } from "./odd-mlflow.ts";
+import { metric } from "./payloads.ts";
 
 /** What answered in MLflow's place with `{}`, while the database loses its connection as that is put right. */
 
@@ -80,4 +86,30 @@ test("a part is not taken for another one of an earlier turn, which was cut othe
   await deliverAll(mlflow, await pokesOf("cut otherwise"), 2);
   const own = mlflow.runs.filter(({ tags }) => tags.has("thunderline_trial_id"));
   expect(own.map((run) => run.points.size)).toEqual([many - 1]);
+});
+
+test("what an operator has sent again arrives, though before it is sent a later batch is seen to have been swallowed", async () => {
+  const mlflow = new FakeMlflow();
+  const deps = mlflow.deps({ RELAY_ANNOUNCE_GRACE_SECONDS: "0", RELAY_PARENT_RUNS: "false" });
+  const at = (step: number) => metric("restored", { event_id: `${step}`, step, metrics: { loss: step } });
+  await post([0, 1, 2].map(at));
+  const id = await env.DB.prepare("select id from streams where trial_id = 'restored'").first<number>("id");
+  if (id === null) throw new Error("it was not kept");
+  await drive(deps, id);
+  await confirmDelivered(deps);
+  // MLflow's database is set back, and what stands between takes what comes next.
+  const [run] = [...mlflow.runs.values()];
+  run?.metrics.splice(1, 1);
+  mlflow.trouble = (endpoint) => (endpoint === "runs/log-batch" ? "swallowed" : null);
+  await post(at(3));
+  await drive(deps, id);
+  mlflow.trouble = () => null;
+  const everything = { fromTime: null, toTime: null, fromStep: null, toStep: null, onlyMissing: true };
+  const planned = await planBackfill(deps, id, everything, null);
+  if (planned.kind !== "plan") throw new Error(planned.kind);
+  expect(await sendAgain(deps, id, planned.plan)).toBe(true);
+  await confirmDelivered(deps);
+  await env.DB.prepare("update streams set next_attempt_at = 0 where id = ?1").bind(id).run();
+  await drive(deps, id);
+  expect(new Set(run?.metrics.map(({ step }) => step))).toEqual(new Set([0, 1, 2, 3]));
 });

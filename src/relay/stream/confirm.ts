@@ -61,7 +61,8 @@ export async function confirm(turn: Turn, run: Run): Promise<Step> {
     turn.expect(missing);
     return proceed;
   }
-  const after = Math.min(...lost.map((one) => one.after));
+  // What is sent again at an operator's word has put the stream further back, and its batches are forgotten with the others.
+  const after = Math.min(stream.deliveredSeq, ...lost.map((one) => one.after));
   deps.log.error("what counted as delivered is not in MLflow, and is sent again", { after_seq: after });
   const back = {
     unconfirmed: null,
