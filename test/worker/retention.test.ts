@@ -5,7 +5,10 @@ import { reconcile } from "../../src/relay/cron/pass.ts";
 import { forgetOld, retire } from "../../src/relay/cron/retention.ts";
 import { drive } from "../../src/relay/delivery/drive.ts";
 import type { Deps } from "../../src/relay/deps.ts";
+import { unblock } from "../../src/relay/repair/unblock.ts";
 import { recordConflicts } from "../../src/store/mirror/conflicts.ts";
+import { claim } from "../../src/store/stream/claims.ts";
+import { release } from "../../src/store/stream/leases.ts";
 import { idOf, post, request } from "./api.ts";
 import { FakeMlflow } from "./fake-mlflow.ts";
 import { metric, start } from "./payloads.ts";
@@ -210,6 +213,49 @@ describe("pruning", () => {
       await pass(deps, 2);
       expect(await kept(id), `cut at ${cut}`).toEqual({ events: 0, metric_points: 0, identities: 5 });
     }
+  });
+
+  it("leaves a journal whole that was to be sent to another run while MLflow was read back", async () => {
+    const deps = depsOf();
+    const id = await delivered(
+      "made anew",
+      [start("made anew"), ...points("made anew", 4), event("made anew", "complete", { metrics: {} })],
+      deps,
+    );
+    const known = new Set(mlflow.runs.keys());
+    async function* metricHistory(...asked: Parameters<Deps["mlflow"]["metricHistory"]>) {
+      const [runId] = asked;
+      const run = mlflow.runs.get(runId);
+      // Somebody deletes the run, and an operator has another made.
+      if (run && run.lifecycle === "active") {
+        run.lifecycle = "deleted";
+        await env.DB.prepare("update streams set blocked_kind = 'gone_run', blocked_on = ?2 where id = ?1")
+          .bind(id, runId)
+          .run();
+        expect(await unblock(deps, id, "recreate", false)).toMatchObject({ kind: "done" });
+      }
+      yield* deps.mlflow.metricHistory(...asked);
+    }
+    await pass({ ...deps, mlflow: { ...deps.mlflow, metricHistory } });
+    expect(await kept(id)).toMatchObject({ events: 6, metric_points: 4 });
+    await drive(deps, id);
+    const made = [...mlflow.runs].filter(([runId]) => !known.has(runId));
+    expect(made.map(([, { metrics }]) => metrics.length)).toEqual([4]);
+    await pass(deps);
+    expect(await kept(id)).toMatchObject({ events: 0, metric_points: 0 });
+  });
+
+  it("leaves a journal for the next pass that somebody has in hand", async () => {
+    const deps = depsOf();
+    const ended = [...points("in hand", 2), event("in hand", "complete", { metrics: {} })];
+    const id = await delivered("in hand", ended, deps);
+    const lease = await claim(env.DB, id, 60_000);
+    if (lease.kind !== "claimed") throw new Error(lease.kind);
+    await pass(deps);
+    expect(await kept(id)).toMatchObject({ metric_points: 2 });
+    await release(env.DB, lease.lease, {}, Date.now());
+    await pass(deps);
+    expect(await kept(id)).toMatchObject({ metric_points: 0 });
   });
 
   it("is held up by nobody who cannot be read back, neither in MLflow nor here", async () => {

@@ -10,6 +10,7 @@ import {
   prune,
   type Retirable,
   retirable,
+  type Seen,
   unfinishedPruning,
 } from "../../store/journal/retention.ts";
 import { deleteResolved } from "../../store/mirror/conflicts.ts";
@@ -56,7 +57,7 @@ export async function retire(deps: Deps): Promise<Retired> {
     unreachable = confirmed === "unreachable" ? unreachable + 1 : 0;
     if (typeof confirmed === "string") continue;
     const forgetAt = deps.now() + deps.config.identitiesMs;
-    if (!(await beginPruning(deps.db, stream.id, confirmed.seq, deps.now(), forgetAt))) continue;
+    if (!(await beginPruning(deps.db, stream.id, confirmed, deps.now(), forgetAt))) continue;
     done.trials++;
     await pruneOn(deps, { id: stream.id, seq: confirmed.seq }, done);
   }
@@ -84,12 +85,9 @@ async function pruneOn(deps: Deps, stream: { id: number; seq: number }, done: Re
 }
 
 /** Up to where a stream may be pruned, since MLflow was seen to have everything or lost it long ago, or why that cannot be said now. */
-async function confirm(
-  deps: Deps,
-  stream: Retirable,
-): Promise<{ seq: number } | "not confirmed" | "unreachable"> {
+async function confirm(deps: Deps, stream: Retirable): Promise<Seen | "not confirmed" | "unreachable"> {
   // Where model runs are no runs, there is nothing to look for.
-  if (stream.isRunless && !deps.config.parentRuns) return { seq: stream.lastSeq };
+  if (stream.isRunless && !deps.config.parentRuns) return { seq: stream.lastSeq, runId: null };
   const later = (ms: number) => postponePruning(deps.db, stream.id, deps.now() + ms);
   try {
     const verified = await verifyStream(deps, stream.id);
@@ -100,7 +98,7 @@ async function confirm(
     if (verified.kind === "checked" && (await mayGo(deps, verified.report))) {
       // A record that cannot be read may be made anew from the journal, and from nothing else.
       readCore(await coreOf(deps.db, stream));
-      return { seq: verified.seq };
+      return { seq: verified.seq, runId: verified.report.run.id };
     }
     await later(LOOK_AGAIN_MS);
     // An edit made in MLflow after the end differs until it is taken over; then a later pass finds it confirmed.

@@ -1,6 +1,7 @@
 import { and, asc, eq, gt, gte, isNotNull, isNull, lt, lte, or, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { batches, modelRuns, streams, trials } from "../schema/index.ts";
+import { NOW_MS } from "../sql.ts";
 import type { StreamRow } from "../stream/leases.ts";
 
 const MAX_FORGOTTEN_STREAMS = 100;
@@ -69,23 +70,29 @@ export async function postponePruning(db: D1Database, streamId: number, until: n
   await drizzle(db).update(streams).set({ pruneAt: until }).where(eq(streams.id, streamId));
 }
 
+/** Up to where MLflow was seen to have a stream's journal, and in which run; null: it is to have none. */
+export type Seen = { seq: number; runId: string | null };
+
 /**
- * Marks that a stream's journal is pruned up to `seq`, which MLflow was seen to have. Whoever reads the history from
- * here on asks MLflow.
+ * Marks that a stream's journal is pruned as far as MLflow was seen to have it. Whoever reads the history from here on
+ * asks MLflow.
  * @param forgetAt until when its events are known, so that a repeat is one, epoch milliseconds
- * @returns false when more was delivered meanwhile
+ * @returns false when somebody has it in hand, or it is not as it was seen: more was delivered since, or some of it is to
+ *   be sent again, to this run or to another
  */
 export async function beginPruning(
   db: D1Database,
   streamId: number,
-  seq: number,
+  { seq, runId }: Seen,
   now: number,
   forgetAt: number,
 ): Promise<boolean> {
+  const isAsSeen = and(eq(streams.deliveredSeq, seq), sql`${streams.mlflowRunId} is ${runId}`);
+  const isFree = sql`${streams.leaseUntil} < ${sql.raw(NOW_MS)}`;
   const rows = await drizzle(db)
     .update(streams)
     .set({ prunedAt: now, pruningSeq: seq, pruneAt: null, forgetAt })
-    .where(and(eq(streams.id, streamId), lte(streams.deliveredSeq, seq)))
+    .where(and(eq(streams.id, streamId), isAsSeen, isFree))
     .returning({ id: streams.id });
   return rows.length > 0;
 }
