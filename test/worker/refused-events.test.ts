@@ -155,6 +155,24 @@ describe("an event that the database refuses for good", () => {
     expect(await stepsOf("queued")).toEqual([0, 1, 2, 3, 4]);
   });
 
+  it("which has the id of another one is a dead letter too, where it was acknowledged as the database was away", async () => {
+    const [first, second] = await queued(event("same id", 1, "first"), {
+      ...event("same id", 2, "second"),
+      event_id: "e1",
+    });
+    // The queue gives each message twice.
+    for (const events of [[first, second], [first], [second]])
+      expect((await consume([{ kind: "journal", events }])).explicitAcks).toEqual(["m0"]);
+    expect(await stepsOf("same id")).toEqual([1]);
+    expect(await letters()).toMatchObject([
+      {
+        kind: "message",
+        item: { event_id: "e1", trial_id: "same id" },
+        reason: "its event_id was used before with another body",
+      },
+    ]);
+  });
+
   it("does not keep a message going round, however many there are of it", async () => {
     const { sent, queue } = recordingQueue();
     const down = (): never => {

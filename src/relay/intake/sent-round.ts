@@ -1,5 +1,5 @@
 import type { JournalEvent } from "../../domain/types.ts";
-import { journalEach } from "../../store/journal/each.ts";
+import { type JournalOutcome, journalEach } from "../../store/journal/each.ts";
 import type { Deps } from "../deps.ts";
 import { enqueue, sendPokes } from "../queues.ts";
 import { buryEvents } from "./bury-event.ts";
@@ -14,7 +14,7 @@ export const AGAIN_MS = 15_000;
 type Sent = { events: readonly JournalEvent[]; strange: readonly unknown[] };
 
 /**
- * Journals events that went round by the queue. They were acknowledged: one that the database will never take is a
+ * Journals events that went round by the queue. They were acknowledged: one that the journal will never take is a
  * dead letter, and takes nobody else down; one of another build's comes again by itself.
  */
 export async function keepSent(deps: Deps, { events, strange }: Sent): Promise<void> {
@@ -24,10 +24,11 @@ export async function keepSent(deps: Deps, { events, strange }: Sent): Promise<v
   countOutcomes(deps, decided);
   const refused = decided.flatMap((outcome, i) => {
     const event = events[i];
-    return outcome.kind === "refused" && event ? [{ event, reason: outcome.reason }] : [];
+    const reason = whyNever(outcome);
+    return event && reason !== null ? [{ event, reason }] : [];
   });
   for (const { event, reason } of refused)
-    deps.log.error("the database will never take an event; it is a dead letter", {
+    deps.log.error("the journal will never take an event; it is a dead letter", {
       event_id: event.id,
       reason,
     });
@@ -39,4 +40,10 @@ export async function keepSent(deps: Deps, { events, strange }: Sent): Promise<v
     if (part.length > 0) await enqueue(deps, { kind: "journal", events: part });
   if (strange.length > 0) await enqueue(deps, { kind: "journal", events: strange }, AGAIN_MS);
   await sendPokes(deps, pokes);
+}
+
+/** Why an event is in the journal neither now nor ever; null where it is. Who sent it was told that it was kept. */
+function whyNever(outcome: JournalOutcome): string | null {
+  if (outcome.kind === "refused") return outcome.reason;
+  return outcome.kind === "conflict" ? "its event_id was used before with another body" : null;
 }
