@@ -133,6 +133,24 @@ describe("a packed body", () => {
     }
   });
 
+  it.each(["gzip", "deflate", "deflate-raw"] as const)(
+    "is taken in whatever pieces it comes (%s)",
+    async (format) => {
+      for (const first of [0, 1, 2, 3]) {
+        const bytes = await packed(JSON.stringify(start(`pieces ${format} ${first}`)), format);
+        const pieces = new ReadableStream<Uint8Array>({
+          start(controller) {
+            controller.enqueue(bytes.slice(0, first));
+            controller.enqueue(bytes.slice(first));
+            controller.close();
+          },
+        });
+        const coding = format === "gzip" ? "gzip" : "deflate";
+        expect([first, (await send(pieces, { "content-encoding": coding })).status]).toEqual([first, 202]);
+      }
+    },
+  );
+
   it("is taken as it is where the coding is identity", async () => {
     expect((await send(JSON.stringify(start("as it is")), { "content-encoding": "identity" })).status).toBe(
       202,

@@ -1,6 +1,7 @@
 /** A slice becomes at most a thousand times as much. */
 const SLICE_BYTES = 4_096;
 const READ_BYTES = 1_000_000;
+const HEAD_BYTES = 2;
 
 /** HTTP's names of the codings that can be undone. */
 export const CODINGS = { gzip: "gzip", "x-gzip": "gzip", deflate: "deflate" } as const;
@@ -95,8 +96,21 @@ function aMoment(): Promise<null> {
 }
 
 async function* sliced(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  for await (const chunk of chunks)
+  for await (const chunk of withHead(chunks))
     for (let i = 0; i < chunk.length; i += SLICE_BYTES) yield chunk.slice(i, i + SLICE_BYTES);
+}
+
+/** The chunks, the first of which has the bytes that `isZlib` looks at, however they come. */
+async function* withHead(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let head = new Uint8Array();
+  let isWhole = false;
+  for await (const chunk of chunks) {
+    const bytes = head.length === 0 ? chunk : new Uint8Array([...head, ...chunk]);
+    isWhole ||= bytes.length >= HEAD_BYTES;
+    head = isWhole ? new Uint8Array() : new Uint8Array(bytes);
+    if (isWhole) yield bytes;
+  }
+  if (head.length > 0) yield head;
 }
 
 /**
