@@ -4,15 +4,42 @@ import { isRunOfAnother, mirrorLink } from "../../store/delivery/own-runs.ts";
 import { nestsSince } from "../../store/delivery/parents.ts";
 import { isOfCreate } from "../../store/gateway/delivery.ts";
 import { hasRefusedRun, recordConflicts } from "../../store/mirror/conflicts.ts";
+import { lock, renewLock, unlock } from "../../store/ops/locks.ts";
 import type { SentState } from "../../store/stream/columns.ts";
-import { landingMs } from "../stream/held-stream.ts";
+import { whileRenewed } from "../../waiting.ts";
+import { landingMs, leaseMs } from "../stream/held-stream.ts";
 import { stop } from "../stream/stop.ts";
 import { blocked, proceed, type Step, type Turn } from "../stream/turn.ts";
 import { mirrorExperiment } from "./experiment.ts";
 import type { RunWanted } from "./wanted.ts";
 
-/** Takes the trainer's own run; false when it was refused, such as to a second trial, which is a recorded conflict. */
+/** How soon to come back for a run that another is just taking. */
+const TAKEN_MS = 1_000;
+
+/**
+ * Takes the trainer's own run; false when it was refused, such as to a second trial, which is a recorded conflict. Of two
+ * that name one run at the same time the second one waits: each would write its tags over the other's.
+ */
 export async function adopt(turn: Turn, runId: string, wanted: RunWanted): Promise<Step<boolean>> {
+  const { db, config } = turn.deps;
+  const own = `adopt:${runId}`;
+  const ms = leaseMs(config.mlflow.timeoutMs);
+  const token = await lock(db, own, ms, turn.stream.key);
+  if (token === null) {
+    const error = `another trial is just taking MLflow run ${runId}`;
+    return { ok: false, end: { kind: "wait", for: "retry", ms: TAKEN_MS, error } };
+  }
+  const adopted = await whileRenewed(
+    ms / 3,
+    () => renewLock(db, own, token, ms),
+    () => adoptAlone(turn, runId, wanted),
+  );
+  // Tags that may still land keep the lock until they no longer can.
+  if (turn.stream.doubt === null) await unlock(db, own, token);
+  return adopted;
+}
+
+async function adoptAlone(turn: Turn, runId: string, wanted: RunWanted): Promise<Step<boolean>> {
   const { db, mlflow, now } = turn.deps;
   if (await hasRefusedRun(db, turn.stream.id, runId)) return { ok: true, value: false };
   if (await isRunOfAnother(db, runId, turn.stream.id)) {

@@ -4,9 +4,16 @@ import { ending, repeatable } from "../database/counted.ts";
 import { locks } from "../schema/index.ts";
 import { NOW_MS } from "../sql.ts";
 
-/** Takes a named lock for so long; null when another has it. */
-export async function lock(db: D1Database, name: string, ms: number): Promise<string | null> {
-  const token = crypto.randomUUID();
+/**
+ * Takes a named lock for so long; null when another has it.
+ * @param token of who is to have it though it took it before and died; as a rule nobody has it twice
+ */
+export async function lock(
+  db: D1Database,
+  name: string,
+  ms: number,
+  token: string = crypto.randomUUID(),
+): Promise<string | null> {
   const until = sql`${sql.raw(NOW_MS)} + ${ms}`;
   const rows = await drizzle(repeatable(db))
     .insert(locks)
