@@ -2,6 +2,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import * as z from "zod";
 import { rest } from "../../src/relay/jobs/step.ts";
+import { request } from "./api.ts";
 import { act, ask, deliver, endAll, mlflow, read, set, trial, WILLING } from "./job-tools.ts";
 
 function unreachable(): void {
@@ -64,6 +65,27 @@ describe("a job", () => {
     mlflow(WILLING);
     await deliver(job_id);
     expect(await read(job_id)).toMatchObject({ ...state("succeeded", 0), errors: failed.errors });
+  });
+
+  it("leaves a trial forgotten that an operator gave up between two of its attempts", async () => {
+    const id = await trial("given up");
+    const { job_id } = await ask(`trials/${id}`);
+    mlflow({ "runs/set-tag": () => ({}) });
+    await deliver(job_id);
+    expect(await read(job_id)).toMatchObject({ state: "queued", attempts: 1 });
+    const forget = { method: "POST", body: JSON.stringify({ action: "forget" }) };
+    expect((await request(`/api/ops/trials/${id}/unblock`, forget)).status).toBe(200);
+    const called = mlflow(WILLING);
+    await set(job_id, "due_at = 0");
+    expect(await deliver(job_id)).toEqual([]);
+    expect(called).toEqual([]);
+    expect(await read(job_id)).toMatchObject({
+      state: "cancelled",
+      errors: [{}, { kind: "cancelled", error: expect.stringContaining("forgotten") }],
+    });
+    expect((await request(`/api/ops/blocked?forgotten=true`)).body).toMatchObject({
+      blocked: [{ trial: id, forgotten: true }],
+    });
   });
 
   it("spends an attempt on what goes wrong in the relay itself", async () => {

@@ -1,5 +1,6 @@
 import type { BlockedKind } from "../../domain/blocked.ts";
 import type { FailureKind } from "../../mlflow/failure.ts";
+import { isForgotten } from "../../store/delivery/blocked.ts";
 import { countEvents, force, streamByKey } from "../../store/delivery/streams.ts";
 import type { StreamRow } from "../../store/stream/leases.ts";
 import { type Driven, drive } from "../delivery/drive.ts";
@@ -10,6 +11,7 @@ import type { JobHandler, JobStep } from "./step.ts";
 
 /** Why a job about a stream ends that was never there. */
 export const NO_STREAM = "the relay knows no trial or model run of this id";
+const FORGOTTEN = "it is forgotten; unblocking it with restore or recreate takes it up again";
 /** Why a job waits for a stream that another turn has in hand, and the longest until it looks again. */
 export const BUSY = "another turn has it in hand";
 export const BUSY_SNOOZE_MS = 3_000;
@@ -50,6 +52,7 @@ type Arrived = (before: StreamRow, after: StreamRow) => Promise<JobStep | null>;
 async function deliverNow(deps: Deps, key: string, arrived: Arrived): Promise<JobStep> {
   const before = await streamByKey(deps.db, key);
   if (!before) return { kind: "cancel", reason: NO_STREAM };
+  if (isForgotten(before)) return { kind: "cancel", reason: FORGOTTEN };
   const already = before.blockedKind === null ? await arrived(before, before) : null;
   if (already) return already;
   // Only once: the stream's own backoff is to hold while the job waits.

@@ -18,12 +18,15 @@ export async function streamByKey(db: D1Database, key: string): Promise<StreamRo
   return (await drizzle(db).select().from(streams).where(eq(streams.key, key)).get()) ?? null;
 }
 
-/** Has a stream delivered although automatic delivery is off, and at once; also takes a block away. */
+/**
+ * Has a stream delivered although automatic delivery is off, and at once; also takes a block away, but from what was
+ * just given up.
+ */
 export async function force(db: D1Database, streamId: number): Promise<void> {
   await drizzle(db)
     .update(streams)
     .set({ forced: true, ...NOT_BLOCKED, nextAttemptAt: 0, attempts: 0, waitingFor: null })
-    .where(eq(streams.id, streamId));
+    .where(and(eq(streams.id, streamId), sql`${streams.blockedKind} is not 'forgotten'`));
 }
 
 /**
