@@ -126,6 +126,26 @@ describe("a job", () => {
     expect(await read(job_id)).toMatchObject({ state: "succeeded", attempts: 0, snoozes: 3 });
   });
 
+  it("does not follow a server for ever that answers one page of runs again and again", async () => {
+    const experiment = { experiment_id: "1", name: "endless", lifecycle_stage: "active" };
+    const called = mlflow({
+      ...WILLING,
+      "experiments/get-by-name": () => ({ experiment }),
+      "runs/search": () => ({ runs: [], next_page_token: "again" }),
+      "runs/set-tag": () => ({}),
+    });
+    const { job_id } = await ask("experiments", { body: { experiment_name: "endless" } });
+    for (let message = 0; message < 3; message++) {
+      await set(job_id, "due_at = 0");
+      await deliver(job_id);
+    }
+    expect(called.filter((endpoint) => endpoint === "runs/search").length).toBeLessThan(10);
+    expect(await read(job_id)).toMatchObject({
+      state: "queued",
+      errors: [{ kind: "snoozed", error: expect.stringContaining("repeats a page") }],
+    });
+  });
+
   it("does not call MLflow while the breaker is open or delivery is off", async () => {
     const { job_id } = await ask(`trials/${await trial("b6")}`);
     const called = mlflow(WILLING);

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { type Counts, count } from "../../domain/counts.ts";
+import { failed } from "../../mlflow/failure.ts";
 import type { Experiment } from "../../mlflow/types.ts";
 import {
   experimentNamed,
@@ -132,6 +133,9 @@ async function pages(deps: Deps, at: Progress, counts: Counts): Promise<Part> {
   if (!page.ok) return heard(deps, page.failure);
   const callMs = deps.now() - seenAt;
   const { items, nextPageToken } = page.value;
+  // Else the job would have no end.
+  if (nextPageToken !== null && nextPageToken === at.pageToken)
+    return heard(deps, failed("misconfigured", "the server repeats a page of runs"));
   await lookAtRuns(deps, items, seenAt, counts);
   count(counts, "pages");
   count(counts, "runs", items.length);
