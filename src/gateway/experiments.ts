@@ -85,8 +85,9 @@ async function isRenamedHere({ db }: Deps, { experimentId, creationTime }: Exper
 /** The active experiment of this name, made where nobody has it. */
 export async function experimentByNameOrMade(deps: Deps, name: string): Promise<GatewayExperiment> {
   const known = await experimentByName(deps.db, name);
-  const id = known?.id ?? (await makeExperiment(deps, { name, artifactLocation: "", tags: {} }));
-  return ownExperiment(deps, id);
+  const id = known?.id ?? (await made(deps, { name, artifactLocation: "", tags: {} }));
+  // Another request may have made it meanwhile.
+  return id === null ? experimentByNameOrMade(deps, name) : ownExperiment(deps, id);
 }
 
 /** An experiment of ours, so that it can be written to: one that MLflow had first is taken up. */
@@ -96,18 +97,25 @@ export async function ownExperiment(deps: Deps, asked: string): Promise<GatewayE
   return experiment;
 }
 
+type ExperimentToMake = { name: string; artifactLocation: string; tags: Record<string, string> };
+
 /**
  * Makes an experiment, under an id that stays.
  * @returns its id
  * @throws Refusal RESOURCE_ALREADY_EXISTS
  */
-export async function makeExperiment(
-  deps: Deps,
-  { name, artifactLocation, tags }: { name: string; artifactLocation: string; tags: Record<string, string> },
-): Promise<string> {
+export async function makeExperiment(deps: Deps, asked: ExperimentToMake): Promise<string> {
+  const id = await made(deps, asked);
+  if (id === null)
+    throw new Refusal("RESOURCE_ALREADY_EXISTS", `Experiment(name=${asked.name}) already exists.`);
+  return id;
+}
+
+/** Null where the name is taken. */
+async function made(deps: Deps, { name, artifactLocation, tags }: ExperimentToMake): Promise<string | null> {
   const id = mintedId();
   const now = deps.now();
-  const made = await createExperiment(deps.db, {
+  const isMade = await createExperiment(deps.db, {
     id,
     mlflowExperimentId: null,
     name,
@@ -118,7 +126,7 @@ export async function makeExperiment(
     updatedTime: now,
     isOurs: true,
   });
-  if (!made) throw new Refusal("RESOURCE_ALREADY_EXISTS", `Experiment(name=${name}) already exists.`);
+  if (!isMade) return null;
   await tryEnqueue(deps, experimentMessage(id));
   return id;
 }

@@ -107,3 +107,15 @@ test("a trial ends as its trainer says, at whichever round trip of being taken u
   }
   expect(trips).toBeGreaterThan(2);
 });
+
+test("trials whose experiment nobody made before may be first written to at the same time", async () => {
+  const names = ["first", "second", "third"];
+  await post(names.map((trial_id) => ({ ...trialStart, model_run_id: "side by side", trial_id })));
+  const ids = await Promise.all(names.map(idOf));
+  const answers = await Promise.all(
+    ids.map((run_id) => call("runs/log-metric", { run_id, key: "loss", value: 1, timestamp: 1 })),
+  );
+  expect(answers.map(({ status, body }) => [status, body])).toEqual(ids.map(() => [200, {}]));
+  const experiments = await Promise.all(ids.map(async (id) => (await runOf(id)).info.experiment_id));
+  expect(new Set(experiments).size).toBe(1);
+});
