@@ -6,6 +6,8 @@ import { pythonInt } from "./python.ts";
 
 const NOT_BASE64 = /[^A-Za-z0-9+/=]/g;
 const QUAD = 4;
+/** Beyond it a token says nothing more to anybody, and a function takes only so many characters at once. */
+const SHOWN_BYTES = 10_000;
 
 /** A row in a list that is in order of a number, such as a time, and then of its id. */
 export type Place = { by: number; id: string };
@@ -67,6 +69,6 @@ function parsed(bytes: Uint8Array): unknown {
 
 /** Bytes as `repr` writes them, in which no byte beyond ASCII is a character. */
 function bytesRepr(bytes: Uint8Array): string {
-  const text = quoted(String.fromCharCode(...bytes));
+  const text = quoted(String.fromCharCode(...bytes.subarray(0, SHOWN_BYTES)));
   return `b${text.replace(/[\u0080-\u00ff]/g, (char) => `\\x${char.charCodeAt(0).toString(16)}`)}`;
 }

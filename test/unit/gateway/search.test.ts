@@ -116,6 +116,11 @@ test.each<[string, unknown]>([
   expect(outcome(read)).toEqual(expected);
 });
 
+test("a page token of any length that is none", () => {
+  const read = () => readSearchExperiments({ max_results: 1, page_token: "/".repeat(1_000_000) });
+  expect(outcome(read)).toEqual(refused(`Invalid page token, decoded value=b'${"\\xff".repeat(10_000)}'`));
+});
+
 test.each<[string, unknown]>([
   ["run_id=r&metric_key=k", { runId: "r", metricKey: "k", maxResults: null, offset: 0 }],
   [
