@@ -52,8 +52,9 @@ export function checkTerms(terms: readonly ModelTerm[]): void {
   }
 }
 
-export function isOfMetric({ field }: ModelTerm): boolean {
-  return field.startsWith(METRICS);
+/** The metrics that are sorted by. */
+export function metricsIn(terms: readonly ModelTerm[]): string[] {
+  return terms.flatMap(({ field }) => (field.startsWith(METRICS) ? field.slice(METRICS.length) : []));
 }
 
 /** Whether the latest come first, as they do where nothing else is asked for: so the database has them. */

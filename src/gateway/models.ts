@@ -82,8 +82,9 @@ export async function getModel(
   if (known.lifecycle === "deleted" && !allowDeleted) throw noSuchModel(id);
   if (known.touchedAt === null) await useModel(deps, known.id);
   const pointsThere = there.kind === "found" ? there.value.data.metrics : [];
-  const answer = modelAnswer(known, withPointsThere(await pointsOf(deps.db, [known.id]), pointsThere));
-  return there.kind === "away" ? partial(answer) : answer;
+  const { points, whole } = await pointsOf(deps.db, [known.id]);
+  const answer = modelAnswer(known, withPointsThere(points, pointsThere));
+  return there.kind === "away" || whole === 0 ? partial(answer) : answer;
 }
 
 const NOT_ASKED: Found<ShownModel> = { kind: "none" };

@@ -4,7 +4,7 @@ import type { Deps } from "../relay/deps.ts";
 import { partial } from "../routes/door/partial.ts";
 import { modelFilter } from "../search/search.ts";
 import { aliasesOf } from "../store/gateway/aliases.ts";
-import { pointsOf } from "../store/gateway/model-ties.ts";
+import { latestPointsOf, pointsOf, type ShownPoint } from "../store/gateway/model-ties.ts";
 import type { GatewayModel } from "../store/gateway/models.ts";
 import { findModels, knownModels, prunedModels } from "../store/gateway/search-models.ts";
 import { withDeadline } from "../waiting.ts";
@@ -16,7 +16,7 @@ import {
   compareModels,
   isBehind,
   isLatestFirst,
-  isOfMetric,
+  metricsIn,
   type Sortable,
 } from "./model-order.ts";
 import { withPointsThere } from "./model-points.ts";
@@ -59,41 +59,43 @@ export async function searchModels(deps: Deps, asked: SearchModels): Promise<obj
   const own = new Map(
     [...all.filter(({ id }) => !shownThere.has(id)), ...pruned].map((model) => [model.id, model]),
   );
-  const shown = (models: readonly GatewayModel[]) => shownModels(deps, models, shownThere);
+  const shown = (models: readonly GatewayModel[], points: readonly ShownPoint[]) =>
+    shownModels(models, points, shownThere);
   const found: Sortable[] = [
-    ...(asked.terms.some(isOfMetric)
-      ? await shown([...own.values()])
-      : [...own.values()].map((model) => modelOf(model, []))),
+    ...shown([...own.values()], await latestPointsOf(deps.db, [...own.keys()], metricsIn(asked.terms))),
     ...[...shownThere.values()].filter(({ info }) => !own.has(info.model_id)),
   ].filter((model) => after === undefined || isBehind(model, after));
   found.sort(compareModels(asked.terms));
-  const page = found.slice(start, end);
-  const withPoints = new Map(
-    (await shown(page.flatMap(({ info }) => own.get(info.model_id) ?? []))).map((model) => [
-      model.info.model_id,
-      model,
-    ]),
+  const most = found.slice(start, end);
+  const owned = most.flatMap(({ info }) => own.get(info.model_id) ?? []);
+  const { points, whole } = await pointsOf(
+    deps.db,
+    owned.map(({ id }) => id),
   );
+  const withPoints = new Map(shown(owned, points).map((model) => [model.info.model_id, model]));
+  // Behind the last model that has all its points there the next page begins; one that has more stands alone.
+  const cutAt = most.findIndex(({ info }) => info.model_id === owned[Math.max(whole, 1)]?.id);
+  const page = cutAt < 0 ? most : most.slice(0, cutAt);
   const last = inOrder ? page.at(-1)?.info : undefined;
   const answer = pageAnswer(
     "models",
     page.map((model) => withPoints.get(model.info.model_id) ?? model),
-    end < found.length ? asked.offset + asked.maxResults : null,
+    start + page.length < found.length ? asked.offset + page.length : null,
     last && { by: last.creation_timestamp_ms, id: last.model_id },
   );
-  return theirs === null ? partial(answer) : answer;
+  const isCut = owned.length > 0 && whole === 0;
+  return theirs === null || isCut ? partial(answer) : answer;
 }
 
-/** The relay's own models with their points, and those of them that only MLflow has. */
-async function shownModels(
-  { db }: Deps,
+/** The relay's own models with these points, and those of them that only MLflow has. */
+function shownModels(
   models: readonly GatewayModel[],
+  points: readonly ShownPoint[],
   there: ReadonlyMap<string, ShownModel>,
 ) {
-  const ids = models.map(({ id }) => id);
-  const points = Map.groupBy(await pointsOf(db, ids), ({ modelId }) => modelId);
+  const own = Map.groupBy(points, ({ modelId }) => modelId);
   return models.map((model) =>
-    modelOf(model, withPointsThere(points.get(model.id) ?? [], there.get(model.id)?.data.metrics ?? [])),
+    modelOf(model, withPointsThere(own.get(model.id) ?? [], there.get(model.id)?.data.metrics ?? [])),
   );
 }
 

@@ -50,3 +50,53 @@ test("their messages wait for a slow queue together, not one after the other", a
   expect(sizes).toEqual(Array.from({ length: MODELS / 100 }, () => 100));
   expect(warned).not.toHaveBeenCalled();
 });
+
+const SORTED = 600;
+const STEPS = 100;
+
+test("models are sorted by a metric however many points they have together", async () => {
+  const { experiment_id } = (await call("experiments/create", { name: "many points" })).body;
+  const run_id = await newRun({ experiment_id });
+  const best = `m-${"f".repeat(32)}`;
+  const sorted = [...ids.slice(1, SORTED).map((id) => id.replace("m-000", "m-abc")), best];
+  await env.DB.batch([
+    env.DB.prepare(
+      `insert into gateway_models (id, artifact_uri, experiment_id, name, model_type, created_time, updated_time, touched_at)
+       select value, 'mlflow-artifacts:/0/models', ?2, 'tree', '', 1, 1, 1 from json_each(?1)`,
+    ).bind(JSON.stringify(sorted), experiment_id),
+    env.DB.prepare(
+      `with recursive steps(n) as (select 1 union all select n + 1 from steps where n < ${STEPS})
+       insert into gateway_model_points (model_id, key, timestamp, step, stream_id, seq, value)
+       select model.value, 'accuracy', n, n, (select id from streams where key = ?2), 1, model.key
+       from json_each(?1) model, steps`,
+    ).bind(JSON.stringify(sorted), run_id),
+  ]);
+  const order_by = [{ field_name: "metrics.accuracy", ascending: false }];
+  const found = await call("logged-models/search", {
+    experiment_ids: [experiment_id],
+    order_by,
+    max_results: 2,
+  });
+  expect(found.status).toBe(200);
+  expect(found.body.models.map(({ info }: { info: { model_id: string } }) => info.model_id)).toEqual([
+    best,
+    sorted.at(-2),
+  ]);
+});
+
+test("a page of models ends where there are more points than are shown at once", async () => {
+  const { body } = await call("experiments/search", { filter: "name = 'many points'", max_results: 1 });
+  const experiment_ids = [body.experiments[0].experiment_id];
+  const points: number[] = [];
+  for (let page_token = ""; ; ) {
+    const { body: page } = await call("logged-models/search", {
+      experiment_ids,
+      max_results: 550,
+      page_token,
+    });
+    points.push(...page.models.map(({ data }: { data: { metrics?: object[] } }) => data.metrics?.length));
+    page_token = page.next_page_token;
+    if (page_token === undefined) break;
+  }
+  expect(points).toEqual(Array.from({ length: SORTED }, () => STEPS));
+});

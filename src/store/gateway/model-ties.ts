@@ -83,20 +83,55 @@ export async function tiesOf(db: D1Database, streamId: number): Promise<Tie[]> {
 export type ShownPoint = ModelPoint & { runId: string };
 
 /** More points of models are not shown in one answer. */
-export const MAX_SHOWN_POINTS = 50_000;
+const MAX_SHOWN_POINTS = 50_000;
 
-/** The points of models, by model and key, in order of time. */
-export async function pointsOf(db: D1Database, modelIds: readonly string[]): Promise<ShownPoint[]> {
+/**
+ * The points of models, one model after the other, each by key and in order of time.
+ * @returns with how many of the models, from the first on, have all of theirs there
+ */
+export async function pointsOf(
+  db: D1Database,
+  modelIds: readonly string[],
+): Promise<{ points: ShownPoint[]; whole: number }> {
   const { results } = await db
     .prepare(POINTS)
-    .bind(JSON.stringify(modelIds), MAX_SHOWN_POINTS)
+    .bind(JSON.stringify(modelIds), MAX_SHOWN_POINTS + 1)
+    .all<ShownPoint>();
+  const [beyond] = results.slice(MAX_SHOWN_POINTS);
+  return {
+    points: results.slice(0, MAX_SHOWN_POINTS),
+    whole: beyond ? modelIds.indexOf(beyond.modelId) : modelIds.length,
+  };
+}
+
+/** The latest points of models in some metrics, one on each dataset. */
+export async function latestPointsOf(
+  db: D1Database,
+  modelIds: readonly string[],
+  keys: readonly string[],
+): Promise<ShownPoint[]> {
+  if (keys.length === 0) return [];
+  const { results } = await db
+    .prepare(LATEST)
+    .bind(JSON.stringify(modelIds), JSON.stringify(keys))
     .all<ShownPoint>();
   return results;
 }
 
+const SHOWN = `p.model_id as modelId, p.key, p.timestamp, p.step, p.value, p.dataset_name as datasetName,
+  p.dataset_digest as datasetDigest, g.run_id as runId`;
+
 const POINTS = `
-  select p.model_id as modelId, p.key, p.timestamp, p.step, p.value, p.dataset_name as datasetName,
-    p.dataset_digest as datasetDigest, g.run_id as runId
-  from gateway_model_points p join gateway_runs g on g.stream_id = p.stream_id
-  where p.model_id in (select value from json_each(?1))
-  order by p.model_id, p.key, p.timestamp, p.step limit ?2`;
+  select ${SHOWN}
+  from json_each(?1) asked cross join gateway_model_points p on p.model_id = asked.value
+  join gateway_runs g on g.stream_id = p.stream_id
+  order by asked.key, p.key, p.timestamp, p.step limit ?2`;
+
+const LATEST = `
+  select * from (
+    select ${SHOWN}, row_number() over (
+      partition by p.model_id, p.key, p.dataset_name, p.dataset_digest
+      order by p.timestamp desc, p.step desc, g.run_id) as n
+    from gateway_model_points p join gateway_runs g on g.stream_id = p.stream_id
+    where p.model_id in (select value from json_each(?1)) and p.key in (select value from json_each(?2)))
+  where n = 1`;
