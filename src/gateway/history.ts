@@ -2,12 +2,14 @@ import { MAX_STEP, MIN_STEP } from "../domain/limits.ts";
 import { compareInHistory } from "../domain/observations.ts";
 import type { Deps } from "../relay/deps.ts";
 import { readHistory } from "../relay/follow/history.ts";
-import { historyPage, type StoredObservation } from "../store/gateway/history.ts";
+import { historyPage, type Part, type StoredObservation } from "../store/gateway/history.ts";
 import { type KnownRun, runById } from "../store/gateway/runs.ts";
+import type { StepRange } from "../store/views/points.ts";
 import { bulkAnswer, historyAnswer, intervalAnswer } from "./answers/history.ts";
 import { intervalOf } from "./answers/interval.ts";
 import { unavailable } from "./keep.ts";
 import { lookUpRun } from "./lookup.ts";
+import { invalid } from "./refusal.ts";
 import type { BulkHistory, History, IntervalHistory } from "./requests/histories.ts";
 import { notKnownNow } from "./run-for-write.ts";
 
@@ -21,7 +23,11 @@ const EVERY_STEP = { from: MIN_STEP, to: MAX_STEP };
 export async function getHistory(deps: Deps, asked: History): Promise<object> {
   const { offset, maxResults } = asked;
   const limit = Math.min(maxResults ?? MAX_POINTS, MAX_POINTS);
-  const points = await pointsOf(deps, asked.runId, asked.metricKey, { offset, limit: limit + 1 });
+  const points = await pointsOf(deps, asked.runId, asked.metricKey, {
+    steps: EVERY_STEP,
+    offset,
+    limit: limit + 1,
+  });
   const next = points.length > limit ? offset + limit : null;
   return historyAnswer(named(asked.metricKey, points.slice(0, limit)), next);
 }
@@ -35,43 +41,43 @@ export async function getBulkHistory(
   for (const runId of [...new Set(runIds)].sort()) {
     const left = maxResults - points.length;
     if (left <= 0) break;
-    const own = await pointsOf(deps, runId, metricKey, { offset: 0, limit: left });
+    const own = await pointsOf(deps, runId, metricKey, { steps: EVERY_STEP, offset: 0, limit: left });
     points.push(...named(metricKey, own).map((point) => ({ ...point, runId })));
   }
   return bulkAnswer(points);
 }
 
-/** The answer to `metrics/get-history-bulk-interval`: a sample of each run's points. */
+/**
+ * The answer to `metrics/get-history-bulk-interval`: a sample of each run's points, of which one run's are held at a time.
+ * @throws Refusal INVALID_PARAMETER_VALUE where a run has more of them than can be held: a part of them would be no sample
+ */
 export async function getIntervalHistory(
   deps: Deps,
   { runIds, metricKey, steps, maxResults }: IntervalHistory,
 ): Promise<object> {
-  const histories = [];
-  let left = MAX_POINTS;
+  const range = steps === null ? EVERY_STEP : { from: steps.first, to: steps.last };
+  const samples = [];
   for (const runId of new Set(runIds)) {
-    const points = await pointsOf(deps, runId, metricKey, { offset: 0, limit: left });
-    left -= points.length;
-    histories.push({ runId, points: named(metricKey, points) });
+    const all = { steps: range, offset: 0, limit: MAX_POINTS + 1 };
+    const points = named(metricKey, await pointsOf(deps, runId, metricKey, all));
+    if (points.length > MAX_POINTS)
+      throw invalid(
+        `Run ${runId} has more than ${MAX_POINTS} points of '${metricKey}' in these steps. Ask for fewer steps at once.`,
+      );
+    samples.push(...intervalOf([{ runId, points }], steps, maxResults));
   }
-  return intervalAnswer(intervalOf(histories, steps, maxResults));
+  return intervalAnswer(samples);
 }
 
 function named(key: string, points: readonly StoredObservation[]) {
   return points.map((point) => ({ key, ...point }));
 }
 
-type Window = { offset: number; limit: number };
-
-async function pointsOf(
-  deps: Deps,
-  asked: string,
-  key: string,
-  window: Window,
-): Promise<StoredObservation[]> {
+async function pointsOf(deps: Deps, asked: string, key: string, part: Part): Promise<StoredObservation[]> {
   const known = await runById(deps.db, asked);
-  if (known === null) return inWindow(await pointsInMlflow(deps, asked, key), window);
-  if (!known.hasPointsElsewhere) return historyPage(deps.db, known.streamId, key, window);
-  return inWindow(await withElsewhere(deps, known, key), window);
+  if (known === null) return inPart(await pointsInMlflow(deps, asked, key, part.steps), part);
+  if (!known.hasPointsElsewhere) return historyPage(deps.db, known.streamId, key, part);
+  return inPart(await withElsewhere(deps, known, key, part.steps), part);
 }
 
 /** What is here and what MLflow has beside it; while it is away what was read of it before. */
@@ -79,10 +85,11 @@ async function withElsewhere(
   deps: Deps,
   { streamId, mlflowRunId }: KnownRun,
   key: string,
+  steps: StepRange,
 ): Promise<StoredObservation[]> {
-  const own = await historyPage(deps.db, streamId, key, { offset: 0, limit: MAX_POINTS });
+  const own = await historyPage(deps.db, streamId, key, { steps, offset: 0, limit: MAX_POINTS });
   if (mlflowRunId === null) return own;
-  const read = await readHistory(deps, mlflowRunId, key, EVERY_STEP, MAX_POINTS);
+  const read = await readHistory(deps, mlflowRunId, key, steps, MAX_POINTS);
   if (read.kind === "away" && own.length === 0)
     throw unavailable(`MLflow cannot be asked for this history just now: ${read.reason}`);
   const there = read.kind === "read" ? read.series.points : [];
@@ -93,18 +100,23 @@ async function withElsewhere(
 }
 
 /** Of a run that the relay has no stream for. */
-async function pointsInMlflow(deps: Deps, runId: string, key: string): Promise<StoredObservation[]> {
-  const read = await readHistory(deps, runId, key, EVERY_STEP, MAX_POINTS);
+async function pointsInMlflow(
+  deps: Deps,
+  runId: string,
+  key: string,
+  steps: StepRange,
+): Promise<StoredObservation[]> {
+  const read = await readHistory(deps, runId, key, steps, MAX_POINTS);
   if (read.kind === "no run") {
     const found = await lookUpRun(deps, runId);
     if (found.kind === "away") throw notKnownNow(runId);
-    return found.kind === "none" ? [] : pointsInMlflow(deps, runId, key);
+    return found.kind === "none" ? [] : pointsInMlflow(deps, runId, key, steps);
   }
   if (read.kind === "away")
     throw unavailable(`MLflow cannot be asked for this history just now: ${read.reason}`);
   return read.kind === "read" ? [...read.series.points].sort(compareInHistory) : [];
 }
 
-function inWindow(points: readonly StoredObservation[], { offset, limit }: Window): StoredObservation[] {
+function inPart(points: readonly StoredObservation[], { offset, limit }: Part): StoredObservation[] {
   return points.slice(offset, offset + limit);
 }

@@ -1,18 +1,24 @@
 import * as z from "zod";
 import type { WireNumber } from "../../domain/values.ts";
+import { bindWindow, EVERYTHING, POINTS_IN_WINDOW } from "../journal/chunk-window.ts";
 
 /** One observation; `timestamp` in epoch milliseconds. */
 export type StoredObservation = { value: WireNumber; timestamp: number; step: number };
 
-/** A metric's points in MLflow's order: by time, step and value, where NaN counts as 0. Those before an offset are left out. */
+/** A part of a history: of the points with these steps so many, behind those before an offset. */
+export type Part = { steps: { from: number; to: number }; offset: number; limit: number };
+
+/** A metric's points in MLflow's order: by time, step and value, where NaN counts as 0. */
 export async function historyPage(
   db: D1Database,
   streamId: number,
   key: string,
-  { offset, limit }: { offset: number; limit: number },
+  { steps, offset, limit }: Part,
 ): Promise<StoredObservation[]> {
   type Row = { step: number; timestamp: number; value: string };
-  const { results } = await db.prepare(PAGE).bind(streamId, key, limit, offset).all<Row>();
+  const window = { ...EVERYTHING, steps: [steps.from, steps.to] as const };
+  const page = bindWindow(db, PAGE, { streamId, key }, window, limit, offset);
+  const { results } = await page.all<Row>();
   return results.map((row) => ({ ...row, value: stored.parse(JSON.parse(row.value)) }));
 }
 
@@ -23,7 +29,7 @@ const PAGE = `
   select step, timestamp, value
   from (
     select p.value ->> 2 as step, p.value ->> 3 as timestamp, p.value -> 4 as value, p.value ->> 4 as number
-    from metric_chunks c cross join json_each(c.points) p where c.stream_id = ?1 and c.key = ?2)
+    ${POINTS_IN_WINDOW})
   order by timestamp, step,
     case number when 'NaN' then 0 when 'Infinity' then 9e999 when '-Infinity' then -9e999 else number end
-  limit ?3 offset ?4`;
+  limit ?7 offset ?8`;
