@@ -6,7 +6,7 @@ import { modelFilter } from "../search/search.ts";
 import { aliasesOf } from "../store/gateway/aliases.ts";
 import { latestPointsOf, pointsOf, type ShownPoint } from "../store/gateway/model-ties.ts";
 import type { GatewayModel } from "../store/gateway/models.ts";
-import { findModels, knownModels, prunedModels } from "../store/gateway/search-models.ts";
+import { findModels, knownModels, MAX_FOUND, prunedModels } from "../store/gateway/search-models.ts";
 import { withDeadline } from "../waiting.ts";
 import { modelOf } from "./answers/model.ts";
 import { pageAnswer } from "./answers/page.ts";
@@ -54,7 +54,7 @@ export async function searchModels(deps: Deps, asked: SearchModels): Promise<obj
     beside(deps, asked),
   ]);
   // MLflow shows more of what it had first, and of those whose points were pruned here.
-  const shownThere = new Map(theirs?.map((model) => [model.info.model_id, model]));
+  const shownThere = new Map(theirs?.models.map((model) => [model.info.model_id, model]));
   const pruned = await prunedModels(deps.db, [...shownThere.keys()]);
   const own = new Map(
     [...all.filter(({ id }) => !shownThere.has(id)), ...pruned].map((model) => [model.id, model]),
@@ -83,8 +83,8 @@ export async function searchModels(deps: Deps, asked: SearchModels): Promise<obj
     start + page.length < found.length ? asked.offset + page.length : null,
     last && { by: last.creation_timestamp_ms, id: last.model_id },
   );
-  const isCut = owned.length > 0 && whole === 0;
-  return theirs === null || isCut ? partial(answer) : answer;
+  const isCut = (owned.length > 0 && whole === 0) || (!inOrder && all.length >= MAX_FOUND);
+  return theirs === null || !theirs.isAll || isCut ? partial(answer) : answer;
 }
 
 /** The relay's own models with these points, and those of them that only MLflow has. */
@@ -100,7 +100,7 @@ function shownModels(
 }
 
 /** Null where MLflow does not tell in time. */
-async function beside(deps: Deps, asked: SearchModels): Promise<ShownModel[] | null> {
+async function beside(deps: Deps, asked: SearchModels): ReturnType<typeof theirModels> {
   if (await deps.guard.held()) return null;
   try {
     const request = await withKnownIds(deps, (swap) => ({
@@ -110,8 +110,9 @@ async function beside(deps: Deps, asked: SearchModels): Promise<ShownModel[] | n
     const most = asked.offset + asked.maxResults + 1;
     const found = await withDeadline(BESIDE_MS, theirModels(deps, { ...asked, ...request }, most));
     if (found === null) return null;
-    const known = await knownModels(deps.db, found.flatMap(namesOf));
-    return found.filter((model) => !namesOf(model).some((id) => known.has(id)));
+    const known = await knownModels(deps.db, found.models.flatMap(namesOf));
+    const models = found.models.filter((model) => !namesOf(model).some((id) => known.has(id)));
+    return { ...found, models };
   } catch {
     return null;
   }

@@ -11,13 +11,13 @@ const MAX_PAGES = 10;
 /**
  * The first of MLflow's own models that fit a search, as it shows them, under the ids that were given first.
  * @param asked with MLflow's ids
- * @returns null where MLflow does not answer
+ * @returns null where MLflow does not answer; `isAll` is false where it has more of those that were asked for
  */
 export async function theirModels(
   deps: Deps,
   { experimentIds, filter, datasets, terms }: SearchModels,
   most: number,
-): Promise<ShownModel[] | null> {
+): Promise<{ models: ShownModel[]; isAll: boolean } | null> {
   const found: ShownModel[] = [];
   let pageToken: string | null = null;
   for (let page = 0; page < MAX_PAGES && found.length < most; page++) {
@@ -38,10 +38,14 @@ export async function theirModels(
       ...(pageToken === null ? {} : { page_token: pageToken }),
     });
     // An experiment that is not there has none.
-    if (!answer.ok) return answer.failure.kind === "gone" || answer.failure.kind === "invalid" ? [] : null;
+    if (!answer.ok) {
+      const isNone = answer.failure.kind === "gone" || answer.failure.kind === "invalid";
+      return isNone ? { models: [], isAll: true } : null;
+    }
     found.push(...answer.value.items);
     pageToken = answer.value.nextPageToken;
     if (pageToken === null) break;
   }
-  return withFirstIds(deps, (swap) => swapIn(found, swap));
+  const models = await withFirstIds(deps, (swap) => swapIn(found, swap));
+  return { models, isAll: pageToken === null || found.length >= most };
 }

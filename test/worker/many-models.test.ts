@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { beforeAll, expect, it, test, vi } from "vitest";
+import { afterEach, beforeAll, expect, it, test, vi } from "vitest";
 import { call, newRun, read } from "./gateway-api.ts";
 
 /** A request of an MLflow client about as many logged models as it may name. */
@@ -16,6 +16,8 @@ beforeAll(async () => {
     .bind(JSON.stringify(ids))
     .run();
 });
+
+afterEach(() => vi.unstubAllGlobals());
 
 const asked: Record<string, (run_id: string) => object> = {
   "runs/log-batch": (run_id) => ({
@@ -99,4 +101,46 @@ test("a page of models ends where there are more points than are shown at once",
     if (page_token === undefined) break;
   }
   expect(points).toEqual(Array.from({ length: SORTED }, () => STEPS));
+});
+
+it.each([
+  [499, null],
+  [501, "true"],
+])("a search says whether MLflow has more models than were looked at: of %i", async (count, said) => {
+  const theirs = Array.from({ length: count }, (_, n) => ({
+    info: { model_id: `m-e${(n + 1).toString(16).padStart(31, "0")}`, creation_timestamp_ms: count - n },
+  }));
+  vi.stubGlobal("fetch", async (_: string, { body }: { body: string }) => {
+    const { page_token = "0", max_results } = JSON.parse(body);
+    const end = Number(page_token) + max_results;
+    const models = theirs.slice(Number(page_token), end);
+    return Response.json({ models, ...(end < count ? { next_page_token: String(end) } : {}) });
+  });
+  const { experiment_id } = (await call("experiments/create", { name: `theirs ${count}` })).body;
+  const asked = { experiment_ids: [experiment_id], max_results: 1_000 };
+  const found = await call("logged-models/search", asked, {
+    bindings: { MLFLOW_TRACKING_URI: "http://mlflow.test" },
+  });
+  expect([found.body.models.length, found.headers.get("x-relay-partial")]).toEqual([
+    Math.min(count, 500),
+    said,
+  ]);
+});
+
+test("a search says that not all models were sorted", async () => {
+  const { experiment_id } = (await call("experiments/create", { name: "not all sorted" })).body;
+  await env.DB.prepare(
+    `with recursive one(n) as (select 1 union all select n + 1 from one where n < 2001)
+     insert into gateway_models (id, artifact_uri, experiment_id, name, model_type, created_time, updated_time, touched_at)
+     select 'm-' || lower(hex(randomblob(16))), 'mlflow-artifacts:/0/models', ?1, n, '', n, n, 1 from one`,
+  )
+    .bind(experiment_id)
+    .run();
+  vi.stubGlobal("fetch", async () => Response.json({}));
+  const search = async (field_name: string) => {
+    const asked = { experiment_ids: [experiment_id], order_by: [{ field_name, ascending: false }] };
+    const UP = { bindings: { MLFLOW_TRACKING_URI: "http://mlflow.test" } };
+    return (await call("logged-models/search", asked, UP)).headers.get("x-relay-partial");
+  };
+  expect([await search("creation_time"), await search("name")]).toEqual([null, "true"]);
 });

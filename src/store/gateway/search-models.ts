@@ -10,7 +10,7 @@ import type { Place } from "./search-walk.ts";
 export type DatasetAsked = { name: string; digest: string | null };
 
 /** More models of its own the relay does not sort for one search. */
-const MAX_FOUND = 2_000;
+export const MAX_FOUND = 2_000;
 
 const ATTRIBUTES: Readonly<Record<string, SQL>> = {
   name: sql`m.name`,
