@@ -7,7 +7,7 @@ import { touchRun } from "../store/gateway/keep.ts";
 import { readMirroredRun } from "../store/gateway/mirrored-run.ts";
 import { firstIdOf, runById } from "../store/gateway/runs.ts";
 import type { RunShown } from "./answers/run.ts";
-import { lookUpRun } from "./lookup.ts";
+import { lookUpRun, ownRun } from "./lookup.ts";
 import { noSuchRun, notKnownNow } from "./run-for-write.ts";
 import { givenAndMade, showRun } from "./shown-run.ts";
 import { theirInputs } from "./their-inputs.ts";
@@ -24,7 +24,10 @@ export async function getRun(deps: Deps, asked: string): Promise<RunShown> {
     return showRun(deps, known);
   }
   const found = await lookUpRun(deps, asked);
-  if (found.kind === "found") return shown(deps, found.value);
+  if (found.kind === "found") {
+    const own = await ownRun(deps, found.value);
+    return own ? showRun(deps, own) : shown(deps, found.value);
+  }
   if (found.kind === "none") throw noSuchRun(asked);
   const seen = await readMirroredRun(deps.db, asked);
   if (seen === null) throw notKnownNow(asked);

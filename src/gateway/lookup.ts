@@ -1,6 +1,8 @@
 import type { Result } from "../mlflow/failure.ts";
 import type { Experiment, LoggedModel, Run, ShownModel } from "../mlflow/types.ts";
+import { NONCE_TAG } from "../relay/delivery/run.ts";
 import type { Deps } from "../relay/deps.ts";
+import { type KnownRun, runJustMade } from "../store/gateway/runs.ts";
 import { mirrorExperiment } from "../store/mirror/experiments.ts";
 import { mirrorRuns } from "../store/mirror/runs.ts";
 import { withDeadline } from "../waiting.ts";
@@ -34,6 +36,12 @@ export async function lookUpRun(deps: Deps, runId: string): Promise<Found<Run>> 
   const found = await inTime(deps.mlflow.getRun(runId));
   if (found.kind === "found") await mirrorRuns(deps.db, [found.value], seenAt, true);
   return found;
+}
+
+/** Whether a run that was found so is one of ours: nobody may have heard yet what id MLflow gave it. */
+export async function ownRun({ db }: Deps, { info, data }: Run): Promise<KnownRun | null> {
+  const nonce = data.tags.find(({ key }) => key === NONCE_TAG)?.value;
+  return nonce === undefined ? null : runJustMade(db, { nonce, mlflowRunId: info.runId });
 }
 
 /** Looks a logged model up in MLflow. */

@@ -10,7 +10,7 @@ import { type KnownRun, runById } from "../store/gateway/runs.ts";
 import { gatewayEvent, type Owner } from "./event.ts";
 import { experimentByNameOrMade, ownExperiment } from "./experiments.ts";
 import { type How, keepOrRefuse, unavailable } from "./keep.ts";
-import { lookUpRun } from "./lookup.ts";
+import { lookUpRun, ownRun } from "./lookup.ts";
 import { inPieces } from "./pieces.ts";
 import { Refusal } from "./refusal.ts";
 import { saidInput } from "./said-input.ts";
@@ -25,11 +25,16 @@ import { theirInputs } from "./their-inputs.ts";
  */
 export async function runForWrite(deps: Deps, asked: string): Promise<KnownRun> {
   const run = await runById(deps.db, asked);
-  if (run?.isGateways) return run.isBuried ? revived(deps, run) : run;
-  if (run) return takeUp(deps, run);
+  if (run) return ready(deps, run);
   const found = await lookUpRun(deps, asked);
-  if (found.kind === "found") return adopt(deps, found.value);
-  throw found.kind === "none" ? noSuchRun(asked) : notKnownNow(asked);
+  if (found.kind !== "found") throw found.kind === "none" ? noSuchRun(asked) : notKnownNow(asked);
+  const own = await ownRun(deps, found.value);
+  return own ? ready(deps, own) : adopt(deps, found.value);
+}
+
+async function ready(deps: Deps, run: KnownRun): Promise<KnownRun> {
+  if (!run.isGateways) return takeUp(deps, run);
+  return run.isBuried ? revived(deps, run) : run;
 }
 
 /** A run that was taken for one whose maker never heard of it. */

@@ -1,12 +1,12 @@
 import { env } from "cloudflare:workers";
-import { beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { runAnswer } from "../../src/gateway/answers/run.ts";
 import { getRun } from "../../src/gateway/get-run.ts";
 import { logParameter, setTag } from "../../src/gateway/log.ts";
 import { setRunLifecycle } from "../../src/gateway/runs.ts";
 import type { Deps } from "../../src/relay/deps.ts";
 import { idOf, post } from "./api.ts";
-import { call, dataOf, runOf } from "./gateway-api.ts";
+import { call, dataOf, newRun, read, runOf } from "./gateway-api.ts";
 import { emptied, gatewayWorld } from "./gateway-world.ts";
 import { mortal } from "./mortal.ts";
 import { trialComplete, trialStart } from "./payloads.ts";
@@ -14,6 +14,9 @@ import { trialComplete, trialStart } from "./payloads.ts";
 /** A run that others had first, at its first writes through the gateway. */
 
 beforeEach(emptied);
+afterEach(() => vi.unstubAllGlobals());
+
+const UP = { bindings: { MLFLOW_TRACKING_URI: "http://mlflow.test" } };
 
 const pairs = (prefix: string, count: number, value: string) =>
   Array.from({ length: count }, (_, n) => ({ key: `${prefix}${n}`, value }));
@@ -118,4 +121,49 @@ test("trials whose experiment nobody made before may be first written to at the 
   expect(answers.map(({ status, body }) => [status, body])).toEqual(ids.map(() => [200, {}]));
   const experiments = await Promise.all(ids.map(async (id) => (await runOf(id)).info.experiment_id));
   expect(new Set(experiments).size).toBe(1);
+});
+
+/** A run of ours that MLflow has made, though nobody heard under which id: that id. */
+async function unheard(w: ReturnType<typeof gatewayWorld>, id: string): Promise<string> {
+  w.mlflow.trouble = (endpoint) => (endpoint === "runs/create" ? "unanswered" : null);
+  await w.turn(id);
+  w.mlflow.trouble = () => null;
+  vi.stubGlobal("fetch", w.mlflow.fetch);
+  const [theirs = ""] = w.mlflow.runs.keys();
+  expect((await call("runs/log-metric", { run_id: id, key: "before", value: 1, timestamp: 1 })).status).toBe(
+    200,
+  );
+  return theirs;
+}
+
+describe("a run that MLflow has just made is the same by the id that it has there, before that is known here", () => {
+  test("as it is shown, and written to", async () => {
+    const w = gatewayWorld();
+    const experiment_id = await w.experiment("just made");
+    const run_id = await newRun({ experiment_id });
+    await runOf(run_id);
+    const theirs = await unheard(w, run_id);
+    const { info } = (await read("runs/get", { run_id: theirs }, UP)).body.run;
+    expect(info).toMatchObject({ run_id, experiment_id });
+    const said = await call("runs/log-metric", { run_id: theirs, key: "after", value: 2, timestamp: 2 }, UP);
+    expect(said.body).toEqual({});
+    expect(Object.keys(await dataOf(run_id, "metrics"))).toEqual(["after", "before"]);
+    expect(await w.deliver()).toBe(true);
+    const keys = w.mlflow.runs.get(theirs)?.metrics.map(({ key }) => key);
+    expect([w.mlflow.runs.size, keys?.toSorted()]).toEqual([1, ["after", "before"]]);
+  });
+
+  test("of a trial too", async () => {
+    const w = gatewayWorld({ RELAY_ANNOUNCE_GRACE_SECONDS: "0", RELAY_PARENT_RUNS: "false" });
+    const { mlflow_run_id: _, ...start } = trialStart;
+    await post({ ...start, model_run_id: "just made", trial_id: "just-made" });
+    const id = await idOf("just-made");
+    w.own.push(
+      (await call("experiments/create", { name: w.deps.config.defaultExperiment })).body.experiment_id,
+    );
+    const theirs = await unheard(w, id);
+    const said = await call("runs/log-metric", { run_id: theirs, key: "after", value: 2, timestamp: 2 }, UP);
+    expect(said.body).toEqual({});
+    expect(Object.keys(await dataOf(id, "metrics"))).toEqual(["after", "before"]);
+  });
 });

@@ -36,7 +36,18 @@ type Row = Omit<KnownRun, Flags> & Record<Flags, 0 | 1 | null>;
 
 /** The run with this id, the relay's or MLflow's; null where the relay has no stream for it. */
 export async function runById(db: D1Database, id: string): Promise<KnownRun | null> {
-  const row = await db.prepare(BY_ID).bind(id).first<Row>();
+  return readKnown(await db.prepare(BY_ID).bind(id).first<Row>());
+}
+
+/** The run that is just made in MLflow with this nonce, where its id there may not be known here yet; null where none is. */
+export async function runJustMade(
+  db: D1Database,
+  { nonce, mlflowRunId }: { nonce: string; mlflowRunId: string },
+): Promise<KnownRun | null> {
+  return readKnown(await db.prepare(JUST_MADE).bind(nonce, mlflowRunId).first<Row>());
+}
+
+function readKnown(row: Row | null): KnownRun | null {
   return (
     row && {
       ...row,
@@ -47,7 +58,7 @@ export async function runById(db: D1Database, id: string): Promise<KnownRun | nu
   );
 }
 
-const BY_ID = `
+const KNOWN = `
   select s.id as streamId, s.key, s.kind, s.model_run_id as modelRunId, s.trial_id as trialId,
     ${FIRST_ID} as runId, s.mlflow_run_id as mlflowRunId,
     coalesce(g.experiment_id,
@@ -61,9 +72,12 @@ const BY_ID = `
     g.stream_id is not null and ${isBuried("g")} as isBuried,
     s.mlflow_run_id is not null and (s.adopted or s.pruned_seq > 0) as hasPointsElsewhere
   from streams s left join gateway_runs g on g.stream_id = s.id
-  left join mlflow_runs r on r.mlflow_run_id = s.mlflow_run_id
-  where s.key = ?1 or s.mlflow_run_id = ?1
-  order by s.key = ?1 desc limit 1`;
+  left join mlflow_runs r on r.mlflow_run_id = s.mlflow_run_id`;
+
+const BY_ID = `${KNOWN} where s.key = ?1 or s.mlflow_run_id = ?1 order by s.key = ?1 desc limit 1`;
+
+/** Not among all that ever were: until the id is known there is something to deliver. */
+const JUST_MADE = `${KNOWN} where s.create_nonce = ?1 and (s.warm = 1 or s.mlflow_run_id = ?2) limit 1`;
 
 /** The id under which a run was first known; the same where the relay has no stream for it. */
 export async function firstIdOf(db: D1Database, id: string): Promise<string> {
