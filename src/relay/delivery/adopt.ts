@@ -40,18 +40,9 @@ export async function adopt(turn: Turn, runId: string, wanted: RunWanted): Promi
 }
 
 async function adoptAlone(turn: Turn, runId: string, wanted: RunWanted): Promise<Step<boolean>> {
-  const { db, mlflow, now } = turn.deps;
+  const { db, mlflow } = turn.deps;
   if (await hasRefusedRun(db, turn.stream.id, runId)) return { ok: true, value: false };
-  if (await isRunOfAnother(db, runId, turn.stream.id)) {
-    const conflict = {
-      streamId: turn.stream.id,
-      kind: "run_id" as const,
-      field: "mlflow_run_id",
-      kept: null,
-    };
-    await recordConflicts(db, [{ ...conflict, refused: runId, source: "journal", createdAt: now() }]);
-    return { ok: true, value: false };
-  }
+  if (await isAnothers(turn, runId)) return { ok: true, value: false };
   const found = await turn.call(() => mlflow.getRun(runId));
   if (!found.ok && found.failure?.kind === "gone")
     return blocked({
@@ -74,6 +65,14 @@ async function adoptAlone(turn: Turn, runId: string, wanted: RunWanted): Promise
   if (!(await turn.update({ experimentName: experiment.value.name }))) return stop(turn, null);
   const linked = await link(turn, found.value, found.value.info.runName ?? wanted.runName, true);
   return linked.ok ? { ok: true, value: true } : linked;
+}
+
+/** Whether a run is another stream's, which is a recorded conflict then. */
+export async function isAnothers({ deps, stream }: Turn, runId: string): Promise<boolean> {
+  if (!(await isRunOfAnother(deps.db, runId, stream.id))) return false;
+  const conflict = { streamId: stream.id, kind: "run_id" as const, field: "mlflow_run_id", kept: null };
+  await recordConflicts(deps.db, [{ ...conflict, refused: runId, source: "journal", createdAt: deps.now() }]);
+  return true;
 }
 
 /** Writes the run down as the stream's own. */

@@ -4,7 +4,7 @@ import { forgetExperiment } from "../../store/mirror/active-experiments.ts";
 import { clearDoubt, stillLands } from "../stream/fence.ts";
 import { stop } from "../stream/stop.ts";
 import { proceed, type Step, type Turn } from "../stream/turn.ts";
-import { adopt, link } from "./adopt.ts";
+import { adopt, isAnothers, link } from "./adopt.ts";
 import { lookAtTagged } from "./tagged-run.ts";
 import type { RunWanted } from "./wanted.ts";
 
@@ -90,6 +90,9 @@ async function findCreated(turn: Turn, wanted: RunWanted): Promise<Step> {
   const leftMs = (stream.fenceUntil ?? 0) - deps.now();
   if (!oldest && leftMs > 0) return stillLands({ call: "runs/create" }, Math.min(POLL_MS, leftMs));
   turn.noDoubt();
+  // Named by another trial meanwhile: it is not to pass for a double of the one that is made now.
+  if (oldest && (await isAnothers(turn, oldest.info.runId)))
+    return (await turn.update({ createSentAt: null, createNonce: null })) ? proceed : stop(turn, null);
   // Its name is the one of when it was asked for.
   if (oldest) return link(turn, oldest, oldest.info.runName ?? wanted.runName, false);
   // It can no longer land; still, the cron looks once more for a double, as after every create.
