@@ -27,8 +27,8 @@ const STAGES: Record<ViewType, readonly LifecycleStage[]> = {
 /** A page with more is cut short: the answer, and all that is read for it, must fit into a Worker's memory. */
 const MAX_PAGE_BYTES = 12_000_000;
 
-/** So many streams at most are folded for a search, and so many at once. */
-const MAX_FOLDED = 40;
+/** So many streams at most are folded for a search, about as many as the statements of an invocation do, and so many at once. */
+const MAX_FOLDED = 60;
 const FOLDED_AT_ONCE = 5;
 /** What the fold of a stream may take, and the search itself. */
 const FOLD_STATEMENTS = 30;
@@ -45,8 +45,8 @@ export async function searchRuns(
 ): Promise<object> {
   const search = inItsWords(() => language.runSearch(asked.filter, asked.orderBy));
   if (asked.experimentIds.length === 0) return {};
-  const scope = await scopeOf(deps.db, asked.experimentIds, search.clauses, MAX_FOLDED);
-  await foldAll(deps, scope.unfolded);
+  const scope = await scopeOf(deps.db, asked.experimentIds, search.clauses, MAX_FOLDED + 1);
+  const isUpToDate = await foldAll(deps, scope.unfolded);
   const window = { offset: asked.offset, limit: asked.maxResults + 1, after: asked.after };
   const rows = await findRows(deps.db, scope, search, STAGES[asked.viewType], window);
   const runs = await readData(deps.db, rows.slice(0, asked.maxResults), MAX_PAGE_BYTES);
@@ -55,7 +55,7 @@ export async function searchRuns(
   const place = last && { by: last.startTime, id: last.runId };
   const answer = pageAnswer("runs", runs.map(runOf), next, place);
   const isPartial = scope.theirs.some((experiment) => experiment.isPartial);
-  return isPartial ? partial(answer) : answer;
+  return isPartial || !isUpToDate ? partial(answer) : answer;
 }
 
 /**
@@ -74,15 +74,20 @@ export async function searchExperiments(deps: Deps, asked: Search): Promise<obje
   return pageAnswer("experiments", page.map(experimentOf), next, place);
 }
 
-/** Brings the rows up to date that are searched. What cannot be folded now is found as it was. */
-async function foldAll(deps: Deps, unfolded: Scope["unfolded"]): Promise<void> {
-  const waiting = [...unfolded];
+/** Brings the rows up to date that are searched. What cannot be folded now is found as it was: then false. */
+async function foldAll(deps: Deps, unfolded: Scope["unfolded"]): Promise<boolean> {
+  const waiting = unfolded.slice(0, MAX_FOLDED);
+  let isAll = unfolded.length <= MAX_FOLDED;
   const foldOn = async () => {
     for (let next = waiting.pop(); next; next = waiting.pop()) {
-      if (!deps.budget.has(FOLD_STATEMENTS * FOLDED_AT_ONCE)) return;
+      if (!deps.budget.has(FOLD_STATEMENTS * FOLDED_AT_ONCE)) {
+        isAll = false;
+        return;
+      }
       try {
         await foldUp(deps, next);
       } catch (error) {
+        isAll = false;
         deps.log.warn("a stream is searched as it was folded before", {
           stream_id: next.id,
           error: errorText(error),
@@ -91,6 +96,7 @@ async function foldAll(deps: Deps, unfolded: Scope["unfolded"]): Promise<void> {
     }
   };
   await Promise.all(Array.from({ length: FOLDED_AT_ONCE }, foldOn));
+  return isAll;
 }
 
 async function foldUp(deps: Deps, stream: Scope["unfolded"][number]): Promise<void> {

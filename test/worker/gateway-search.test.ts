@@ -538,3 +538,22 @@ describe("with 10,000 runs in one experiment", () => {
     expect(second.next).toBeUndefined();
   });
 });
+
+it("says where it has not heard yet what was said a moment ago of very many runs, and hears of the others next", async () => {
+  const { experiment_id } = (await call("experiments/create", { name: "very many at once" })).body;
+  const runs = 100;
+  for (let n = 0; n < runs; n++)
+    await call("runs/log-metric", {
+      run_id: await newRun({ experiment_id }),
+      key: "loss",
+      value: n,
+      timestamp: 1,
+    });
+  const [first, second] = [
+    await search(experiment_id, { filter: "metrics.loss >= 0" }),
+    await search(experiment_id, { filter: "metrics.loss >= 0" }),
+  ];
+  expect(first.runs.length).toBeGreaterThan(50);
+  expect([first.runs.length < runs, first.isPartial]).toEqual([true, "true"]);
+  expect([second.runs.length, second.isPartial]).toEqual([runs, null]);
+});
