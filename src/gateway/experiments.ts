@@ -153,7 +153,9 @@ export async function setLifecycle(
   lifecycle: GatewayExperiment["lifecycle"],
 ): Promise<void> {
   const experiment = await ownExperiment(deps, asked);
-  if (!(await changed(deps, experiment, { kind: "lifecycle", lifecycle, now: deps.now() })))
+  const isChanged = await changed(deps, experiment, { kind: "lifecycle", lifecycle, now: deps.now() });
+  // Where it was otherwise a moment ago it is so now, by this request or another.
+  if (!isChanged && experiment.lifecycle === lifecycle)
     throw new Refusal("RESOURCE_DOES_NOT_EXIST", `No Experiment with id=${experiment.id} exists`);
 }
 
@@ -172,6 +174,7 @@ export async function deleteExperimentTag(deps: Deps, asked: string, key: string
   if (await changed(deps, experiment, { kind: "untag", key })) return;
   const { lifecycle } = await experimentOf(deps, experiment.id);
   if (lifecycle === "deleted") throw notActive(experiment.id);
+  if (Object.hasOwn(experiment.tags, key)) return;
   throw new Refusal(
     "RESOURCE_DOES_NOT_EXIST",
     `No tag with name: ${key} in experiment with id ${experiment.id}`,
@@ -186,6 +189,7 @@ export function notActive(id: string): Refusal {
 
 async function changed(deps: Deps, { id }: GatewayExperiment, change: ExperimentChange): Promise<boolean> {
   const isChanged = await changeExperiment(deps.db, id, change);
-  if (isChanged) await tryEnqueue(deps, experimentMessage(id));
+  // It may be so by this very request, though the answer was lost.
+  await tryEnqueue(deps, experimentMessage(id));
   return isChanged;
 }

@@ -180,8 +180,10 @@ export async function finalizeModel(
 
 /** @throws Refusal as MLflow would, where the model is not as the change needs it */
 export async function setModel(deps: Deps, asked: string, change: ModelChange): Promise<void> {
-  const { id } = await ownModel(deps, asked);
-  if (await changeModel(deps.db, id, change, deps.now())) {
+  const { id, tags } = await ownModel(deps, asked);
+  const isChanged = await changeModel(deps.db, id, change, deps.now());
+  // A tag that it had a moment ago is gone, by this request or another.
+  if (isChanged || (change.kind === "untag" && Object.hasOwn(tags, change.key))) {
     await tryEnqueue(deps, modelMessage(id));
     return;
   }

@@ -442,3 +442,39 @@ it.each(["before", "after"] as const)(
     expect(other.body.error_code).toBe("RESOURCE_ALREADY_EXISTS");
   },
 );
+
+it.each([
+  ["deleted", "experiments/delete"],
+  ["active", "experiments/restore"],
+])("an experiment is %s though the database's answer to that is lost", async (lifecycle, endpoint) => {
+  const w = gatewayWorld();
+  const { experiment_id, run_id } = await runIn(w, `lost ${lifecycle}`);
+  if (lifecycle === "active") await call("experiments/delete", { experiment_id });
+  const { db, losses } = losing({
+    isLost: (n) => n === 0,
+    when: "after",
+    among: /update gateway_experiments set lifecycle/,
+  });
+  const { status, body } = await call(endpoint, { experiment_id }, { bindings: { DB: db } });
+  expect([losses(), status, body]).toEqual([1, 200, {}]);
+  expect((await shown(experiment_id)).lifecycle_stage).toBe(lifecycle);
+  expect(await lifecycleOf(run_id)).toBe(lifecycle);
+  expect((await call(endpoint, { experiment_id })).status).toBe(404);
+});
+
+it("a tag is taken away though the database's answer to that is lost", async () => {
+  const w = gatewayWorld();
+  const experiment_id = await w.experiment("lost tag");
+  await setTag(experiment_id, "a", "1");
+  const { db, losses } = losing({
+    isLost: (n) => n === 0,
+    when: "after",
+    among: /update gateway_experiments set tags/,
+  });
+  const untag = { experiment_id, key: "a" };
+  const how = { bindings: { DB: db } };
+  const { status, body } = await call("experiments/delete-experiment-tag", untag, how);
+  expect([losses(), status, body]).toEqual([1, 200, {}]);
+  expect(await tagsOf(experiment_id)).toEqual({});
+  expect((await call("experiments/delete-experiment-tag", untag)).status).toBe(404);
+});

@@ -2,6 +2,7 @@ import { env } from "cloudflare:workers";
 import { expect, it, test } from "vitest";
 import { call, newRun, runOf } from "./gateway-api.ts";
 import { send } from "./gateway-models-api.ts";
+import { losing } from "./losing.ts";
 import { POINTS } from "./stored-points.ts";
 
 /** Logged models for MLflow's clients, with an MLflow that is away. */
@@ -188,4 +189,17 @@ test("what is said of models by a deleted run is refused whole", async () => {
   expect((await call("runs/outputs", { run_id, models: [{ model_id }] })).status).toBe(400);
   expect((await modelOf(model_id)).data).toEqual({});
   expect((await runOf(run_id)).outputs).toEqual({});
+});
+
+test("a tag of a model is taken away though the database's answer to that is lost", async () => {
+  const id = await newModel({ tags: [pair("a", "1")] });
+  const { db, losses } = losing({
+    isLost: (n) => n === 0,
+    when: "after",
+    among: /update gateway_models set tags/,
+  });
+  const untag = () => send("DELETE", `logged-models/${id}/tags/a`, undefined, { bindings: { DB: db } });
+  const { status, body } = await untag();
+  expect([losses(), status, body]).toEqual([1, 200, {}]);
+  expect((await untag()).status).toBe(404);
 });

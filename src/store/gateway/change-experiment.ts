@@ -60,14 +60,15 @@ export type ExperimentChange =
 /**
  * Changes an experiment of ours, to be brought to MLflow. With its lifecycle goes that of all its runs, as in MLflow.
  * @returns false where it is not as the change needs it: it must be active, but to be restored deleted; a new name free,
- *   and a tag that is taken away there
+ *   and a tag that is taken away there. So it is too where the answer to just this change was lost, and it was done again
  */
 export async function changeExperiment(
   db: D1Database,
   id: string,
   change: ExperimentChange,
 ): Promise<boolean> {
-  const results = await db.batch(statementsOf(db, id, change));
+  const again = repeatable(db);
+  const results = await again.batch(statementsOf(again, id, change));
   return (results.at(-1)?.meta.changes ?? 0) > 0;
 }
 

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import type { LifecycleStage, ModelStatus } from "../../domain/words.ts";
+import { repeatable } from "../database/counted.ts";
 
 /** Logged models as MLflow's clients see them: made here, or taken up from MLflow by their first use here. */
 
@@ -164,7 +165,8 @@ export const CHANGED = `version = version + 1, attempts = 0, next_attempt_at = 0
 
 /**
  * Changes a model, to be brought to MLflow.
- * @returns false where it has not the tag that is taken away, or one of the parameters has another value
+ * @returns false where it has not the tag that is taken away, as where the answer to just this was lost and it was done
+ *   again, or one of the parameters has another value
  */
 export async function changeModel(
   db: D1Database,
@@ -173,7 +175,7 @@ export async function changeModel(
   now: number,
 ): Promise<boolean> {
   const { set, where = "true", value } = sqlOf(change);
-  const { meta } = await db
+  const { meta } = await repeatable(db)
     .prepare(`update gateway_models set ${set}, ${CHANGED} where id = ?1 and ?3 is not null and ${where}`)
     .bind(id, now, value)
     .run();
