@@ -12,12 +12,19 @@ describe.each([-5, 0, 1_000, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER])(
     const w = gatewayWorld();
     const experiment_id = await w.experiment();
     const run_id = await newRun({ experiment_id, start_time: ms });
+    await call("runs/log-metric", { run_id, key: "loss", value: 1, timestamp: Math.max(ms, 0) });
     await call("runs/update", { run_id, status: "FINISHED", end_time: ms });
     expect((await runOf(run_id)).info).toMatchObject({ start_time: ms, status: "FINISHED" });
     expect(await w.deliver()).toBe(true);
     const [run] = w.mlflow.runs.values();
     expect(run).toMatchObject({ startTime: ms, endTime: ms, status: "FINISHED" });
-    for (const path of [`/api/trials/${run_id}`, "/api/trials"]) {
+    const paths = [
+      `/api/trials/${run_id}`,
+      "/api/trials",
+      `/api/curves/metrics?trials=${run_id}`,
+      `/api/trial-table?trials=${run_id}`,
+    ];
+    for (const path of paths) {
       const { status } = await request(path);
       expect(status).toBe(200);
     }

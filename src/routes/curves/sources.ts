@@ -1,5 +1,6 @@
 import type { CurveSource } from "../../answers/curves.ts";
 import { missing } from "../../domain/problems.ts";
+import { isoTime } from "../../domain/times.ts";
 import {
   type RunSource,
   runSources,
@@ -38,7 +39,6 @@ export async function readSources(
 }
 
 export function sourceViews({ trials, runs }: Sources): CurveSource[] {
-  const at = (ms: number) => new Date(ms).toISOString();
   return [
     ...trials.map((trial) => ({
       trial: trial.id,
@@ -48,7 +48,7 @@ export function sourceViews({ trials, runs }: Sources): CurveSource[] {
       run_name: trial.runName,
       status: trial.status,
       spectral_norm: trial.spectralNorm,
-      origin: at(trial.origin),
+      origin: isoTime(trial.origin),
     })),
     ...runs.map((run) => ({
       trial: null,
@@ -58,7 +58,7 @@ export function sourceViews({ trials, runs }: Sources): CurveSource[] {
       run_name: run.runName,
       status: run.status,
       spectral_norm: null,
-      origin: at(run.origin),
+      origin: isoTime(run.origin),
     })),
   ];
 }

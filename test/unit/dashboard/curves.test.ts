@@ -359,3 +359,8 @@ it("CSV is quoted, and is no formula", () => {
     'trial,metric,step,time,value\r\n"\'=cmd|""x""",val/loss,0,1970-01-01T00:00:00.000Z,1\r\n"a,b",val/loss,-1,1970-01-01T00:00:00.000Z,-Infinity\r\n',
   );
 });
+
+it("CSV has a point whose time no calendar has", () => {
+  const text = curvesCsv("loss", [{ name: "a", points: [[1, Number.MAX_SAFE_INTEGER, 2]] }]);
+  expect(text).toBe("trial,metric,step,time,value\r\na,loss,1,9999-12-31T23:59:59.999Z,2\r\n");
+});

@@ -1,4 +1,5 @@
 import type { CurvePoint } from "../../../../domain/curve.ts";
+import { isoTime } from "../../../../domain/times.ts";
 
 /** One curve of a table: `name` tells whose it is. */
 export type NamedCurve = { name: string; points: readonly CurvePoint[] };
@@ -6,7 +7,7 @@ export type NamedCurve = { name: string; points: readonly CurvePoint[] };
 /** A metric's points as CSV: a row a point, by RFC 4180. What a spreadsheet would take for a formula is text. */
 export function curvesCsv(key: string, curves: readonly NamedCurve[]): string {
   const rows = curves.flatMap(({ name, points }) =>
-    points.map(([step, timestamp, value]) => [name, key, step, new Date(timestamp).toISOString(), value]),
+    points.map(([step, timestamp, value]) => [name, key, step, isoTime(timestamp), value]),
   );
   return [["trial", "metric", "step", "time", "value"], ...rows]
     .map((row) => `${row.map(cell).join(",")}\r\n`)
