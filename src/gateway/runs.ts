@@ -109,11 +109,9 @@ function factsOf({ status, endTime, runName = "" }: RunToUpdate): Facts {
   };
 }
 
-/** Deletes or restores a run; one that is so already stays so. */
+/** Deletes or restores a run. One that is so already is told again: MLflow's own change of it may not be known here yet. */
 export async function setRunLifecycle(deps: Deps, runId: string, lifecycle: LifecycleStage): Promise<void> {
   const run = await runForWrite(deps, runId);
-  // One that was deleted in MLflow may not be known to be so yet.
-  if (lifecycle === "deleted" && run.lifecycle === lifecycle) return;
   const event = gatewayEvent(deps, run, "mlflow.run.lifecycle", { lifecycle });
   await keepOrRefuse(deps, [event], { runId: run.runId, lifecycle });
 }

@@ -478,3 +478,31 @@ it("a tag is taken away though the database's answer to that is lost", async () 
   expect(await tagsOf(experiment_id)).toEqual({});
   expect((await call("experiments/delete-experiment-tag", untag)).status).toBe(404);
 });
+
+describe("a run that is deleted here once more", () => {
+  it("is deleted in MLflow too, where somebody restored it there and no pull has seen that", async () => {
+    const w = gatewayWorld();
+    const { run_id } = await runIn(w, "deleted again");
+    const [there] = w.mlflow.runs.values();
+    if (!there) throw new Error("the run is not in MLflow");
+    await call("runs/delete", { run_id });
+    expect([await w.deliver(), there.lifecycle]).toEqual([true, "deleted"]);
+    there.lifecycle = "active";
+    expect((await call("runs/delete", { run_id })).status).toBe(200);
+    expect([await w.deliver(), there.lifecycle]).toEqual([true, "deleted"]);
+  });
+
+  it("stays so in an experiment that is deleted", async () => {
+    const w = gatewayWorld();
+    const { experiment_id, run_id } = await runIn(w, "deleted with it");
+    await call("experiments/delete", { experiment_id });
+    expect(await w.deliver()).toBe(true);
+    expect((await call("runs/delete", { run_id })).status).toBe(200);
+    expect(await w.deliver()).toBe(true);
+    expect([await lifecycleOf(run_id), [...w.mlflow.runs.values()][0]?.lifecycle]).toEqual([
+      "deleted",
+      "deleted",
+    ]);
+    expect(there(w)).toMatchObject([{ lifecycle: "deleted" }]);
+  });
+});
