@@ -14,11 +14,13 @@ export function deliveryTable(delivered: Delivered): string {
   });
   return [
     "## A backlog on its way",
-    "Delivery of a backlog in 20 trials, against a bare loop that makes such a trial's run, sends its points in full `log-batch` calls one after the other, and ends it, and has both cores to itself and MLflow, right before and after; medians of three rounds.",
+    "Delivery of a backlog in 20 trials, against a bare loop that makes such a trial's run, sends its parameters and then its points in full `log-batch` calls one after the other, and ends it, right before and after; medians of three rounds. In the last two rows as many other processes as there are cores spin beside both.",
     table([
       drain("MLflow as shipped, four processes", delivered.as_shipped),
       drain("MLflow with one process, `RELAY_MAX_CONCURRENT_CALLS` 1", delivered.one_process),
       drain("MLflow with one process, the relay not told", delivered.one_process_untold),
+      drain("MLflow as shipped, every core busy with something else", delivered.as_shipped_busy),
+      drain("MLflow with one process, told, every core busy with something else", delivered.one_process_busy),
     ]),
   ].join("\n\n");
 }

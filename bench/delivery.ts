@@ -1,8 +1,10 @@
+import { spawn } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { freePort, startMlflow } from "../scripts/lib/mlflow-server.ts";
 import { bareMlflow } from "./mlflow.ts";
-import { benchRelay, trialEvents } from "./relay.ts";
+import { benchRelay, TRIAL_PARAMETERS, trialEvents } from "./relay.ts";
 import { percentile, round, timed } from "./stats.ts";
 
 const TRIALS = 20;
@@ -21,7 +23,7 @@ const MODEL_RUN_ID = "drain";
 /**
  * A backlog drained, against a bare loop of trials like its own to the same MLflow: as its makers ship it, and with
  * one server process, which the loop alone keeps busy; there with as many calls at once as the server has processes, and
- * as it is without being told.
+ * as it is without being told. At last the same on a machine that is busy with something else.
  */
 export async function delivery(dir: string, say: (line: string) => void) {
   mkdirSync(dir);
@@ -33,7 +35,25 @@ export async function delivery(dir: string, say: (line: string) => void) {
     as_shipped: await measure(dir, backlog, MLFLOW_DEFAULT_WORKERS, say),
     one_process: await measure(dir, backlog, 1, say, { RELAY_MAX_CONCURRENT_CALLS: "1" }),
     one_process_untold: await measure(dir, backlog, 1, say),
+    as_shipped_busy: await busily(() => measure(dir, backlog, MLFLOW_DEFAULT_WORKERS, say)),
+    one_process_busy: await busily(() => measure(dir, backlog, 1, say, { RELAY_MAX_CONCURRENT_CALLS: "1" })),
   };
+}
+
+/** Spins until its stdin ends. */
+const SPINNING = `process.stdin.on("end", () => process.exit()).resume();
+  const spin = () => { for (const from = Date.now(); Date.now() < from + 50;); setImmediate(spin); }; spin();`;
+
+/** Does it while something else would have every core. */
+async function busily<T>(work: () => Promise<T>): Promise<T> {
+  const spinning = Array.from({ length: availableParallelism() }, () =>
+    spawn(process.execPath, ["-e", SPINNING], { stdio: ["pipe", "ignore", "inherit"] }),
+  );
+  try {
+    return await work();
+  } finally {
+    for (const { stdin } of spinning) stdin.end();
+  }
 }
 
 async function fill(stateDir: string): Promise<void> {
@@ -106,11 +126,15 @@ async function drain(
   return POINTS / seconds;
 }
 
-/** Points a second of a bare loop over trials like the backlog's: each is made, logged by 1,000 points a call, and ended. */
+/**
+ * Points a second of a bare loop over trials like the backlog's: each is made, has its parameters and its points logged, by
+ * 1,000 points a call, and is ended.
+ */
 async function ceiling(uri: string): Promise<number> {
   const bare = bareMlflow(uri);
   const loop = await timed(CEILING_TRIALS, async () => {
     const runId = await bare.createRun("0");
+    await bare.logParams(runId, TRIAL_PARAMETERS);
     for (let n = 0; n < CALLS_A_TRIAL; n++) await bare.logBatch(runId, pointsOfCall(n));
     await bare.endRun(runId);
   });

@@ -24,6 +24,10 @@ export function bareMlflow(uri: string) {
     logMetric: async (runId: string, key: string, value: number, step: number): Promise<void> => {
       await call("runs/log-metric", { run_id: runId, key, value, step, timestamp: Date.now() });
     },
+    logParams: async (runId: string, params: Record<string, number>): Promise<void> => {
+      const listed = Object.entries(params).map(([key, value]) => ({ key, value: String(value) }));
+      await call("runs/log-batch", { run_id: runId, params: listed });
+    },
     logBatch: async (runId: string, metrics: object[]): Promise<void> => {
       await call("runs/log-batch", { run_id: runId, metrics });
     },

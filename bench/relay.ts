@@ -72,6 +72,8 @@ export async function benchRelay(
   };
 }
 
+export const TRIAL_PARAMETERS = { learning_rate: 0.001, batch_size: 32 };
+
 /** A trial's start, its points as single-metric events, and its end. */
 export function trialEvents(modelRunId: string, trialId: string, keys: number, steps: number) {
   const common = { model_run_id: modelRunId, trial_id: trialId };
@@ -81,7 +83,7 @@ export function trialEvents(modelRunId: string, trialId: string, keys: number, s
       event: "ml.trial.start",
       ...common,
       spectral_norm: false,
-      parameters: { learning_rate: 0.001, batch_size: 32 },
+      parameters: TRIAL_PARAMETERS,
     },
     ...Array.from({ length: keys * steps }, (_, i) => ({
       event: "ml.run.metric",
