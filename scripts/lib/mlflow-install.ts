@@ -36,7 +36,7 @@ export async function ensureMlflow(
     async () => {
       if (await isInstalled()) return;
       const base = await findPython(NEWEST_PYTHON_MINOR[version]);
-      report(`Installing MLflow ${version} into .venv/mlflow-${version} (about a minute, only once)`);
+      report(`Installing MLflow ${version} into .venv/mlflow-${version} (up to a minute, only once)`);
       await rm(venv, { recursive: true, force: true });
       await execute(base, ["-m", "venv", venv], report);
       await installPackages(python, file, report);
