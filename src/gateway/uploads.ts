@@ -34,6 +34,7 @@ const create: Answer = async (c) => {
   checkPath(path);
   const stream = { id: owner.streamId, key: owner.key };
   const upload = await beginParts(relay, bucket, stream, { path, contentType: null });
+  if (upload === null) throw refusedAs({ kind: "unavailable" }, path);
   const headers = { [SIGNATURE]: await signed(relay.config.adminToken, KEY_USE, upload.id) };
   return {
     upload_id: upload.id,

@@ -3,7 +3,13 @@ import { mediaTypeOf } from "../../domain/media-type.ts";
 import { errorText } from "../../log.ts";
 import type { Artifact } from "../../store/artifacts/files.ts";
 import { forgetObjects } from "../../store/artifacts/garbage.ts";
-import { keepArtifact, noteObject } from "../../store/artifacts/keep.ts";
+import {
+  type KeptArtifact,
+  keepArtifact,
+  type NewArtifact,
+  noteLost,
+  noteObject,
+} from "../../store/artifacts/keep.ts";
 import type { Deps } from "../deps.ts";
 import { artifactMessage } from "../messages.ts";
 import { tryEnqueue } from "../queues.ts";
@@ -79,6 +85,24 @@ async function arrived(
   }
 }
 
+/**
+ * Lists a file whose bytes are in the bucket. Where the same are listed already these stay what it has, unless the bucket
+ * has lost them.
+ */
+export async function listObject(
+  { db, now }: Deps,
+  bucket: R2Bucket,
+  file: NewArtifact,
+): Promise<KeptArtifact> {
+  const kept = await keepArtifact(db, file, now());
+  if (kept.kind !== "kept") return kept;
+  const { id, objectKey } = kept.artifact;
+  if (objectKey === null || objectKey === file.objectKey || (await bucket.head(objectKey)) !== null)
+    return kept;
+  await noteLost(db, id, objectKey);
+  return keepArtifact(db, file, now());
+}
+
 /** Where the database's answer is lost the object stays: it may be listed, and if it is not the cron deletes it. */
 async function listed(
   deps: Deps,
@@ -90,13 +114,9 @@ async function listed(
   const isMd5Given = checksums.some(({ algorithm }) => algorithm === "md5");
   const file = { streamId: stream.id, path, objectKey, bytes, sha256, md5: isMd5Given ? md5 : null };
   try {
-    const kept = await keepArtifact(
-      deps.db,
-      { ...file, contentType: mediaTypeOf(contentType, path) },
-      deps.now(),
-    );
+    const kept = await listObject(deps, bucket, { ...file, contentType: mediaTypeOf(contentType, path) });
     const isOurs = kept.kind === "kept" && kept.artifact.objectKey === objectKey;
-    // The same bytes are there already, or it may not be there.
+    // It is not listed, or the same bytes are there already and it may not be.
     if (!isOurs) await discard(deps, bucket, objectKey);
     return kept.kind === "lost" ? { kind: "unavailable" } : kept;
   } catch (error) {
@@ -105,8 +125,8 @@ async function listed(
   }
 }
 
-/** What is not deleted now the cron deletes. */
-async function discard({ db, log }: Deps, bucket: R2Bucket, key: string): Promise<void> {
+/** Deletes an object that no file has. What is not deleted now the cron deletes. */
+export async function discard({ db, log }: Deps, bucket: R2Bucket, key: string): Promise<void> {
   try {
     await bucket.delete(key);
     await forgetObjects(db, [key]);

@@ -2,10 +2,11 @@ import { type Checksum, wrongChecksum } from "../../domain/checksums.ts";
 import { mediaTypeOf } from "../../domain/media-type.ts";
 import { errorText } from "../../log.ts";
 import { artifactAt } from "../../store/artifacts/files.ts";
-import { forgetObjects } from "../../store/artifacts/garbage.ts";
-import { keepArtifact, noteObject } from "../../store/artifacts/keep.ts";
+import { takeObject } from "../../store/artifacts/garbage.ts";
+import { noteObject } from "../../store/artifacts/keep.ts";
 import {
   beginUpload,
+  expectPart,
   forgetUploads,
   notePart,
   noteUploadDone,
@@ -14,7 +15,7 @@ import {
 } from "../../store/artifacts/uploads.ts";
 import type { Deps } from "../deps.ts";
 import { Digests } from "./digests.ts";
-import { announceKept, type Kept } from "./keep.ts";
+import { announceKept, discard, type Kept, listObject } from "./keep.ts";
 import { piecesOf } from "./pieces.ts";
 import { BodyCut, receivePart } from "./receive.ts";
 
@@ -29,22 +30,27 @@ const IDLE_MS = 86_400_000;
 /** An upload, and the parts of it that are there. */
 export type Parted = NonNullable<Awaited<ReturnType<typeof readUpload>>>;
 
-/** Begins a file that comes in parts. Nothing of it is listed before it is whole. */
+/** Begins a file that comes in parts; null where that cannot be just now. Nothing of it is listed before it is whole. */
 export async function beginParts(
-  { db, now }: Deps,
+  { db, now, log }: Deps,
   bucket: R2Bucket,
   stream: { id: number; key: string },
   { path, contentType }: { path: string; contentType: string | null },
-): Promise<Parted> {
+): Promise<Parted | null> {
   const id = crypto.randomUUID();
   const objectKey = `${stream.key}/${id}`;
   const expiresAt = now() + IDLE_MS;
-  await noteObject(db, objectKey, null, expiresAt);
-  const { uploadId: multipartId } = await bucket.createMultipartUpload(objectKey);
-  await noteObject(db, objectKey, multipartId, expiresAt);
-  const upload = { id, path, contentType, objectKey, multipartId, isDone: false, expiresAt };
-  await beginUpload(db, stream.id, upload);
-  return { ...upload, parts: [] };
+  try {
+    await noteObject(db, objectKey, null, expiresAt);
+    const { uploadId: multipartId } = await bucket.createMultipartUpload(objectKey);
+    await noteObject(db, objectKey, multipartId, expiresAt);
+    const upload = { id, path, contentType, objectKey, multipartId, isDone: false, expiresAt };
+    await beginUpload(db, stream.id, upload);
+    return { ...upload, parts: [] };
+  } catch (error) {
+    log.error("a file in parts could not be begun", { path, error: errorText(error) });
+    return null;
+  }
 }
 
 type PartBody = {
@@ -55,8 +61,8 @@ type PartBody = {
 };
 
 /**
- * Takes a part, in place of whatever came under its number before. What does not arrive as it should is not taken, nor
- * what would make the file too large.
+ * Takes a part, in place of whatever came under its number before, which is gone from the bucket by then. What does not
+ * arrive as it should is not taken, nor what would make the file too large.
  */
 export async function takePart(
   { db, now, log }: Deps,
@@ -66,13 +72,16 @@ export async function takePart(
 ): Promise<UploadPart | Exclude<Kept, { kind: "kept" }>> {
   const others = upload.parts.reduce((sum, part) => sum + (part.number === number ? 0 : part.bytes), 0);
   if (others + length > MAX_PARTED_BYTES) return { kind: "too_large", maxBytes: MAX_PARTED_BYTES };
+  const attempt = crypto.randomUUID();
   try {
+    await expectPart(db, upload.id, number, attempt);
     const multipart = bucket.resumeMultipartUpload(upload.objectKey, upload.multipartId);
     const received = await receivePart(multipart, number, { body, length, maxBytes: length });
     const wrong = wrongChecksum(checksums, received);
     if (wrong) return wrong;
     const part = { number, bytes: received.bytes, etag: received.etag };
-    await notePart(db, upload, part, now() + IDLE_MS);
+    // The same number came again meanwhile: nobody knows which of the two the bucket has.
+    if (!(await notePart(db, upload, { ...part, attempt }, now() + IDLE_MS))) return { kind: "unavailable" };
     return part;
   } catch (error) {
     if (error instanceof BodyCut) return { kind: "cut" };
@@ -121,11 +130,8 @@ export async function completeParts(
     }
     const contentType = mediaTypeOf(upload.contentType, path);
     const { bytes, sha256, md5 } = whole;
-    const kept = await keepArtifact(
-      db,
-      { streamId, path, objectKey, bytes, sha256, md5, contentType },
-      deps.now(),
-    );
+    const file = { streamId, path, objectKey, bytes, sha256, md5, contentType };
+    const kept = await listObject(deps, bucket, file);
     if (kept.kind === "lost") return { kind: "unavailable" };
     if (kept.kind === "kept") {
       await noteUploadDone(db, id);
@@ -138,16 +144,15 @@ export async function completeParts(
   }
 }
 
-/** Drops an upload and all of its parts. */
+/** Drops an upload and all of its parts, but for a file that it completed, though nobody may have heard of that. */
 export async function dropParts(deps: Deps, bucket: R2Bucket, upload: Parted): Promise<void> {
-  const { id, objectKey, multipartId, isDone } = upload;
-  if (!isDone) {
+  const { id, objectKey, multipartId } = upload;
+  if (await takeObject(deps.db, objectKey, deps.now())) {
     await bucket
       .resumeMultipartUpload(objectKey, multipartId)
       .abort()
       .catch(() => undefined);
-    await bucket.delete(objectKey);
-    await forgetObjects(deps.db, [objectKey]);
+    await discard(deps, bucket, objectKey);
   }
   await forgetUploads(deps.db, id, deps.now());
 }

@@ -1,6 +1,7 @@
 import { isNamed, readRange } from "../../domain/byte-range.ts";
 import { invalid } from "../../domain/problems.ts";
 import { HttpFailure } from "../../errors.ts";
+import { errorText } from "../../log.ts";
 import type { Failure } from "../../mlflow/failure.ts";
 import { type Files, type Found, findFile } from "../../relay/artifacts/list.ts";
 import { openObject } from "../../relay/artifacts/pieces.ts";
@@ -30,7 +31,7 @@ export async function fileOf(
 /**
  * A file whose bytes are here.
  * @returns "removed", or "elsewhere" where MLflow may have it
- * @throws HttpFailure no_such_range
+ * @throws HttpFailure no_such_range, unavailable
  */
 export async function ownFile(
   deps: Deps,
@@ -40,11 +41,12 @@ export async function ownFile(
 ): Promise<Response | "removed" | "elsewhere"> {
   const found = await findFile(deps, streamId, path);
   if (found.kind !== "here") return found.kind;
-  return (await fromBucket(request, found, path)) ?? "elsewhere";
+  return (await fromBucket(deps, request, found, path)) ?? "elsewhere";
 }
 
 /** Null where the bucket has lost it. */
 async function fromBucket(
+  { log }: Pick<Deps, "log">,
   request: Request,
   { artifact, bucket, objectKey }: Extract<Found, { kind: "here" }>,
   path: string,
@@ -67,7 +69,14 @@ async function fromBucket(
   headers.set("content-length", String(length));
   if (range) headers.set("content-range", `bytes ${range.offset}-${range.offset + length - 1}/${bytes}`);
   if (request.method === "HEAD") return new Response(null, { headers });
-  const body = await openObject(bucket, objectKey, range ?? { offset: 0, length });
+  const body = await openObject(bucket, objectKey, range ?? { offset: 0, length }).catch((error) => {
+    log.error("a file could not be read from the bucket", { path, error: errorText(error) });
+    throw new HttpFailure({
+      kind: "unavailable",
+      detail: "The bucket that has the file's bytes does not answer just now.",
+      retryAfterSeconds: RETRY_AFTER_SECONDS,
+    });
+  });
   if (!body) return null;
   return new Response(body, { status: range ? 206 : 200, headers });
 }

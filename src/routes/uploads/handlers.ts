@@ -24,7 +24,9 @@ export const uploadRoutes = routes(uploads, {
     const stream = found(await trialStream(relay.db, id), `trial ${id}`);
     const { path, content_type: contentType = null } = await readBody();
     checkPath(path);
-    return view(await beginParts(relay, bucketOf(relay), stream, { path, contentType }));
+    const upload = await beginParts(relay, bucketOf(relay), stream, { path, contentType });
+    if (upload === null) throw refusedAs({ kind: "unavailable" }, path);
+    return view(upload);
   },
   getUpload: async ({ relay, path: { id, upload } }) => view((await ofTrial(relay, id, upload)).upload),
   putUploadPart: async ({ c, relay, path: { id, upload: uploadId, number: text } }) => {

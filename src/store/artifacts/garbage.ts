@@ -17,6 +17,15 @@ export async function takeGarbage(db: D1Database, now: number, most: number): Pr
   return results;
 }
 
+/** Takes one of them at once; false where it is a file's, or forgotten already. What is taken twice is taken all the same. */
+export async function takeObject(db: D1Database, key: string, now: number): Promise<boolean> {
+  const taken = await db
+    .prepare("update loose_objects set taken = true, expires_at = ?2 where key = ?1")
+    .bind(key, now)
+    .run();
+  return taken.meta.changes > 0;
+}
+
 /** Forgets objects that are deleted. */
 export async function forgetObjects(db: D1Database, keys: readonly string[]): Promise<void> {
   if (keys.length === 0) return;

@@ -57,6 +57,17 @@ export async function keepArtifact(db: D1Database, file: NewArtifact, now: numbe
     : { kind: "lost" };
 }
 
+/** Notes that the bucket has lost a file's bytes: the same ones, sent again, are kept in their place and go on at once. */
+export async function noteLost(db: D1Database, id: number, objectKey: string): Promise<void> {
+  await db
+    .prepare(
+      `update artifacts set object_key = null, attempts = 0, next_attempt_at = 0, blocked_reason = null
+       where id = ?1 and object_key = ?2`,
+    )
+    .bind(id, objectKey)
+    .run();
+}
+
 /** Found by its path: no index has what object a file has. */
 const NO_LONGER_LOOSE = `
   delete from loose_objects

@@ -46,29 +46,51 @@ export async function readUpload(
     .bind(id, streamId, now)
     .first<Omit<UploadRow, "isDone"> & { isDone: 0 | 1 }>();
   const parts = db
-    .prepare("select number, bytes, etag from upload_parts where upload_id = ?1 order by number")
+    .prepare(
+      `select number, bytes, etag from upload_parts where upload_id = ?1 and ${IS_THERE} order by number`,
+    )
     .bind(id)
     .all<UploadPart>();
   const [row, { results }] = await Promise.all([upload, parts]);
   return row && { ...row, isDone: row.isDone === 1, parts: results };
 }
 
-/** Notes a part, in place of one of its number; the upload has that much longer. */
+/** A part that is awaited has no bytes, and the attempt for its etag. */
+const IS_THERE = "bytes > 0";
+
+/** Notes that a part is awaited: what came under its number before is none any more, since the bucket writes over it. */
+export async function expectPart(db: D1Database, id: string, number: number, attempt: string): Promise<void> {
+  await db
+    .prepare("insert or replace into upload_parts (upload_id, number, bytes, etag) values (?1, ?2, 0, ?3)")
+    .bind(id, number, attempt)
+    .run();
+}
+
+/**
+ * Notes a part that was awaited; the upload has that much longer.
+ * @returns false where another attempt at its number began meanwhile; none of both is noted then
+ */
 export async function notePart(
   db: D1Database,
   { id, objectKey }: UploadRow,
-  { number, bytes, etag }: UploadPart,
+  { number, bytes, etag, attempt }: UploadPart & { attempt: string },
   expiresAt: number,
-): Promise<void> {
-  await db.batch([
+): Promise<boolean> {
+  const [, noted] = await db.batch([
     db
-      .prepare("insert or replace into upload_parts (upload_id, number, bytes, etag) values (?1, ?2, ?3, ?4)")
-      .bind(id, number, bytes, etag),
+      .prepare("delete from upload_parts where upload_id = ?1 and number = ?2 and etag <> ?3")
+      .bind(id, number, attempt),
+    db
+      .prepare(
+        "update upload_parts set bytes = ?3, etag = ?4 where upload_id = ?1 and number = ?2 and etag = ?5",
+      )
+      .bind(id, number, bytes, etag, attempt),
     db.prepare("update uploads set expires_at = ?2 where id = ?1").bind(id, expiresAt),
     db
       .prepare("update loose_objects set expires_at = ?2 where key = ?1 and taken = false")
       .bind(objectKey, expiresAt),
   ]);
+  return (noted?.meta.changes ?? 0) > 0;
 }
 
 /** Notes that an upload's file is listed: asked for once more it is there. */

@@ -1,0 +1,180 @@
+import { createExecutionContext } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { createHash } from "node:crypto";
+import { beforeEach, describe, expect, test } from "vitest";
+import * as z from "zod";
+import { app } from "../../src/app.ts";
+import { cleanBucket } from "../../src/relay/artifacts/clean.ts";
+import { PART_BYTES } from "../../src/relay/artifacts/parts.ts";
+import { consume } from "../../src/relay/consume.ts";
+import { wire } from "../../src/wire.ts";
+import { ADMIN, idOf, post } from "./api.ts";
+import { arrived } from "./arrived.ts";
+import { endless } from "./endless.ts";
+import { FakeArtifacts } from "./fake-artifacts.ts";
+import { recordingQueue } from "./job-tools.ts";
+import { losing } from "./losing.ts";
+
+/** Bytes that are listed are there, or can be sent again, whatever is lost between the database and the bucket. */
+
+const files = recordingQueue();
+const BINDINGS = { TRIALS: recordingQueue().queue, JOBS: recordingQueue().queue, FILES: files.queue };
+const TEXT = "the first";
+const AN_HOUR = 3_600_001;
+
+let trial: string;
+let mlflow: FakeArtifacts;
+let count = 0;
+beforeEach(async () => {
+  files.sent.splice(0);
+  const trialId = `t${++count}`;
+  await post({ event: "ml.trial.start", model_run_id: "lost", trial_id: trialId, spectral_norm: false });
+  trial = await idOf(trialId);
+  mlflow = new FakeArtifacts();
+  await arrived(trial, { runId: mlflow.runId, root: mlflow.uri });
+});
+
+type Sent = { headers?: Record<string, string>; bindings?: object };
+
+async function ask(
+  method: string,
+  path: string,
+  body?: string | Uint8Array,
+  { headers, bindings }: Sent = {},
+) {
+  const length = body === undefined ? {} : { "content-length": String(body.length) };
+  const restore = mlflow.standIn();
+  try {
+    const answer = await app.request(
+      `/api/trials/${trial}/${path}`,
+      {
+        method,
+        headers: { authorization: `Bearer ${ADMIN}`, ...length, ...headers },
+        ...(body === undefined ? {} : { body }),
+      },
+      { ...env, ...BINDINGS, ...bindings },
+      createExecutionContext(),
+    );
+    return { status: answer.status, text: await answer.text() };
+  } finally {
+    restore();
+  }
+}
+
+async function begin(path: string): Promise<string> {
+  const { text } = await ask("POST", "uploads", JSON.stringify({ path }), {
+    headers: { "content-type": "application/json" },
+  });
+  return `uploads/${z.object({ id: z.string() }).parse(JSON.parse(text)).id}`;
+}
+
+const later = (ms: number) => ({
+  ...wire({ ...env, ...BINDINGS }, {}, mlflow.fetch),
+  now: () => Date.now() + ms,
+});
+
+async function deliver(): Promise<void> {
+  await env.DB.prepare("update artifacts set next_attempt_at = 0, lease_until = 0").run();
+  const deps = endless(wire({ ...env, ...BINDINGS }, {}, mlflow.fetch));
+  const done = () => undefined;
+  const messages = files.sent.splice(0);
+  await consume(
+    deps,
+    messages.map(({ body }) => ({
+      id: "m",
+      timestamp: new Date(),
+      attempts: 1,
+      body,
+      ack: done,
+      retry: done,
+    })),
+  );
+}
+
+test("an upload that was completed, though the answer of that was lost, is not dropped with its file's bytes", async () => {
+  await ask("PUT", "artifacts/a.bin", TEXT);
+  const upload = await begin("a.bin");
+  await ask("PUT", `${upload}/parts/1`, "the second");
+  const { db, losses } = losing({ isLost: () => true, when: "before", among: /update uploads set done/ });
+  expect((await ask("POST", `${upload}/complete`, undefined, { bindings: { DB: db } })).status).toBe(503);
+  expect(losses()).toBeGreaterThan(0);
+  await ask("DELETE", upload);
+  expect(await ask("GET", "artifacts/a.bin")).toEqual({ status: 200, text: "the second" });
+});
+
+test("the same, where it is asked for again with a checksum that is none of it", async () => {
+  const upload = await begin("b.bin");
+  await ask("PUT", `${upload}/parts/1`, "the second");
+  const { db } = losing({ isLost: () => true, when: "before", among: /update uploads set done/ });
+  await ask("POST", `${upload}/complete`, undefined, { bindings: { DB: db } });
+  const headers = { "x-checksum-sha256": createHash("sha256").update("another").digest("hex") };
+  expect((await ask("POST", `${upload}/complete`, undefined, { headers })).status).toBe(400);
+  expect(await ask("GET", "artifacts/b.bin")).toEqual({ status: 200, text: "the second" });
+});
+
+test("a file whose bytes the bucket has lost is there again once it is sent again", async () => {
+  await ask("PUT", "artifacts/a.bin", TEXT);
+  const { objects } = await env.ARTIFACTS.list();
+  await env.ARTIFACTS.delete(objects.map(({ key }) => key));
+  await deliver();
+  expect((await ask("GET", "artifacts")).text).toContain("the bucket does not have its bytes");
+  await ask("PUT", "artifacts/a.bin", TEXT);
+  expect(await ask("GET", "artifacts/a.bin")).toEqual({ status: 200, text: TEXT });
+  await deliver();
+  expect(mlflow.texts()).toEqual({ "a.bin": TEXT });
+  await cleanBucket(later(AN_HOUR));
+  expect(await ask("GET", "artifacts/a.bin")).toEqual({ status: 200, text: TEXT });
+});
+
+describe("a part that is sent once more", () => {
+  test("and is refused for its checksum is no longer among those that are kept", async () => {
+    const upload = await begin("a.bin");
+    await ask("PUT", `${upload}/parts/1`, TEXT);
+    const headers = { "content-md5": btoa("0".repeat(16)) };
+    expect((await ask("PUT", `${upload}/parts/1`, "another", { headers })).status).toBe(400);
+    expect(JSON.parse((await ask("GET", upload)).text)).toMatchObject({ parts: [] });
+    expect((await ask("POST", `${upload}/complete`)).status).toBe(409);
+    await ask("PUT", `${upload}/parts/1`, TEXT);
+    expect((await ask("POST", `${upload}/complete`)).status).toBe(200);
+  });
+
+  test("while it is still on its way the first time can be sent again", async () => {
+    const upload = await begin("b.bin");
+    const first = new Uint8Array(PART_BYTES).fill(65);
+    const answers = await Promise.all([0, 1, 2].map(() => ask("PUT", `${upload}/parts/1`, first)));
+    for (const { status } of answers) expect([200, 503]).toContain(status);
+    if ((await ask("POST", `${upload}/complete`)).status !== 200) {
+      await ask("PUT", `${upload}/parts/1`, first);
+      expect((await ask("POST", `${upload}/complete`)).status).toBe(200);
+    }
+  });
+});
+
+describe("while the bucket does not answer", () => {
+  const away = () =>
+    Promise.reject(new Error("get: We encountered an internal error. Please try again. (10001)"));
+  const bucket = new Proxy(env.ARTIFACTS, {
+    get: () => away,
+  });
+
+  test.each([
+    ["a file is read", "GET", "artifacts/a.bin", undefined, "does not answer just now"],
+    ["an upload is begun", "POST", "uploads", JSON.stringify({ path: "b.bin" }), "could not be kept"],
+  ])("%s: it is said to come again", async (_, method, path, body, said) => {
+    await ask("PUT", "artifacts/a.bin", TEXT);
+    const headers = { "content-type": "application/json" };
+    const answer = await ask(method, path, body, { headers, bindings: { ARTIFACTS: bucket } });
+    expect(answer).toMatchObject({ status: 503, text: expect.stringContaining(said) });
+  });
+
+  test("an upload is dropped, and the cron deletes what is left of it", async () => {
+    const upload = await begin("c.bin");
+    await ask("PUT", `${upload}/parts/1`, TEXT);
+    const half = { resumeMultipartUpload: () => ({ abort: away }), delete: away };
+    const answer = await ask("DELETE", upload, undefined, { bindings: { ARTIFACTS: half } });
+    expect(answer.status).toBe(200);
+    expect((await ask("GET", upload)).status).toBe(404);
+    expect(await cleanBucket(later(1))).toBeGreaterThan(0);
+    expect(await cleanBucket(later(1))).toBe(0);
+  });
+});
