@@ -43,6 +43,10 @@ export async function ensureDatabase(
   if (!database) throw new SetupError("wrangler.toml has no [[d1_databases]] with the binding DB.");
   const name = database.database_name;
   let id = await databaseId(world, name);
+  if (id === null && database.database_id)
+    throw new SetupError(
+      `wrangler.toml has the database_id ${database.database_id} for ${name}, and this account has no database of that name. Sign in to the account that has it, or take the database_id away to have one made here.`,
+    );
   if (id === null) {
     const where = location ?? (await askLocation(world));
     await must(world, ["d1", "create", name, ...(where ? ["--location", where] : [])]);

@@ -124,6 +124,13 @@ describe("setting up an account", () => {
     await expect(account.setUp()).rejects.toThrow(/database_id id-of-trial-relay .* another/);
   });
 
+  test("nothing is made in an account that is not the one whose database wrangler.toml has", async () => {
+    const account = new Account("enam");
+    await account.noteDatabaseId("trial-relay", "0a1b");
+    await expect(account.setUp()).rejects.toThrow(/database_id 0a1b .*no database of that name/);
+    expect(account.databases.size).toBe(0);
+  });
+
   test("a Worker that is not there yet gets its token, and one of which that cannot be told keeps its own", async () => {
     const account = new Account();
     account.noSecrets =
