@@ -24,6 +24,9 @@ export function checkAsked(
     throw new Error(
       `- ${first} is no option. An environment is named as in npm run ${script} -- --env ${first}`,
     );
+  // Wrangler would only try, after the database was migrated.
+  if (wranglerArgs.some((arg) => /^--(dry-run|dryRun)(=|$)/.test(arg)))
+    throw new Error(`- --dry-run is for this script: npm run ${script} -- --dry-run`);
   const choice = wranglerArgs.find((arg) => /^(-[ec]|--(env|config|cwd|name)(=|$))/.test(arg));
   if (choice !== undefined)
     throw new Error(

@@ -68,6 +68,13 @@ describe("another environment than the one that was meant is never deployed", ()
   test.each([
     ["npm took the option", { npm_config_env: "staging" }, [], "npm run deploy -- --env"],
     ["npm took the trial run", { npm_config_dry_run: "true" }, [], "npm run deploy -- --dry-run"],
+    [
+      "wrangler is told to try, and the database would be migrated",
+      {},
+      ["--dry-run"],
+      "npm run deploy -- --dry-run",
+    ],
+    ["the same in yargs' other spelling", {}, ["--minify", "--dryRun=true"], "npm run deploy -- --dry-run"],
     ["its name stands alone", {}, ["staging"], "npm run deploy -- --env staging"],
     ["wrangler is told another", {}, ["--env", "staging"], "--env"],
     ["wrangler is told another in short", {}, ["--minify", "-estaging"], "-estaging"],
