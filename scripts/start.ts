@@ -1,7 +1,9 @@
 import { join, relative } from "node:path";
+import { parseConfig, withoutCredentials } from "../src/config.ts";
 import { isPortFree } from "./lib/ports.ts";
 import { startRelay } from "./lib/relay-process.ts";
 import { ROOT } from "./lib/wrangler.ts";
+import { readWranglerConfig } from "./lib/wrangler-config.ts";
 import { checkMlflow } from "./start/check-mlflow.ts";
 import { keepCron } from "./start/cron.ts";
 import { keepMlflow } from "./start/keep-mlflow.ts";
@@ -26,6 +28,8 @@ main().catch((error: unknown) => {
 
 async function main(): Promise<void> {
   const settings = await loadSettings(process.env);
+  // With a wrong one the Worker would start, and answer nothing.
+  parseConfig({ ...readWranglerConfig().vars, ...settings.vars });
   await assertFree("RELAY_PORT", settings.relayPort);
   const isOwnMlflow = !settings.vars.MLFLOW_TRACKING_URI;
   const mlflow = await (isOwnMlflow ? startOwnMlflow(settings) : useGivenMlflow(settings));
@@ -46,7 +50,8 @@ async function main(): Promise<void> {
     relayLog: relative(ROOT, RELAY_LOG),
     mlflowLog: isOwnMlflow ? relative(ROOT, join(MLFLOW_DATA, "mlflow.log")) : null,
   };
-  console.log(welcome({ relay: relay.url, mlflow, tokenIsNew: settings.tokenIsNew, ...shown }));
+  const at = { relay: relay.url, mlflow: withoutCredentials(mlflow) };
+  console.log(welcome({ ...at, tokenIsNew: settings.tokenIsNew, ...shown }));
   const code = await relay.exited;
   if (stoppingSince === null)
     throw new Error(`The relay has ended (${code ?? "killed"}). The end of its log:\n${relay.logTail()}`);

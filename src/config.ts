@@ -14,6 +14,8 @@ const SECRET = new Set([
   "MLFLOW_EXTRA_HEADERS",
 ]);
 const MIN_ADMIN_TOKEN_CHARS = 16;
+/** What a header can have of a token. */
+const SENDABLE = /^[!-~]+$/;
 
 const flag = z
   .enum(["true", "false", "1", "0"], "must be true or false")
@@ -101,7 +103,11 @@ const variables = z
     RELAY_ACCESS_SCOPE: z.enum(["read", "admin"], "must be read or admin").default("read"),
     ADMIN_TOKEN: z
       .string("is required: the first API token, set with `wrangler secret put ADMIN_TOKEN`")
-      .min(MIN_ADMIN_TOKEN_CHARS, `must have at least ${MIN_ADMIN_TOKEN_CHARS} characters`),
+      .min(MIN_ADMIN_TOKEN_CHARS, `must have at least ${MIN_ADMIN_TOKEN_CHARS} characters`)
+      .regex(
+        SENDABLE,
+        "must be of letters, digits and signs of ASCII, without spaces: it is sent in a header",
+      ),
   })
   .refine((env) => env.MLFLOW_TRACKING_PASSWORD === undefined || env.MLFLOW_TRACKING_USERNAME !== undefined, {
     path: ["MLFLOW_TRACKING_USERNAME"],
@@ -110,7 +116,18 @@ const variables = z
   .refine((env) => env.RELAY_ACCESS_TEAM === undefined || env.RELAY_ACCESS_AUD !== undefined, {
     path: ["RELAY_ACCESS_AUD"],
     message: "is required with RELAY_ACCESS_TEAM",
+  })
+  .refine((env) => env.RELAY_ACCESS_AUD === undefined || env.RELAY_ACCESS_TEAM !== undefined, {
+    path: ["RELAY_ACCESS_TEAM"],
+    message: "is required with RELAY_ACCESS_AUD",
+  })
+  .refine((env) => env.RELAY_BREAKER_PROBE_MAX_SECONDS >= env.RELAY_BREAKER_PROBE_SECONDS, {
+    path: ["RELAY_BREAKER_PROBE_MAX_SECONDS"],
+    message: "must not be less than RELAY_BREAKER_PROBE_SECONDS",
   });
+
+/** The names of all settings. */
+export const SETTINGS: readonly string[] = Object.keys(variables.shape);
 
 export type Config = ReturnType<typeof toConfig>;
 

@@ -1,4 +1,4 @@
-import { ConfigError, parseConfig } from "../../src/config.ts";
+import { ConfigError, parseConfig, SETTINGS } from "../../src/config.ts";
 import { unreachable } from "./reachable.ts";
 import type { WranglerConfig } from "./wrangler-config.ts";
 
@@ -7,8 +7,9 @@ const PRODUCERS = ["TRIALS", "JOBS", "FILES"];
 const FIRST_TOKEN = "ADMIN_TOKEN";
 /** What need not be among the variables: it may be a secret, which nobody can look at here. */
 const MAY_BE_SECRET = {
-  ADMIN_TOKEN: "a secret that is not seen",
+  ADMIN_TOKEN: "a-secret-that-is-not-seen",
   MLFLOW_TRACKING_USERNAME: "somebody",
+  RELAY_ACCESS_TEAM: "some",
   RELAY_ACCESS_AUD: "something",
 };
 /** The way into a private network, where any name and any address is as good. */
@@ -61,6 +62,9 @@ function settingsProblems({ vars, secrets }: WranglerConfig, butAddress: boolean
     const quotes = typeof (others[name] ?? "") === "string" ? "" : "; write it as text, in quotes";
     problems.push(`Under [vars] ${error.message}${quotes}.`);
   }
+  for (const name of Object.keys(vars))
+    if (/^(RELAY|MLFLOW)_/.test(name) && !SETTINGS.includes(name))
+      problems.push(`Under [vars] ${name} is no setting: docs/settings.md has them all.`);
   return problems;
 }
 

@@ -1,21 +1,26 @@
-import { mlflowHeaders } from "../lib/mlflow-headers.ts";
+import { mlflowTarget } from "../lib/mlflow-target.ts";
 
 const LIMIT_MS = 10_000;
 
-/** Asks a tracking server for one experiment; answers what is wrong, or null if it answered. */
+/**
+ * Asks a tracking server for one experiment; answers what is wrong, or null if it answered.
+ * @throws ConfigError for a wrong setting
+ */
 export async function checkMlflow(vars: Record<string, string>): Promise<string | null> {
-  const base = (vars.MLFLOW_TRACKING_URI ?? "").replace(/\/+$/, "");
+  const { server, base, headers, clean } = mlflowTarget(vars);
+  const request = new Headers(headers);
+  request.set("content-type", "application/json");
   try {
-    const response = await fetch(`${base}/api/2.0/mlflow/experiments/search`, {
+    const response = await fetch(`${base}experiments/search`, {
       method: "POST",
-      headers: { "content-type": "application/json", ...mlflowHeaders(vars) },
+      headers: request,
       body: JSON.stringify({ max_results: 1 }),
       signal: AbortSignal.timeout(LIMIT_MS),
     });
     await response.body?.cancel();
-    return response.ok ? null : `${base} answers ${response.status} ${response.statusText}`;
+    return response.ok ? null : `${server} answers ${response.status} ${response.statusText}`;
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    return `${base} does not answer (${cause instanceof Error ? cause.message : String(cause)})`;
+    return clean(`${server} does not answer (${cause instanceof Error ? cause.message : String(cause)})`);
   }
 }

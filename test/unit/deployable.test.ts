@@ -151,14 +151,20 @@ describe("what would fail or lose messages once deployed is said before", () => 
     ["MLFLOW_ENABLED", "no", "MLFLOW_ENABLED must be true or false"],
     ["MLFLOW_ENABLED", false, "in quotes"],
     ["RELAY_GATHER_WINDOW_SECONDS", 10, "in quotes"],
+    ["RELAY_BREAKER_PROBE_SECONDS", "300", "RELAY_BREAKER_PROBE_MAX_SECONDS must not be less"],
+    ["RELAY_RETENTION_DAY", "7", "RELAY_RETENTION_DAY is no setting"],
+    ["MLFLOW_TRACKING_URL", "https://mlflow.example.com", "MLFLOW_TRACKING_URL is no setting"],
+    ["TEAM", "vision", null],
   ])("%s = %j, with which the Worker would answer nothing", (name, value, said) => {
     const vars = { ...deployable().vars, [name]: value };
-    expect(problemsOf(deployable({ vars }))).toEqual([expect.stringContaining(said)]);
+    expect(problemsOf(deployable({ vars }))).toEqual(said === null ? [] : [expect.stringContaining(said)]);
   });
 
   test("what a setting needs beside it may be a secret", () => {
     const vars = { ...deployable().vars, RELAY_ACCESS_TEAM: "ours", MLFLOW_TRACKING_PASSWORD: "there" };
     expect(problemsOf(deployable({ vars }))).toEqual([]);
+    const { RELAY_ACCESS_TEAM: _, ...rest } = vars;
+    expect(problemsOf(deployable({ vars: { ...rest, RELAY_ACCESS_AUD: "0a1b" } }))).toEqual([]);
   });
 
   test("an environment that inherits neither database nor queues", () => {

@@ -1,0 +1,46 @@
+import { describe, expect, test } from "vitest";
+import { mlflowTarget } from "../../scripts/lib/mlflow-target.ts";
+import { checkMlflow } from "../../scripts/start/check-mlflow.ts";
+import { parseConfig } from "../../src/config.ts";
+
+const ENOUGH = { ADMIN_TOKEN: "a-token-of-the-relay" };
+
+describe("a setting that cannot be meant is said with its name, its value and the rule", () => {
+  test.each([
+    [{ ADMIN_TOKEN: "correct horse battery staple" }, "ADMIN_TOKEN must be of letters"],
+    [{ ADMIN_TOKEN: "ein-schlüssel-mit-umlaut" }, "ADMIN_TOKEN must be of letters"],
+    [{ RELAY_ACCESS_AUD: "0a1b" }, "RELAY_ACCESS_TEAM is required with RELAY_ACCESS_AUD"],
+    [
+      { RELAY_BREAKER_PROBE_SECONDS: "300", RELAY_BREAKER_PROBE_MAX_SECONDS: "60" },
+      'RELAY_BREAKER_PROBE_MAX_SECONDS must not be less than RELAY_BREAKER_PROBE_SECONDS, got "60"',
+    ],
+  ])("%j", (env, said) => {
+    expect(() => parseConfig({ ...ENOUGH, ...env })).toThrow(said);
+  });
+
+  test("a secret's value is not said", () => {
+    expect(() => parseConfig({ ADMIN_TOKEN: "correct horse battery staple" })).not.toThrow(/horse/);
+  });
+});
+
+describe("scripts go to MLflow as the relay does", () => {
+  const credentials = {
+    MLFLOW_TRACKING_URI: "http://127.0.0.1:9/prefix/",
+    MLFLOW_TRACKING_USERNAME: "somebody",
+    MLFLOW_TRACKING_PASSWORD: "secret-of-somebody",
+    MLFLOW_TRACKING_TOKEN: "a-bearer-token",
+  };
+
+  test("a user with a password wins over a token", () => {
+    expect(mlflowTarget(credentials).headers.get("authorization")).toBe(
+      `Basic ${btoa("somebody:secret-of-somebody")}`,
+    );
+  });
+
+  test("what an address has before its host is neither fetched nor shown", async () => {
+    const uri = "http://somebody:secret-of-somebody@127.0.0.1:9";
+    const problem = await checkMlflow({ MLFLOW_TRACKING_URI: uri });
+    expect(problem).toMatch(/^http:\/\/127\.0\.0\.1:9 does not answer \((?!.*credentials)/);
+    expect(problem).not.toContain("secret-of-somebody");
+  });
+});
