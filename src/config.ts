@@ -222,9 +222,9 @@ export function parseConfig(env: object): Config {
   throw new ConfigError(`${name} ${issue?.message ?? "is wrong"}${got}`);
 }
 
-/** A URL may carry a password; an error message must not. */
+/** A URL may carry a password, with an @ in it too; an error message must not. */
 export function withoutCredentials(url: string): string {
-  return url.replace(/\/\/[^/@]*@/, "//");
+  return url.replace(/\/\/[^/?#]*@/, "//");
 }
 
 const parsedByEnv = new WeakMap<object, Config>();

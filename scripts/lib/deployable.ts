@@ -1,4 +1,4 @@
-import { ConfigError, parseConfig, SETTINGS } from "../../src/config.ts";
+import { ConfigError, parseConfig, SETTINGS, withoutCredentials } from "../../src/config.ts";
 import { unreachable } from "./reachable.ts";
 import type { WranglerConfig } from "./wrangler-config.ts";
 
@@ -44,7 +44,7 @@ function mlflowProblems({ vars, vpc_services }: WranglerConfig): string[] {
   const uri = vars.MLFLOW_TRACKING_URI;
   if (typeof uri === "string" && vpc_services.some(({ binding }) => binding === PRIVATE_WAY)) return [];
   const problem = typeof uri === "string" ? unreachable(uri) : "is not set.";
-  return problem === null ? [] : [`MLFLOW_TRACKING_URI under [vars]: ${problem}`];
+  return problem === null ? [] : [`MLFLOW_TRACKING_URI under [vars]: ${withoutCredentials(problem)}`];
 }
 
 /** The variables by the Worker's own rules, but for an address of which something is said already: with a wrong one it answers nothing. */

@@ -115,6 +115,11 @@ describe("what would fail or lose messages once deployed is said before", () => 
     expect(problemsOf(deployable())).toEqual([]);
   });
 
+  test("what the address has before its host is not said", () => {
+    const vars = { ...deployable().vars, MLFLOW_TRACKING_URI: "http://somebody:se@cret@10.0.0.7" };
+    expect(problemsOf(deployable({ vars }))).toEqual([expect.stringContaining("http://10.0.0.7 is an IP")]);
+  });
+
   test("any address will do with a way into its private network", () => {
     const vars = { ...deployable().vars, MLFLOW_TRACKING_URI: "http://mlflow.internal:5000" };
     const way = { binding: "MLFLOW_VPC", service_id: "0a1b" };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { mlflowTarget } from "../../scripts/lib/mlflow-target.ts";
 import { checkMlflow } from "../../scripts/start/check-mlflow.ts";
-import { parseConfig } from "../../src/config.ts";
+import { parseConfig, withoutCredentials } from "../../src/config.ts";
 
 const ENOUGH = { ADMIN_TOKEN: "a-token-of-the-relay" };
 
@@ -16,6 +16,15 @@ describe("a setting that cannot be meant is said with its name, its value and th
     ],
   ])("%j", (env, said) => {
     expect(() => parseConfig({ ...ENOUGH, ...env })).toThrow(said);
+  });
+
+  test.each([
+    ["http://user:pass@host/x", "http://host/x"],
+    ["http://user:p@ss@host/x", "http://host/x"],
+    ["http://host/a@b", "http://host/a@b"],
+    ["http://host?a@b", "http://host?a@b"],
+  ])("nothing that an address has before its host is said: %s", (uri, said) => {
+    expect(withoutCredentials(uri)).toBe(said);
   });
 
   test("a secret's value is not said", () => {
