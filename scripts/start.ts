@@ -1,9 +1,11 @@
+import { rm } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { parseConfig, withoutCredentials } from "../src/config.ts";
 import { isPortFree } from "./lib/ports.ts";
 import { startRelay } from "./lib/relay-process.ts";
 import { ROOT } from "./lib/wrangler.ts";
 import { readWranglerConfig } from "./lib/wrangler-config.ts";
+import { alone } from "./start/alone.ts";
 import { checkMlflow } from "./start/check-mlflow.ts";
 import { keepCron } from "./start/cron.ts";
 import { keepMlflow } from "./start/keep-mlflow.ts";
@@ -13,20 +15,23 @@ import { welcome } from "./start/welcome.ts";
 
 const MLFLOW_DATA = join(ROOT, ".data", "mlflow");
 const RELAY_LOG = join(ROOT, ".data", "relay.log");
+const LOCK = join(ROOT, ".data", "start.lock");
 /** npm passes a Ctrl-C on to a process that already had it from the terminal. */
 const SAME_CTRL_C_MS = 500;
 
 const say = (line: string) => console.log(line.replaceAll(/^/gm, "  "));
 const stops: (() => Promise<void>)[] = [];
 let stoppingSince: number | null = null;
+let isAlone = false;
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => void stopAll(0));
-main().catch((error: unknown) => {
+alone(LOCK, main).catch((error: unknown) => {
   if (stoppingSince === null) console.error(`\n${error instanceof Error ? error.message : String(error)}`);
   void stopAll(1);
 });
 
 async function main(): Promise<void> {
+  isAlone = true;
   const settings = await loadSettings(process.env);
   // With a wrong one the Worker would start, and answer nothing.
   parseConfig({ ...readWranglerConfig().vars, ...settings.vars });
@@ -87,5 +92,7 @@ async function stopAll(code: number): Promise<void> {
   if (stops.length > 0) say("Stopping ...");
   for (const stop of stops.reverse()) await stop();
   if (stops.length > 0) say("Stopped.");
+  // This process ends before the lock would be given back.
+  if (isAlone) await rm(LOCK, { recursive: true, force: true });
   process.exit(code);
 }
