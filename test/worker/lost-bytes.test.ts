@@ -7,6 +7,7 @@ import { app } from "../../src/app.ts";
 import { cleanBucket } from "../../src/relay/artifacts/clean.ts";
 import { PART_BYTES } from "../../src/relay/artifacts/parts.ts";
 import { consume } from "../../src/relay/consume.ts";
+import { startAnew } from "../../src/store/delivery/blocked.ts";
 import { wire } from "../../src/wire.ts";
 import { ADMIN, idOf, post } from "./api.ts";
 import { arrived } from "./arrived.ts";
@@ -74,7 +75,7 @@ const later = (ms: number) => ({
 });
 
 async function deliver(): Promise<void> {
-  await env.DB.prepare("update artifacts set next_attempt_at = 0, lease_until = 0").run();
+  await env.DB.prepare("update artifacts set lease_until = 0").run();
   const deps = endless(wire({ ...env, ...BINDINGS }, {}, mlflow.fetch));
   const done = () => undefined;
   const messages = files.sent.splice(0);
@@ -124,6 +125,32 @@ test("a file whose bytes the bucket has lost is there again once it is sent agai
   expect(mlflow.texts()).toEqual({ "a.bin": TEXT });
   await cleanBucket(later(AN_HOUR));
   expect(await ask("GET", "artifacts/a.bin")).toEqual({ status: 200, text: TEXT });
+});
+
+test("a file that only the run before has is not said to be in the one that is made in its place", async () => {
+  await ask("PUT", "artifacts/a.bin", TEXT);
+  await deliver();
+  await cleanBucket({
+    ...later(1),
+    config: { ...later(1).config, artifacts: { maxBytes: 1, retentionMs: 0 } },
+  });
+  const id = await env.DB.prepare("update streams set lease_token = 'held' where key = ?1 returning id")
+    .bind(trial)
+    .first<number>("id");
+  expect(await startAnew(env.DB, { streamId: id ?? 0, token: "held", ms: 0 })).toBe(true);
+  mlflow = new FakeArtifacts();
+  await arrived(trial, { runId: "0b".repeat(16), root: mlflow.uri });
+  const row = await env.DB.prepare("select id from artifacts where stream_id = ?1")
+    .bind(id)
+    .first<number>("id");
+  files.sent.splice(0, files.sent.length, { body: { kind: "artifact", id: row ?? 0 } });
+  await deliver();
+  expect(JSON.parse((await ask("GET", "artifacts")).text)).toMatchObject({
+    files: [{ state: "blocked", error: expect.stringContaining("does not have its bytes") }],
+  });
+  await ask("PUT", "artifacts/a.bin", TEXT);
+  await deliver();
+  expect(mlflow.texts()).toEqual({ "a.bin": TEXT });
 });
 
 describe("a part that is sent once more", () => {

@@ -60,10 +60,7 @@ export async function keepArtifact(db: D1Database, file: NewArtifact, now: numbe
 /** Notes that the bucket has lost a file's bytes: the same ones, sent again, are kept in their place and go on at once. */
 export async function noteLost(db: D1Database, id: number, objectKey: string): Promise<void> {
   await db
-    .prepare(
-      `update artifacts set object_key = null, attempts = 0, next_attempt_at = 0, blocked_reason = null
-       where id = ?1 and object_key = ?2`,
-    )
+    .prepare("update artifacts set object_key = null where id = ?1 and object_key = ?2")
     .bind(id, objectKey)
     .run();
 }
@@ -86,6 +83,9 @@ const LOOSEN_OLD = `
     and exists (select 1 from loose_objects where key = ?5 and taken = false)
     and not exists (select 1 from artifacts where ${collides(6)})`;
 
+/** What is there without its bytes waits for just these; a removed file has none. */
+const GOES_AT_ONCE = "sha256 <> excluded.sha256 or object_key is null";
+
 const UPSERT = `
   insert into artifacts (stream_id, path, object_key, bytes, sha256, md5, content_type, created_at, updated_at)
   select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8
@@ -95,8 +95,8 @@ const UPSERT = `
     object_key = iif(sha256 = excluded.sha256, coalesce(object_key, excluded.object_key), excluded.object_key),
     version = version + (sha256 <> excluded.sha256 or removed_at is not null),
     updated_at = iif(sha256 <> excluded.sha256 or removed_at is not null, excluded.updated_at, updated_at),
-    attempts = iif(sha256 <> excluded.sha256 or removed_at is not null, 0, attempts),
-    next_attempt_at = iif(sha256 <> excluded.sha256 or removed_at is not null, 0, next_attempt_at),
-    blocked_reason = iif(sha256 <> excluded.sha256 or removed_at is not null, null, blocked_reason),
+    attempts = iif(${GOES_AT_ONCE}, 0, attempts),
+    next_attempt_at = iif(${GOES_AT_ONCE}, 0, next_attempt_at),
+    blocked_reason = iif(${GOES_AT_ONCE}, null, blocked_reason),
     bytes = excluded.bytes, sha256 = excluded.sha256, md5 = coalesce(excluded.md5, iif(sha256 = excluded.sha256, md5, null)),
     content_type = excluded.content_type, removed_at = null`;

@@ -99,11 +99,11 @@ export async function startAnew(db: D1Database, { streamId, token }: Lease): Pro
   const isHeld = heldBy(1, 2);
   const results = await db.batch([
     ofStream(`delete from batches where stream_id = ?1 and ${isHeld}`),
-    // What is on its way to the old run is not taken for the new one's.
+    // What is on its way to the old run is not taken for the new one's, nor what the old one alone has.
     ofStream(
       `update artifacts set delivered_version = 0, delivered_at = null, lease_token = null, attempts = 0,
            next_attempt_at = 0, blocked_reason = null
-         where stream_id = ?1 and object_key is not null and ${isHeld}`,
+         where stream_id = ?1 and ${isHeld}`,
     ),
     ofStream(`delete from agreed where stream_id = ?1 and ${isHeld}`),
     ofStream(
