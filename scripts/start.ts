@@ -9,6 +9,7 @@ import { alone } from "./start/alone.ts";
 import { checkMlflow } from "./start/check-mlflow.ts";
 import { keepCron } from "./start/cron.ts";
 import { keepMlflow } from "./start/keep-mlflow.ts";
+import { isOwnAddress } from "./start/own-address.ts";
 import { openRelayLog } from "./start/relay-log.ts";
 import { loadSettings, type Settings } from "./start/settings.ts";
 import { welcome } from "./start/welcome.ts";
@@ -35,6 +36,10 @@ async function main(): Promise<void> {
   const settings = await loadSettings(process.env);
   // With a wrong one the Worker would start, and answer nothing.
   parseConfig({ ...readWranglerConfig().vars, ...settings.vars });
+  if (isOwnAddress(settings.vars.MLFLOW_TRACKING_URI ?? "", settings.relayPort))
+    throw new Error(
+      "MLFLOW_TRACKING_URI is this relay's own address, as trainers have it: it would deliver to itself. Unset it, and MLFLOW_TRACKING_TOKEN, where you run `npm start`.",
+    );
   await assertFree("RELAY_PORT", settings.relayPort);
   const isOwnMlflow = !settings.vars.MLFLOW_TRACKING_URI;
   const mlflow = await (isOwnMlflow ? startOwnMlflow(settings) : useGivenMlflow(settings));

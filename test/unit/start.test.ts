@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { alone } from "../../scripts/start/alone.ts";
+import { isOwnAddress } from "../../scripts/start/own-address.ts";
 
 let dir: string;
 beforeAll(async () => {
@@ -27,4 +28,16 @@ test("a second relay in a folder is refused, whatever its port, and leaves the f
   await first;
   await alone(lock, work);
   expect(runs).toBe(1);
+});
+
+test.each([
+  ["http://127.0.0.1:8787", true],
+  ["http://localhost:8787/", true],
+  ["http://user:pass@[::1]:8787/prefix", true],
+  ["http://127.0.0.1:5000", false],
+  ["https://mlflow.example.com:8787", false],
+  ["http://127.0.0.1", false],
+  ["databricks", false],
+])("of MLflow at %s it is %j that it is the relay's own address", (uri, isOwn) => {
+  expect(isOwnAddress(uri, 8787)).toBe(isOwn);
 });
