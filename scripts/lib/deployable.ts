@@ -3,6 +3,8 @@ import { unreachable } from "./reachable.ts";
 import type { WranglerConfig } from "./wrangler-config.ts";
 
 const PRODUCERS = ["TRIALS", "JOBS", "FILES"];
+/** Without them nobody is limited, guesses of tokens neither, and every request says so in the log. */
+const LIMITS = ["INGEST_LIMIT", "STRANGER_LIMIT"];
 /** The secret without which the Worker refuses everything. */
 const FIRST_TOKEN = "ADMIN_TOKEN";
 /** What need not be among the variables: it may be a secret, which nobody can look at here. */
@@ -30,6 +32,7 @@ export function problemsOf(config: WranglerConfig, others: readonly WranglerConf
     ...nameProblems(config, deployed),
     ...databaseProblems(config, deployed),
     ...queueProblems(config, deployed),
+    ...limitProblems(config),
   ];
 }
 
@@ -109,6 +112,12 @@ function queueProblems({ queues, vars }: WranglerConfig, others: readonly Wrangl
   for (const queue of consumed)
     if (theirs.has(queue)) problems.push(`The queue ${queue} belongs to another environment as well.`);
   return problems;
+}
+
+function limitProblems({ ratelimits }: WranglerConfig): string[] {
+  return LIMITS.filter((limit) => !ratelimits.some(({ name }) => name === limit)).map(
+    (limit) => `There is no [[ratelimits]] with the name ${limit}. An environment inherits none.`,
+  );
 }
 
 function namesOf(list: string): string[] {

@@ -39,6 +39,7 @@ const WranglerConfig = z.looseObject({
     })
     .default({ producers: [], consumers: [] }),
   r2_buckets: z.array(z.looseObject({ binding: z.string(), bucket_name: z.string() })).default([]),
+  ratelimits: z.array(z.looseObject({ name: z.string() })).default([]),
   vpc_services: z.array(z.looseObject({ binding: z.string() })).default([]),
   env: z.record(z.string(), z.unknown()).default({}),
 });

@@ -172,13 +172,15 @@ describe("what would fail or lose messages once deployed is said before", () => 
     expect(problemsOf(deployable({ vars: { ...rest, RELAY_ACCESS_AUD: "0a1b" } }))).toEqual([]);
   });
 
-  test("an environment that inherits neither database nor queues", () => {
-    const bare = deployable({ d1_databases: [], queues: { producers: [], consumers: [] } });
+  test("an environment that inherits neither database nor queues nor limits", () => {
+    const bare = deployable({ d1_databases: [], queues: { producers: [], consumers: [] }, ratelimits: [] });
     const problems = problemsOf(bare).join("\n");
     expect(problems).toContain("binding DB");
     expect(problems).toContain("binding TRIALS");
     expect(problems).toContain("binding JOBS");
     expect(problems).toContain("binding FILES");
+    expect(problems).toContain("name INGEST_LIMIT");
+    expect(problems).toContain("name STRANGER_LIMIT");
   });
 
   test("a dead-letter queue that nothing consumes, and one that the Worker does not know", () => {
