@@ -77,6 +77,16 @@ describe("what is shown", () => {
     expect(html).toContain("more rows");
   });
 
+  test.each([
+    ["deep", "[".repeat(4_000) + "]".repeat(4_000)],
+    ["deeper", "[".repeat(100_000) + "]".repeat(100_000)],
+    ["a deep table", `{"columns":["a"],"data":[[${"[".repeat(100_000)}${"]".repeat(100_000)}]]}`],
+    ["deep and wide", `${"[".repeat(90)}${"1,".repeat(100_000)}1${"]".repeat(90)}`],
+  ])("JSON that is %s is shown as it is: set out it would be a hundred times as long", async (name, text) => {
+    const { status, html } = await shown(`t/${name.replaceAll(" ", "-")}.json`, text);
+    expect([status, html.includes(`<pre>${text.replaceAll('"', "&quot;")}</pre>`)]).toEqual([200, true]);
+  });
+
   test("JSON is set out, but for numbers that would become others, and what is none as it is", async () => {
     expect((await shown("j/a.json", '{"a":[1,2]}')).html).toContain("{\n  &quot;a&quot;: [\n    1,");
     expect((await shown("j/b.json", '{"a":12345678901234567890}')).html).toContain("12345678901234567890");

@@ -1,10 +1,13 @@
 import { raw } from "hono/html";
 import MarkdownIt from "markdown-it";
+import { scanJson } from "../../domain/json-scan.ts";
 import type { PreviewKind } from "./kind.ts";
 import { type Table, tableOfJson, tableOfValues } from "./table.ts";
 
 /** Beyond this a number would be another one once it was read and written again. */
 const LONG_NUMBER = /\d{16}/;
+/** What is set out is longer by its depth in every line. */
+const MAX_SET_OUT_CHARS = 1_000_000;
 
 /** HTML in it is escaped, and of addresses only those that a browser may open are kept. */
 const MARKDOWN = new MarkdownIt({ html: false });
@@ -66,7 +69,8 @@ function Json({ text }: { text: string }) {
   const table = value === undefined ? null : tableOfJson(value);
   if (table) return <Rows table={table} />;
   const isSame = value === undefined || LONG_NUMBER.test(text);
-  return <pre>{isSame ? text : JSON.stringify(value, null, 2)}</pre>;
+  const setOut = isSame ? text : JSON.stringify(value, null, 2);
+  return <pre>{setOut.length > MAX_SET_OUT_CHARS ? text : setOut}</pre>;
 }
 
 function Rows({ table: { columns, rows, isCut } }: { table: Table }) {
@@ -95,10 +99,10 @@ function Rows({ table: { columns, rows, isCut } }: { table: Table }) {
   );
 }
 
-/** Undefined where it is not JSON, or not all of it. */
+/** Undefined where it is not JSON, or not all of it, or nests so deep that nothing could write it again. */
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return scanJson(text).deep.size > 0 ? undefined : JSON.parse(text);
   } catch {
     return undefined;
   }
