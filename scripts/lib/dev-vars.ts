@@ -8,11 +8,14 @@ export function parseDevVars(text: string): Record<string, string> {
   return vars;
 }
 
-/** Writes a value so that the .dev.vars parser of wrangler reads back exactly this value. */
-export function quoteDevVar(value: string): string {
+/**
+ * A line from which the .dev.vars parser of wrangler reads exactly this value.
+ * @throws Error that names the variable where none can be written
+ */
+export function devVarLine(name: string, value: string): string {
   const quote = ["'", "`", '"'].find((candidate) => !value.includes(candidate));
-  if (quote === undefined) throw new Error("a variable may not hold all three kinds of quotes");
-  return quote + value + quote;
+  if (quote === undefined) throw new Error(`${name} may not hold all three kinds of quotes at once.`);
+  return `${name}=${quote}${value}${quote}\n`;
 }
 
 function unquote(value: string): string {

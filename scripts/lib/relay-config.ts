@@ -1,7 +1,7 @@
 import { cp, mkdir, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { buildDashboard, DASHBOARD_ASSETS } from "./dashboard-build.ts";
-import { quoteDevVar } from "./dev-vars.ts";
+import { devVarLine } from "./dev-vars.ts";
 import { runWrangler } from "./wrangler.ts";
 import { readWranglerConfig, type WranglerConfig } from "./wrangler-config.ts";
 
@@ -34,7 +34,7 @@ export async function prepareRelay(
 
   const file = join(dir, "wrangler.json");
   await writeFile(file, JSON.stringify(localConfig(config, vars), null, 2));
-  const lines = Object.entries(vars).map(([name, value]) => `${name}=${quoteDevVar(value)}\n`);
+  const lines = Object.entries(vars).map(([name, value]) => devVarLine(name, value));
   await writeFile(join(dir, ".dev.vars"), lines.join(""), { mode: 0o600 });
   return file;
 }

@@ -120,6 +120,10 @@ export async function ensureSecrets(
     if (listed.code === 0 && listed.output.includes(`"${name}"`)) continue;
     const value =
       name === "ADMIN_TOKEN" ? randomBytes(24).toString("base64url") : await world.ask(`${name}: `);
+    if (value === "")
+      throw new SetupError(
+        `${name} is empty. Run this again with it, or take it out of [secrets] in wrangler.toml.`,
+      );
     await must(world, ["secret", "put", name, ...chosen], value);
     world.say(
       name === "ADMIN_TOKEN"

@@ -143,6 +143,18 @@ describe("setting up an account", () => {
     expect(account.secrets.get("ADMIN_TOKEN")).toBe(token);
   });
 
+  test("a secret to which nothing was said is not put: the relay would take it for not set", async () => {
+    const account = new Account();
+    const toml = { ...config, secrets: { required: ["ADMIN_TOKEN", "MLFLOW_TRACKING_TOKEN"] } };
+    account.toml = toml;
+    await expect(account.setUp()).rejects.toThrow("MLFLOW_TRACKING_TOKEN is empty");
+    expect(account.secrets.has("MLFLOW_TRACKING_TOKEN")).toBe(false);
+    const answering = new Account("enam");
+    answering.toml = toml;
+    await answering.setUp();
+    expect(answering.secrets.get("MLFLOW_TRACKING_TOKEN")).toBe("enam");
+  });
+
   test("an account without R2 is told that it can do without", async () => {
     const account = new Account();
     account.noBuckets = "Please enable R2 through the Cloudflare Dashboard. [code: 10042]";

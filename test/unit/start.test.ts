@@ -2,6 +2,7 @@ import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { devVarLine, parseDevVars } from "../../scripts/lib/dev-vars.ts";
 import { alone } from "../../scripts/start/alone.ts";
 import { isOwnAddress } from "../../scripts/start/own-address.ts";
 
@@ -40,4 +41,19 @@ test.each([
   ["databricks", false],
 ])("of MLflow at %s it is %j that it is the relay's own address", (uri, isOwn) => {
   expect(isOwnAddress(uri, 8787)).toBe(isOwn);
+});
+
+test.each(["plain", "with 'one' kind", `with 'two' "kinds"`, "a#b $c"])(
+  "the variable %s is handed on as it is",
+  (value) => {
+    expect(parseDevVars(devVarLine("MLFLOW_TRACKING_PASSWORD", value))).toEqual({
+      MLFLOW_TRACKING_PASSWORD: value,
+    });
+  },
+);
+
+test("one that cannot be handed on is named, and not said", () => {
+  const hand = () => devVarLine("MLFLOW_TRACKING_PASSWORD", "s'e\"c`ret");
+  expect(hand).toThrow("MLFLOW_TRACKING_PASSWORD may not hold");
+  expect(hand).not.toThrow("ret");
 });
