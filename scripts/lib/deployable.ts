@@ -43,11 +43,18 @@ export function databaseOf({
   return d1_databases.find(({ binding }) => binding === "DB");
 }
 
-function mlflowProblems({ vars, vpc_services }: WranglerConfig): string[] {
+function mlflowProblems({ name, vars, vpc_services }: WranglerConfig): string[] {
   const uri = vars.MLFLOW_TRACKING_URI;
+  if (typeof uri === "string" && isWorkers(uri, name))
+    return ["MLFLOW_TRACKING_URI under [vars] is the relay's own address: it would deliver to itself."];
   if (typeof uri === "string" && vpc_services.some(({ binding }) => binding === PRIVATE_WAY)) return [];
   const problem = typeof uri === "string" ? unreachable(uri) : "is not set.";
   return problem === null ? [] : [`MLFLOW_TRACKING_URI under [vars]: ${withoutCredentials(problem)}`];
+}
+
+function isWorkers(uri: string, name: string): boolean {
+  const host = URL.parse(uri)?.hostname ?? "";
+  return host.startsWith(`${name}.`) && host.endsWith(".workers.dev");
 }
 
 /** The variables by the Worker's own rules, but for an address of which something is said already: with a wrong one it answers nothing. */

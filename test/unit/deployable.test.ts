@@ -115,6 +115,12 @@ describe("what would fail or lose messages once deployed is said before", () => 
     expect(problemsOf(deployable())).toEqual([]);
   });
 
+  test("the address is not the Worker's own, as trainers have it: it would deliver to itself", () => {
+    const vars = { ...deployable().vars, MLFLOW_TRACKING_URI: "https://trial-relay.somebody.workers.dev" };
+    expect(problemsOf(deployable({ vars }))).toEqual([expect.stringContaining("own address")]);
+    expect(problemsOf(deployable({ vars, name: "another" }))).toEqual([]);
+  });
+
   test("what the address has before its host is not said", () => {
     const vars = { ...deployable().vars, MLFLOW_TRACKING_URI: "http://somebody:se@cret@10.0.0.7" };
     expect(problemsOf(deployable({ vars }))).toEqual([expect.stringContaining("http://10.0.0.7 is an IP")]);
