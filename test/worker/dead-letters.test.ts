@@ -1,6 +1,8 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import * as z from "zod";
+import { foldStream } from "../../src/relay/stream/fold.ts";
+import { databaseAround } from "../../src/store/database/around.ts";
 import { bury } from "../../src/store/delivery/dead-letters.ts";
 import { foldAll, idOf, post, request, sent } from "./api.ts";
 import { POINTS } from "./stored-points.ts";
@@ -215,6 +217,28 @@ describe("a replay", () => {
     const init = { method: "POST", body: "{}", bindings: { TRIALS } };
     expect((await request(`${path}/replay`, init)).status).toBe(500);
     expect((await request(path)).body).toMatchObject({ state: "open" });
+  });
+
+  it("of a metric counts once though more was just being folded when it was sent again", async () => {
+    const path = await buried("metric", POINT);
+    await post([metric("t1", 3)]);
+    const id = (await streamOf("t1")) ?? -1;
+    const read = await env.DB.prepare("select folded_seq as at from streams where id = ?1")
+      .bind(id)
+      .first<number>("at");
+    let isSent = false;
+    const db = databaseAround(env.DB, async (parts, work) => {
+      const writes = parts.some(({ sql }) => /^\s*insert into metric_summaries/.test(sql));
+      if (writes && !isSent) await ask(`${path}/replay`);
+      isSent ||= writes;
+      return work();
+    });
+    await foldStream({ db, now: Date.now }, { id, kind: "trial", foldedSeq: read ?? 0 });
+    await foldAll();
+    expect((await request(`/api/trials/${await idOf("t1")}`)).body).toMatchObject({
+      counts: { points: 3, dead_letters: 0 },
+      metrics: { loss: { count: 3 } },
+    });
   });
 
   it("does not count as the trainer's voice", async () => {

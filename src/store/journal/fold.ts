@@ -84,6 +84,7 @@ export function foldQueries(
         m.min === null ? null : toWire(m.min),
         m.max === null ? null : toWire(m.max),
         m.count,
+        before.metrics.get(key)?.count ?? 0,
       ]),
     ),
     ...rows(
@@ -120,10 +121,13 @@ const TAGS = `
   on conflict do update set value = excluded.value, at = excluded.at, event_id = excluded.event_id, seq = excluded.seq,
     removed_at = excluded.removed_at`;
 
+/** What is sent again of dead letters may have been taken off a count since it was read; done twice, it adds nothing. */
 const METRICS = `
   insert into metric_summaries (stream_id, key, last, last_step, last_timestamp, min, max, count)
-  select ?2, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
-  from json_each(?1) where ${UNMOVED}
+  select ?2, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
+    iif(m.count > value ->> 7, m.count, coalesce(m.count, 0) + value ->> 6 - value ->> 7)
+  from json_each(?1) left join metric_summaries m on m.stream_id = ?2 and m.key = value ->> 0
+  where ${UNMOVED}
   on conflict do update set last = excluded.last, last_step = excluded.last_step,
     last_timestamp = excluded.last_timestamp, min = excluded.min, max = excluded.max, count = excluded.count`;
 
