@@ -159,6 +159,14 @@ describe("order_by", () => {
     }
     expect(seen).toEqual(["da", "cb", "e"]);
   });
+
+  it.each(["1e300", '"1e400"', "9007199254740993"])("has nothing behind row %s", async (row) => {
+    const list = "/api/runs?order_by=metrics.loss";
+    const place = new TextEncoder().encode(`["${list}",null,${row}]`);
+    const cursor = place.toBase64({ alphabet: "base64url", omitPadding: true });
+    const { status, body } = await request(`${list}&cursor=${cursor}`);
+    expect([status, body]).toEqual([200, { runs: [], next_cursor: null }]);
+  });
 });
 
 describe("with 10,000 runs in one experiment", () => {

@@ -31,6 +31,12 @@ export function behind(order: Order, position: Position | null): SQL | undefined
   return nullable ? sql`(${further} or ${by} is null)` : further;
 }
 
+/** How many rows stand before a place in a list whose positions count rows; the database counts no further than int64. */
+export function rowsBefore(position: Position | null): number {
+  const rows = Math.trunc(Number(position?.id ?? 0)) || 0;
+  return Math.min(Math.max(0, rows), Number.MAX_SAFE_INTEGER);
+}
+
 /** A stored metric value as a number that sorts; NaN has no place among numbers. SQLite reads 9e999 as infinity. */
 export function comparable(value: SQL): SQL {
   return sql`case ${value} when 'NaN' then null when 'Infinity' then 9e999 when '-Infinity' then -9e999 else ${value} end`;

@@ -3,7 +3,7 @@ import { drizzle } from "drizzle-orm/d1";
 import type { LifecycleStage, RunStatus } from "../../domain/words.ts";
 import { walkedExperiments } from "../gateway/experiment-walk.ts";
 import { type GatewayExperiment, type Row, readExperiment } from "../gateway/experiments.ts";
-import type { Position } from "../listing/order.ts";
+import { type Position, rowsBefore } from "../listing/order.ts";
 
 /** Every experiment, the relay's own and those that are only in MLflow, with what runs of it are known. */
 
@@ -28,7 +28,7 @@ export async function listAllExperiments(
   after: Position | null,
   limit: number,
 ): Promise<(ExperimentRow & { position: Position })[]> {
-  const offset = Math.max(0, Math.trunc(Number(after?.id ?? 0))) || 0;
+  const offset = rowsBefore(after);
   const which = search === null ? sql`true` : sql`instr(lower(r.name), lower(${search})) > 0`;
   const order = sql`r.name, r.id`;
   const page = walkedExperiments({ by: "name", descending: false }, which, order, offset + limit + 1);

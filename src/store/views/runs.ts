@@ -7,7 +7,7 @@ import type { Clause } from "../../search/filter.ts";
 import type { Term } from "../../search/order-by.ts";
 import { orderOfRuns } from "../../search/sorting.ts";
 import { iso } from "../listing/common.ts";
-import { behind, type Order, orderTerms, type Position } from "../listing/order.ts";
+import { behind, type Order, orderTerms, type Position, rowsBefore } from "../listing/order.ts";
 import { readMirrored } from "../mirror/mirrored.ts";
 import { mlflowRuns, streams } from "../schema/index.ts";
 import { mirroredRuns } from "./search-runs.ts";
@@ -75,7 +75,7 @@ export async function searchRuns(
   after: Position | null,
   limit: number,
 ) {
-  const offset = Math.max(0, Math.trunc(Number(after?.id ?? 0))) || 0;
+  const offset = rowsBefore(after);
   const rows = await selectRuns(db)
     .where(and(fits(filter), conditionOf(search.clauses, mirroredRuns)))
     .orderBy(orderOfRuns(search.terms, mirroredRuns))
