@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { companyOf, drive } from "../../src/relay/delivery/drive.ts";
+import { databaseAround, type Part } from "../../src/store/database/around.ts";
 import { wire } from "../../src/wire.ts";
 import { idOf, post, request } from "./api.ts";
 import { endless } from "./endless.ts";
@@ -68,4 +69,30 @@ it("A server that refused to make a model run's run, and asks to be left alone, 
     expect(poke).toBeGreaterThan(50_000);
     expect(poke).toBeLessThanOrEqual(60_000);
   }
+});
+
+it("A model run that is given up while one of its trials is about to make its run stays given up, and has no run", async () => {
+  const mlflow = new FakeMlflow();
+  const model_run_id = "given up";
+  await post([{ ...ANNOUNCED, model_run_id }, start("last", { model_run_id })]);
+  const { results } = await env.DB.prepare("select id from streams where model_run_id = ?1 order by kind")
+    .bind(model_run_id)
+    .all<{ id: number }>();
+  const [parent = -1, trial = -1] = results.map(({ id }) => id);
+  let isGivenUp = false;
+  const db = databaseAround(env.DB, async (parts, work) => {
+    const claims = ({ sql, values }: Part) => /set.*"lease_token" = /s.test(sql) && values.includes(parent);
+    if (!isGivenUp && parts.some(claims)) {
+      isGivenUp = true;
+      await env.DB.prepare("update streams set blocked_kind = 'forgotten' where id = ?1").bind(parent).run();
+    }
+    return work();
+  });
+  await drive({ ...mlflow.deps({ RELAY_ANNOUNCE_GRACE_SECONDS: "0" }), db }, trial);
+  const row = await env.DB.prepare(
+    "select blocked_kind as kind, mlflow_run_id as run, lease_token as lease from streams where id = ?1",
+  )
+    .bind(parent)
+    .first();
+  expect([isGivenUp, row]).toEqual([true, { kind: "forgotten", run: null, lease: null }]);
 });

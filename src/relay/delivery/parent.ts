@@ -101,16 +101,19 @@ export async function ensureParent(
   });
   const waitBlocked = (reason: string | null) =>
     wait(WAITING_PARENT_POLL_MS, `the model run is blocked: ${reason}`);
-  const { blockedKind, nextAttemptAt } = stream;
-  const waitsMs = nextAttemptAt - deps.now();
-  if (blockedKind !== null && (!isRetried(blockedKind) || waitsMs > 0))
-    return waitBlocked(stream.blockedReason);
+  const waitsMs = stream.nextAttemptAt - deps.now();
+  if (standsStill(deps, stream)) return waitBlocked(stream.blockedReason);
   // Its own turn has failed, and MLflow may have said when to come again.
   if (stream.waitingFor === "retry" && waitsMs > 0) return wait(Math.min(waitsMs, WAITING_PARENT_POLL_MS));
   const claimed = await claimWith(deps, stream.id, fold);
   if (claimed.kind !== "claimed") {
     const made = await runMadeMeanwhile(deps, stream.modelRunId ?? "");
     return made === null ? wait(PARENT_POLL_MS) : { ok: true, value: made };
+  }
+  // It was read before it was claimed, and an operator may have given it up since.
+  if (standsStill(deps, claimed.stream)) {
+    await letGo(deps, claimed.lease, {});
+    return waitBlocked(claimed.stream.blockedReason);
   }
   const parentTurn = turn.branch(claimed.lease, claimed.stream, claimed.claimedAt);
   let values = {};
@@ -135,6 +138,11 @@ export async function ensureParent(
   return runId === null
     ? wait(PARENT_POLL_MS)
     : { ok: true, value: homeOf(runId, parentTurn.stream, claimed.stream.mlflowRunId === null) };
+}
+
+/** Whether it waits for an operator, or for the next attempt at what may pass. */
+function standsStill({ now }: Deps, { blockedKind, nextAttemptAt }: StreamRow): boolean {
+  return blockedKind !== null && (!isRetried(blockedKind) || nextAttemptAt > now());
 }
 
 /** Another turn is just making the run, which takes a moment: waiting for it here beats coming back later. */
