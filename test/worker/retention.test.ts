@@ -3,13 +3,17 @@ import { afterEach, describe, expect, it } from "vitest";
 import * as z from "zod";
 import { reconcile } from "../../src/relay/cron/pass.ts";
 import { forgetOld, retire } from "../../src/relay/cron/retention.ts";
+import { CRON_STEPS } from "../../src/relay/cron/steps.ts";
 import { drive } from "../../src/relay/delivery/drive.ts";
 import type { Deps } from "../../src/relay/deps.ts";
 import { unblock } from "../../src/relay/repair/unblock.ts";
+import { ENDING_STATEMENTS } from "../../src/store/database/budget.ts";
 import { recordConflicts } from "../../src/store/mirror/conflicts.ts";
+import { NOTHING_DONE } from "../../src/store/ops/passes.ts";
 import { claim } from "../../src/store/stream/claims.ts";
 import { release } from "../../src/store/stream/leases.ts";
 import { idOf, post, request } from "./api.ts";
+import { invocation } from "./endless.ts";
 import { FakeMlflow } from "./fake-mlflow.ts";
 import { metric, start } from "./payloads.ts";
 import { POINTS } from "./stored-points.ts";
@@ -348,6 +352,35 @@ describe("pruning", () => {
     await pass(deps, 1);
     await forget(31);
     expect(await fields()).toEqual(found);
+  });
+
+  it("forgets settled letters and refusals too while identities of more trials are due than a pass has statements for", async () => {
+    const deps = depsOf();
+    await env.DB.batch([
+      env.DB.prepare(
+        `insert into streams (key, kind, trial_id, created_at, updated_at, pruned_at, pruned_seq, forget_at)
+         with recursive n (n) as (select 1 union all select n + 1 from n where n < 60)
+         select 'due-' || n, 'trial', 'due-' || n, 1, 1, 1, 1, 1 from n`,
+      ),
+      env.DB.prepare(
+        `insert into dead_letters (kind, item, reason, state, created_at, settled_at)
+         values ('message', 'long settled', 'no', 'dropped', 1, 1)`,
+      ),
+      env.DB.prepare(
+        `insert into refusals (token_id, model_run_id, trial_id, error, field, rule, value, request_id, count, first_at, last_at)
+         values ('long ago', '', '', 'e', '', '', '', 'r', 1, 1, 1)`,
+      ),
+    ]);
+    const left = (query: string) => env.DB.prepare(query).first("n");
+    const due = () => left("select count(*) as n from streams where forget_at = 1");
+    const step = CRON_STEPS.find(({ name }) => name === "forget");
+    const share = ENDING_STATEMENTS + (step?.statements ?? 0);
+    const told = await step?.run(invocation(deps, share), NOTHING_DONE, Date.now());
+    expect(told?.forgotten_rows).toBeGreaterThanOrEqual(2);
+    expect(await due()).toBeGreaterThan(0);
+    expect(await left("select count(*) as n from dead_letters where item = 'long settled'")).toBe(0);
+    expect(await left("select count(*) as n from refusals where token_id = 'long ago'")).toBe(0);
+    await env.DB.prepare("delete from streams where key like 'due-%'").run();
   });
 
   it("leaves of an event's facts no more than the next word of its trial is judged by", async () => {

@@ -113,7 +113,7 @@ export const CRON_STEPS: readonly CronStep[] = [
     statements: 30,
     when: always,
     run: async (deps) => ({
-      forgotten_rows: (await forgetOld(deps)) + (await forgetRefusals(deps.db, deps.now())),
+      forgotten_rows: (await forgetRefusals(deps.db, deps.now())) + (await forgetOld(deps)),
     }),
   },
   {

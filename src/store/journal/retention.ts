@@ -1,5 +1,6 @@
 import { and, asc, eq, gt, gte, isNotNull, isNull, lt, lte, or, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import { isOutOfStatements } from "../database/budget.ts";
 import { batches, modelRuns, streams, trials } from "../schema/index.ts";
 import { NOW_MS } from "../sql.ts";
 import type { StreamRow } from "../stream/leases.ts";
@@ -140,7 +141,7 @@ export async function prune(
   }
 }
 
-/** Forgets what was pruned long ago, about `room` rows of it; how many went. */
+/** Forgets what was pruned long ago, about `room` rows of it and as far as there are statements; how many went. */
 export async function forget(db: D1Database, now: number, room: number): Promise<number> {
   const due = await drizzle(db)
     .select({ id: streams.id })
@@ -149,18 +150,22 @@ export async function forget(db: D1Database, now: number, room: number): Promise
     .orderBy(asc(streams.forgetAt))
     .limit(MAX_FORGOTTEN_STREAMS);
   let rows = 0;
-  for (const { id } of due) {
-    for (const query of [FORGET_EVENTS, FORGET_IDENTITIES])
-      for (;;) {
-        if (rows >= room) return rows;
-        const { meta } = await db.prepare(query).bind(id, ROWS_A_STATEMENT).run();
-        rows += meta.changes;
-        if (meta.changes < ROWS_A_STATEMENT) break;
-      }
-    await drizzle(db)
-      .update(streams)
-      .set({ forgetAt: null })
-      .where(and(eq(streams.id, id), lte(streams.forgetAt, now)));
+  try {
+    for (const { id } of due) {
+      for (const query of [FORGET_EVENTS, FORGET_IDENTITIES])
+        for (;;) {
+          if (rows >= room) return rows;
+          const { meta } = await db.prepare(query).bind(id, ROWS_A_STATEMENT).run();
+          rows += meta.changes;
+          if (meta.changes < ROWS_A_STATEMENT) break;
+        }
+      await drizzle(db)
+        .update(streams)
+        .set({ forgetAt: null })
+        .where(and(eq(streams.id, id), lte(streams.forgetAt, now)));
+    }
+  } catch (error) {
+    if (!isOutOfStatements(error)) throw error;
   }
   return rows;
 }
