@@ -53,3 +53,15 @@ test("a trial that waits for the breaker is woken once its lease is over, for th
   expect(delayOf.get(2)).toBeGreaterThan(LEASED_S - 10);
   expect(delayOf.get(2)).toBeLessThanOrEqual(LEASED_S);
 });
+
+test("where only what operators ask for is delivered, nothing else that waits for the breaker is woken in its place", async () => {
+  await env.DB.prepare(
+    `insert into streams (key, kind, trial_id, created_at, updated_at, last_seq, waiting_for, forced)
+     with recursive n (n) as (select 1 union all select n + 1 from n where n < 2001)
+     select 'held-' || n, 'trial', 'held-' || n, 1, 1, 1, 'breaker', n = 2001 from n`,
+  ).run();
+  const asked = await env.DB.prepare("select id from streams where forced").first<number>("id");
+  const { sent, queue } = recordingQueue();
+  await wake({ ...new TrackingServer().deps({ MLFLOW_AUTO_SYNC: "false" }), trials: queue });
+  expect(sent.map(({ body }) => body)).toEqual([{ kind: "poke", streamId: asked }]);
+});

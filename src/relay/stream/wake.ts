@@ -1,5 +1,10 @@
 import { artifactsBehind } from "../../store/artifacts/hand-over.ts";
-import { behindStreams, lastStreamId, waitingForBreaker } from "../../store/delivery/streams.ts";
+import {
+  behindStreams,
+  type Deliverable,
+  lastStreamId,
+  waitingForBreaker,
+} from "../../store/delivery/streams.ts";
 import { experimentsBehind } from "../../store/gateway/behind.ts";
 import { modelsBehind } from "../../store/gateway/models-behind.ts";
 import type { Deps } from "../deps.ts";
@@ -23,8 +28,10 @@ const HORIZON_MS = 5 * 60_000;
  * second after; files go one by one by themselves. A trial that is leased is poked once its lease is over: its holder
  * may have died. What is beyond the bounds is found by the cron.
  */
-export async function wake(deps: Pick<Deps, "db" | keyof Queues | "log" | "now">): Promise<number> {
-  const waiting = await waitingForBreaker(deps.db, MAX_WOKEN);
+export async function wake(
+  deps: Pick<Deps, "db" | keyof Queues | "config" | "log" | "now">,
+): Promise<number> {
+  const waiting = await waitingForBreaker(deps.db, MAX_WOKEN, deliverable(deps));
   for (let second = 0, from = 0, size = FIRST_GROUP; from < waiting.length; second++, from += size, size *= 2)
     await pokeWhenDue(deps, waiting.slice(from, from + size), ({ leasedMs }) =>
       Math.max(second * 1000, leasedMs),
@@ -55,7 +62,7 @@ export async function pokeBehind(deps: Deps): Promise<number> {
 
 /** `lastId`: behind which there may be more; null where there is none. */
 async function pokeAfter(deps: Deps, id: number): Promise<{ poked: number; lastId: number | null }> {
-  const deliver = !deps.config.enabled ? "none" : deps.config.autoSync ? "all" : "forced";
+  const deliver = deliverable(deps);
   let afterId = id;
   let poked = 0;
   while (poked < HALF_POKED) {
@@ -68,6 +75,11 @@ async function pokeAfter(deps: Deps, id: number): Promise<{ poked: number; lastI
     afterId = last.id;
   }
   return { poked, lastId: afterId };
+}
+
+/** What is brought to MLflow at all. */
+function deliverable({ config }: Pick<Deps, "config">): Deliverable {
+  return !config.enabled ? "none" : config.autoSync ? "all" : "forced";
 }
 
 /** Pokes each stream when it is due, in whole seconds. */

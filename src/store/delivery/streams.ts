@@ -29,6 +29,11 @@ export async function force(db: D1Database, streamId: number): Promise<void> {
     .where(and(eq(streams.id, streamId), sql`${streams.blockedKind} is not 'forgotten'`));
 }
 
+/** Which streams are brought to MLflow: also those that nobody asked for, those that an operator asked for, or none. */
+export type Deliverable = "all" | "forced" | "none";
+
+const IS_DELIVERED = { all: undefined, forced: eq(streams.forced, true), none: sql`false` };
+
 /**
  * Streams that wait for the breaker, longest waiting first, and for how long each is leased still: its holder may have
  * died.
@@ -36,6 +41,7 @@ export async function force(db: D1Database, streamId: number): Promise<void> {
 export async function waitingForBreaker(
   db: D1Database,
   limit: number,
+  deliver: Deliverable,
 ): Promise<{ id: number; leasedMs: number }[]> {
   return drizzle(db)
     .select({
@@ -43,7 +49,7 @@ export async function waitingForBreaker(
       leasedMs: sql<number>`max(0, ${streams.leaseUntil} - ${sql.raw(NOW_MS)})`,
     })
     .from(streams)
-    .where(and(isBehind, eq(streams.waitingFor, "breaker"), goesOn))
+    .where(and(isBehind, eq(streams.waitingFor, "breaker"), goesOn, IS_DELIVERED[deliver]))
     .orderBy(asc(id))
     .limit(limit);
 }
@@ -56,23 +62,18 @@ export async function waitingForBreaker(
 export async function behindStreams(
   db: D1Database,
   now: number,
-  options: { afterId: number; limit: number; deliver: "all" | "forced" | "none" },
+  options: { afterId: number; limit: number; deliver: Deliverable },
 ): Promise<{ id: number; dueInMs: number }[]> {
   const unfolded = lt(streams.foldedSeq, streams.lastSeq);
   const attemptInMs = sql`iif(${streams.waitingFor} is 'grace', 0, ${streams.nextAttemptAt} - ${now})`;
-  const deliverable = and(isBehind, goesOn, sql`${streams.waitingFor} is not 'breaker'`);
-  const chosen = {
-    all: or(unfolded, deliverable),
-    forced: or(unfolded, and(deliverable, eq(streams.forced, true))),
-    none: unfolded,
-  }[options.deliver];
+  const deliverable = and(goesOn, sql`${streams.waitingFor} is not 'breaker'`, IS_DELIVERED[options.deliver]);
   return drizzle(db)
     .select({
       id: streams.id,
       dueInMs: sql<number>`max(0, ${streams.leaseUntil} - ${sql.raw(NOW_MS)}, ${streams.pokedUntil} - ${now}, ${attemptInMs})`,
     })
     .from(streams)
-    .where(and(isBehind, gt(id, options.afterId), chosen))
+    .where(and(isBehind, gt(id, options.afterId), or(unfolded, deliverable)))
     .orderBy(asc(id))
     .limit(options.limit);
 }
