@@ -17,6 +17,8 @@ import { notKnownNow } from "./run-for-write.ts";
 
 /** More points than this are no answer that a Worker could hold. */
 const MAX_POINTS = 250_000;
+/** A page is of all the points there are: where some are left out it is of others. */
+const NOT_THINNED = Number.POSITIVE_INFINITY;
 const EVERY_STEP = { from: MIN_STEP, to: MAX_STEP };
 
 /** The answer to `metrics/get-history`. A run that nobody knows has no points, as in MLflow. */
@@ -77,19 +79,20 @@ async function pointsOf(deps: Deps, asked: string, key: string, part: Part): Pro
   const known = await runById(deps.db, asked);
   if (known === null) return inPart(await pointsInMlflow(deps, asked, key, part.steps), part);
   if (!known.hasPointsElsewhere) return historyPage(deps.db, known.streamId, key, part);
-  return inPart(await withElsewhere(deps, known, key, part.steps), part);
+  return inPart(await withElsewhere(deps, known, key, part), part);
 }
 
-/** What is here and what MLflow has beside it; while it is away what was read of it before. */
+/** What is here, as far as a part reaches, and what MLflow has beside it; while it is away what was read of it before. */
 async function withElsewhere(
   deps: Deps,
   { streamId, mlflowRunId }: KnownRun,
   key: string,
-  steps: StepRange,
+  { steps, offset, limit }: Part,
 ): Promise<StoredObservation[]> {
-  const own = await historyPage(deps.db, streamId, key, { steps, offset: 0, limit: MAX_POINTS });
+  // What lies behind these here lies behind them among all.
+  const own = await historyPage(deps.db, streamId, key, { steps, offset: 0, limit: offset + limit });
   if (mlflowRunId === null) return own;
-  const read = await readHistory(deps, mlflowRunId, key, steps, MAX_POINTS);
+  const read = await readHistory(deps, mlflowRunId, key, steps, NOT_THINNED);
   if (read.kind === "away" && own.length === 0)
     throw unavailable(`MLflow cannot be asked for this history just now: ${read.reason}`);
   const there = read.kind === "read" ? read.series.points : [];
@@ -106,7 +109,7 @@ async function pointsInMlflow(
   key: string,
   steps: StepRange,
 ): Promise<StoredObservation[]> {
-  const read = await readHistory(deps, runId, key, steps, MAX_POINTS);
+  const read = await readHistory(deps, runId, key, steps, NOT_THINNED);
   if (read.kind === "no run") {
     const found = await lookUpRun(deps, runId);
     if (found.kind === "away") throw notKnownNow(runId);

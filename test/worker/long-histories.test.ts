@@ -1,5 +1,10 @@
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
+import * as z from "zod";
+import { getHistory, getIntervalHistory } from "../../src/gateway/history.ts";
+import type { Deps } from "../../src/relay/deps.ts";
+import { wire } from "../../src/wire.ts";
+import { endless } from "./endless.ts";
 import { ask, call, newRun } from "./gateway-api.ts";
 
 /** Samples of metric histories that are long. */
@@ -48,4 +53,46 @@ test("steps far from the beginning are sampled of a run with more points than an
   expect(part.body.metrics.map(({ step }: { step: number }) => step)).toEqual([299_990, 299_991, 299_992]);
   const all = await sample("long", [run], {});
   expect([all.status, all.body.message]).toEqual([400, expect.stringContaining("more than 250000 points")]);
+});
+
+const THERE = 260_000;
+const PAGE = 20_000;
+
+/** An MLflow that has one metric of one run, with so many points. */
+async function withHistory(points: number): Promise<{ deps: Deps; runId: string }> {
+  const runId = crypto.randomUUID().replaceAll("-", "");
+  const fetch = async (address: string) => {
+    const from = Number(new URL(address).searchParams.get("page_token") ?? 0);
+    const metrics = Array.from({ length: Math.min(PAGE, points - from) }, (_, n) => {
+      const at = from + n;
+      return { key: "loss", value: 1, timestamp: at, step: at };
+    });
+    const next = from + PAGE < points ? { next_page_token: String(from + PAGE) } : {};
+    return Response.json({ metrics, ...next });
+  };
+  await env.DB.prepare(
+    `insert into mlflow_runs (mlflow_run_id, mlflow_experiment_id, status, lifecycle_stage, synced_at)
+     values (?1, '1', 'FINISHED', 'active', 1)`,
+  )
+    .bind(runId)
+    .run();
+  return { deps: endless(wire({ ...env }, {}, fetch)), runId };
+}
+
+const pageAnswered = z.object({
+  metrics: z.array(z.object({ step: z.number() })).default([]),
+  next_page_token: z.string().optional(),
+});
+
+test("of a run that only MLflow has every page has all its points, however long its history is", async () => {
+  const { deps, runId } = await withHistory(THERE);
+  const page = async (offset: number) =>
+    pageAnswered.parse(await getHistory(deps, { runId, metricKey: "loss", maxResults: null, offset }));
+  const first = await page(0);
+  const last = await page(first.metrics.length);
+  expect(first.next_page_token).toBeDefined();
+  expect(first.metrics.length + last.metrics.length).toBe(THERE);
+  expect(last.metrics.at(-1)?.step).toBe(THERE - 1);
+  const all = { runIds: [runId], metricKey: "loss", steps: null, maxResults: 3 };
+  await expect(getIntervalHistory(deps, all)).rejects.toThrow("more than 250000 points");
 });
