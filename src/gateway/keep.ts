@@ -7,8 +7,9 @@ import type { Deps } from "../relay/deps.ts";
 import { isFull, noteSize } from "../relay/intake/ingest.ts";
 import { modelMessage } from "../relay/messages.ts";
 import { sendPokes, tryEnqueueAll } from "../relay/queues.ts";
+import { isTransient } from "../store/database/transient.ts";
 import type { SaidInput } from "../store/gateway/inputs.ts";
-import { keep, type NewRun, whyNotKept } from "../store/gateway/keep.ts";
+import { keep, keptUnheard, type NewRun, whyNotKept } from "../store/gateway/keep.ts";
 import { modelsOf, type OfModels } from "../store/gateway/model-ties.ts";
 import { permanentRefusal } from "../store/journal/refusal.ts";
 import { withDeadline } from "../waiting.ts";
@@ -16,6 +17,8 @@ import { invalid, Refusal } from "./refusal.ts";
 
 /** Long enough for a busy database, short enough for a trainer. */
 const KEEP_TIMEOUT_MS = 5_000;
+/** Whether it was kept though its answer was lost. */
+const LOOK_TIMEOUT_MS = 1_000;
 
 /** Its run goes to MLflow before it, and more is said of it soon. */
 const MODEL_GATHER_MS = 3_000;
@@ -67,8 +70,19 @@ async function taken(deps: Deps, events: readonly [JournalEvent, ...JournalEvent
     if (error instanceof Refusal) throw error;
     const permanent = permanentRefusal(error);
     if (permanent) throw invalid(`The request cannot be kept: ${permanent.reason}`);
+    const kept = isTransient(error) ? await unheard(deps, events) : null;
+    if (kept !== null) return kept;
     deps.log.warn("the database refused what an MLflow client said", { error: errorText(error) });
     throw unavailable(DATABASE_AWAY);
+  }
+}
+
+/** Only the answer may have been lost: who asked again would be told otherwise than the first time, such as that a tag is gone. */
+async function unheard(deps: Deps, events: readonly [JournalEvent, ...JournalEvent[]]) {
+  try {
+    return await withDeadline(LOOK_TIMEOUT_MS, keptUnheard(deps.db, events));
+  } catch {
+    return null;
   }
 }
 

@@ -2,6 +2,7 @@ import { beforeEach, expect, it } from "vitest";
 import { sent } from "./api.ts";
 import { call, newRun, read } from "./gateway-api.ts";
 import { emptied, gatewayWorld } from "./gateway-world.ts";
+import { losing } from "./losing.ts";
 import { mortal } from "./mortal.ts";
 
 /** Whoever delivers hears of what MLflow's clients write, whatever it is doing just then. */
@@ -109,3 +110,16 @@ function usedAfter(statement: D1PreparedStatement, use: () => Promise<void>): D1
     },
   });
 }
+
+it("hears of a tag that is taken away though the database's answer to that is lost, and so does who asked", async () => {
+  const w = gatewayWorld();
+  const run_id = await newRun({ experiment_id: await w.experiment() });
+  await call("runs/set-tag", { run_id, key: "note", value: "1" });
+  const { db, losses } = losing({ isLost: (n) => n === 0, when: "after", among: /insert into events/i });
+  const untag = () => call("runs/delete-tag", { run_id, key: "note" }, { bindings: { DB: db } });
+  const answers: unknown[] = [];
+  const told = await sentBy(async () => void answers.push(await untag()));
+  expect([losses(), answers]).toMatchObject([1, [{ status: 200, body: {} }]]);
+  expect(told).toMatchObject([{ body: { kind: "poke" } }]);
+  expect((await untag()).status).toBe(404);
+});

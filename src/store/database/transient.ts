@@ -16,7 +16,7 @@ const MAX_REPEATS = 2;
 const REPEAT_MS = 50;
 
 /** Whether what D1 threw is over in a moment. The statement may have taken effect all the same. */
-const isTransient = (error: unknown) => says(TRANSIENT, error);
+export const isTransient = (error: unknown) => says(TRANSIENT, error);
 
 /** What D1 says of every failure of its own, before the words. */
 const OWN = /^D1_/;

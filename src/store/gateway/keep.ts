@@ -92,6 +92,20 @@ export async function keep(
   };
 }
 
+/** What came of a request's events whose keeping went unanswered: null where they are not there. */
+export async function keptUnheard(
+  db: D1Database,
+  [{ stream, id }]: readonly [JournalEvent, ...JournalEvent[]],
+): Promise<Kept | null> {
+  const { results, meta } = await db.prepare(KEPT).bind(stream.key, id).all<{ id: number }>();
+  if (results.length === 0) return null;
+  const pokes = results.map((row) => ({ streamId: row.id, urgent: true }));
+  return { isKept: true, pokes, databaseBytes: meta.size_after };
+}
+
+const KEPT = `
+  select s.id from streams s join events e on e.stream_id = s.id and e.event_id = ?2 where s.key = ?1`;
+
 /** The run and its stream; a new one only where its experiment is there and not deleted. */
 function making(
   db: D1Database,
