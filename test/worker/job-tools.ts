@@ -30,7 +30,7 @@ export function recordingQueue() {
 }
 
 /** An MLflow that knows one experiment and takes whatever it is sent. */
-export const WILLING: Record<string, (asked: { tags?: unknown }) => object> = {
+export const WILLING: Record<string, (asked: { tags?: unknown; page_token?: unknown }) => object> = {
   "experiments/get-by-name": () => ({
     experiment: { experiment_id: "1", name: "thunderline-trials", lifecycle_stage: "active" },
   }),

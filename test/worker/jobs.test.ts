@@ -126,25 +126,31 @@ describe("a job", () => {
     expect(await read(job_id)).toMatchObject({ state: "succeeded", attempts: 0, snoozes: 3 });
   });
 
-  it("does not follow a server for ever that answers one page of runs again and again", async () => {
-    const experiment = { experiment_id: "1", name: "endless", lifecycle_stage: "active" };
-    const called = mlflow({
-      ...WILLING,
-      "experiments/get-by-name": () => ({ experiment }),
-      "runs/search": () => ({ runs: [], next_page_token: "again" }),
-      "runs/set-tag": () => ({}),
-    });
-    const { job_id } = await ask("experiments", { body: { experiment_name: "endless" } });
-    for (let message = 0; message < 3; message++) {
-      await set(job_id, "due_at = 0");
-      await deliver(job_id);
-    }
-    expect(called.filter((endpoint) => endpoint === "runs/search").length).toBeLessThan(10);
-    expect(await read(job_id)).toMatchObject({
-      state: "queued",
-      errors: [{ kind: "snoozed", error: expect.stringContaining("repeats a page") }],
-    });
-  });
+  it.each([1, 2, 7])(
+    "does not follow a server for ever that answers %s pages of runs again and again",
+    async (round) => {
+      const experiment = { experiment_id: "1", name: `endless ${round}`, lifecycle_stage: "active" };
+      const called = mlflow({
+        ...WILLING,
+        "experiments/get-by-name": () => ({ experiment }),
+        "runs/search": ({ page_token = 0 }) => ({
+          runs: [],
+          next_page_token: String((Number(page_token) % round) + 1),
+        }),
+        "runs/set-tag": () => ({}),
+      });
+      const { job_id } = await ask("experiments", { body: { experiment_name: experiment.name } });
+      for (let message = 0; message < 5; message++) {
+        await set(job_id, "due_at = 0");
+        await deliver(job_id);
+      }
+      expect(called.filter((endpoint) => endpoint === "runs/search").length).toBeLessThan(10 + 4 * round);
+      expect(await read(job_id)).toMatchObject({
+        state: "queued",
+        errors: [{ kind: "snoozed", error: expect.stringContaining("repeats a page") }],
+      });
+    },
+  );
 
   it("does not call MLflow while the breaker is open or delivery is off", async () => {
     const { job_id } = await ask(`trials/${await trial("b6")}`);

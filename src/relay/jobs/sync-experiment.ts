@@ -45,6 +45,8 @@ const progress = z.object({
   waited: z.number().default(0),
   /** MLflow's token of the page; null for the first. */
   pageToken: z.string().nullable(),
+  /** That of an earlier page, a later one whenever there are twice as many: who goes round in pages comes by it again. */
+  earlierToken: z.string().nullable().default(null),
   /** The last run's id, or model's number, that was looked for. */
   after: z.string(),
 });
@@ -95,6 +97,7 @@ async function begin(deps: Deps, job: Job): Promise<Progress | JobStep> {
     markedAt: Number.MAX_SAFE_INTEGER,
     waited: 0,
     pageToken: null,
+    earlierToken: null,
     after: "",
   };
 }
@@ -134,13 +137,16 @@ async function pages(deps: Deps, at: Progress, counts: Counts): Promise<Part> {
   const callMs = deps.now() - seenAt;
   const { items, nextPageToken } = page.value;
   // Else the job would have no end.
-  if (nextPageToken !== null && nextPageToken === at.pageToken)
+  if (nextPageToken !== null && nextPageToken === at.earlierToken)
     return heard(deps, failed("misconfigured", "the server repeats a page of runs"));
   await lookAtRuns(deps, items, seenAt, counts);
   count(counts, "pages");
   count(counts, "runs", items.length);
   await rest(deps, callMs);
-  if (nextPageToken !== null) return { ...at, pageToken: nextPageToken };
+  if (nextPageToken !== null) {
+    const isPassed = Number.isInteger(Math.log2(counts.pages ?? 0));
+    return { ...at, pageToken: nextPageToken, ...(isPassed ? { earlierToken: nextPageToken } : {}) };
+  }
   const isWhole = (await countMirrored(deps.db, at.experimentId)) <= (counts.runs ?? 0);
   return { ...at, phase: isWhole ? "models" : "missing", pageToken: null };
 }
