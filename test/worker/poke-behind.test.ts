@@ -1,5 +1,6 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, expect, test } from "vitest";
+import { reconcile } from "../../src/relay/cron/pass.ts";
 import { pokeBehind, wake } from "../../src/relay/stream/wake.ts";
 import { recordingQueue } from "./job-tools.ts";
 import { TrackingServer } from "./tracking-server.ts";
@@ -64,4 +65,32 @@ test("where only what operators ask for is delivered, nothing else that waits fo
   const { sent, queue } = recordingQueue();
   await wake({ ...new TrackingServer().deps({ MLFLOW_AUTO_SYNC: "false" }), trials: queue });
   expect(sent.map(({ body }) => body)).toEqual([{ kind: "poke", streamId: asked }]);
+});
+
+const DAY_MS = 86_400_000;
+
+test("what was put off by a clock that was far ahead is taken up by the next pass, and no wait that may be is cut short", async () => {
+  const at = Date.now() + DAY_MS;
+  const soon = Date.now() + 60_000;
+  await env.DB.batch([
+    env.DB.prepare(
+      `insert into streams (key, kind, trial_id, created_at, updated_at, last_seq, folded_seq, next_attempt_at, poked_until, doubt, fence_until)
+       values ('tried', 'trial', 't', 1, 1, 1, 1, ?1, 0, null, null), ('poked', 'trial', 'p', 1, 1, 1, 0, 0, ?1, null, null),
+         ('fenced', 'trial', 'f', 1, 1, 1, 1, 0, 0, '{}', ?1), ('waits', 'trial', 'w', 1, 1, 1, 1, ?2, ?2, '{}', ?2)`,
+    ).bind(at, soon),
+    env.DB.prepare(
+      "insert into breakers (server, state, probe_at, updated_at) values ('clock', 'open', ?1, 1)",
+    ).bind(at),
+  ]);
+  await reconcile(new TrackingServer().deps());
+  const { results } = await env.DB.prepare(
+    "select key, next_attempt_at as tried, poked_until as poked, fence_until as fence from streams order by id",
+  ).all<{ key: string; tried: number; poked: number; fence: number | null }>();
+  const late = results.filter(({ tried, poked, fence }) => Math.max(tried, poked, fence ?? 0) >= at);
+  expect(late).toEqual([]);
+  expect(results.find(({ key }) => key === "waits")).toMatchObject({ tried: soon, poked: soon, fence: soon });
+  expect(results.find(({ key }) => key === "fenced")?.fence).toBeGreaterThan(Date.now());
+  expect(await env.DB.prepare("select probe_at from breakers where server = 'clock'").first("probe_at")).toBe(
+    0,
+  );
 });

@@ -2,6 +2,7 @@ import type { PassReport } from "../../answers/ops.ts";
 import { pruneJobs } from "../../store/jobs/records.ts";
 import { followedIn } from "../../store/mirror/marks.ts";
 import { lastPass } from "../../store/ops/passes.ts";
+import { takeUpPutOff } from "../../store/ops/put-off.ts";
 import { forgetRefusals } from "../../store/ops/refusals.ts";
 import { cool } from "../../store/stream/warm.ts";
 import { cleanBucket } from "../artifacts/clean.ts";
@@ -13,6 +14,7 @@ import { pullRunning } from "../follow/running.ts";
 import { pokeDueJobs } from "../jobs/jobs.ts";
 import { probe, readBreaker } from "../line/breaker.ts";
 import { confirmDelivered } from "../stream/confirm.ts";
+import { leaseMs } from "../stream/held-stream.ts";
 import { pokeBehind, wake } from "../stream/wake.ts";
 import { pruneModelPoints } from "./model-points.ts";
 import { closeOrphans, findQuiet } from "./quiet.ts";
@@ -51,6 +53,15 @@ export const CRON_STEPS: readonly CronStep[] = [
     statements: 5,
     when: always,
     run: async ({ db }) => ({ next_pull_id: (await lastPass(db)).nextPullId }),
+  },
+  {
+    name: "put off",
+    statements: 5,
+    when: always,
+    run: async ({ db, config }) => {
+      await takeUpPutOff(db, leaseMs(config.mlflow.timeoutMs));
+      return {};
+    },
   },
   {
     name: "probe",
