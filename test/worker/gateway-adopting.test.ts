@@ -5,9 +5,11 @@ import { getRun } from "../../src/gateway/get-run.ts";
 import { logParameter, setTag } from "../../src/gateway/log.ts";
 import { setRunLifecycle } from "../../src/gateway/runs.ts";
 import type { Deps } from "../../src/relay/deps.ts";
+import { runJustMade } from "../../src/store/gateway/runs.ts";
 import { idOf, post } from "./api.ts";
 import { call, dataOf, newRun, read, runOf } from "./gateway-api.ts";
 import { emptied, gatewayWorld } from "./gateway-world.ts";
+import { metered } from "./metered.ts";
 import { mortal } from "./mortal.ts";
 import { trialComplete, trialStart } from "./payloads.ts";
 
@@ -166,4 +168,20 @@ describe("a run that MLflow has just made is the same by the id that it has ther
     expect(said.body).toEqual({});
     expect(Object.keys(await dataOf(id, "metrics"))).toEqual(["after", "before"]);
   });
+});
+
+test("whether a run was just made is not looked for among all that ever were", async () => {
+  await env.DB.prepare(
+    `insert into streams (key, kind, trial_id, created_at, updated_at, create_nonce, mlflow_run_id)
+     with recursive n (n) as (select 1 union all select n + 1 from n where n < 5000)
+     select 'over-' || n, 'trial', 'over-' || n, 1, 1, 'of-' || n, 'run-' || n from n`,
+  ).run();
+  await env.DB.prepare("update streams set warm = key = 'over-7'").run();
+  const { db, meter } = metered(env.DB);
+  const found = async (nonce: string, mlflowRunId: string) =>
+    (await runJustMade(db, { nonce, mlflowRunId }))?.key ?? null;
+  expect(await found("of-1", "run-1")).toBe("over-1");
+  expect(await found("of-7", "not known yet")).toBe("over-7");
+  expect(await found("of-1", "not known yet")).toBeNull();
+  expect(meter.rowsRead).toBeLessThan(50);
 });
