@@ -44,7 +44,7 @@ async function main(): Promise<void> {
 }
 
 async function connect(localToken: string | undefined): Promise<RelayClient> {
-  const url = process.env.RELAY_URL || "http://127.0.0.1:8787";
+  const url = (process.env.RELAY_URL || "http://127.0.0.1:8787").replace(/\/$/, "");
   const token = process.env.RELAY_TOKEN || localToken;
   const answers = await fetch(`${url}/health`, { signal: AbortSignal.timeout(5_000) }).catch(() => null);
   if (!answers?.ok)
