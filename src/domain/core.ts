@@ -24,6 +24,8 @@ export type Core = {
   startedAt: number | null;
   maxStep: number | null;
   lifecycle: Lifecycle;
+  /** Since when it goes on after an end, by the last word on that, and the highest step before; null: it does not. */
+  goesOn: { at: number; step: number } | null;
   /** As MLflow's own client left it; null where none did. */
   run: RunRegister | null;
   fields: Fields;
@@ -37,6 +39,7 @@ export const emptyCore: Core = {
   startedAt: null,
   maxStep: null,
   lifecycle: noLifecycle,
+  goesOn: null,
   run: null,
   fields: {},
   reasons: noReasons,

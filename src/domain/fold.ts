@@ -11,7 +11,7 @@ import {
 } from "./reasons.ts";
 import { after, isLater, type Register } from "./registers.ts";
 import { rowBytes, takes } from "./room.ts";
-import { isGateways } from "./status.ts";
+import { isGateways, isRelays } from "./status.ts";
 import { type Summary, summaryWith } from "./summary.ts";
 import type { StoredEvent } from "./types.ts";
 import { fromWire, sameMeaning, type WireNumber } from "./values.ts";
@@ -87,9 +87,31 @@ export function fold(before: State, events: readonly StoredEvent[], points: read
         notes.push(olderThan(event, tagPath(event, key), value, known.at));
     }
   };
+  const foldGoingOn = (event: StoredEvent) => {
+    const { reset } = core.lifecycle;
+    if (reset?.seq !== event.seq) return;
+    const at = isRelays(event) ? event.acceptedAt : Math.min(event.occurredAt, event.acceptedAt);
+    core = { ...core, goesOn: reset.says === null ? { at, step: stepBefore(event.seq) } : null };
+  };
+  /** The trial's highest step before an event, as delivery gives it to what an end says without one. */
+  const stepBefore = (seq: number) =>
+    points.reduce((step, point) => (point.seq < seq ? Math.max(step, point.step) : step), core.maxStep ?? 0);
+  /** `a` as it stands beside `b`: what an end says without a step is after every step until the trial goes on. */
+  const beside = <T extends { step: number | null; timestamp: number }>(
+    a: T,
+    b: { timestamp: number },
+  ): T => {
+    const { goesOn } = core;
+    const isApart = goesOn !== null && a.timestamp < goesOn.at && b.timestamp >= goesOn.at;
+    return a.step === null && isApart ? { ...a, step: goesOn.step } : a;
+  };
   const observe = (seq: number, key: string, point: Parameters<typeof summaryWith>[1]) => {
     const known = metrics.get(key);
-    if (known || takes(room, "metrics", rowBytes(key))) metrics.set(key, summaryWith(known, point));
+    if (known) {
+      const last = { step: known.lastStep, timestamp: known.lastTimestamp };
+      const before = { ...known, lastStep: beside(last, point).step };
+      metrics.set(key, summaryWith(before, beside(point, last)));
+    } else if (takes(room, "metrics", rowBytes(key))) metrics.set(key, summaryWith(undefined, point));
     else notes.push(withoutRoom(seq, ["metrics", key], point.value));
   };
 
@@ -101,6 +123,7 @@ export function fold(before: State, events: readonly StoredEvent[], points: read
       const reasons = reasonsWith(core.reasons, event.facts.ends, boundedReason(reason, event, notes));
       core = { ...core, reasons };
     }
+    foldGoingOn(event);
     foldParams(event);
     foldDefaults(event);
     foldTags(event);
