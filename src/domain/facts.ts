@@ -14,6 +14,7 @@ import { canonicalJson, toWire, type WireNumber } from "./values.ts";
 import { type Warning, warning } from "./warnings.ts";
 
 type Map = Record<string, unknown>;
+type Tagged = { tags?: Map | undefined; description?: string | undefined; metadata?: Map | undefined };
 
 /**
  * Collects what a checked body says. Each leaf of its maps is judged alone: it is taken, taken in another form, cut, or
@@ -93,7 +94,7 @@ export class Findings {
   }
 
   /** Metadata as tags `metadata.<key>`. It is whole in the journal, whatever MLflow could not take as a tag. */
-  metadataTags(map: Map | undefined): Record<string, string> {
+  #metadataTags(map: Map | undefined): Record<string, string> {
     const tags: Record<string, string> = {};
     for (const { path, key, value, problem } of flatten(map ?? {})) {
       const name = `metadata.${key}`;
@@ -104,17 +105,36 @@ export class Findings {
     return tags;
   }
 
-  /** The trainer's own tags and the description, which is a tag too. */
-  ownTags(event: { tags?: Map | undefined; description?: string | undefined }): Record<string, string> {
+  #ownTags(map: Map | undefined): Record<string, string> {
     const tags: Record<string, string> = {};
-    for (const [key, value] of Object.entries(event.tags ?? {})) {
+    for (const [key, value] of Object.entries(map ?? {})) {
       const refused = nameProblem(key) ?? ownerProblem(key);
       if (refused !== null) this.warn(["tags", key], value, refused, "left_out");
       else if (!TAG_TYPES.has(typeof value))
         this.warn(["tags", key], value, "must be a string, a number, true or false", "left_out");
       else tags[key] = this.#text(["tags", key], value, MAX_TAG_VALUE_CHARS);
     }
-    return event.description === undefined ? tags : { ...tags, [DESCRIPTION_TAG]: event.description };
+    return tags;
+  }
+
+  /** All tags of an event, the description among them. What a field says stands over one of `tags` with its name. */
+  tags(event: Tagged, fields: Map): Record<string, string> {
+    const own = this.#ownTags(event.tags);
+    const { description } = event;
+    const others = {
+      ...(description === undefined ? {} : { [DESCRIPTION_TAG]: description }),
+      ...this.fieldTags(fields),
+      ...this.#metadataTags(event.metadata),
+    };
+    for (const [key, value] of Object.entries(others))
+      if (Object.hasOwn(own, key) && own[key] !== value)
+        this.warn(
+          ["tags", key],
+          event.tags?.[key],
+          "must not have the name of another tag of its event",
+          "left_out",
+        );
+    return { ...own, ...others };
   }
 
   /** Tags of the fields that are there. They are whole in the journal. */

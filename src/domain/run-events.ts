@@ -28,7 +28,7 @@ export const readRunStart = reader(schema.runStart, (event, findings) => {
         user: user(event),
       }),
       params: presentTexts(counts),
-      tags: { ...findings.ownTags(event), ...findings.metadataTags(event.metadata) },
+      tags: findings.tags(event, {}),
     }),
   };
 });
@@ -50,15 +50,11 @@ export const readRunStop = reader(schema.runStop, (event, findings) => {
         error_message: event.error_message,
         stop_metadata: event.metadata,
       }),
-      tags: {
-        ...findings.ownTags(event),
-        ...findings.fieldTags({
-          completed_trials: event.completed_trials,
-          best_trial_id: event.best_trial_id,
-          error_message: event.error_message,
-        }),
-        ...findings.metadataTags(event.metadata),
-      },
+      tags: findings.tags(event, {
+        completed_trials: event.completed_trials,
+        best_trial_id: event.best_trial_id,
+        error_message: event.error_message,
+      }),
       ...(best === undefined ? {} : { finals: { best_metric: best } }),
     }),
   };

@@ -22,11 +22,7 @@ export const readTrialStart = reader(schema.trialStart, (event, findings) => ({
       user: user(event),
     }),
     params: findings.params(event.parameters),
-    tags: {
-      ...findings.ownTags(event),
-      ...findings.fieldTags({ spectral_norm: event.spectral_norm, candidate_id: event.candidate_id }),
-      ...findings.metadataTags(event.metadata),
-    },
+    tags: findings.tags(event, { spectral_norm: event.spectral_norm, candidate_id: event.candidate_id }),
   }),
 }));
 
@@ -66,11 +62,7 @@ function trialEnd(
         end_metadata: event.metadata,
       }),
       params: findings.params(event.parameters),
-      tags: {
-        ...findings.ownTags(event),
-        ...findings.fieldTags(allTagged),
-        ...findings.metadataTags(event.metadata),
-      },
+      tags: findings.tags(event, allTagged),
       ...(event.step === undefined ? { finals: metrics } : {}),
     }),
   };

@@ -52,3 +52,37 @@ it("a tag of MLflow's own is left out, with its name and the rule, and its event
     },
   ]);
 });
+
+it("a tag that a field of its event gives as well is left out with a warning, and the field stands", async () => {
+  const { body } = await post(
+    start("twice", {
+      candidate_id: "c5",
+      description: "the field's",
+      metadata: { host: "gpu" },
+      tags: {
+        candidate_id: "c6",
+        "metadata.host": "cpu",
+        "mlflow.note.content": "the tag's",
+        spectral_norm: "true",
+        team: "a",
+      },
+    }),
+  );
+  const rule = "must not have the name of another tag of its event";
+  expect(body).toMatchObject({
+    warnings: [
+      { field: "tags.mlflow.note.content", value: '"the tag\'s"', rule, action: "left_out" },
+      { field: "tags.candidate_id", value: '"c6"', rule, action: "left_out" },
+      { field: "tags.metadata.host", value: '"cpu"', rule, action: "left_out" },
+    ],
+  });
+  expect((await request(`/api/trials/${await idOf("twice")}`)).body).toMatchObject({
+    tags: {
+      candidate_id: "c5",
+      "metadata.host": "gpu",
+      "mlflow.note.content": "the field's",
+      spectral_norm: "true",
+      team: "a",
+    },
+  });
+});
