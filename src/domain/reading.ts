@@ -68,10 +68,10 @@ export function envelope(event: Envelope) {
 
 /** Who runs it, for mlflow.user: the metadata's `user_id` (the original's place for it), else the actor. */
 export function user(event: Envelope): string | undefined {
-  const id = event.metadata?.user_id ?? event.actor?.id;
-  return typeof id === "string" || typeof id === "number"
-    ? readText(String(id), MAX_RUN_NAME_CHARS).text
-    : undefined;
+  const id = [event.metadata?.user_id, event.actor?.id].find(
+    (id) => (typeof id === "string" && id !== "") || typeof id === "number" || typeof id === "bigint",
+  );
+  return id === undefined ? undefined : readText(String(id), MAX_RUN_NAME_CHARS).text;
 }
 
 /** Metrics as points of one step. */

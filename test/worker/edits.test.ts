@@ -86,3 +86,12 @@ it("a tag that a field of its event gives as well is left out with a warning, an
     },
   });
 });
+
+it("who runs it is known by a number of any length, and by the actor where the metadata has nobody", async () => {
+  const numbered = JSON.stringify(start("numbered", { metadata: { user_id: 0 } }));
+  await post(numbered.replace('"user_id":0', '"user_id":12345678901234567890'));
+  await post(start("acted", { metadata: { user_id: { first: "Ada" } }, actor: { id: "ada" } }));
+  const userOf = async (trial: string) => (await request(`/api/trials/${await idOf(trial)}`)).body;
+  expect(await userOf("numbered")).toMatchObject({ fields: { user: "12345678901234567890" } });
+  expect(await userOf("acted")).toMatchObject({ fields: { user: "ada" } });
+});
