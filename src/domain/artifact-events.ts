@@ -32,8 +32,9 @@ export function readArtifactMoved(status: Exclude<ModelArtifactStatus, "created"
       ...envelope(event),
       points: [],
       facts: compact({
-        tags: tagsOf(id, { status, semver, checksum, ...(uri === "" ? {} : { uri }) }, findings),
-        defaults: tagsOf(id, { semver: FIRST_SEMVER }, findings),
+        tags: tagsOf(id, { status, semver, ...(uri === "" ? {} : { uri }) }, findings),
+        // It only says which model is meant: how its creation wrote it stands.
+        defaults: tagsOf(id, { checksum, semver: FIRST_SEMVER }, findings),
         about: presentFields(event.metadata ?? {}),
       }),
     };

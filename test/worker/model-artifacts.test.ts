@@ -31,6 +31,21 @@ test("models are listed from the moment that they are told of, folded or not, an
   expect(await request("/api/trials/nobody/model-artifacts")).toMatchObject({ status: 404 });
 });
 
+test("a model keeps the checksum of its creation, however a promotion writes it, and before or after it", async () => {
+  const whole = `sha256:${CHECKSUM}9a2feaa0c55ad015a3bf4f1b2b0b822c`;
+  const created = { event: "ml.artifact.created", uri: "s3://m/c", checksum: whole };
+  const promoted = { event: "ml.artifact.promoted", checksum: CHECKSUM.toUpperCase() };
+  for (const [trial_id, told] of [
+    ["after", [created, promoted]],
+    ["before", [promoted, created]],
+  ] as const) {
+    await post(told.map((event) => ({ ...IDS, trial_id, ...event })));
+    expect(await request(`/api/trials/${await idOf(trial_id)}/model-artifacts`)).toMatchObject({
+      body: { model_artifacts: [{ id: CHECKSUM, checksum: whole, status: "promoted" }] },
+    });
+  }
+});
+
 test("an upload that names its version is a model, once, whose promotion goes by its digest", async () => {
   await post({ event: "ml.trial.start", ...IDS, trial_id: "u", spectral_norm: false });
   const id = await idOf("u");
