@@ -225,5 +225,5 @@ const DELETE_LETTERS = `
   delete from dead_letters where id in (
     select d.id from dead_letters d indexed by dead_letters_passing left join streams s on s.id = d.stream_id
     where d.state in ('replayed', 'dropped') and d.kind in ('message', 'status', 'metric')
-      and d.settled_at < ?1 and (d.kind <> 'metric' or s.pruned_at > d.settled_at)
+      and d.settled_at < ?1 and (d.kind <> 'metric' or s.pruned_at > d.settled_at or s.pruned_seq >= s.last_seq)
     order by d.settled_at limit ?2)`;
