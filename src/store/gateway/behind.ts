@@ -4,6 +4,7 @@ import { ending, repeatable } from "../database/counted.ts";
 import { giveBack, takeLease } from "../database/leased-row.ts";
 import { IS_GONE, UNBLOCK_AFRESH } from "../delivery/blocked.ts";
 import { NOW_MS } from "../sql.ts";
+import { behind } from "../stream/warm.ts";
 import { type GatewayExperiment, type Row, readExperiment } from "./experiments.ts";
 import { isBuried } from "./ghosts.ts";
 import { sayLedAlong } from "./lifecycles.ts";
@@ -57,8 +58,8 @@ export async function claimExperiment(
 const CLAIM = `${takeLease("gateway_experiments")}
   returning id, mlflow_experiment_id as mlflowExperimentId, name, artifact_location as artifactLocation, lifecycle, tags,
     created_time as createdTime, updated_time as updatedTime, 1 as isOurs, version, attempts, sent,
-    exists (select 1 from gateway_runs g join streams s on s.id = g.stream_id
-      where g.experiment_id = gateway_experiments.id and s.delivered_seq < s.last_seq and s.blocked_kind is null
+    exists (select 1 from streams s cross join gateway_runs g on g.stream_id = s.id
+      where ${behind("s")} and s.blocked_kind is null and g.experiment_id = gateway_experiments.id
         and (s.mlflow_run_id is not null or g.touched_at is not null)) as isBusy`;
 
 type Leased = Pick<ClaimedExperiment, "id" | "token">;
@@ -110,9 +111,9 @@ export async function releaseBrought(
   const results = await db.batch<{ id: number }>([
     db
       .prepare(
-        `update gateway_runs set lifecycle = ?4 where experiment_id = ?1 and lifecycle <> ?4
-           and not ${isBuried("gateway_runs")}
-           and exists (select 1 from gateway_experiments where ${isSame} and lifecycle <> ?4)`,
+        `update gateway_runs set lifecycle = ?4
+         where experiment_id in (select id from gateway_experiments where ${isSame} and lifecycle <> ?4)
+           and lifecycle <> ?4 and not ${isBuried("gateway_runs")}`,
       )
       .bind(id, token, version, lifecycle),
     db
@@ -129,10 +130,12 @@ export async function releaseBrought(
   return (results[2]?.results ?? []).map((row) => row.id);
 }
 
+/** Among what is blocked, of which there is little, and not among all the runs of the experiment. */
 const FREE = `
   update streams set ${UNBLOCK_AFRESH}
-  where (${IS_GONE} or (blocked_kind = 'invalid' and mlflow_run_id is null))
-    and id in (select stream_id from gateway_runs where experiment_id = ?1 and lifecycle = 'active')
+  where blocked_kind is not null and (${IS_GONE} or (blocked_kind = 'invalid' and mlflow_run_id is null))
+    and exists (select 1 from gateway_runs g
+      where g.stream_id = streams.id and g.experiment_id = ?1 and g.lifecycle = 'active')
     and exists (select 1 from gateway_experiments
       where id = ?1 and lease_token = ?2 and version = ?3 and lifecycle = 'active')
   returning id`;

@@ -74,8 +74,8 @@ export async function changeExperiment(
 
 const MOVE_RUNS = `
   update gateway_runs set lifecycle = ?2
-  where experiment_id = ?1 and lifecycle <> ?2 and not ${isBuried("gateway_runs")}
-    and exists (select 1 from gateway_experiments where id = ?1 and lifecycle <> ?2)`;
+  where experiment_id in (select id from gateway_experiments where id = ?1 and lifecycle <> ?2)
+    and lifecycle <> ?2 and not ${isBuried("gateway_runs")}`;
 
 /**
  * MLflow may never hear that an experiment was deleted which is restored soon after. The runs in it that were deleted by
@@ -91,7 +91,8 @@ const RESTORING = saidAnew(RESTORED);
 const DELIVER_UNUSED = `
   update streams set planned_seq = 0, delivered_seq = 0
   where mlflow_run_id is null and delivered_seq > 0
-    and id in (select g.stream_id from gateway_runs g where g.experiment_id = ?1 and not ${isBuried("g")})`;
+    and id in (select g.stream_id from gateway_experiments x join gateway_runs g on g.experiment_id = x.id
+      where x.id = ?1 and x.lifecycle = 'deleted' and not ${isBuried("g")})`;
 
 const CHANGED = "version = version + 1, attempts = 0, next_attempt_at = 0";
 /** Nobody else has the name. */
