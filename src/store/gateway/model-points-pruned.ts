@@ -39,11 +39,12 @@ export async function prunePoints(
   return done.slice(0, -1).reduce((sum, { meta }) => sum + meta.changes, 0);
 }
 
+/** In this order: each is looked up among the points that are here, not each of these among all that were seen. */
 const DELETE = `
   delete from gateway_model_points where (model_id, key, timestamp, step, stream_id) in (
     select p.model_id, p.key, p.timestamp, p.step, p.stream_id
-    from json_each(?1) said join streams s on s.mlflow_run_id = said.value ->> 3
-    join gateway_model_points p on p.model_id = ?2 and p.key = said.value ->> 0 and p.timestamp = said.value ->> 1
+    from json_each(?1) said cross join streams s on s.mlflow_run_id = said.value ->> 3
+    cross join gateway_model_points p on p.model_id = ?2 and p.key = said.value ->> 0 and p.timestamp = said.value ->> 1
       and p.step = said.value ->> 2 and p.stream_id = s.id
     where p.is_delivered = 1 and p.value = said.value ->> 4)`;
 

@@ -61,7 +61,10 @@ export async function claimModel(
 /** What waits for longer than this is not waited for. */
 const SOON_MS = 60_000;
 
-/** Of an experiment or run that only MLflow has, its id is the same there. */
+/**
+ * Of an experiment or run that only MLflow has, its id is the same there. Of the models before it only those are looked at
+ * that are behind as well, by their index: those of its experiment are ever more.
+ */
 const CLAIM = `${takeLease("gateway_models")}
   returning ${MODEL_COLUMNS}, version, attempts, sent, create_sent_at as createSentAt,
     (select x.mlflow_experiment_id from gateway_experiments x where x.id = experiment_id) as mlflowExperimentId,
@@ -69,7 +72,7 @@ const CLAIM = `${takeLease("gateway_models")}
     coalesce((select s.mlflow_run_id from streams s where s.key = source_run_id),
       iif(exists (select 1 from streams s where s.key = source_run_id), null, source_run_id)) as mlflowRunId,
     ${isGhostModel("gateway_models")} as isGhost,
-    exists (select 1 from gateway_models before where before.experiment_id = gateway_models.experiment_id
+    exists (select 1 from gateway_models before indexed by gateway_models_behind where before.experiment_id = gateway_models.experiment_id
       and before.created_time <= gateway_models.created_time and before.n < gateway_models.n
       and before.source_run_id = gateway_models.source_run_id and before.name = gateway_models.name
       and before.mlflow_id is null and before.touched_at is not null and before.delivered_version < before.version
