@@ -2,6 +2,7 @@ import { env } from "cloudflare:workers";
 import { beforeAll, expect, it, test, vi } from "vitest";
 import { reconcile } from "../../src/relay/cron/pass.ts";
 import { bury } from "../../src/store/delivery/dead-letters.ts";
+import { ownRuns } from "../../src/store/delivery/own-runs.ts";
 import { unlinkedRunOf } from "../../src/store/mirror/tagged.ts";
 import { NOTHING_DONE, storePass } from "../../src/store/ops/passes.ts";
 import { wire } from "../../src/wire.ts";
@@ -42,6 +43,8 @@ const PAST = [
    select id, key, '${CLIENTS_EXPERIMENT}', 'FINISHED', 1, 'a', 1, 1 from streams where id > 100000`,
   `insert into mlflow_runs (mlflow_run_id, mlflow_experiment_id, stream_id, status, start_time, lifecycle_stage, synced_at)
    select mlflow_run_id, '2', id, 'FINISHED', id, 'active', 1 from streams where id > 100000 and kind = 'trial'`,
+  `${numbers("later")} insert into mlflow_runs (mlflow_run_id, mlflow_experiment_id, status, start_time, lifecycle_stage, synced_at)
+   select name, '1', 'FINISHED', i, 'active', 1 from n`,
   `${numbers("ended")} insert into streams (id, key, kind, model_run_id, created_at, updated_at)
    select 200000 + i, name, 'model_run', name, ${now}, 1 from n`,
   `insert into model_runs (id, model_run_id, state, announced, started_at, ended_at, created_at, updated_at)
@@ -107,6 +110,12 @@ test("whether a trial has a run already is known from few rows, however many run
   );
   expect(await unlinkedRunOf(db, (await stream.first<number>("id")) ?? 0)).toBeNull();
   expect(meter.rowsRead, meter.worst()).toBeLessThanOrEqual(10);
+});
+
+test("a run that the relay made is found among as many that others have made since", async () => {
+  const { db, meter } = metered(env.DB);
+  expect(await ownRuns(db, 2)).toEqual([`client-${OVER}`, `client-${OVER - 1}`]);
+  expect(meter.rowsRead, meter.worst()).toBeLessThanOrEqual(20);
 });
 
 test("what MLflow will not take is written down without reading what was settled", async () => {

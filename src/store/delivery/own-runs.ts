@@ -2,13 +2,13 @@ import type { LifecycleStage, RunInfo } from "../../mlflow/types.ts";
 import { Bound, heldBy } from "../sql.ts";
 import type { Lease } from "../stream/leases.ts";
 
-/** The latest runs that the relay made and that are active as far as it knows. */
+/** Runs that the relay made, those of the latest streams, and that are active as far as it knows. */
 export async function ownRuns(db: D1Database, most: number): Promise<string[]> {
   const { results } = await db
     .prepare(
       `select r.mlflow_run_id as id from mlflow_runs r join streams s on s.id = r.stream_id
-       where r.lifecycle_stage = 'active' and s.adopted = 0 and s.blocked_kind is null
-       order by r.rowid desc limit ?1`,
+       where r.stream_id is not null and r.lifecycle_stage = 'active' and s.adopted = 0 and s.blocked_kind is null
+       order by r.stream_id desc limit ?1`,
     )
     .bind(most)
     .all<{ id: string }>();
