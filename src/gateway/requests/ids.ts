@@ -8,9 +8,10 @@ const RUN_ID = /^[a-zA-Z0-9][\p{L}\p{N}_-]{0,255}\n?$/u;
  * @throws Refusal for what is no whole number
  */
 export function experimentIdOf(sent: string): string {
-  const digits = /^\s*([+-]?)0*(\d+(?:_\d+)*)\s*$/.exec(sent);
-  if (!digits) throw invalid(`Invalid experiment ID '${sent}'. Experiment ID must be a valid integer.`);
-  return `${digits[1] === "-" ? "-" : ""}${digits[2]?.replaceAll("_", "")}`;
+  const [, sign, digits] = /^\s*([+-]?)(\d+(?:_\d+)*)\s*$/.exec(sent) ?? [];
+  if (digits === undefined)
+    throw invalid(`Invalid experiment ID '${sent}'. Experiment ID must be a valid integer.`);
+  return `${sign === "-" ? "-" : ""}${digits.replaceAll("_", "").replace(/^0+(?=\d)/, "")}`;
 }
 
 /** Only log-batch looks at what a run's id is made of. */
