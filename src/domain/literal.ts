@@ -1,5 +1,9 @@
-/** Strings, names and numbers of a list or dict as Python or JSON writes it, and single other characters. */
-const TOKEN = /'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[A-Za-z_]+|[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|\S/gs;
+/**
+ * Strings, names and numbers of a list or dict as Python or JSON writes it, and single other characters. A string that
+ * nothing ends is taken whole, as a group: else every quote in it would be tried as the beginning of one.
+ */
+const TOKEN =
+  /'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(['"].*)|[A-Za-z_]+|[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|\S/gs;
 const ESCAPE = /\\(?:x([\da-fA-F]{2})|u([\da-fA-F]{4})|U([\da-fA-F]{8})|(.))/gs;
 const CONTROLS: Record<string, string> = { n: "\n", r: "\r", t: "\t", b: "\b", f: "\f" };
 const WORDS = new Map([
@@ -19,7 +23,8 @@ const MAX_CODE_POINT = 0x10ffff;
  */
 export function literalMeaning(text: string, numberMeaning: (text: string) => string): string | null {
   const tokens: string[] = [];
-  for (const [token] of text.matchAll(TOKEN)) {
+  for (const [token, endless] of text.matchAll(TOKEN)) {
+    if (endless !== undefined) return null;
     const first = token[0] ?? "";
     if (first === "'" || first === '"') tokens.push(JSON.stringify(`text:${unescaped(token.slice(1, -1))}`));
     else if (/\d/.test(token) && /^[+\-.\d]/.test(token)) tokens.push(JSON.stringify(numberMeaning(token)));
