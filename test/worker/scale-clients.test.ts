@@ -3,6 +3,7 @@ import { beforeAll, expect, it } from "vitest";
 import { claimExperiment, noteSent, releaseBrought } from "../../src/store/gateway/behind.ts";
 import { changeExperiment } from "../../src/store/gateway/change-experiment.ts";
 import { prunePoints } from "../../src/store/gateway/model-points-pruned.ts";
+import { tiesBehind } from "../../src/store/gateway/model-ties-behind.ts";
 import { claimModel } from "../../src/store/gateway/models-behind.ts";
 import { metered } from "./metered.ts";
 
@@ -36,6 +37,8 @@ beforeAll(async () => {
      values ('m-new', 'a', '${EXPERIMENT}', 'k1', 'tree', '', ${now}, 1, 1, 1), ('m-newer', 'a', '${EXPERIMENT}', 'k1', 'tree', '', ${now}, 1, 1, 1)`,
     `insert into gateway_model_points (model_id, key, timestamp, step, stream_id, seq, value, is_delivered)
      select 'm-1', 'loss', id, id, id, 1, 1, 1 from streams where id <= ${OVER}`,
+    `insert into gateway_model_links (model_id, stream_id, kind, is_delivered)
+     select 'm-1', id, 'input', id <= ${OVER} from streams where id <= ${OVER} + 1`,
   ];
   await env.DB.batch(queries.map((query) => env.DB.prepare(query)));
 });
@@ -69,5 +72,11 @@ it("prunes a point of a logged model without reading its others", async () => {
   const { db, meter } = metered(env.DB);
   const seen = [5, 6].map((i) => ({ key: "loss", timestamp: i, step: i, runId: `theirs-${i}`, value: 1 }));
   expect(await prunePoints(db, { id: "m-1", mlflowId: "theirs-1" }, seen, { now, again: now })).toBe(2);
+  expect(meter.rowsRead, meter.worst()).toBeLessThanOrEqual(MOST_ROWS_READ);
+});
+
+it("finds the run that MLflow is to hear a logged model was given to without reading those that it knows of", async () => {
+  const { db, meter } = metered(env.DB);
+  expect(await tiesBehind(db, "m-1", 10)).toMatchObject([{ streamId: OVER + 1 }]);
   expect(meter.rowsRead, meter.worst()).toBeLessThanOrEqual(MOST_ROWS_READ);
 });

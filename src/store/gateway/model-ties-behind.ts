@@ -12,7 +12,7 @@ export async function tiesBehind(db: D1Database, modelId: string, most: number):
     .prepare(
       `select l.stream_id as streamId, l.kind, l.step, s.mlflow_run_id as mlflowRunId
        from gateway_model_links l join streams s on s.id = l.stream_id
-       where l.model_id = ?1 and not l.is_delivered order by s.mlflow_run_id is null, l.rowid limit ?2`,
+       where l.model_id = ?1 and l.is_delivered = 0 order by s.mlflow_run_id is null, l.rowid limit ?2`,
     )
     .bind(modelId, most)
     .all<TieBehind>();

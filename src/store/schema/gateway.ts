@@ -167,6 +167,7 @@ export const gatewayModelLinks = sqliteTable(
   (t) => [
     primaryKey({ columns: [t.modelId, t.streamId, t.kind] }),
     index("gateway_model_links_run").on(t.streamId),
+    index("gateway_model_links_behind").on(t.modelId).where(sql`${t.isDelivered} = 0`),
   ],
 );
 

@@ -1,0 +1,1 @@
+CREATE INDEX `gateway_model_links_behind` ON `gateway_model_links` (`model_id`) WHERE "gateway_model_links"."is_delivered" = 0;
