@@ -12,6 +12,7 @@ import { ADMIN, idOf, post } from "./api.ts";
 import { arrived } from "./arrived.ts";
 import { endless } from "./endless.ts";
 import { FakeArtifacts } from "./fake-artifacts.ts";
+import { messageOf } from "./invocations.ts";
 import { recordingQueue } from "./job-tools.ts";
 
 /** A file that no Worker's memory should hold: whoever reads it from the bucket asks for some of it at a time. */
@@ -131,14 +132,6 @@ const wholeText = () => PARTS.map((part) => new TextDecoder().decode(part)).join
 /** As the queue has it done. */
 async function handOver(): Promise<void> {
   const deps = endless(wire({ ...env, ...BINDINGS }, {}, mlflow.fetch));
-  const done = () => undefined;
-  const messages = files.sent.splice(0).map(({ body }) => ({
-    id: "m",
-    timestamp: new Date(),
-    attempts: 1,
-    body,
-    ack: done,
-    retry: done,
-  }));
+  const messages = files.sent.splice(0).map(({ body }, n) => messageOf(body, n));
   await consume(deps, messages);
 }

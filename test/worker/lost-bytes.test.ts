@@ -13,6 +13,7 @@ import { ADMIN, idOf, post } from "./api.ts";
 import { arrived } from "./arrived.ts";
 import { endless } from "./endless.ts";
 import { FakeArtifacts } from "./fake-artifacts.ts";
+import { messageOf } from "./invocations.ts";
 import { recordingQueue } from "./job-tools.ts";
 import { losing } from "./losing.ts";
 
@@ -77,19 +78,8 @@ const later = (ms: number) => ({
 async function deliver(): Promise<void> {
   await env.DB.prepare("update artifacts set lease_until = 0").run();
   const deps = endless(wire({ ...env, ...BINDINGS }, {}, mlflow.fetch));
-  const done = () => undefined;
-  const messages = files.sent.splice(0);
-  await consume(
-    deps,
-    messages.map(({ body }) => ({
-      id: "m",
-      timestamp: new Date(),
-      attempts: 1,
-      body,
-      ack: done,
-      retry: done,
-    })),
-  );
+  const messages = files.sent.splice(0).map(({ body }, n) => messageOf(body, n));
+  await consume(deps, messages);
 }
 
 test("an upload that was completed, though the answer of that was lost, is not dropped with its file's bytes", async () => {
