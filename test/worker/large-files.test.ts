@@ -1,15 +1,14 @@
-import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { createHash } from "node:crypto";
 import { beforeAll, expect, test, vi } from "vitest";
 import * as z from "zod";
-import { app } from "../../src/app.ts";
 import { PART_BYTES } from "../../src/relay/artifacts/parts.ts";
 import { PIECE_BYTES } from "../../src/relay/artifacts/pieces.ts";
 import { consume } from "../../src/relay/consume.ts";
 import { wire } from "../../src/wire.ts";
-import { ADMIN, idOf, post } from "./api.ts";
+import { idOf, post } from "./api.ts";
 import { arrived } from "./arrived.ts";
+import { askTrial } from "./ask-trial.ts";
 import { endless } from "./endless.ts";
 import { FakeArtifacts } from "./fake-artifacts.ts";
 import { messageOf } from "./invocations.ts";
@@ -53,19 +52,8 @@ const LIMIT_MS = 180_000;
 const mlflow = new FakeArtifacts();
 let trial: string;
 
-async function ask(method: string, path: string, body?: Uint8Array<ArrayBuffer> | string, headers = {}) {
-  const length = body === undefined ? {} : { "content-length": String(body.length) };
-  return app.request(
-    `/api/trials/${trial}/${path}`,
-    {
-      method,
-      headers: { authorization: `Bearer ${ADMIN}`, ...length, ...headers },
-      ...(body ? { body } : {}),
-    },
-    { ...env, ...BINDINGS },
-    createExecutionContext(),
-  );
-}
+const ask = (method: string, path: string, body?: Uint8Array<ArrayBuffer> | string, headers = {}) =>
+  askTrial(trial, method, path, { body, headers, bindings: BINDINGS });
 
 beforeAll(async () => {
   await post({ event: "ml.trial.start", model_run_id: "large", trial_id: "t", spectral_norm: false });

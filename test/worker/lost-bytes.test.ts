@@ -1,16 +1,15 @@
-import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { createHash } from "node:crypto";
 import { beforeEach, describe, expect, test } from "vitest";
 import * as z from "zod";
-import { app } from "../../src/app.ts";
 import { cleanBucket } from "../../src/relay/artifacts/clean.ts";
 import { PART_BYTES } from "../../src/relay/artifacts/parts.ts";
 import { consume } from "../../src/relay/consume.ts";
 import { startAnew } from "../../src/store/delivery/blocked.ts";
 import { wire } from "../../src/wire.ts";
-import { ADMIN, idOf, post } from "./api.ts";
+import { idOf, post } from "./api.ts";
 import { arrived } from "./arrived.ts";
+import { askTrial, type Sent } from "./ask-trial.ts";
 import { endless } from "./endless.ts";
 import { FakeArtifacts } from "./fake-artifacts.ts";
 import { messageOf } from "./invocations.ts";
@@ -36,27 +35,16 @@ beforeEach(async () => {
   await arrived(trial, { runId: mlflow.runId, root: mlflow.uri });
 });
 
-type Sent = { headers?: Record<string, string>; bindings?: object };
-
 async function ask(
   method: string,
   path: string,
-  body?: string | Uint8Array,
-  { headers, bindings }: Sent = {},
+  body?: string | Uint8Array<ArrayBuffer>,
+  { headers, bindings }: Omit<Sent, "body"> = {},
 ) {
-  const length = body === undefined ? {} : { "content-length": String(body.length) };
   const restore = mlflow.standIn();
   try {
-    const answer = await app.request(
-      `/api/trials/${trial}/${path}`,
-      {
-        method,
-        headers: { authorization: `Bearer ${ADMIN}`, ...length, ...headers },
-        ...(body === undefined ? {} : { body }),
-      },
-      { ...env, ...BINDINGS, ...bindings },
-      createExecutionContext(),
-    );
+    const all = { ...BINDINGS, ...bindings };
+    const answer = await askTrial(trial, method, path, { body, headers, bindings: all });
     return { status: answer.status, text: await answer.text() };
   } finally {
     restore();

@@ -1,13 +1,12 @@
-import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { createHash } from "node:crypto";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import * as z from "zod";
-import { app } from "../../src/app.ts";
 import { cleanBucket } from "../../src/relay/artifacts/clean.ts";
 import { PART_BYTES } from "../../src/relay/artifacts/parts.ts";
 import { wire } from "../../src/wire.ts";
-import { ADMIN, idOf, post } from "./api.ts";
+import { idOf, post } from "./api.ts";
+import { askTrial } from "./ask-trial.ts";
 import { recordingQueue } from "./job-tools.ts";
 
 /** Files in parts, through the door. MLflow is away. */
@@ -38,17 +37,8 @@ async function ask(
   headers: Record<string, string> = {},
   bindings = {},
 ) {
-  const length = body instanceof Uint8Array ? { "content-length": String(body.length) } : {};
-  const answer = await app.request(
-    `/api/trials/${trial}/${path}`,
-    {
-      method,
-      headers: { authorization: `Bearer ${ADMIN}`, ...length, ...headers },
-      ...(body === undefined ? {} : { body }),
-    },
-    { ...env, ...BINDINGS, ...bindings },
-    createExecutionContext(),
-  );
+  const all = { ...BINDINGS, ...bindings };
+  const answer = await askTrial(trial, method, path, { body, headers, bindings: all });
   return { status: answer.status, body: await answer.json() };
 }
 
