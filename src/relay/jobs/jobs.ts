@@ -21,7 +21,6 @@ const MAX_EARLY_MS = 2_000;
 const FULL_RETRY_MS = 5_000;
 const DISABLED_SNOOZE_MS = 60_000;
 const MAX_POKED_JOBS = 100;
-/** The platform's longest delay of a message. */
 
 const HANDLERS: Record<JobAction, JobHandler> = {
   sync_trial_to_mlflow: syncTrialToMlflow,
