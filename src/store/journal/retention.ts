@@ -170,6 +170,11 @@ export async function forget(db: D1Database, now: number, room: number): Promise
   return rows;
 }
 
+/** Whether nothing is left of what the journal of stream `s` had at a time: it was pruned since then, or all of it is. */
+export function isPrunedSince(at: string): string {
+  return `(s.pruned_at > ${at} or s.pruned_seq >= s.last_seq)`;
+}
+
 /** Deletes dead letters that were settled before a time and explain nothing any more, at most so many. */
 export async function deleteSettledLetters(db: D1Database, before: number, limit: number): Promise<number> {
   return (await db.prepare(DELETE_LETTERS).bind(before, limit).run()).meta.changes;
@@ -225,5 +230,5 @@ const DELETE_LETTERS = `
   delete from dead_letters where id in (
     select d.id from dead_letters d indexed by dead_letters_passing left join streams s on s.id = d.stream_id
     where d.state in ('replayed', 'dropped') and d.kind in ('message', 'status', 'metric')
-      and d.settled_at < ?1 and (d.kind <> 'metric' or s.pruned_at > d.settled_at or s.pruned_seq >= s.last_seq)
+      and d.settled_at < ?1 and (d.kind <> 'metric' or ${isPrunedSince("d.settled_at")})
     order by d.settled_at limit ?2)`;

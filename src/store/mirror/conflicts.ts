@@ -1,5 +1,6 @@
 import { and, eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import { isPrunedSince } from "../journal/retention.ts";
 import { conflicts } from "../schema/index.ts";
 import { overRows } from "../sql.ts";
 
@@ -88,7 +89,7 @@ const DELETE_RESOLVED = `
   delete from conflicts where id in (
     select c.id from conflicts c indexed by conflicts_passing join streams s on s.id = c.stream_id
     where c.state = 'resolved' and (c.kind in (${MADE_ANEW}) or (c.kind = 'param' and c.source = 'journal'))
-      and c.resolved_at < ?1 and (c.kind <> 'param' or s.pruned_at > c.resolved_at or s.pruned_seq >= s.last_seq)
+      and c.resolved_at < ?1 and (c.kind <> 'param' or ${isPrunedSince("c.resolved_at")})
     order by c.resolved_at limit ?2)`;
 
 /** Whether this stream was refused the MLflow run that its trainer asked for; also when that was settled by hand. */
