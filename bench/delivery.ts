@@ -14,8 +14,9 @@ const POINTS = TRIALS * STEPS * KEYS;
 /** The machine's speed varies from minute to minute: each drain is measured against the loops right before and after. */
 const ROUNDS = 3;
 const CEILING_TRIALS = 6;
-const POINTS_PER_CALL = 1_000;
-const CALLS_A_TRIAL = (STEPS * KEYS) / POINTS_PER_CALL;
+const POINTS_A_TRIAL = STEPS * KEYS;
+/** Most items of a call, says MLflow. */
+const ITEMS_PER_CALL = 1_000;
 /** What `mlflow server` starts unless told otherwise. */
 const MLFLOW_DEFAULT_WORKERS = 4;
 const MODEL_RUN_ID = "drain";
@@ -82,17 +83,27 @@ async function measure(
   const own = mkdtempSync(join(dir, "measured-"));
   const dataDir = join(own, "mlflow");
   const mlflow = await startMlflow({ port: await freePort(), dataDir, workers, report: say });
-  await ceiling(mlflow.uri);
-  const rounds: { relay: number; ceiling: number; share: number }[] = [];
-  let before = await ceiling(mlflow.uri);
+  const peers = async () => ({
+    bare: await loop(mlflow.uri, bareTrial),
+    careful: await loop(mlflow.uri, carefulTrial),
+  });
+  await loop(mlflow.uri, bareTrial);
+  const rounds: { relay: number; bare: number; share: number; ofCareful: number }[] = [];
+  let before = await peers();
   for (let n = 0; n < ROUNDS; n++) {
     say(`delivery: MLflow with ${workers} processes, round ${n + 1} of ${ROUNDS}`);
     const stateDir = join(own, `relay-${n}`);
     cpSync(backlog, stateDir, { recursive: true });
     const relay = await drain(stateDir, mlflow.uri, n, vars);
-    const after = await ceiling(mlflow.uri);
-    const bound = (before + after) / 2;
-    rounds.push({ relay: round(relay, 0), ceiling: round(bound, 0), share: round(relay / bound) });
+    const after = await peers();
+    const bare = (before.bare + after.bare) / 2;
+    const careful = (before.careful + after.careful) / 2;
+    rounds.push({
+      relay: round(relay, 0),
+      bare: round(bare, 0),
+      share: round(relay / bare),
+      ofCareful: round(relay / careful),
+    });
     before = after;
   }
   await mlflow.stop();
@@ -100,8 +111,9 @@ async function measure(
   return {
     mlflow_processes: workers,
     relay_points_per_second: median(rounds.map((each) => each.relay)),
-    ceiling_points_per_second: median(rounds.map((each) => each.ceiling)),
-    share_of_ceiling: median(rounds.map((each) => each.share)),
+    bare_points_per_second: median(rounds.map((each) => each.bare)),
+    share: median(rounds.map((each) => each.share)),
+    share_of_careful: median(rounds.map((each) => each.ofCareful)),
     shares: rounds.map((each) => each.share),
   };
 }
@@ -126,26 +138,45 @@ async function drain(
   return POINTS / seconds;
 }
 
-/**
- * Points a second of a bare loop over trials like the backlog's: each is made, has its parameters and its points logged, by
- * 1,000 points a call, and is ended.
- */
-async function ceiling(uri: string): Promise<number> {
+type Bare = ReturnType<typeof bareMlflow>;
+
+/** Points a second of a loop over trials like the backlog's, whose points `log` logs. */
+async function loop(uri: string, log: (bare: Bare, runId: string) => Promise<void>): Promise<number> {
   const bare = bareMlflow(uri);
-  const loop = await timed(CEILING_TRIALS, async () => {
+  const { allMs } = await timed(CEILING_TRIALS, async () => {
     const runId = await bare.createRun("0");
     await bare.logParams(runId, TRIAL_PARAMETERS);
-    for (let n = 0; n < CALLS_A_TRIAL; n++) await bare.logBatch(runId, pointsOfCall(n));
+    await log(bare, runId);
     await bare.endRun(runId);
   });
-  return (CEILING_TRIALS * CALLS_A_TRIAL * POINTS_PER_CALL * 1000) / loop.allMs;
+  return (CEILING_TRIALS * POINTS_A_TRIAL * 1000) / allMs;
 }
 
-function pointsOfCall(n: number): object[] {
-  return Array.from({ length: POINTS_PER_CALL }, (_, i) => ({
-    key: `metric_${i % KEYS}`,
+/** A trial's points in calls as full as may be. */
+async function bareTrial(bare: Bare, runId: string): Promise<void> {
+  for (let sent = 0; sent < POINTS_A_TRIAL; sent += ITEMS_PER_CALL)
+    await bare.logBatch(runId, pointsFrom(sent, ITEMS_PER_CALL));
+}
+
+/**
+ * The same, by one who must know afterwards what was written, as the relay must: each call has a token beside its points,
+ * and in the end the run is read, which must have the last.
+ */
+async function carefulTrial(bare: Bare, runId: string): Promise<void> {
+  const points = ITEMS_PER_CALL - 1;
+  let token = "";
+  for (let sent = 0; sent < POINTS_A_TRIAL; sent += points) {
+    token = crypto.randomUUID();
+    await bare.logBatch(runId, pointsFrom(sent, Math.min(points, POINTS_A_TRIAL - sent)), token);
+  }
+  if (!(await bare.hasToken(runId, token))) throw new Error(`run ${runId} lacks what was written last`);
+}
+
+function pointsFrom(first: number, count: number): object[] {
+  return Array.from({ length: count }, (_, i) => ({
+    key: `metric_${(first + i) % KEYS}`,
     value: 1 / (i + 1),
     timestamp: Date.now(),
-    step: n * (POINTS_PER_CALL / KEYS) + Math.floor(i / KEYS),
+    step: Math.floor((first + i) / KEYS),
   }));
 }

@@ -1,5 +1,8 @@
 import * as z from "zod";
 
+const foundRun = z.object({
+  run: z.object({ data: z.object({ tags: z.array(z.object({ value: z.string() })).default([]) }) }),
+});
 const createdRun = z.object({ run: z.object({ info: z.object({ run_id: z.string() }) }) });
 
 /** Bare calls to MLflow's REST API, as the peer in the comparison. */
@@ -28,8 +31,14 @@ export function bareMlflow(uri: string) {
       const listed = Object.entries(params).map(([key, value]) => ({ key, value: String(value) }));
       await call("runs/log-batch", { run_id: runId, params: listed });
     },
-    logBatch: async (runId: string, metrics: object[]): Promise<void> => {
-      await call("runs/log-batch", { run_id: runId, metrics });
+    /** With a token, it is a tag that MLflow writes last. */
+    logBatch: async (runId: string, metrics: object[], token?: string): Promise<void> => {
+      const tags = token === undefined ? [] : [{ key: "token", value: token }];
+      await call("runs/log-batch", { run_id: runId, metrics, tags });
+    },
+    hasToken: async (runId: string, token: string): Promise<boolean> => {
+      const answer = await fetch(`${uri}/api/2.0/mlflow/runs/get?run_id=${runId}`);
+      return foundRun.parse(await answer.json()).run.data.tags.some(({ value }) => value === token);
     },
   };
 }
