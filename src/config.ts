@@ -193,15 +193,15 @@ function toConfig(env: z.output<typeof variables>) {
   };
 }
 
-/** MLflow's own rule: user and password win over a token. */
+/** MLflow's own rule: user and password together win over a token. Without a token a user may have an empty password. */
 function mlflowAuth(env: z.output<typeof variables>): MlflowAuth {
-  if (env.MLFLOW_TRACKING_USERNAME)
-    return {
-      kind: "basic",
-      username: env.MLFLOW_TRACKING_USERNAME,
-      password: env.MLFLOW_TRACKING_PASSWORD ?? "",
-    };
-  return env.MLFLOW_TRACKING_TOKEN ? { kind: "bearer", token: env.MLFLOW_TRACKING_TOKEN } : { kind: "none" };
+  const {
+    MLFLOW_TRACKING_USERNAME: username,
+    MLFLOW_TRACKING_PASSWORD: password,
+    MLFLOW_TRACKING_TOKEN: token,
+  } = env;
+  if (username && (password || !token)) return { kind: "basic", username, password: password ?? "" };
+  return token ? { kind: "bearer", token } : { kind: "none" };
 }
 
 /**

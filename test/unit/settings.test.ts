@@ -46,6 +46,13 @@ describe("scripts go to MLflow as the relay does", () => {
     );
   });
 
+  test("a user without a password does not, as with MLflow's client, and alone has an empty one", () => {
+    const { MLFLOW_TRACKING_PASSWORD: _, ...tokenAndUser } = credentials;
+    expect(mlflowTarget(tokenAndUser).headers.get("authorization")).toBe("Bearer a-bearer-token");
+    const { MLFLOW_TRACKING_TOKEN: __, ...user } = tokenAndUser;
+    expect(mlflowTarget(user).headers.get("authorization")).toBe(`Basic ${btoa("somebody:")}`);
+  });
+
   test("what an address has before its host is neither fetched nor shown", async () => {
     const uri = "http://somebody:secret-of-somebody@127.0.0.1:9";
     const problem = await checkMlflow({ MLFLOW_TRACKING_URI: uri });
