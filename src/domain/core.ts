@@ -24,8 +24,8 @@ export type Core = {
   startedAt: number | null;
   maxStep: number | null;
   lifecycle: Lifecycle;
-  /** Since when it goes on after an end, by the last word on that, and the highest step before; null: it does not. */
-  goesOn: { at: number; step: number } | null;
+  /** The word that it goes on, where that is the last of its kind, and the highest step before it. */
+  goesOn: { seq: number; step: number } | null;
   /** As MLflow's own client left it; null where none did. */
   run: RunRegister | null;
   fields: Fields;

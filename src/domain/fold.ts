@@ -1,4 +1,5 @@
-import { boundedReason, type Core, coreWith } from "./core.ts";
+import { boundedReason, type Core, coreWith, endOf } from "./core.ts";
+import { isNewsTo } from "./ends.ts";
 import { tagValue } from "./facts.ts";
 import { type Note, olderThan, tagPath, withoutRoom } from "./notes.ts";
 import {
@@ -11,7 +12,7 @@ import {
 } from "./reasons.ts";
 import { after, isLater, type Register } from "./registers.ts";
 import { rowBytes, takes } from "./room.ts";
-import { isGateways, isRelays } from "./status.ts";
+import { isGateways } from "./status.ts";
 import { type Summary, summaryWith } from "./summary.ts";
 import type { StoredEvent } from "./types.ts";
 import { fromWire, sameMeaning, type WireNumber } from "./values.ts";
@@ -38,8 +39,11 @@ export type State = {
 /** A point as stored: unique, with the `seq` of the event that brought it first. */
 export type StoredPoint = { seq: number; key: string; value: WireNumber; step: number; timestamp: number };
 
-/** The state after some events, the conflicts that were met, and what of the events did not come into it. */
-export type Folded = { state: State; conflicts: ParamConflict[]; notes: Note[] };
+/**
+ * The state after some events, the conflicts that were met, and what of the events did not come into it.
+ * `wentOnAt`: the step that every other metric's last has too, where it has none; null: it stands as it is.
+ */
+export type Folded = { state: State; conflicts: ParamConflict[]; notes: Note[]; wentOnAt: number | null };
 
 /** The state after `events` (in order of `seq`) and their `points`. */
 export function fold(before: State, events: readonly StoredEvent[], points: readonly StoredPoint[]): Folded {
@@ -50,6 +54,7 @@ export function fold(before: State, events: readonly StoredEvent[], points: read
   const tags = new Map(before.tags);
   const metrics = new Map(before.metrics);
   let core = before.core;
+  let wentOnAt: number | null = null;
 
   const foldParams = (event: StoredEvent) => {
     for (const [key, value] of Object.entries(event.facts?.params ?? {})) {
@@ -87,32 +92,41 @@ export function fold(before: State, events: readonly StoredEvent[], points: read
         notes.push(olderThan(event, tagPath(event, key), value, known.at));
     }
   };
-  const foldGoingOn = (event: StoredEvent) => {
+  /** What ends said without a step was after every step: once the trial goes on, it is at the last that there was. */
+  const foldGoingOn = () => {
     const { reset } = core.lifecycle;
-    if (reset?.seq !== event.seq) return;
-    const at = isRelays(event) ? event.acceptedAt : Math.min(event.occurredAt, event.acceptedAt);
-    core = { ...core, goesOn: reset.says === null ? { at, step: stepBefore(event.seq) } : null };
+    const seq = reset?.says === null ? reset.seq : null;
+    if (seq === (core.goesOn?.seq ?? null)) return;
+    const step = core.maxStep ?? 0;
+    core = { ...core, goesOn: seq === null ? null : { seq, step } };
+    const hasEnded = Object.keys(core.lifecycle.ends).length > 0;
+    // Where an end stands it came since: the word was late.
+    if (seq === null || !hasEnded || endOf(core) !== null) return;
+    wentOnAt = step;
+    for (const [key, known] of metrics)
+      if (known.lastStep === null) metrics.set(key, { ...known, lastStep: step });
   };
-  /** The trial's highest step before an event, as delivery gives it to what an end says without one. */
-  const stepBefore = (seq: number) =>
-    points.reduce((step, point) => (point.seq < seq ? Math.max(step, point.step) : step), core.maxStep ?? 0);
-  /** `a` as it stands beside `b`: what an end says without a step is after every step until the trial goes on. */
-  const beside = <T extends { step: number | null; timestamp: number }>(
-    a: T,
-    b: { timestamp: number },
-  ): T => {
-    const { goesOn } = core;
-    const isApart = goesOn !== null && a.timestamp < goesOn.at && b.timestamp >= goesOn.at;
-    return a.step === null && isApart ? { ...a, step: goesOn.step } : a;
+  /** The step of what an event says without one: an end of before the trial went on may come late. */
+  const stepOfFinals = ({ seq, id, acceptedAt, occurredAt: at }: StoredEvent) => {
+    const { reset } = core.lifecycle;
+    const isLate = reset !== null && !isNewsTo({ seq, id, acceptedAt, at }, reset);
+    return isLate && core.goesOn?.seq === reset.seq ? core.goesOn.step : null;
   };
   const observe = (seq: number, key: string, point: Parameters<typeof summaryWith>[1]) => {
     const known = metrics.get(key);
-    if (known) {
-      const last = { step: known.lastStep, timestamp: known.lastTimestamp };
-      const before = { ...known, lastStep: beside(last, point).step };
-      metrics.set(key, summaryWith(before, beside(point, last)));
-    } else if (takes(room, "metrics", rowBytes(key))) metrics.set(key, summaryWith(undefined, point));
+    if (known || takes(room, "metrics", rowBytes(key))) metrics.set(key, summaryWith(known, point));
     else notes.push(withoutRoom(seq, ["metrics", key], point.value));
+  };
+  const sorted = points.toSorted((a, b) => a.seq - b.seq);
+  let taken = 0;
+  const foldPoints = (upto: number) => {
+    for (; taken < sorted.length; taken++) {
+      const point = sorted[taken];
+      if (!point || point.seq > upto) return;
+      const { seq, key, value, step, timestamp } = point;
+      observe(seq, key, { value: fromWire(value), step, timestamp });
+      if (core.maxStep === null || step > core.maxStep) core = { ...core, maxStep: step };
+    }
   };
 
   for (const told of events) {
@@ -123,20 +137,22 @@ export function fold(before: State, events: readonly StoredEvent[], points: read
       const reasons = reasonsWith(core.reasons, event.facts.ends, boundedReason(reason, event, notes));
       core = { ...core, reasons };
     }
-    foldGoingOn(event);
+    foldGoingOn();
     foldParams(event);
     foldDefaults(event);
     foldTags(event);
     for (const [key, value] of Object.entries(event.facts?.finals ?? {}))
-      observe(event.seq, key, { value: fromWire(value), step: null, timestamp: event.occurredAt });
+      observe(event.seq, key, {
+        value: fromWire(value),
+        step: stepOfFinals(event),
+        timestamp: event.occurredAt,
+      });
+    foldPoints(event.seq);
   }
-  for (const { seq, key, value, step, timestamp } of points) {
-    observe(seq, key, { value: fromWire(value), step, timestamp });
-    if (core.maxStep === null || step > core.maxStep) core = { ...core, maxStep: step };
-  }
+  foldPoints(Number.POSITIVE_INFINITY);
   const seq = events.reduce((last, event) => Math.max(last, event.seq), 0);
   for (const [key, tag] of reasonTags(core, tags, seq)) tags.set(key, tag);
-  return { state: { core: { ...core, room }, params, tags, metrics }, conflicts, notes };
+  return { state: { core: { ...core, room }, params, tags, metrics }, conflicts, notes, wentOnAt };
 }
 
 /** The tags that an event sets, and those that it takes away (null). */

@@ -204,6 +204,19 @@ describe("the fold", () => {
     );
   });
 
+  test("one journal in any helpings: the same state, resumes and all", () => {
+    const cut = fc.tuple(anything.map(journal), fc.array(fc.nat(12), { maxLength: 4 }));
+    fc.assert(
+      fc.property(cut, ([told, cuts]) => {
+        const one = foldedIn(told, [...told.events.keys()]);
+        const some = foldedIn(told, cuts);
+        expect(some.core).toEqual(one.core);
+        expect(sorted(some.metrics)).toEqual(sorted(one.metrics));
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
   test("a row that is left alone while only the marks move, and they kept apart: the same state, and nothing shown differs meanwhile", () => {
     const said = toldOf(
       fc.oneof(

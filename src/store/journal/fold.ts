@@ -45,7 +45,7 @@ export function foldQueries(
   db: D1Database,
   { id, kind }: Omit<Foldable, "foldedSeq">,
   helping: Unfolded,
-  { state, conflicts, notes }: Folded,
+  { state, conflicts, notes, wentOnAt }: Folded,
   now: number,
   unmoved: number | string,
 ): [Bound, ...Bound[]] {
@@ -74,6 +74,7 @@ export function foldQueries(
         t.value === null ? t.at : null,
       ]),
     ),
+    ...(wentOnAt === null ? [] : [new Bound(db, WENT_ON, wentOnAt, id, unmoved)]),
     ...rows(
       METRICS,
       changed(before.metrics, state.metrics).map(([key, m]) => [
@@ -120,6 +121,9 @@ const TAGS = `
   from json_each(?1) where ${UNMOVED}
   on conflict do update set value = excluded.value, at = excluded.at, event_id = excluded.event_id, seq = excluded.seq,
     removed_at = excluded.removed_at`;
+
+/** Also of the metrics that these events do not touch. Before theirs: the trial may have ended again since. */
+const WENT_ON = `update metric_summaries set last_step = ?1 where stream_id = ?2 and last_step is null and ${UNMOVED}`;
 
 /** What is sent again of dead letters may have been taken off a count since it was read; done twice, it adds nothing. */
 const METRICS = `

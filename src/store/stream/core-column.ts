@@ -60,7 +60,10 @@ const columns = z.object({
   startedAt: z.number().nullable(),
   maxStep: z.number().nullable(),
   lifecycle: z.union([lifecycle, olderLifecycle]),
-  goesOn: z.object({ at: z.number(), step: z.number() }).nullable().default(null),
+  goesOn: z
+    .object({ seq: z.number().default(-1), step: z.number() })
+    .nullable()
+    .default(null),
   run: z
     .object({
       status: z.enum(RUN_STATUSES),
