@@ -6,7 +6,7 @@ import { confirmDelivered } from "../../src/relay/stream/confirm.ts";
 import { wire } from "../../src/wire.ts";
 import { recordingQueue } from "./job-tools.ts";
 import { metered } from "./metered.ts";
-import { FORBIDDEN, type Odd, oddWorld, type Run, STUDY, TOO_LONG } from "./odd-mlflow.ts";
+import { FORBIDDEN, type Odd, oddWorld, type Run, STUDY, TOO_LONG, UNKNOWN } from "./odd-mlflow.ts";
 
 /** What stands between and keeps at it: no loop is hot, no pass takes more than it has, and nobody else waits. */
 
@@ -59,6 +59,30 @@ test("where a create is answered that there is no such experiment, again and aga
   }
   expect(w.trialRun().map(({ status, points }) => [status, points.size])).toEqual([["KILLED", 4]]);
 });
+
+test.each<[string, Odd]>([
+  ["that there is no such run", UNKNOWN],
+  ["by something between", FORBIDDEN],
+])(
+  "an answer %s, once a write was waited for that may still land, counts as the first of its kind",
+  async (_, odd) => {
+    const timeoutMs = 30_000;
+    const w = await oddWorld({ RELAY_PARENT_RUNS: "false", MLFLOW_REQUEST_TIMEOUT: String(timeoutMs) });
+    await w.say(STUDY.slice(1, -1));
+    w.mlflow.odd = (called) => {
+      if (called === "runs/log-batch") throw new Error("connection reset");
+      return null;
+    };
+    const landedBy = Date.now() + 2 * timeoutMs;
+    while (Date.now() < landedBy) await waits(w, 1);
+    w.mlflow.odd = (called) => (called.startsWith("runs/") ? odd : null);
+    await waits(w, 1);
+    expect((await w.streams()).map(({ blocked }) => blocked)).toEqual([null, null]);
+    w.mlflow.odd = () => null;
+    await w.turns(8);
+    expect(w.trialRun().map(({ status, points }) => [status, points.size])).toEqual([["KILLED", 4]]);
+  },
+);
 
 /** Trials that are delivered, of whose runs MLflow knows those that are put there. */
 async function delivered(trials: number, values: { unconfirmed?: string; recheckAt?: number }) {

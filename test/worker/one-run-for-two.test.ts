@@ -54,3 +54,28 @@ test.each<[string, Trouble]>([
       expect([trial, mlflow.runs.get(run)?.tags.get("thunderline_trial_id")]).toEqual([trial, trial]);
   },
 );
+
+test("waiting for a run that another trial is just taking spends no attempt", async () => {
+  const mlflow = new FakeMlflow();
+  const deps = mlflow.deps({ RELAY_ANNOUNCE_GRACE_SECONDS: "0", RELAY_PARENT_RUNS: "false" });
+  const runId = mlflow.add("RUNNING");
+  await post(start("waits for it", { mlflow_run_id: runId }));
+  await env.DB.prepare("insert into locks (name, token, until) values (?1, 'another', ?2)")
+    .bind(`adopt:${runId}`, Date.now() + 60_000)
+    .run();
+  const row = () =>
+    env.DB.prepare("select id, attempts, adopted from streams where trial_id = 'waits for it'").first<{
+      id: number;
+    }>();
+  const turn = async () => {
+    const { id } = (await row()) ?? { id: 0 };
+    await env.DB.prepare("update streams set next_attempt_at = 0 where id = ?1").bind(id).run();
+    await drive(deps, id);
+  };
+  await turn();
+  await turn();
+  expect(await row()).toMatchObject({ attempts: 0, adopted: 0 });
+  await env.DB.prepare("update locks set until = 0").run();
+  await turn();
+  expect(await row()).toMatchObject({ attempts: 0, adopted: 1 });
+});

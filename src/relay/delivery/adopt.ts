@@ -27,7 +27,7 @@ export async function adopt(turn: Turn, runId: string, wanted: RunWanted): Promi
   const token = await lock(db, own, ms, turn.stream.key);
   if (token === null) {
     const error = `another trial is just taking MLflow run ${runId}`;
-    return { ok: false, end: { kind: "wait", for: "retry", ms: TAKEN_MS, error } };
+    return { ok: false, end: { kind: "wait", for: "retry", ms: TAKEN_MS, error, isFree: true } };
   }
   const adopted = await whileRenewed(
     ms / 3,

@@ -115,7 +115,8 @@ async function clientsExperiment(turn: Turn, id: string): Promise<Step<string>> 
     return now.lifecycle === "deleted" && brought.kind === "brought"
       ? blocked(deletedExperiment(now.name))
       : { ok: true, value: now.mlflowExperimentId };
-  if (brought.kind !== "behind") return { ok: false, end: { kind: "wait", for: "retry", ms: BUSY_MS } };
+  if (brought.kind !== "behind")
+    return { ok: false, end: { kind: "wait", for: "retry", ms: BUSY_MS, isFree: true } };
   const { failure, isHeld, ms, error } = brought;
   if (failure?.kind === "invalid") return stop(turn, failure);
   return { ok: false, end: { kind: "wait", for: isHeld ? "breaker" : "retry", ms, error } };

@@ -164,7 +164,7 @@ function valuesAfter(deps: Deps, stream: StreamRow, end: End): StreamValues {
       return {
         waitingFor: end.for,
         nextAttemptAt: end.for === "breaker" ? 0 : deps.now() + end.ms,
-        attempts: end.for === "retry" ? stream.attempts + 1 : stream.attempts,
+        attempts: end.for === "retry" && !end.isFree ? stream.attempts + 1 : stream.attempts,
         ...(end.error === undefined ? {} : { lastError: end.error }),
       };
     case "full":

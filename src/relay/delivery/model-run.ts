@@ -53,7 +53,7 @@ async function nested(turn: Turn): Promise<Step<true>> {
   const ingested = await ingest(deps, events);
   if (ingested.kept === "nowhere" || ingested.kept === "full") {
     const error = "the journal did not take where trials are nested";
-    return { ok: false, end: { kind: "wait", for: "retry", ms: RETRY_SOON_MS, error } };
+    return { ok: false, end: { kind: "wait", for: "retry", ms: RETRY_SOON_MS, error, isFree: true } };
   }
   return (await turn.update({ createSentAt: null })) ? { ok: true, value: true } : stop(turn, null);
 }

@@ -77,6 +77,7 @@ export async function mergeRun(turn: Turn, run: Run): Promise<Step<{ accepted: n
           for: "retry",
           ms: RETRY_SOON_MS,
           error: "the journal did not take MLflow's changes",
+          isFree: true,
         },
       };
     const refolded = await foldStream(deps, turn.stream);

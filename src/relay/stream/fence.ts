@@ -41,7 +41,7 @@ export async function clearDoubt(turn: Turn): Promise<Step> {
 /** A write that may still land is waited for. */
 export function stillLands({ call }: Pick<Doubt, "call">, ms: number): Extract<Step, { ok: false }> {
   const error = `${call} went unanswered and may still land`;
-  return { ok: false, end: { kind: "wait", for: "retry", ms, error } };
+  return { ok: false, end: { kind: "wait", for: "retry", ms, error, isFree: true } };
 }
 
 function cleared(turn: Turn): Step {

@@ -13,7 +13,8 @@ export type End =
   | { kind: "done" }
   /** Stopped at a bound with work left. */
   | { kind: "more" }
-  | { kind: "wait"; for: "grace" | "parent" | "retry" | "breaker"; ms: number; error?: string }
+  /** `isFree`: nothing failed that was tried with it, so that no attempt is spent. */
+  | { kind: "wait"; for: "grace" | "parent" | "retry" | "breaker"; ms: number; error?: string; isFree?: true }
   | { kind: "blocked"; block: Block }
   /** Others had every place among the callers for too long. */
   | { kind: "full" }
