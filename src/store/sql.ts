@@ -3,6 +3,9 @@ import type { RunnableQuery } from "drizzle-orm/runnable-query";
 /** The database's clock in epoch milliseconds: leases are compared by one clock, whoever asks. */
 export const NOW_MS = "cast(unixepoch('subsec') * 1000 as integer)";
 
+/** Nothing is put off or held for so long: no setting allows more than an hour. What is was written by a clock that was ahead. */
+export const TOO_LATE = `${NOW_MS} + ${2 * 3_600_000}`;
+
 /** D1 takes a parameter of 2 MB; about 1 MB of JSON keeps a statement fast. */
 const CHUNK_BYTES = 900_000;
 

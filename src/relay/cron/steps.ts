@@ -56,7 +56,7 @@ export const CRON_STEPS: readonly CronStep[] = [
   },
   {
     name: "put off",
-    statements: 5,
+    statements: 10,
     when: always,
     run: async ({ db, config }) => {
       await takeUpPutOff(db, leaseMs(config.mlflow.timeoutMs));

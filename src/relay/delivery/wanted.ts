@@ -20,7 +20,8 @@ export type RunWanted = {
 
 /** A run can change neither its experiment nor its start later, so a start that has not come yet is waited for. */
 export function graceLeft({ deps, stream }: Turn, started: boolean): { ok: false; end: End } | null {
-  const ms = deps.config.announceGraceMs - (deps.now() - stream.createdAt);
+  // Made later than now: by a clock that was ahead.
+  const ms = deps.config.announceGraceMs - Math.abs(deps.now() - stream.createdAt);
   return started || ms <= 0 ? null : { ok: false, end: { kind: "wait", for: "grace", ms } };
 }
 

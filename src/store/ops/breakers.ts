@@ -3,7 +3,7 @@ import { drizzle } from "drizzle-orm/d1";
 import { ending } from "../database/counted.ts";
 import { type At, fixed } from "../fixed.ts";
 import { breakers } from "../schema/index.ts";
-import { NOW_MS } from "../sql.ts";
+import { NOW_MS, TOO_LATE } from "../sql.ts";
 
 /** The circuit breaker's row, one for each tracking server; none stands for closed, with nothing ever gone wrong. */
 export type Breaker = typeof breakers.$inferSelect;
@@ -113,7 +113,9 @@ export async function takePlaces(
 ): Promise<number> {
   const now = sql.raw(NOW_MS);
   const ms = places * intervalMs;
-  const next = sql`max(${breakers.nextCallAt}, ${now}) + ${ms}`;
+  // So far ahead is only a clock that was.
+  const last = sql`iif(${breakers.nextCallAt} > ${sql.raw(TOO_LATE)}, 0, ${breakers.nextCallAt})`;
+  const next = sql`max(${last}, ${now}) + ${ms}`;
   const [row] = await drizzle(db)
     .insert(breakers)
     .values({ server, nextCallAt: sql`${now} + ${ms}`, updatedAt: at })

@@ -2,7 +2,7 @@ import { and, eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { ending, repeatable } from "../database/counted.ts";
 import { locks } from "../schema/index.ts";
-import { NOW_MS } from "../sql.ts";
+import { NOW_MS, TOO_LATE } from "../sql.ts";
 
 /**
  * Takes a named lock for so long; null when another has it.
@@ -21,8 +21,8 @@ export async function lock(
     .onConflictDoUpdate({
       target: locks.name,
       set: { token, until },
-      // Or ours, where the answer was lost when it was taken.
-      setWhere: sql`${locks.until} < ${sql.raw(NOW_MS)} or ${locks.token} = ${token}`,
+      // Or ours, where the answer was lost when it was taken; or of a clock that was far ahead.
+      setWhere: sql`${locks.until} < ${sql.raw(NOW_MS)} or ${locks.token} = ${token} or ${locks.until} > ${sql.raw(TOO_LATE)}`,
     })
     .returning();
   return rows[0]?.token === token ? token : null;
