@@ -40,9 +40,6 @@ export async function clientsOwnRun(turn: Turn, core: Core): Promise<Step<boolea
   }
   const above = await parentFirst(turn, client);
   if (!above.ok) return above;
-  // What nobody used counted as delivered.
-  if (stream.plannedSeq > 0 && !(await turn.update({ plannedSeq: 0, deliveredSeq: 0 })))
-    return stop(turn, null);
   const experiment = await experimentById(deps.db, client.experimentId);
   const made = await ensureRun(turn, {
     experimentName: experiment?.name ?? deps.config.defaultExperiment,

@@ -21,6 +21,9 @@ const POLL_MS = 2_000;
 /** The stream's MLflow run: there already, adopted, found after an unanswered create, or made. */
 export async function ensureRun(turn: Turn, wanted: RunWanted): Promise<Step> {
   if (turn.stream.mlflowRunId !== null) return proceed;
+  // What was to have no run counted as delivered.
+  if (turn.stream.plannedSeq > 0 && !(await turn.update({ plannedSeq: 0, deliveredSeq: 0 })))
+    return stop(turn, null);
   // A create that went unanswered comes first: until it can no longer land nothing else is written.
   const isFree = await (turn.stream.createSentAt === null ? clearDoubt(turn) : findCreated(turn, wanted));
   if (!isFree.ok || turn.stream.mlflowRunId !== null) return isFree;
