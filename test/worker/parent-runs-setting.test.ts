@@ -35,3 +35,23 @@ it("a model run that becomes a run of MLflow's later has there all that was said
   expect(Object.fromEntries(parent?.params ?? [])).toMatchObject({ requested_trials: "7" });
   expect(Object.fromEntries(parent?.tags ?? [])).toMatchObject({ team: "vision" });
 });
+
+it("a model run that has its run goes on in it, though others are to have none any more", async () => {
+  const mlflow = new FakeMlflow();
+  const model_run_id = "nested first";
+  await post({ event: "ml.run.start", model_run_id, requested_trials: 1, search_space_version: 1 });
+  const [id = -1] = await idsOf(model_run_id);
+  await drive(mlflow.deps(EARLY), id);
+  const stop = {
+    event: "ml.run.stop",
+    model_run_id,
+    state: "completed",
+    completed_trials: 0,
+    best_metric: 0.5,
+  };
+  expect((await post(stop)).status).toBe(202);
+  await drive(mlflow.deps({ ...EARLY, RELAY_PARENT_RUNS: "false" }), id);
+  const [run] = mlflow.runs.values();
+  expect(run?.status).toBe("FINISHED");
+  expect(run?.metrics).toMatchObject([{ key: "best_metric", value: 0.5 }]);
+});

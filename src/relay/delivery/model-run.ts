@@ -10,11 +10,12 @@ import { askForExperiment } from "./experiment.ts";
 import { ensureRun } from "./run.ts";
 import { common, graceLeft, identity } from "./wanted.ts";
 
-/** The model run as a parent run; false when model runs are not to be runs, or this one is a stub. */
+/** The model run as a parent run; false where it has none and model runs are not to be runs, or this one is a stub. */
 export async function modelRun(turn: Turn, core: Core): Promise<Step<boolean>> {
+  // One that has its run goes on in it, whatever is set by now.
+  if (turn.stream.mlflowRunId !== null) return nested(turn);
   // Nothing of it belongs in MLflow: it is delivered as soon as it is folded.
   if (!turn.deps.config.parentRuns || !core.announced) return { ok: true, value: false };
-  if (turn.stream.mlflowRunId !== null) return nested(turn);
   const grace = graceLeft(turn, core.started);
   if (grace) return grace;
   const { deps, stream } = turn;
