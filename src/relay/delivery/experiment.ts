@@ -12,14 +12,17 @@ export async function ensureExperiment(turn: Turn, name: string): Promise<Step<s
 }
 
 /**
- * The same of an experiment that the mirror does not know: found by name, else created. A name stays taken by a deleted
- * experiment, which is restored or blocks the trial, by configuration.
+ * The same of an experiment that the mirror does not know as active: found by name, or under the one that it has by now,
+ * else created. A name stays taken by a deleted experiment, which is restored or blocks the trial, by configuration.
  */
 export async function askForExperiment(turn: Turn, name: string): Promise<Step<string>> {
   const { artifactLocation } = turn.deps.config;
   const found = await findByName(turn, name);
   if (!found.ok) return found;
   if (found.value) return use(turn, found.value);
+  const renamed = await findRenamed(turn, name);
+  if (!renamed.ok) return renamed;
+  if (renamed.value) return use(turn, renamed.value);
   const created = await turn.write({ call: "experiments/create" }, (mlflow) =>
     mlflow.createExperiment({
       name,
@@ -50,6 +53,15 @@ async function findByName(turn: Turn, name: string): Promise<Step<Experiment | n
   const found = await turn.call(() => turn.deps.mlflow.getExperimentByName(name));
   if (found.ok) return { ok: true, value: found.value };
   return found.failure?.kind === "missing" ? { ok: true, value: null } : stop(turn, found.failure);
+}
+
+/** The experiment that has or had this name, as far as the relay knows, if MLflow still has it by its id. */
+async function findRenamed(turn: Turn, name: string): Promise<Step<Experiment | null>> {
+  const id = await store.experimentNamed(turn.deps.db, name);
+  if (id === null) return { ok: true, value: null };
+  const found = await turn.call(() => turn.deps.mlflow.getExperiment(id));
+  if (found.ok) return found;
+  return found.failure?.kind === "gone" ? { ok: true, value: null } : stop(turn, found.failure);
 }
 
 async function use(turn: Turn, experiment: Experiment): Promise<Step<string>> {

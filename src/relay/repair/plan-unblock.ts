@@ -5,6 +5,7 @@ import { countHeldUp, isForgotten } from "../../store/delivery/blocked.ts";
 import { coreOf, modelRunStream } from "../../store/delivery/parents.ts";
 import { experimentOfClientsRun } from "../../store/gateway/experiments.ts";
 import { hasRefusedRun } from "../../store/mirror/conflicts.ts";
+import { experimentNamed } from "../../store/mirror/experiments.ts";
 import { readCore } from "../../store/stream/core-column.ts";
 import type { Turn } from "../stream/turn.ts";
 import type { Change, UnblockAction, Unblocked } from "./changes.ts";
@@ -122,7 +123,10 @@ async function ownExperiment(turn: Turn) {
   const home = isNested ? parent.stream.mlflowExperimentId : null;
   if (home !== null) return existing(turn, home, (known) => deps.mlflow.getExperiment(known));
   const name = own ?? parent?.experimentName ?? deps.config.defaultExperiment;
-  return existing(turn, name, (known) => deps.mlflow.getExperimentByName(known));
+  const named = await existing(turn, name, (known) => deps.mlflow.getExperimentByName(known));
+  if (!named.ok || named.value !== null) return named;
+  const renamed = await experimentNamed(deps.db, name);
+  return existing(turn, renamed, (known) => deps.mlflow.getExperiment(known));
 }
 
 type Found<T> = { ok: true; value: T | null } | { ok: false; detail: string };
