@@ -2,16 +2,17 @@ import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { drive } from "../../src/relay/delivery/drive.ts";
 import type { Deps } from "../../src/relay/deps.ts";
+import { pullRunning } from "../../src/relay/follow/running.ts";
 import { renameExperiment } from "../../src/relay/repair/rename.ts";
 import { unblock } from "../../src/relay/repair/unblock.ts";
 import { post } from "./api.ts";
-import { FakeExperiments } from "./fake-experiments.ts";
+import { FakeExperiment, FakeExperiments } from "./fake-experiments.ts";
 import { FakeMlflow } from "./fake-mlflow.ts";
 import { start } from "./payloads.ts";
 
 /** Has a trial of an experiment go to MLflow, in so many turns; how it stands then. */
-async function delivered(deps: Deps, trialId: string, experiment_name: string, turns = 1) {
-  await post(start(trialId, { experiment_name }));
+async function delivered(deps: Deps, trialId: string, experiment_name?: string, turns = 1, more = {}) {
+  await post(start(trialId, { experiment_name, ...more }));
   const row = () =>
     env.DB.prepare(
       `select id, mlflow_run_id as run, mlflow_experiment_id as experiment, blocked_kind as blocked
@@ -48,4 +49,37 @@ it("an experiment that was renamed and then deleted in MLflow is not made anew f
   const restored = await unblock(deps, deleted?.id ?? -1, "restore", false);
   expect(restored).toMatchObject({ changes: [{ change: "restore_experiment", experiment_id: id }, {}] });
   expect(await delivered(deps, "deleted", "series")).toMatchObject({ experiment: id, blocked: null });
+});
+
+it("an id that MLflow gave anew after it was set back is not the relay's experiment of before", async () => {
+  const experiments = new FakeExperiments();
+  const mlflow = new FakeMlflow({ experiments });
+  const deps = mlflow.deps({ RELAY_ANNOUNCE_GRACE_SECONDS: "0", RELAY_PARENT_RUNS: "false" });
+  const before = await delivered(deps, "before it", "lost");
+  const id = before?.experiment ?? "";
+  mlflow.runs.clear();
+  experiments.byId.set(id, new FakeExperiment("somebody's"));
+  await pullRunning(deps, { afterId: 0, maxRuns: 100, maxMs: 10_000 });
+  const since = await delivered(deps, "since then", "lost", 2);
+  expect(experiments.byId.get(since?.experiment ?? "")?.name).toBe("lost");
+  const [blocked] = [await delivered(deps, "before it", "lost", 12, { tags: { a: "1" } })];
+  expect(blocked?.blocked).toBe("gone_run");
+  await unblock(deps, blocked?.id ?? -1, "recreate", false);
+  const again = await delivered(deps, "before it", "lost", 1, { tags: { a: "2" } });
+  expect(again).toMatchObject({ blocked: null, experiment: since?.experiment });
+});
+
+it("nor is it that of a model run whose own run was lost with it, for the trials that are to be under it", async () => {
+  const experiments = new FakeExperiments();
+  const mlflow = new FakeMlflow({ experiments });
+  const deps = mlflow.deps({ RELAY_ANNOUNCE_GRACE_SECONDS: "0" });
+  const model_run_id = "study";
+  const announced = { event: "ml.run.start", model_run_id, requested_trials: 2, search_space_version: 1 };
+  await post({ ...announced, experiment_name: "nested" });
+  const before = await delivered(deps, "first of it", undefined, 1, { model_run_id });
+  mlflow.runs.clear();
+  experiments.byId.set(before?.experiment ?? "", new FakeExperiment("somebody's"));
+  await pullRunning(deps, { afterId: 0, maxRuns: 100, maxMs: 10_000 });
+  const since = await delivered(deps, "second of it", undefined, 1, { model_run_id });
+  expect(experiments.byId.get(since?.experiment ?? "")?.name).toBe("nested");
 });

@@ -11,9 +11,13 @@ const asked = z.object({
   tags: z.array(z.object({ key: z.string(), value: z.string() })).default([]),
 });
 
+/** No two experiments are made at the same time. */
+let clock = 1_700_000_000_000;
+
 export class FakeExperiment {
   name: string;
   lifecycle = "active";
+  readonly createdAt = ++clock;
   readonly tags: Map<string, string>;
 
   constructor(name: string, tags: Iterable<readonly [string, string]> = []) {
@@ -110,12 +114,13 @@ export class FakeExperiments {
     }
   }
 
-  #json(experiment_id: string, { name, lifecycle, tags }: FakeExperiment) {
+  #json(experiment_id: string, { name, lifecycle, tags, createdAt }: FakeExperiment) {
     return {
       experiment: {
         experiment_id,
         name,
         lifecycle_stage: lifecycle,
+        creation_time: createdAt,
         tags: [...tags].map(([key, value]) => ({ key, value })),
       },
     };

@@ -60,8 +60,12 @@ async function findRenamed(turn: Turn, name: string): Promise<Step<Experiment | 
   const id = await store.experimentNamed(turn.deps.db, name);
   if (id === null) return { ok: true, value: null };
   const found = await turn.call(() => turn.deps.mlflow.getExperiment(id));
-  if (found.ok) return found;
-  return found.failure?.kind === "gone" ? { ok: true, value: null } : stop(turn, found.failure);
+  if (!found.ok)
+    return found.failure?.kind === "gone" ? { ok: true, value: null } : stop(turn, found.failure);
+  await mirrorExperiment(turn, found.value);
+  // The id may be another experiment's now.
+  const isSame = await store.isCalledSo(turn.deps.db, id, name);
+  return { ok: true, value: isSame ? found.value : null };
 }
 
 async function use(turn: Turn, experiment: Experiment): Promise<Step<string>> {

@@ -1,6 +1,7 @@
 import { type Core, textOf } from "../../domain/core.ts";
 import { MODEL_RUN_TAG, PARENT_TAG, TRIAL_TAG } from "../../mlflow/tags.ts";
 import { isForgotten } from "../../store/delivery/blocked.ts";
+import { isCalledSo } from "../../store/mirror/experiments.ts";
 import { type Above, readAbove } from "../../store/turn/places.ts";
 import type { InHand } from "../stream/in-hand.ts";
 import type { Step, Turn } from "../stream/turn.ts";
@@ -71,7 +72,9 @@ function homeIn(turn: Turn, { name, id, isSure }: NonNullable<Home["experiment"]
     if (isSure) return { ok: true, value: id };
     const known = await ensureKnownExperiment(turn, id);
     if (!known.ok) return known;
-    return known.value === null ? ensureExperiment(turn, name) : { ok: true, value: known.value };
+    // The id may be another experiment's now.
+    const isSame = known.value !== null && (await isCalledSo(turn.deps.db, id, name));
+    return isSame ? { ok: true, value: id } : ensureExperiment(turn, name);
   };
   return { experimentName: name, experimentId };
 }

@@ -6,6 +6,7 @@ import { streamsToPull, type ToPull } from "../../store/mirror/to-pull.ts";
 import type { Deps } from "../deps.ts";
 import { heard } from "../line/breaker.ts";
 import { MAX_IDS, type RunPlace, runsOrLost } from "../line/runs-by-id.ts";
+import { lookAtExperiments } from "./experiments.ts";
 import { lookAtRuns } from "./page.ts";
 import { followRestored } from "./restored.ts";
 
@@ -94,6 +95,11 @@ async function lookAtGroup(
   const shown = [...found.runs.values()];
   await lookAtRuns(deps, shown, seenAt, counts);
   await markGone(deps.db, found.lost, deps.now());
+  const lost = new Set(found.lost);
+  await lookAtExperiments(
+    deps,
+    group.filter(({ runId }) => lost.has(runId)),
+  );
   count(counts, "looked_at", shown.length);
   for (const { info } of shown.filter(isActive)) active.add(info.runId);
   return null;

@@ -18,9 +18,11 @@ export function modelRunRow(orm: DrizzleD1Database, modelRunId: string | SQL) {
       core: modelRuns.core,
       announced: modelRuns.announced,
       experimentName: sql<string | null>`${modelRuns.experimentName}`.as("named_experiment"),
-      /** Whether the experiment that its run is in is known to be active. */
+      /** Whether the experiment that its run is in is known to be active, by the name that it was made with. */
       isHomeActive: sql`exists (select 1 from ${mlflowExperiments} e
-        where e.mlflow_experiment_id = ${streams.mlflowExperimentId} and e.lifecycle_stage = 'active')`
+        where e.mlflow_experiment_id = ${streams.mlflowExperimentId} and e.lifecycle_stage = 'active'
+          and ${streams.experimentName} in (
+            select e.name union all select value from json_each(coalesce(e.former_names, '[]'))))`
         .mapWith(Boolean)
         .as("is_home_active"),
     })

@@ -65,9 +65,13 @@ const IS_NEWS = sql`
   (excluded.name, excluded.artifact_location, excluded.lifecycle_stage, excluded.tags, excluded.created_time,
     excluded.updated_time)`;
 
-/** Once the experiment has the name that is said of it now; a name that it has again is none. */
+/**
+ * Once the experiment has the name that is said of it now; a name that it has again is none. One that was made at another
+ * time is another, which has an id that MLflow gave anew, such as after it was set back, and none of the names of before.
+ */
 const FORMER_NAMES = sql`
-  case when mlflow_experiments.name = excluded.name then mlflow_experiments.former_names
+  case when mlflow_experiments.created_time <> excluded.created_time then null
+  when mlflow_experiments.name = excluded.name then mlflow_experiments.former_names
   else json_insert(
     (select json_group_array(value) from json_each(coalesce(mlflow_experiments.former_names, '[]'))
       where value not in (mlflow_experiments.name, excluded.name)),
@@ -125,4 +129,19 @@ export async function experimentNamed(db: D1Database, name: string): Promise<str
     .limit(1)
     .get();
   return found?.id ?? null;
+}
+
+/** Whether the mirror knows the experiment of this id by this name, or one that it had. */
+export async function isCalledSo(db: D1Database, experimentId: string, name: string): Promise<boolean> {
+  const found = await drizzle(db)
+    .select({ id: mlflowExperiments.mlflowExperimentId })
+    .from(mlflowExperiments)
+    .where(
+      and(
+        eq(mlflowExperiments.mlflowExperimentId, experimentId),
+        sql`${mlflowExperiments.mlflowExperimentId} in ${calledSo(sql`${name}`)}`,
+      ),
+    )
+    .get();
+  return found !== undefined;
 }
