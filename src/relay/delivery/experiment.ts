@@ -1,6 +1,10 @@
 import { type Block, isGone } from "../../domain/blocked.ts";
 import type { Experiment } from "../../mlflow/types.ts";
-import { activeExperimentNamed, isExperimentActive } from "../../store/mirror/active-experiments.ts";
+import {
+  activeExperimentNamed,
+  forgetExperiment,
+  isExperimentActive,
+} from "../../store/mirror/active-experiments.ts";
 import * as store from "../../store/mirror/experiments.ts";
 import { stop } from "../stream/stop.ts";
 import { blocked, type Step, type Turn } from "../stream/turn.ts";
@@ -53,6 +57,13 @@ async function findByName(turn: Turn, name: string): Promise<Step<Experiment | n
   const found = await turn.call(() => turn.deps.mlflow.getExperimentByName(name));
   if (found.ok) return { ok: true, value: found.value };
   return found.failure?.kind === "missing" ? { ok: true, value: null } : stop(turn, found.failure);
+}
+
+/** Looks at an experiment in which MLflow makes no run. Of one that is not there at all nothing is known any more. */
+export async function lookAtGone(turn: Turn, experimentId: string): Promise<void> {
+  const found = await turn.call(() => turn.deps.mlflow.getExperiment(experimentId));
+  if (found.ok) await mirrorExperiment(turn, found.value);
+  else if (found.failure?.kind === "gone") await forgetExperiment(turn.deps.db, experimentId);
 }
 
 /** The experiment that has or had this name, as far as the relay knows, if MLflow still has it by its id. */

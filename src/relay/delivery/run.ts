@@ -1,10 +1,10 @@
 import { tagBegins, tagEquals } from "../../mlflow/filter.ts";
 import type { Run } from "../../mlflow/types.ts";
-import { markExperimentGone } from "../../store/mirror/experiments.ts";
 import { clearDoubt, stillLands } from "../stream/fence.ts";
 import { stop } from "../stream/stop.ts";
 import { proceed, type Step, type Turn } from "../stream/turn.ts";
 import { adopt, isAnothers, link } from "./adopt.ts";
+import { lookAtGone } from "./experiment.ts";
 import { lookAtTagged } from "./tagged-run.ts";
 import type { RunWanted } from "./wanted.ts";
 
@@ -74,8 +74,7 @@ async function create(turn: Turn, wanted: RunWanted, experimentId: string): Prom
   if (created.failure === null) return stop(turn, null);
   // Only where no run can have been made, the intent is over; else it stays, and is looked for next time.
   if (turn.stream.doubt === null) await turn.update({ createSentAt: null });
-  // Whoever wants it next asks MLflow, which may know it by another name than theirs.
-  if (created.failure.kind === "gone") await markExperimentGone(turn.deps.db, experimentId, turn.deps.now());
+  if (created.failure.kind === "gone") await lookAtGone(turn, experimentId);
   return stop(turn, created.failure);
 }
 

@@ -1,4 +1,4 @@
-import { markExperimentGone, mirrorExperiment } from "../../store/mirror/experiments.ts";
+import { mirrorExperiment } from "../../store/mirror/experiments.ts";
 import type { Deps } from "../deps.ts";
 import { heard } from "../line/breaker.ts";
 import type { RunPlace } from "../line/runs-by-id.ts";
@@ -11,8 +11,8 @@ export async function lookAtExperiments(deps: Deps, lost: readonly RunPlace[]): 
   for (const id of new Set(lost.map(({ experimentId }) => experimentId))) {
     const found = await deps.mlflow.getExperiment(id);
     if (found.ok) await mirrorExperiment(deps.db, found.value, deps.now());
-    else if (found.failure.kind === "gone") await markExperimentGone(deps.db, id, deps.now());
-    else {
+    // One that is gone as well is missed when a run is to be made in it.
+    else if (found.failure.kind !== "gone") {
       await heard(deps, found.failure);
       return;
     }

@@ -32,3 +32,8 @@ export async function isExperimentActive(db: D1Database, experimentId: string): 
     .get();
   return mirrored?.lifecycleStage === "active";
 }
+
+/** Forgets an experiment that MLflow says is gone, so that the next look asks MLflow. */
+export async function forgetExperiment(db: D1Database, experimentId: string): Promise<void> {
+  await drizzle(db).delete(mlflowExperiments).where(eq(mlflowExperiments.mlflowExperimentId, experimentId));
+}

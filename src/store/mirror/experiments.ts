@@ -103,7 +103,7 @@ export async function markPulled(db: D1Database, experimentId: string, now: numb
     .where(and(eq(mlflowExperiments.mlflowExperimentId, experimentId), isNull(mlflowExperiments.pulledAt)));
 }
 
-/** Notes that an experiment that the mirror has is deleted, for MLflow says so or does not know it any more. */
+/** Notes that an experiment that the mirror has is deleted, for MLflow does not know it any more. */
 export async function markExperimentGone(db: D1Database, experimentId: string, now: number): Promise<void> {
   await drizzle(db)
     .update(mlflowExperiments)
