@@ -8,6 +8,8 @@ import { unblock } from "../../src/relay/repair/unblock.ts";
 import { post } from "./api.ts";
 import { FakeExperiment, FakeExperiments } from "./fake-experiments.ts";
 import { FakeMlflow } from "./fake-mlflow.ts";
+import { call, newRun, read } from "./gateway-api.ts";
+import { gatewayWorld } from "./gateway-world.ts";
 import { start } from "./payloads.ts";
 
 /** Has a trial of an experiment go to MLflow, in so many turns; how it stands then. */
@@ -82,4 +84,26 @@ it("nor is it that of a model run whose own run was lost with it, for the trials
   await pullRunning(deps, { afterId: 0, maxRuns: 100, maxMs: 10_000 });
   const since = await delivered(deps, "second of it", undefined, 1, { model_run_id });
   expect(experiments.byId.get(since?.experiment ?? "")?.name).toBe("nested");
+});
+
+it("nor is it that of MLflow's clients, whose experiment is made anew", async () => {
+  const w = gatewayWorld({ RELAY_ANNOUNCE_GRACE_SECONDS: "0" });
+  const experiment_id = await w.experiment("clients' own");
+  const log = async () => {
+    const run_id = await newRun({ experiment_id });
+    await call("runs/log-metric", { run_id, key: "loss", value: 1, timestamp: 1, step: 0 });
+    return run_id;
+  };
+  await log();
+  await w.deliver();
+  const [id] = w.experiments.named("clients' own") ?? [""];
+  w.mlflow.runs.clear();
+  w.experiments.byId.set(id, new FakeExperiment("somebody's"));
+  await pullRunning(w.deps, { afterId: 0, maxRuns: 100, maxMs: 10_000 });
+  const since = await log();
+  await w.deliver();
+  expect((await read("experiments/get", { experiment_id })).body.experiment.name).toBe("clients' own");
+  const [run] = w.runs().get(since) ?? [];
+  expect(w.experiments.byId.get(run?.experimentId ?? "")?.name).toBe("clients' own");
+  expect(w.experiments.byId.get(id)?.name).toBe("somebody's");
 });

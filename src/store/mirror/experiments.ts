@@ -2,7 +2,7 @@ import { and, desc, eq, isNull, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import * as z from "zod";
 import type { Experiment } from "../../mlflow/types.ts";
-import { mlflowExperiments } from "../schema/index.ts";
+import { gatewayExperiments, mlflowExperiments } from "../schema/index.ts";
 
 const names = z.array(z.string());
 const texts = z.record(z.string(), z.string());
@@ -40,7 +40,24 @@ export async function mirrorExperiment(
     updatedTime: experiment.lastUpdateTime,
     syncedAt: now,
   };
-  const [[before], written] = await orm.batch([
+  const [, [before], written] = await orm.batch([
+    // Before it takes over what is seen of another under its id.
+    orm
+      .update(gatewayExperiments)
+      .set({
+        mlflowExperimentId: null,
+        sent: null,
+        version: sql`${gatewayExperiments.version} + 1`,
+        attempts: 0,
+        nextAttemptAt: 0,
+      })
+      .where(
+        and(
+          eq(gatewayExperiments.mlflowExperimentId, experimentId),
+          sql`exists (select 1 from mlflow_experiments m
+            where m.mlflow_experiment_id = ${experimentId} and m.created_time <> ${experiment.creationTime})`,
+        ),
+      ),
     orm
       .select({ id: mlflowExperiments.mlflowExperimentId })
       .from(mlflowExperiments)
