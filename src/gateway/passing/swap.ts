@@ -26,7 +26,8 @@ const SCHEME = "mlflow-artifacts:";
 const ARTIFACT_URI = /mlflow-artifacts:(?:\/\/[^/\s"']*)?\/([^\s"'?#]+)/g;
 const RUN_URI = /(runs:\/)([0-9a-f]{32})\b/g;
 const MODEL_URI = /(models:\/)(m-[0-9a-f]{32})\b/g;
-const QUOTED_ID = /(["'])((?:m-)?[0-9a-f]{32}|9\d{17})\1/g;
+/** A pattern of a comparison may be open on either side. */
+const QUOTED_ID = /(["']%?)((?:m-)?[0-9a-f]{32}|9\d{17})(?=%?["'])/g;
 const RUN_ID = /^[0-9a-f]{32}$/;
 const MODEL_ID = /^m-[0-9a-f]{32}$/;
 const MINTED_EXPERIMENT = /^9\d{17}$/;
@@ -41,11 +42,37 @@ export const swapUris: Text = (text, swap) =>
     .replace(RUN_URI, (_, scheme: string, id: string) => `${scheme}${swap.run(id)}`)
     .replace(MODEL_URI, (_, scheme: string, id: string) => `${scheme}${swap.model(id)}`);
 
-/** Values in quotes that are ids. */
+/** What a filter is split at: texts in quotes, which hold no AND, and ANDs. */
+const QUOTED_OR_AND = /('[^']*'|"[^"]*"|`[^`]*`|\band\b)/i;
+const AND = /^and$/i;
+/** A comparison with a tag, parameter or the like that somebody named, whose text is as it was said. */
+const OF_OWN_NAME = /^\s*(?!(?:attr|attributes?|run|trace)\.)\w+\.(?!["`]?mlflow\.)/i;
+
+/** Values in quotes that are ids, or addresses with ids. */
 const swapFilter: Text = (text, swap) =>
-  text.replace(QUOTED_ID, (_, quote: string, id: string) => {
-    return `${quote}${swapId(id, swap)}${quote}`;
-  });
+  comparisonsIn(text)
+    .map((comparison) =>
+      OF_OWN_NAME.test(comparison)
+        ? comparison
+        : swapUris(comparison, swap).replace(QUOTED_ID, (_, open: string, id: string) => {
+            return `${open}${swapId(id, swap)}`;
+          }),
+    )
+    .join("");
+
+/** With the ANDs between them. */
+function comparisonsIn(filter: string): string[] {
+  const found: string[] = [];
+  let comparison = "";
+  for (const piece of filter.split(QUOTED_OR_AND)) {
+    if (!AND.test(piece)) comparison += piece;
+    else {
+      found.push(comparison, piece);
+      comparison = "";
+    }
+  }
+  return [...found, comparison];
+}
 
 /** A text that is JSON itself; what nests deeper than MLflow reads stays as it is. */
 const swapJsonText: Text = (text, swap) => {

@@ -114,6 +114,28 @@ describe("ids in JSON", () => {
       { filter: `source_run_id = '${THEIRS}' and x IN ("${OTHER}", '7')` },
     ],
     [
+      "filters by an address",
+      {
+        filter: `source_path='runs:/${OWN}/m' AND source_path = "models:/${MODEL}"`,
+        query: `source_path = 'mlflow-artifacts:/${EXPERIMENT}/${OWN}/artifacts/m'`,
+      },
+      {
+        filter: `source_path='runs:/${THEIRS}/m' AND source_path = "models:/${THEIR_MODEL}"`,
+        query: `source_path = 'mlflow-artifacts:/team/x/${THEIRS}/artifacts/m'`,
+      },
+    ],
+    [
+      "filters by MLflow's own tags, beside others with the same text",
+      {
+        filter: `tags.by = '${OWN}' AND tags.\`mlflow.prompt.associatedRunIds\` LIKE '%${OWN}%' and metadata.mlflow.sourceRun = "${OWN}"`,
+        filter_string: `attributes.run_id = '${OWN}' AND tag."a AND 'b" = '${OWN}' AND trace.run_id = '${OWN}'`,
+      },
+      {
+        filter: `tags.by = '${OWN}' AND tags.\`mlflow.prompt.associatedRunIds\` LIKE '%${THEIRS}%' and metadata.mlflow.sourceRun = "${THEIRS}"`,
+        filter_string: `attributes.run_id = '${THEIRS}' AND tag."a AND 'b" = '${OWN}' AND trace.run_id = '${THEIRS}'`,
+      },
+    ],
+    [
       "whole numbers that no double holds",
       { run_id: OWN, at: 1_700_000_000_123_456_789n },
       { run_id: THEIRS, at: 1_700_000_000_123_456_789n },
@@ -138,6 +160,10 @@ describe("ids in JSON", () => {
           { key: "source", value: `runs:/${OWN}/x` },
         ],
       },
+    ],
+    [
+      "a comparison with a text under such a name",
+      { filter: `tags.by = '${OWN}' AND params.\`from\` IN ('runs:/${OWN}/x')` },
     ],
     ["a longer text", { source: `runs:/${OWN}0/model` }],
     ["storage that MLflow is not between", { artifact_uri: `s3://bucket/${OWN}/artifacts` }],
