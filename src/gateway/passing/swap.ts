@@ -28,6 +28,7 @@ const RUN_URI = /(runs:\/)([0-9a-f]{32})\b/g;
 const MODEL_URI = /(models:\/)(m-[0-9a-f]{32})\b/g;
 /** A pattern of a comparison may be open on either side. */
 const QUOTED_ID = /(["']%?)((?:m-)?[0-9a-f]{32}|9\d{17})(?=%?["'])/g;
+const LISTED_RUN_ID = /(?<![^,\s])[0-9a-f]{32}(?![^,\s])/g;
 const RUN_ID = /^[0-9a-f]{32}$/;
 const MODEL_ID = /^m-[0-9a-f]{32}$/;
 const MINTED_EXPERIMENT = /^9\d{17}$/;
@@ -41,6 +42,9 @@ export const swapUris: Text = (text, swap) =>
     })
     .replace(RUN_URI, (_, scheme: string, id: string) => `${scheme}${swap.run(id)}`)
     .replace(MODEL_URI, (_, scheme: string, id: string) => `${scheme}${swap.model(id)}`);
+
+/** Ids with commas between them. */
+const runs: Text = (text, swap) => text.replace(LISTED_RUN_ID, swap.run);
 
 /** What a filter is split at: texts in quotes, which hold no AND, and ANDs. */
 const QUOTED_OR_AND = /('[^']*'|"[^"]*"|`[^`]*`|\band\b)/i;
@@ -83,7 +87,8 @@ const swapJsonText: Text = (text, swap) => {
 /** The fields of MLflow's protocol, in JSON, queries and GraphQL, and the tags of its own that hold ids. */
 const FIELDS = new Map<string, Text>([
   ...named(run, "run_id run_uuid run_ids source_run_id parent_run_id runId runUuid runIds sourceRunId"),
-  ...named(run, "mlflow.parentRunId mlflow.sourceRun"),
+  ...named(run, "mlflow.parentRunId mlflow.sourceRun mlflow.assessment.sourceRunId"),
+  ...named(runs, "mlflow.prompt.associatedRunIds mlflow.prompt.run_ids"),
   ...named(model, "model_id model_ids source_model_id modelId modelIds mlflow.modelId"),
   ...named(experiment, "experiment_id experiment_ids experimentId experimentIds"),
   ...named(swapUris, "artifact_uri artifact_location artifactUri artifactLocation root_uri rootUri"),

@@ -136,6 +136,19 @@ describe("ids in JSON", () => {
       },
     ],
     [
+      "runs that assessments and prompts came from",
+      [
+        { metadata: { "mlflow.assessment.sourceRunId": OWN } },
+        { key: "mlflow.prompt.associatedRunIds", value: `${OTHER},${OWN}` },
+        { key: "mlflow.prompt.run_ids", value: OWN },
+      ],
+      [
+        { metadata: { "mlflow.assessment.sourceRunId": THEIRS } },
+        { key: "mlflow.prompt.associatedRunIds", value: `${OTHER},${THEIRS}` },
+        { key: "mlflow.prompt.run_ids", value: THEIRS },
+      ],
+    ],
+    [
       "whole numbers that no double holds",
       { run_id: OWN, at: 1_700_000_000_123_456_789n },
       { run_id: THEIRS, at: 1_700_000_000_123_456_789n },
