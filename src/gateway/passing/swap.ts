@@ -50,7 +50,7 @@ const runs: Text = (text, swap) => text.replace(LISTED_RUN_ID, swap.run);
 const QUOTED_OR_AND = /('[^']*'|"[^"]*"|`[^`]*`|\band\b)/i;
 const AND = /^and$/i;
 /** A comparison with a tag, parameter or the like that somebody named, whose text is as it was said. */
-const OF_OWN_NAME = /^\s*(?!(?:attr|attributes?|run|trace)\.)\w+\.(?!["`]?mlflow\.)/i;
+const OF_OWN_NAME = /^\s*(?:trace\.)?(?!(?:attr|attributes?|run|trace)\.)\w+\.(?!["`]?mlflow\.)/i;
 
 /** Values in quotes that are ids, or addresses with ids. */
 const swapFilter: Text = (text, swap) =>
@@ -93,7 +93,8 @@ const FIELDS = new Map<string, Text>([
   ...named(experiment, "experiment_id experiment_ids experimentId experimentIds"),
   ...named(swapUris, "artifact_uri artifact_location artifactUri artifactLocation root_uri rootUri"),
   ...named(swapUris, "source storage_location model_uri uri mlflow.artifactLocation"),
-  ...named(swapFilter, "filter filter_string filterString query"),
+  ...named(swapFilter, "filter filter_string filterString filters query"),
+  ...named(swapFilter, "base_filter filter_string1 filter_string2"),
   ...named(swapJsonText, "model_json"),
 ]);
 

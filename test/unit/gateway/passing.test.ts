@@ -136,6 +136,21 @@ describe("ids in JSON", () => {
       },
     ],
     [
+      "filters of what is counted over traces",
+      {
+        filters: [`trace.metadata.\`mlflow.sourceRun\` = '${OWN}'`, `trace.tag.by = '${OWN}'`],
+        base_filter: `trace.run_id = '${OWN}'`,
+        filter_string1: `run_id = '${OWN}'`,
+        filter_string2: `metadata.mlflow.modelId = '${MODEL}'`,
+      },
+      {
+        filters: [`trace.metadata.\`mlflow.sourceRun\` = '${THEIRS}'`, `trace.tag.by = '${OWN}'`],
+        base_filter: `trace.run_id = '${THEIRS}'`,
+        filter_string1: `run_id = '${THEIRS}'`,
+        filter_string2: `metadata.mlflow.modelId = '${THEIR_MODEL}'`,
+      },
+    ],
+    [
       "runs that assessments and prompts came from",
       [
         { metadata: { "mlflow.assessment.sourceRunId": OWN } },
