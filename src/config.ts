@@ -222,9 +222,17 @@ export function parseConfig(env: object): Config {
   throw new ConfigError(`${name} ${issue?.message ?? "is wrong"}${got}`);
 }
 
-/** A URL may carry a password, with an @ in it too; an error message must not. */
+const SCHEME = /^[a-z][a-z\d+.-]*:\/\//i;
+
+/**
+ * A URL may carry a password, with an @ in it too; an error message must not. One with a /, ? or # in it makes that no URL,
+ * and then all that stands before the last @ may be of it.
+ */
 export function withoutCredentials(url: string): string {
-  return url.replace(/\/\/[^/?#]*@/, "//");
+  if (SCHEME.test(url) && URL.canParse(url)) return url.replace(/\/\/[^/?#]*@/, "//");
+  const [scheme = ""] = SCHEME.exec(url) ?? [];
+  const end = url.lastIndexOf("@");
+  return end < 0 ? url : scheme + url.slice(end + 1);
 }
 
 const parsedByEnv = new WeakMap<object, Config>();

@@ -1,4 +1,4 @@
-import { ConfigError, parseConfig, SETTINGS, withoutCredentials } from "../../src/config.ts";
+import { ConfigError, parseConfig, SETTINGS } from "../../src/config.ts";
 import { unreachable } from "./reachable.ts";
 import type { WranglerConfig } from "./wrangler-config.ts";
 
@@ -49,7 +49,7 @@ function mlflowProblems({ name, vars, vpc_services }: WranglerConfig): string[] 
     return ["MLFLOW_TRACKING_URI under [vars] is the relay's own address: it would deliver to itself."];
   if (typeof uri === "string" && vpc_services.some(({ binding }) => binding === PRIVATE_WAY)) return [];
   const problem = typeof uri === "string" ? unreachable(uri) : "is not set.";
-  return problem === null ? [] : [`MLFLOW_TRACKING_URI under [vars]: ${withoutCredentials(problem)}`];
+  return problem === null ? [] : [`MLFLOW_TRACKING_URI under [vars]: ${problem}`];
 }
 
 function isWorkers(uri: string, name: string): boolean {

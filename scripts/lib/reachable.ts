@@ -1,3 +1,5 @@
+import { withoutCredentials } from "../../src/config.ts";
+
 /** Cloudflare's remedy for a server that has no public name. */
 const REMEDY =
   "Give it a public host name; for a server in a private network, a Cloudflare Tunnel does that without opening it (docs/operators.md, “A private MLflow”).";
@@ -11,13 +13,14 @@ const PRIVATE_NAMES =
  * only: an address in digits is refused by Cloudflare (error 1003) whether it is private or not.
  */
 export function unreachable(uri: string): string | null {
-  if (!URL.canParse(uri)) return `${JSON.stringify(uri)} is not a URL.`;
+  const shown = withoutCredentials(uri);
+  if (!URL.canParse(uri)) return `${JSON.stringify(shown)} is not a URL.`;
   const { hostname, protocol } = new URL(uri);
-  if (protocol !== "http:" && protocol !== "https:") return `${uri} is not an http or https address.`;
+  if (protocol !== "http:" && protocol !== "https:") return `${shown} is not an http or https address.`;
   const host = hostname.replace(/\.$/, "");
   // The URL parser writes every spelling of an IPv4 address (octal, one number) as four decimal parts.
   if (/^\d+\.\d+\.\d+\.\d+$/.test(host) || host.startsWith("["))
-    return `${uri} is an IP address, and a Worker can fetch host names only. ${REMEDY}`;
+    return `${shown} is an IP address, and a Worker can fetch host names only. ${REMEDY}`;
   if (host.split(".").includes("")) return `${host} is no host name.`;
   if (PRIVATE_NAMES.test(host) || !host.includes("."))
     return `${host} is a name within a private network, where Cloudflare cannot go. ${REMEDY}`;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { mlflowTarget } from "../../scripts/lib/mlflow-target.ts";
+import { unreachable } from "../../scripts/lib/reachable.ts";
 import { checkMlflow } from "../../scripts/start/check-mlflow.ts";
 import { parseConfig, withoutCredentials } from "../../src/config.ts";
 
@@ -23,8 +24,21 @@ describe("a setting that cannot be meant is said with its name, its value and th
     ["http://user:p@ss@host/x", "http://host/x"],
     ["http://host/a@b", "http://host/a@b"],
     ["http://host?a@b", "http://host?a@b"],
+    ["http://user:p#ss@host/x", "http://host/x"],
+    ["http://user:p/ss@host/x", "http://host/x"],
+    ["http://user:p?s@s@host/x", "http://host/x"],
+    ["http:user:pass@host/x", "host/x"],
+    ["user:pass@host", "host"],
   ])("nothing that an address has before its host is said: %s", (uri, said) => {
     expect(withoutCredentials(uri)).toBe(said);
+  });
+
+  test("of an address that is none because of its password nothing of that is said", () => {
+    const uri = "https://somebody:hunter#2@mlflow.example.com";
+    expect(() => parseConfig({ ...ENOUGH, MLFLOW_TRACKING_URI: uri })).toThrow(
+      'MLFLOW_TRACKING_URI must be an http or https URL, got "https://mlflow.example.com"',
+    );
+    expect(unreachable(uri)).toBe('"https://mlflow.example.com" is not a URL.');
   });
 
   test("a secret's value is not said", () => {
