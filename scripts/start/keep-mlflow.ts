@@ -10,7 +10,16 @@ const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 30_000;
 const TAIL_LINES = 8;
 
+const END_WITH_PARENT = join(import.meta.dirname, "end-with-parent.py");
+
+/** Python's arguments for a module that ends with this process: one that was killed would leave it, and its port taken. */
+export function endingWithParent(args: string[]): string[] {
+  return [END_WITH_PARENT, String(process.pid), ...args];
+}
+
 type Options = { port: number; dataDir: string; report: (line: string) => void };
+
+const start = (options: Options) => startMlflow({ ...options, argumentsOf: endingWithParent });
 
 /**
  * Starts MLflow and starts it again, with growing pauses, whenever it ends: the relay keeps the events meanwhile.
@@ -18,7 +27,7 @@ type Options = { port: number; dataDir: string; report: (line: string) => void }
  */
 export async function keepMlflow(options: Options): Promise<() => Promise<void>> {
   const stopping = new AbortController();
-  let server = await startMlflow(options);
+  let server = await start(options);
   await noteMlflow(server);
   void keep();
 
@@ -53,7 +62,7 @@ async function restart(options: Options, signal: AbortSignal): Promise<MlflowSer
     await pause(wait, signal);
     if (signal.aborted) return null;
     try {
-      const server = await startMlflow(options);
+      const server = await start(options);
       options.report(`MLflow is back at ${server.uri}`);
       return server;
     } catch (error) {

@@ -1,8 +1,12 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { devVarLine, parseDevVars } from "../../scripts/lib/dev-vars.ts";
+import { findPython } from "../../scripts/lib/python.ts";
 import { alone } from "../../scripts/start/alone.ts";
 import { isOwnAddress } from "../../scripts/start/own-address.ts";
 
@@ -56,4 +60,26 @@ test("one that cannot be handed on is named, and not said", () => {
   const hand = () => devVarLine("MLFLOW_TRACKING_PASSWORD", "s'e\"c`ret");
   expect(hand).toThrow("MLFLOW_TRACKING_PASSWORD may not hold");
   expect(hand).not.toThrow("ret");
+});
+
+/** Starts a module of Python's as `npm start` starts MLflow, and says which process it is. */
+const PARENT = `
+  import { spawn } from "node:child_process";
+  import { endingWithParent } from "./scripts/start/keep-mlflow.ts";
+  const args = endingWithParent(["-m", "http.server", "0", "--bind", "127.0.0.1"]);
+  console.log(spawn(process.argv[1], args, { detached: true, stdio: ["ignore", "inherit", "inherit"] }).pid);
+  setInterval(() => {}, 1000);`;
+
+test("the MLflow of `npm start` ends with it, though it was killed", async () => {
+  const python = await findPython(Number.POSITIVE_INFINITY);
+  const parent = spawn(process.execPath, ["--input-type=module", "-e", PARENT, python], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  // Once nobody has its output any more.
+  const isOver = once(parent, "close");
+  const [said] = await once(parent.stdout, "data");
+  parent.kill("SIGKILL");
+  const ended = await Promise.race([isOver.then(() => true), sleep(8_000)]);
+  if (!ended) process.kill(-Number.parseInt(String(said), 10), "SIGKILL");
+  expect(ended).toBe(true);
 });
