@@ -41,9 +41,11 @@ async function tryTake(path: string): Promise<boolean> {
 
 async function isStale(path: string): Promise<boolean> {
   const pid = Number(await readFile(join(path, "pid"), "utf8").catch(() => ""));
-  if (pid > 0) return !isAlive(pid);
+  if (pid > 0 && pid !== process.pid) return !isAlive(pid);
   const made = await stat(path).catch(() => null);
-  return made !== null && Date.now() - made.mtimeMs > OWNERLESS_MS;
+  if (made === null) return false;
+  // In a container that is started anew a process has the number that its forerunner had.
+  return pid > 0 ? made.mtimeMs < performance.timeOrigin : Date.now() - made.mtimeMs > OWNERLESS_MS;
 }
 
 /** True while a process (or, with a negative id, any member of a process group) exists. */

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -32,6 +32,17 @@ test("a second relay in a folder is refused, whatever its port, and leaves the f
   end();
   await first;
   await alone(lock, work);
+  expect(runs).toBe(1);
+});
+
+test("a lock is nobody's that was left by an earlier process of the same number, as in a container that was killed", async () => {
+  const lock = join(dir, "left.lock");
+  await mkdir(lock);
+  await writeFile(join(lock, "pid"), String(process.pid));
+  const before = new Date(performance.timeOrigin - 60_000);
+  await utimes(lock, before, before);
+  let runs = 0;
+  await alone(lock, async () => void runs++);
   expect(runs).toBe(1);
 });
 
