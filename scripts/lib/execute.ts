@@ -4,7 +4,8 @@ export const REPORT_EVERY_MS = 3000;
 const TAIL_CHARS = 2000;
 
 /**
- * Runs a command to its end; repeats its latest line every few seconds, so that a long silence is never a doubt.
+ * Runs a command to its end; repeats its latest line every few seconds, so that a long silence is never a doubt. It
+ * ends with this process.
  * @returns what it said last
  * @throws Error with that, if the command fails or cannot be run
  */
@@ -17,6 +18,8 @@ export async function execute(
   const started = Date.now();
   let output = "";
   const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env });
+  const end = () => child.kill();
+  process.once("exit", end);
   const collect = (chunk: Buffer) => {
     output = (output + chunk.toString()).slice(-TAIL_CHARS);
   };
@@ -35,5 +38,6 @@ export async function execute(
     return output;
   } finally {
     clearInterval(heartbeat);
+    process.removeListener("exit", end);
   }
 }

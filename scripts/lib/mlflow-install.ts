@@ -37,7 +37,8 @@ export async function ensureMlflow(
       if (await isInstalled()) return;
       const base = await findPython(NEWEST_PYTHON_MINOR[version]);
       report(`Installing MLflow ${version} into .venv/mlflow-${version} (up to a minute, only once)`);
-      await rm(venv, { recursive: true, force: true });
+      // What an installation that was stopped has started may go on in it for a moment.
+      await rm(venv, { recursive: true, force: true, maxRetries: 10 });
       await execute(base, ["-m", "venv", venv], report);
       await installPackages(python, file, report);
       await writeFile(marker, wanted);

@@ -1,7 +1,10 @@
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { installPackages, requirementsFile } from "../../scripts/lib/python-packages.ts";
 
 /** A program in Python's place writes down what it is asked for, and fails where it is to. */
@@ -81,4 +84,21 @@ describe("packages are installed", () => {
   test("or not at all: then it is said why", async () => {
     expect((await installing({ fails: "install" })).end).toContain("out of order");
   });
+});
+
+/** Runs a command as an installation does, until it is told to stop, as `npm start` is. */
+const INSTALLING = `
+  import { execute } from "./scripts/lib/execute.ts";
+  process.on("SIGTERM", () => process.exit());
+  await execute("sh", ["-c", process.argv[1]], () => {});`;
+
+test("an installation does not go on once it was stopped, in a folder that the next one clears away", async () => {
+  const path = await mkdtemp(join(dir, "stopped-"));
+  const [begun, wentOn] = [join(path, "begun"), join(path, "went on")];
+  const command = `echo > '${begun}'; sleep 2; echo > '${wentOn}'`;
+  const installing = spawn(process.execPath, ["--input-type=module", "-e", INSTALLING, command]);
+  await vi.waitUntil(() => existsSync(begun), { timeout: 10_000 });
+  installing.kill("SIGTERM");
+  await sleep(4_000);
+  expect(existsSync(wentOn)).toBe(false);
 });
