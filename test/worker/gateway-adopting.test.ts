@@ -170,13 +170,36 @@ describe("a run that MLflow has just made is the same by the id that it has ther
   });
 });
 
+test("a copy of a run in MLflow, with all its tags, is another run, though more is on its way to the first one", async () => {
+  const w = gatewayWorld();
+  const run_id = await newRun({ experiment_id: await w.experiment("copied") });
+  await runOf(run_id);
+  expect(await w.deliver()).toBe(true);
+  const [first] = w.mlflow.runs.values();
+  const tags = [...(first?.tags ?? [])].map(([key, value]) => ({ key, value }));
+  await call("runs/log-metric", { run_id, key: "loss", value: 1, timestamp: 1 });
+  const copy = await w.deps.writes.createRun({
+    experimentId: "0",
+    runName: "a copy",
+    startTime: 1_000,
+    userId: "ann",
+    tags,
+  });
+  if (!copy.ok) throw new Error(copy.failure.message);
+  vi.stubGlobal("fetch", w.mlflow.fetch);
+  const { info } = (await read("runs/get", { run_id: copy.value.info.runId }, UP)).body.run;
+  expect(info).toMatchObject({ run_id: copy.value.info.runId, run_name: "a copy" });
+});
+
 test("whether a run was just made is not looked for among all that ever were", async () => {
   await env.DB.prepare(
     `insert into streams (key, kind, trial_id, created_at, updated_at, create_nonce, mlflow_run_id)
      with recursive n (n) as (select 1 union all select n + 1 from n where n < 5000)
      select 'over-' || n, 'trial', 'over-' || n, 1, 1, 'of-' || n, 'run-' || n from n`,
   ).run();
-  await env.DB.prepare("update streams set warm = key = 'over-7'").run();
+  await env.DB.prepare(
+    "update streams set warm = key = 'over-7', mlflow_run_id = iif(key = 'over-7', null, mlflow_run_id)",
+  ).run();
   const { db, meter } = metered(env.DB);
   const found = async (nonce: string, mlflowRunId: string) =>
     (await runJustMade(db, { nonce, mlflowRunId }))?.key ?? null;

@@ -76,9 +76,12 @@ const KNOWN = `
 
 const BY_ID = `${KNOWN} where s.key = ?1 or s.mlflow_run_id = ?1 order by s.key = ?1 desc limit 1`;
 
-/** Not among all that ever were: until the id is known there is something to deliver. */
+/**
+ * Not among all that ever were: until the id is known there is something to deliver. Once it is, another run with that
+ * nonce is a copy, which somebody made with all tags.
+ */
 const JUST_MADE = `${KNOWN} where s.id in (
-  select id from streams where warm = 1 and create_nonce = ?1
+  select id from streams where warm = 1 and create_nonce = ?1 and mlflow_run_id is null
   union all select id from streams where mlflow_run_id = ?2 and create_nonce = ?1) limit 1`;
 
 /** The id under which a run was first known; the same where the relay has no stream for it. */
