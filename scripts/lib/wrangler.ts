@@ -25,11 +25,16 @@ const QUIET = {
   X_LOCAL_OBSERVABILITY: "false",
 };
 
+/** The environment of a program whose output is read here. */
+function piped(env: Record<string, string>): NodeJS.ProcessEnv {
+  return { ...process.env, NO_COLOR: "1", FORCE_COLOR: "0", ...env };
+}
+
 /** Starts a program of node as the leader of a process group of its own, which ends with this process however that ends. */
 export function spawnLeader(program: string, args: string[], env: Record<string, string> = {}): ChildProcess {
   return spawn(process.execPath, ["--import", DIE_WITH_PARENT, program, ...args], {
     cwd: ROOT,
-    env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: "0", ...env },
+    env: piped(env),
     stdio: ["pipe", "pipe", "pipe"],
     detached: true,
   });
@@ -56,8 +61,13 @@ export function runWranglerHere(args: string[]): Promise<number> {
 
 /** Runs a wrangler command that asks nothing, with `input` to read; `output` is what it printed, with its errors if it failed. */
 export async function runWranglerWith(args: string[], input = ""): Promise<{ code: number; output: string }> {
-  const child = spawnWrangler(args, { CI: "1" });
-  child.stdin?.end(input);
+  // No leader: one ends with its input, which ends here at once.
+  const child = spawn(process.execPath, [WRANGLER, ...args], {
+    cwd: ROOT,
+    env: piped({ ...QUIET, CI: "1" }),
+  });
+  child.stdin.on("error", () => {}); // who ends before it has read all says so by its code
+  child.stdin.end(input);
   const printed = new LogTail();
   const failed = new LogTail();
   printed.listen(child.stdout);

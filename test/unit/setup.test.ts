@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { withDatabaseId } from "../../scripts/lib/toml.ts";
+import { runWranglerWith } from "../../scripts/lib/wrangler.ts";
 import { readWranglerConfig, type WranglerConfig } from "../../scripts/lib/wrangler-config.ts";
 import {
   ensureBuckets,
@@ -197,5 +198,12 @@ describe("the database's id in wrangler.toml", () => {
     ["two of that name", toml + toml, "trial-relay"],
   ])("%s is said, with what to do by hand", (_, text, name) => {
     expect(() => withDatabaseId(text, name, "0a1b")).toThrow('database_id = "0a1b" by hand');
+  });
+});
+
+test("wrangler is heard to its end, though what it reads ends before", async () => {
+  expect(await runWranglerWith(["--version"], "a secret\n")).toEqual({
+    code: 0,
+    output: expect.stringMatching(/\d+\.\d+\.\d+/),
   });
 });
