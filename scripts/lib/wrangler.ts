@@ -25,9 +25,12 @@ const QUIET = {
   X_LOCAL_OBSERVABILITY: "false",
 };
 
+/** Who means another environment than the top level names it; one of the shell's would be taken for all that names none. */
+const TOP_LEVEL = { CLOUDFLARE_ENV: "" };
+
 /** The environment of a program whose output is read here. */
 function piped(env: Record<string, string>): NodeJS.ProcessEnv {
-  return { ...process.env, NO_COLOR: "1", FORCE_COLOR: "0", ...env };
+  return { ...process.env, NO_COLOR: "1", FORCE_COLOR: "0", ...TOP_LEVEL, ...env };
 }
 
 /** Starts a program of node as the leader of a process group of its own, which ends with this process however that ends. */

@@ -1,4 +1,7 @@
-import { describe, expect, test } from "vitest";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { withDatabaseId } from "../../scripts/lib/toml.ts";
 import { runWranglerWith } from "../../scripts/lib/wrangler.ts";
 import { readWranglerConfig, type WranglerConfig } from "../../scripts/lib/wrangler-config.ts";
@@ -12,6 +15,7 @@ import {
 } from "../../scripts/setup/steps.ts";
 
 const config = readWranglerConfig();
+afterEach(() => vi.unstubAllEnvs());
 
 /** An account as wrangler shows it, and a person who gives one answer to everything. */
 class Account implements World {
@@ -206,4 +210,17 @@ test("wrangler is heard to its end, though what it reads ends before", async () 
     code: 0,
     output: expect.stringMatching(/\d+\.\d+\.\d+/),
   });
+});
+
+test("an environment that the shell has for wrangler is not taken where none is named", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "environment-"));
+  const file = join(dir, "wrangler.json");
+  const database = { binding: "DB", database_name: "main", database_id: "none" };
+  await mkdir(join(dir, "migrations"));
+  await writeFile(file, JSON.stringify({ name: "x", d1_databases: [database], env: { other: {} } }));
+  vi.stubEnv("CLOUDFLARE_ENV", "other");
+  const ask = ["d1", "migrations", "list", "main", "--local", "--config", file];
+  const { code, output } = await runWranglerWith(ask);
+  await rm(dir, { recursive: true });
+  expect([code, output]).toEqual([0, expect.any(String)]);
 });
