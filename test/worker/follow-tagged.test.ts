@@ -116,6 +116,38 @@ describe("a run that was given other tags since it was seen", () => {
   });
 });
 
+describe("the conflict about a second run", () => {
+  const statesOf = async ({ info }: Made) => {
+    const query = db.prepare("select state, resolution from conflicts where refused = ?1").bind(info.run_id);
+    return (await query.all()).results;
+  };
+  const isOpen = [{ state: "open", resolution: null }];
+
+  it("is settled once the run is seen to be deleted, though the answer to deleting it was lost", async () => {
+    const id = "lost-answer";
+    const { server, deps } = world(id, { RELAY_DOUBLE_RUNS: "delete" });
+    await trial(id);
+    const own = server.run(id, { tags: tagsOf(id) });
+    await look(deps, id);
+    await followOf(deps, own);
+    const double = server.run(id, { tags: tagsOf(id) });
+    server.losesAnswer = (endpoint) => endpoint === "runs/delete";
+    await look(deps, id);
+    await followOf(deps, double);
+    server.losesAnswer = () => false;
+    expect([double.info.lifecycle_stage, await statesOf(double)]).toEqual(["deleted", isOpen]);
+    // With the cron's next pass.
+    await db.prepare("update mlflow_runs set follow_at = 0 where follow_at is not null").run();
+    await followOf(deps, double);
+    expect(await statesOf(double)).toEqual([{ state: "resolved", resolution: "relay" }]);
+    server.losesAnswer = (endpoint) => endpoint === "runs/delete";
+    double.info.lifecycle_stage = "active";
+    await look(deps, id);
+    await followOf(deps, double);
+    expect(await statesOf(double), "somebody has restored it").toEqual(isOpen);
+  });
+});
+
 it("a run whose link the mirror lacked is merged once it has it", async () => {
   const { server, deps } = world("t3");
   await trial("mended");

@@ -36,6 +36,8 @@ export class TrackingServer {
   pageRuns = Number.POSITIVE_INFINITY;
   /** Whether searches are answered with nothing at all, as something between would. */
   showsNothing = false;
+  /** Whether a call is done and its answer lost. */
+  losesAnswer: (endpoint: string) => boolean = () => false;
   #made = 0;
 
   experiment(id: string, name: string): void {
@@ -81,6 +83,7 @@ export class TrackingServer {
     if (this.isAway) throw new Error("connection refused");
     const body: unknown = typeof init.body === "string" ? JSON.parse(init.body) : null;
     const answer = this.#answer(endpoint, url.searchParams, body);
+    if (this.losesAnswer(endpoint)) throw new Error("connection reset");
     return answer
       ? Response.json(answer)
       : Response.json({ error_code: "RESOURCE_DOES_NOT_EXIST", message: "No such thing" }, { status: 404 });

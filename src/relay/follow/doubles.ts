@@ -6,6 +6,7 @@ import {
   type Recheck,
 } from "../../store/delivery/streams.ts";
 import { recordConflicts } from "../../store/mirror/conflicts.ts";
+import { settleDouble } from "../../store/mirror/tagged.ts";
 import { filterOfTime, findByNonce, NONCE_TAG } from "../delivery/run.ts";
 import type { Deps } from "../deps.ts";
 import { heard } from "../line/breaker.ts";
@@ -132,6 +133,7 @@ async function deleteEmpty(turn: Turn): Promise<number> {
   for (const { info } of empty) {
     const gone = await turn.write({ call: "runs/delete" }, (mlflow) => mlflow.deleteRun(info.runId));
     if (!gone.ok) return 0;
+    await settleDouble(deps.db, info.runId, id, deps.now());
     deps.log.warn("a second run of one trial was deleted", { trial_id: stream.trialId, run: info.runId });
   }
   const recheckAt = empty.length === 0 ? null : deps.now() + landingMs(deps.config.mlflow.timeoutMs);

@@ -8,9 +8,11 @@ import { markToFollow } from "../../store/mirror/marks.ts";
 import {
   type Claimant,
   claimants,
+  deletedTagged,
   freeTagged,
   noteDouble,
   repairLink,
+  settleDouble,
   type Tagged,
   unlinkedRunOf,
 } from "../../store/mirror/tagged.ts";
@@ -46,7 +48,10 @@ export async function linkTagged(deps: Deps, runId: string, counts: Counts): Pro
 /** @returns null where something else was found than was known */
 async function linkOrReport(deps: Deps, runId: string, counts: Counts): Promise<boolean | null> {
   const [found] = await claimed(deps, [runId]);
-  if (!found) return true;
+  if (!found) {
+    await settleDeleted(deps, runId);
+    return true;
+  }
   const { run, stream } = found;
   return stream.mlflowRunId === null
     ? linkOne(deps, run, stream, counts)
@@ -141,6 +146,15 @@ async function reportOther(
   count(counts, "doubles");
   if (deleted === "deleted") count(counts, "doubles_deleted");
   return true;
+}
+
+/** A second run that was deleted leaves no conflict open, though nobody heard that it was. */
+async function settleDeleted({ db, now }: Deps, runId: string): Promise<void> {
+  const run = await deletedTagged(db, runId);
+  if (!run) return;
+  const key = await digest(streamIdentity(run.modelRunId, run.trialId));
+  const stream = (await claimants(db, [key])).get(key);
+  if (stream) await settleDouble(db, runId, stream.id, now());
 }
 
 /** It is tried again, whatever it was. */

@@ -26,12 +26,21 @@ export type Claimant = {
   lifecycleStage: "active" | "deleted" | null;
 };
 
-const FREE = `r.stream_id is null and r.double_of is null and r.lifecycle_stage = 'active' and ${NOT_GONE}`;
+const NOBODYS = `r.stream_id is null and r.double_of is null and ${NOT_GONE}`;
+const FREE = `${NOBODYS} and r.lifecycle_stage = 'active'`;
 
 /** Which of these runs are there to be linked, or to be found double; the oldest first. */
 export async function freeTagged(db: D1Database, runIds: readonly string[]): Promise<Tagged[]> {
   const { results } = await db.prepare(FREE_TAGGED).bind(JSON.stringify(runIds)).all<Tagged>();
   return results;
+}
+
+/** Such a run, if it is deleted. */
+export async function deletedTagged(db: D1Database, runId: string): Promise<Tagged | null> {
+  return db
+    .prepare(DELETED_TAGGED)
+    .bind(JSON.stringify([runId]))
+    .first<Tagged>();
 }
 
 /** The streams with these public ids, by them. */
@@ -69,13 +78,27 @@ export async function noteDouble(
          where mlflow_run_id = ?1 and stream_id is null`,
       )
       .bind(runId, streamId, Number(deleted)),
-    db
-      .prepare(
-        `update conflicts set decision = 'relay', state = 'resolved', resolution = 'relay', resolved_at = ?4
-         where ?3 and stream_id = ?2 and kind = 'double_run' and refused = ?1 and state = 'open'`,
-      )
-      .bind(runId, streamId, Number(deleted), now),
+    ...(deleted ? [settling(db, runId, streamId, now)] : []),
   ]);
+}
+
+/** Settles the conflict about a second run of a stream, which is deleted. */
+export async function settleDouble(
+  db: D1Database,
+  runId: string,
+  streamId: number,
+  now: number,
+): Promise<void> {
+  await settling(db, runId, streamId, now).run();
+}
+
+function settling(db: D1Database, runId: string, streamId: number, now: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `update conflicts set decision = 'relay', state = 'resolved', resolution = 'relay', resolved_at = ?3
+       where stream_id = ?2 and kind = 'double_run' and field = 'mlflow_run_id' and refused = ?1 and state = 'open'`,
+    )
+    .bind(runId, streamId, now);
 }
 
 /** Writes down a link that the stream has and the mirror lacks: whoever made it ended between the two. */
@@ -93,12 +116,14 @@ export async function repairLink(db: D1Database, runId: string, streamId: number
 /** As in the index of those. */
 const IS_TAGGED = "(r.tagged_trial_id is not null or r.tagged_model_run_id is not null)";
 
-const FREE_TAGGED = `
+const TAGGED = `
   select r.mlflow_run_id as runId, r.mlflow_experiment_id as experimentId, r.tagged_trial_id as trialId,
     r.tagged_model_run_id as modelRunId
-  from json_each(?1) given join mlflow_runs r on r.mlflow_run_id = given.value
-  where ${IS_TAGGED} and ${FREE}
-  order by r.start_time, r.mlflow_run_id`;
+  from json_each(?1) given join mlflow_runs r on r.mlflow_run_id = given.value`;
+
+const FREE_TAGGED = `${TAGGED} where ${IS_TAGGED} and ${FREE} order by r.start_time, r.mlflow_run_id`;
+
+const DELETED_TAGGED = `${TAGGED} where ${IS_TAGGED} and ${NOBODYS} and r.lifecycle_stage = 'deleted'`;
 
 const CLAIMANTS = `
   select s.id, s.key, s.mlflow_run_id as mlflowRunId, s.create_sent_at as createSentAt,
