@@ -2,6 +2,8 @@ import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { DESCRIPTION_TAG } from "../../src/domain/merge.ts";
 import type { Facts } from "../../src/domain/types.ts";
+import { planBackfill } from "../../src/relay/repair/backfill.ts";
+import { sendAgain } from "../../src/relay/repair/send-again.ts";
 import { consumePokes, mergeWorld } from "./merge-world.ts";
 
 type Trial = Awaited<ReturnType<ReturnType<typeof mergeWorld>["trial"]>>;
@@ -93,6 +95,18 @@ describe("an edit in MLflow that the trainer's word meets", () => {
       await t.deliver();
     }
     expect(await t.conflicts()).toMatchObject([{ base: "B", relay: "C", mlflow: "theirs" }]);
+  });
+
+  test("stands, though the tag is sent again by a back-fill that was planned before it", async () => {
+    const world = mergeWorld();
+    const t = await world.trial({ k: "A" });
+    const everything = { fromTime: null, toTime: null, fromStep: null, toStep: null, onlyMissing: false };
+    const planned = await planBackfill(world.deps, t.id, everything, null);
+    if (planned.kind !== "plan") throw new Error(planned.kind);
+    expect(await sendAgain(world.deps, t.id, planned.plan)).toBe(true);
+    t.run.tags.set("k", "theirs");
+    await t.deliver();
+    expect([t.run.tags.get("k"), await t.tags()]).toEqual(["theirs", { k: "theirs" }]);
   });
 
   test("is looked for once for all that end at about the same time", async () => {

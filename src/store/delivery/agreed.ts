@@ -164,19 +164,20 @@ export const AGREE_ON_TAGS = `
   where exists (select 1 from batches where token = ?1 and stream_id = ?2) and ${IS_HELD}
   on conflict do update set value = excluded.value`;
 
-/** The query for the tags that are to be sent and that MLflow has otherwise, planned ones among them. */
+/**
+ * The query for the tags that are to be sent: those that MLflow has otherwise, and all of batches that were planned before,
+ * since somebody may have edited there meanwhile what both sides had agreed on.
+ */
 export function tagsToSend(db: D1Database, { id, plannedSeq }: Pick<StreamRow, "id" | "plannedSeq">) {
   return new Bound<{ key: string }>(db, TO_SEND, id, plannedSeq);
 }
 
 const TO_SEND = `
-  with due as (
-    select key, value from tags where stream_id = ?1 and seq > ?2 and removed_at is null and key not glob 'relay.*'
-    union all
-    select t.value ->> '$.key', t.value ->> '$.value'
-    from batches b, json_each(b.items, '$.tags') t where b.stream_id = ?1)
-  select due.key from due left join agreed a on a.stream_id = ?1 and a.kind = 'tag' and a.key = due.key
-  where a.value is not due.value`;
+  select due.key from tags due left join agreed a on a.stream_id = ?1 and a.kind = 'tag' and a.key = due.key
+  where due.stream_id = ?1 and due.seq > ?2 and due.removed_at is null and due.key not glob 'relay.*'
+    and a.value is not due.value
+  union all
+  select t.value ->> '$.key' from batches b, json_each(b.items, '$.tags') t where b.stream_id = ?1`;
 
 /** The tags that were taken away here and that MLflow still has, as far as is known. */
 export async function readTagsToDelete(db: D1Database, streamId: number): Promise<string[]> {
