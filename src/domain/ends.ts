@@ -53,7 +53,7 @@ function covers(a: End, b: End): boolean {
 type Accepted = { seq: number; acceptedAt: number };
 
 /** What waited in the queue for the database is journalled after what was accepted later. */
-function isAcceptedBefore(a: Accepted, b: Accepted): boolean {
+export function isAcceptedBefore(a: Accepted, b: Accepted): boolean {
   return a.acceptedAt < b.acceptedAt || (a.acceptedAt === b.acceptedAt && a.seq < b.seq);
 }
 

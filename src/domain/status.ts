@@ -1,4 +1,4 @@
-import { type Bar, type End, isAcceptedAfter, isNewsTo, withEnd } from "./ends.ts";
+import { type Bar, type End, isAcceptedAfter, isAcceptedBefore, isNewsTo, withEnd } from "./ends.ts";
 import type { QuietStatus } from "./facts-schema.ts";
 import { isoTime } from "./times.ts";
 import type { StoredEvent, TerminalStatus, TrialStatus } from "./types.ts";
@@ -10,6 +10,8 @@ import type { StoredEvent, TerminalStatus, TrialStatus } from "./types.ts";
 export type Lifecycle = {
   /** The word over everything accepted before it: the trainer's resume, an operator's decision, or MLflow's. */
   reset: Reset | null;
+  /** The last word of the other kind, the trainer's resume or the others', which that one outweighs. */
+  outweighed?: Reset | undefined;
   /** The trainer's ends, latest first: those that some reset learnt of late may still let stand. */
   ends: Partial<Record<TerminalStatus, readonly End[]>>;
   /** The last event by which the trainer was heard. */
@@ -55,7 +57,7 @@ export function lifecycleWith(before: Lifecycle, event: StoredEvent): Lifecycle 
   // Whoever says that it goes on speaks for the trainer: no contact is lost.
   const isHeard = reset !== null || !isRelays(event);
   const heard = isHeard ? { ...before, heardSeq: Math.max(before.heardSeq, seq) } : before;
-  if (reset) return isLater(reset, before.reset) ? { ...heard, reset } : heard;
+  if (reset) return withReset(heard, reset);
   if (!status) return heard;
   const end = { seq, acceptedAt, at, id, ...(endedAt === undefined ? {} : { endedAt }) };
   return { ...heard, ends: { ...before.ends, [status]: withEnd(before.ends[status] ?? [], end) } };
@@ -72,6 +74,25 @@ function resetOf(event: StoredEvent): Reset | null {
   if (!resumes) return null;
   // Nobody goes on after it was heard that he does: such a clock is ahead.
   return { seq, over: seq, at, resumed: { acceptedAt, at: Math.min(at, acceptedAt) }, says: null };
+}
+
+/** Of each kind the last one counts: one of the trainer's that waited in the queue is not later than what it accepted since. */
+function withReset(before: Lifecycle, reset: Reset): Lifecycle {
+  const known = [before.reset, before.outweighed].find((one) => one && isResume(one) === isResume(reset));
+  if (known && !isLaterOfKind(reset, known)) return before;
+  const other = [before.reset, before.outweighed].find((one) => one && isResume(one) !== isResume(reset));
+  if (!other) return { ...before, reset };
+  const isFirst = isLater(reset, other);
+  return { ...before, reset: isFirst ? reset : other, outweighed: isFirst ? other : reset };
+}
+
+function isResume({ resumed }: Reset): boolean {
+  return resumed !== null;
+}
+
+function isLaterOfKind(a: Reset, b: Reset): boolean {
+  if (!a.resumed || !b.resumed) return isLater(a, b);
+  return isAcceptedBefore({ seq: b.seq, ...b.resumed }, { seq: a.seq, ...a.resumed });
 }
 
 type Word = { seq: number; over: number };

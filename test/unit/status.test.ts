@@ -122,6 +122,18 @@ describe("a resume", () => {
       4,
     ],
     [
+      "that waited in the queue is not later than one that was accepted after it",
+      [end("failed", 1), end("failed", 8), resume(9), resume(6)],
+      "running",
+      null,
+    ],
+    [
+      "nor has an end stand that the other outweighs",
+      [end("failed", 1), end("failed", 8), resume(9), end("skipped", 10), resume(6)],
+      "skipped",
+      10,
+    ],
+    [
       "that waited in the queue is not later than an end that was accepted after it",
       [end("failed", 1), end("succeeded", 8), resume(6)],
       "succeeded",

@@ -14,16 +14,16 @@ const terminal = z.enum(TERMINAL_STATUSES);
 const end = instant.extend({ seq: z.number(), acceptedAt: z.number(), endedAt: z.number().optional() });
 const quietStatus = z.enum(QUIET_STATUSES);
 
+const reset = z.object({
+  seq: z.number(),
+  over: z.number(),
+  at: z.number(),
+  resumed: z.object({ acceptedAt: z.number(), at: z.number() }).nullable(),
+  says: z.object({ status: terminal, endedAt: z.number() }).nullable(),
+});
 const lifecycle: z.ZodType<Lifecycle> = z.object({
-  reset: z
-    .object({
-      seq: z.number(),
-      over: z.number(),
-      at: z.number(),
-      resumed: z.object({ acceptedAt: z.number(), at: z.number() }).nullable(),
-      says: z.object({ status: terminal, endedAt: z.number() }).nullable(),
-    })
-    .nullable(),
+  reset: reset.nullable(),
+  outweighed: reset.optional(),
   ends: z.partialRecord(terminal, z.array(end)),
   heardSeq: z.number(),
   quiet: z.object({ seq: z.number(), over: z.number(), heardAt: z.number(), as: quietStatus }).nullable(),
