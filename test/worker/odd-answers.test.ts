@@ -194,6 +194,22 @@ describe("a server that asks for more patience than anybody has", () => {
   });
 });
 
+test("an operator whose probe closes the breaker is told so, though the queue does not take a message", async () => {
+  const w = await oddWorld({ RELAY_BREAKER_FAILURES: "1" });
+  w.mlflow.odd = () => INTERNAL;
+  await w.say(STUDY);
+  await w.turn();
+  w.mlflow.odd = () => null;
+  vi.stubGlobal("fetch", w.mlflow.fetch);
+  const sendBatch = async () => {
+    throw new Error("Queue sendBatch failed: Internal Server Error");
+  };
+  const bindings = { TRIALS: { sendBatch } };
+  const { status, body } = await request("/api/ops/breaker/probe", { method: "POST", bindings });
+  vi.unstubAllGlobals();
+  expect([status, body]).toMatchObject([200, { state: "closed", reads: "ok", error: null }]);
+});
+
 describe("an item that MLflow does not take", () => {
   const isBad = (text: string) => text === "bad";
 

@@ -1,3 +1,4 @@
+import { errorText } from "../../log.ts";
 import { artifactsBehind } from "../../store/artifacts/hand-over.ts";
 import {
   behindStreams,
@@ -44,6 +45,15 @@ export async function wake(
   await enqueueAll(deps, files.map(artifactMessage));
   deps.log.info("waiting trials woken", { trials: waiting.length });
   return waiting.length;
+}
+
+/** The same for somebody who waits for an answer: those of whom no message could be sent are found by the cron. */
+export async function tryWake(deps: Parameters<typeof wake>[0]): Promise<void> {
+  try {
+    await wake(deps);
+  } catch (error) {
+    deps.log.warn("waiting trials are left to the cron", { error: errorText(error) });
+  }
 }
 
 /**

@@ -2,7 +2,7 @@ import { withoutCredentials } from "../../config.ts";
 import { HttpFailure } from "../../errors.ts";
 import type { Deps } from "../../relay/deps.ts";
 import { type Found, probeNow, readBreaker } from "../../relay/line/breaker.ts";
-import { wake } from "../../relay/stream/wake.ts";
+import { tryWake } from "../../relay/stream/wake.ts";
 import { iso } from "../../store/listing/common.ts";
 import { listPasses } from "../../store/ops/passes.ts";
 import { listRefusals } from "../../store/ops/refusals.ts";
@@ -26,7 +26,7 @@ export const opsRoutes = routes(ops, {
         detail: "Calls to MLflow are switched off (MLFLOW_ENABLED).",
       });
     const found = await probeNow(relay);
-    if (found.closed) await wake(relay);
+    if (found.closed) await tryWake(relay);
     return { ...(await breakerView(relay)), ...lookedView(found) };
   },
 });
