@@ -1,5 +1,6 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
+import { DEFAULT_STATE, STATE_PARAMETERS, writeState } from "../../src/dashboard/client/lib/curves/state.ts";
 import { foldAll, idOf, post, request } from "./api.ts";
 import { page } from "./page.ts";
 
@@ -86,6 +87,29 @@ describe("the page of a trial", () => {
     expect((await page(`${path}?ledger=dead`)).text).toContain("No events.");
     expect((await page(`${path}?ledger=nothing`)).status).toBe(400);
     expect((await page("/trials/nobody")).status).toBe(404);
+  });
+
+  it("is read at each address that its curves may give it, and its ledger goes on whatever they are shown by", async () => {
+    await post(Array.from({ length: 60 }, (_, i) => metric("paged", i)));
+    const path = `/trials/${await idOf("paged")}`;
+    const state = {
+      ...DEFAULT_STATE,
+      ignoresOutliers: true,
+      logY: true,
+      smoothing: 0.5,
+      zoom: [1, 2],
+    } as const;
+    const shownBy = writeState(new URLSearchParams(), {
+      ...state,
+      axis: "time",
+      metrics: "a",
+      hidden: ["b"],
+    });
+    expect([...shownBy.keys()].sort()).toEqual([...STATE_PARAMETERS].sort());
+    expect((await page(`${path}?${shownBy}`)).status).toBe(200);
+    const [, next = ""] = /rel="next" href="([^"]+)"/.exec((await page(path)).text) ?? [];
+    expect((await page(`${next}&${shownBy}`)).status).toBe(200);
+    expect((await page(`${next}&ledger=accepted`)).status).toBe(400);
   });
 
   it("reads no more rows the longer the trial is", async () => {

@@ -7,6 +7,7 @@ import { found, maybe, oneOf, readQuery, someText } from "../../../routes/door/q
 import { ledgerPage } from "../../../store/views/ledger.ts";
 import { readTrialFacts } from "../../../store/views/trial.ts";
 import { readTrialWay } from "../../../store/views/trial-way.ts";
+import { STATE_PARAMETERS } from "../../client/lib/curves/state.ts";
 import { page } from "../../page.tsx";
 import { Texts } from "../../parts/facts.tsx";
 import { mlflowAddress } from "../../parts/mlflow-anchor.tsx";
@@ -18,10 +19,8 @@ import { TrialWay } from "./way.tsx";
 
 const LEDGER_ROWS = 25;
 
-/** What the curves of a page are shown by is their script's own. */
-const curvesQuery = Object.fromEntries(
-  ["x", "log", "smooth", "metrics", "zoom", "hidden"].map((name) => [name, maybe(someText, "")]),
-);
+/** What the curves of a page are shown by is their script's own, and the list of events is the same whatever that is. */
+const curvesQuery = Object.fromEntries(STATE_PARAMETERS.map((name) => [name, maybe(someText, "")]));
 const query = {
   ...curvesQuery,
   cursor: maybe(someText, ""),
@@ -36,12 +35,12 @@ trialPage.get("/trials/:key", page("read"), async (c) => {
   const key = c.req.param("key");
   const { cursor, ledger } = readQuery(c, query);
   const trial = found(await readTrialFacts(relay.db, key), `trial ${key}`);
-  const after = Number(readCursor(c, cursor)?.id ?? 0);
+  const after = Number(readCursor(c, cursor, STATE_PARAMETERS)?.id ?? 0);
   const [way, rows] = await Promise.all([
     readTrialWay(relay.db, trial.streamId),
     ledgerPage(relay.db, trial.streamId, { state: ledger }, after, LEDGER_ROWS),
   ]);
-  const events = toPage(c, rows, LEDGER_ROWS);
+  const events = toPage(c, rows, LEDGER_ROWS, STATE_PARAMETERS);
   const url = new URL(c.req.url);
   const { mlflow_experiment_id: experiment, mlflow_run_id: run } = trial;
   const there = run === null ? null : mlflowAddress(relay, experiment, run);

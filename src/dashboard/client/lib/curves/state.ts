@@ -16,6 +16,9 @@ export type CurvesState = {
   hidden: readonly string[];
 };
 
+/** What the parameters of an address are called that hold it. */
+export const STATE_PARAMETERS = ["x", "log", "outliers", "smooth", "metrics", "zoom", "hidden"] as const;
+
 export const MAX_SMOOTHING = 0.99;
 
 export const DEFAULT_STATE: CurvesState = {
@@ -54,7 +57,7 @@ export function readState(query: URLSearchParams): CurvesState {
 /** The parameters of an address with a state in it; all others stay, and what is as always is left out. */
 export function writeState(query: URLSearchParams, state: CurvesState): URLSearchParams {
   const written = new URLSearchParams(query);
-  const put = (name: string, value: string) => {
+  const put = (name: (typeof STATE_PARAMETERS)[number], value: string) => {
     if (value === "") written.delete(name);
     else written.set(name, value);
   };
