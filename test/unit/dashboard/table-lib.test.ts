@@ -9,11 +9,13 @@ import { readCompareState, writeCompareState } from "../../../src/dashboard/clie
 import { csvOf } from "../../../src/dashboard/client/lib/csv.ts";
 import { differencesOf } from "../../../src/dashboard/client/lib/differences.ts";
 import { placeAfter } from "../../../src/dashboard/client/lib/grid-keys.ts";
+import { inHelpings } from "../../../src/dashboard/client/lib/helpings.ts";
 import { bestOverTime } from "../../../src/dashboard/client/lib/over-time.ts";
 import { rankCorrelation } from "../../../src/dashboard/client/lib/rank-correlation.ts";
 import { allColumns, firstColumns, shownColumns } from "../../../src/dashboard/client/lib/shown-columns.ts";
 import { adoption, spectralSides } from "../../../src/dashboard/client/lib/spectral.ts";
 import { dataOf, withCells, withColumns } from "../../../src/dashboard/client/lib/table-data.ts";
+import { helpingsOf } from "../../../src/dashboard/client/lib/table-source.ts";
 import {
   FIRST_PINS,
   moved,
@@ -412,5 +414,28 @@ describe("what differs", () => {
     expect(differencesOf(data, ["status", "params.same", "params.other", "params.unread"])).toEqual([
       { name: "params.other", cells: ["x", null], distinct: 2 },
     ]);
+  });
+});
+
+describe("what is asked for", () => {
+  const name = fc.oneof(fc.string({ unit: "binary", maxLength: 250 }), fc.constant("損".repeat(250)));
+
+  it("is all of it in its order, in addresses that Cloudflare takes", () => {
+    fc.assert(
+      fc.property(fc.array(name, { maxLength: 60 }), fc.integer({ min: 1, max: 50 }), (names, most) => {
+        const helpings = inHelpings(names, most);
+        expect(helpings.flat()).toEqual(names);
+        for (const some of helpings) {
+          expect(some.length).toBeLessThanOrEqual(most);
+          expect(String(new URLSearchParams({ keys: some.join(",") })).length).toBeLessThanOrEqual(9_000);
+        }
+      }),
+    );
+  });
+
+  it("is as much at once as the API takes where names are short, without what every trial has", () => {
+    const params = Array.from({ length: 40 }, (_, i) => `params.${i}`);
+    expect(helpingsOf(["status", ...params])).toEqual([params.slice(0, 30), params.slice(30)]);
+    expect(inHelpings([], 5)).toEqual([]);
   });
 });

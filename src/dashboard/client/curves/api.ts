@@ -2,6 +2,7 @@ import type { CurveShown, CurveSource, Curves } from "../../../answers/curves.ts
 import type { Axis, Range } from "../lib/curves/axis.ts";
 import { toApi } from "../lib/curves/axis.ts";
 import { earliest, type Places, readPlaces } from "../lib/curves/places.ts";
+import { inHelpings } from "../lib/helpings.ts";
 
 /** The relay's `/api/curves`, with the session's cookie. */
 
@@ -58,9 +59,9 @@ export class CurvesApi {
     const atOnce = Math.max(1, Math.min(MAX_KEYS, Math.floor(MAX_CURVES / Math.max(1, this.#count))));
     const whole: Omit<Answer, "places"> = { reset: false, curves: [] };
     const places: Places[] = [];
-    for (let at = 0; at < keys.length; at += atOnce) {
+    for (const some of inHelpings(keys, atOnce)) {
       const query = new URLSearchParams(this.#sources);
-      query.set("keys", keys.slice(at, at + atOnce).join(","));
+      query.set("keys", some.join(","));
       for (const [name, value] of Object.entries(more)) query.set(name, String(value));
       const response = await fetch(`/api/curves?${query}`, { headers: { accept: "application/json" } });
       if (!response.ok) throw new Error(`The relay answers ${response.status}.`);

@@ -1,5 +1,6 @@
 import type { TrialColumns, TrialTable } from "../../../answers/trial-table.ts";
 import { columnOf, joinList } from "../../../domain/table-columns.ts";
+import { inHelpings } from "./helpings.ts";
 import { type Live, PACE, watch } from "./live.ts";
 import { dataOf, type TableData, withCells, withColumns } from "./table-data.ts";
 
@@ -30,12 +31,6 @@ function addressOf({ scope, filter, spectral }: Query, columns: readonly string[
 export function helpingsOf(columns: readonly string[]): string[][] {
   const own = columns.filter((name) => (columnOf(name)?.kind ?? "field") !== "field");
   return inHelpings(own, MAX_COLUMNS);
-}
-
-function inHelpings(list: readonly string[], size: number): string[][] {
-  return Array.from({ length: Math.ceil(list.length / size) }, (_, i) =>
-    list.slice(i * size, (i + 1) * size),
-  );
 }
 
 type Answer = { table: TrialTable; tag: string | null };
