@@ -150,6 +150,32 @@ describe("a trial's page", () => {
     expect(await page.evaluate("window.hurt")).toBeUndefined();
   });
 
+  it("leaves alone what somebody is in the midst of, and shows what came meanwhile once they are not", async () => {
+    const busy = { model_run_id: "busy", trial_id: "b1" };
+    const loss = (step: number, value: number) => ({
+      event: "ml.run.metric",
+      ...busy,
+      step,
+      metrics: { loss: value },
+    });
+    await lab.relay.send([{ event: "ml.trial.start", ...busy, spectral_norm: false }, loss(1, 111)]);
+    await lab.relay.delivered("busy");
+    const [id] = await keysOf("busy");
+    const page = await signedIn(lab.relay, `/trials/${id}`);
+    const values = page.getByRole("region", { name: "Values of metrics" });
+    await values.focus();
+    await lab.relay.send([loss(2, 222)]);
+    // The last that changes on this page: all of it is shown where nobody is.
+    await expect
+      .poll(() => page.locator("#ledger").getByText("delivered", { exact: true }).count(), SOON)
+      .toBe(4);
+    expect(await values.textContent()).toContain("111");
+    expect(await values.textContent()).not.toContain("222");
+    await page.getByLabel("Metrics by a regular expression").focus();
+    await values.getByText("222").first().waitFor({ timeout: 10_000 });
+    expect(page.troubles).toEqual([]);
+  });
+
   it("is not found where there is none, and refuses what it does not know", async () => {
     const page = await signedIn(lab.relay, "/");
     expect((await page.goto("/trials/nobody"))?.status()).toBe(404);
