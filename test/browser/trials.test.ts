@@ -191,6 +191,19 @@ it("a page says while it cannot be refreshed, keeps what it shows, and recovers 
   await said.waitFor({ state: "detached", timeout: 60_000 });
 });
 
+it("a page says that its session is over, leads to where one signs in, and back", async () => {
+  const page = await open();
+  await page.context().clearCookies();
+  await page.getByText("You are not signed in any more.").waitFor({ timeout: 40_000 });
+  await page.getByLabel("With or without spectral norm").selectOption("on");
+  await page.getByText("They are asked for again.").waitFor();
+  await page.getByRole("link", { name: "Sign in" }).click();
+  await page.getByLabel("Token").fill(lab.relay.token);
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\/model-runs\/.*spectral_norm=true/);
+  await grid(page).waitFor();
+});
+
 describe("names that mean no good", () => {
   it("are text, on the page and in its file", async () => {
     await lab.relay.send(hostileTrial("bad"));

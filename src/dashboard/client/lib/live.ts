@@ -24,8 +24,8 @@ export type Live = {
 
 type Options = { firstMs?: number; accept?: string; tag?: string | null };
 
-/** Said on the document of every answer: whether the address was read. */
-export type Refreshed = { url: string; isWell: boolean };
+/** Said on the document of every answer: whether the address was read, and if not, whether one must sign in first. */
+export type Refreshed = { url: string; state: "read" | "failed" | "signed-out" };
 
 /**
  * Watches an address with the session's cookie.
@@ -55,22 +55,24 @@ export function watch(
     asking = true;
     clearTimeout(timer);
     let changed = false;
-    let isWell = false;
+    let state: Refreshed["state"] = "failed";
     try {
       // The browser sends the tag of what it has, and makes of a 304 the answer of before.
-      const response = await fetch(url, { headers: { accept }, cache: "no-cache", redirect: "error" });
+      const response = await fetch(url, { headers: { accept }, cache: "no-cache", redirect: "manual" });
       const tag = response.headers.get("etag");
       changed = response.ok && (tag === null || tag !== last);
       if (changed) {
         await onChange(response);
         last = tag;
       }
-      isWell = response.ok;
+      if (response.ok) state = "read";
+      // A page sends whose session is over to where they sign in.
+      else if (response.status === 401 || response.type === "opaqueredirect") state = "signed-out";
     } catch {
       // Away for a moment: the next time will do.
     }
     asking = false;
-    if (!isOver) say({ url, isWell });
+    if (!isOver) say({ url, state });
     later(changed);
   };
   const onShown = () => {
@@ -82,7 +84,7 @@ export function watch(
     ask: () => void ask(),
     stop: () => {
       isOver = true;
-      say({ url, isWell: true });
+      say({ url, state: "read" });
       clearTimeout(timer);
       document.removeEventListener("visibilitychange", onShown);
     },

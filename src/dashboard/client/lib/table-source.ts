@@ -54,9 +54,13 @@ export function wordsOf(error: unknown): string {
   return error instanceof Refused ? error.message : FAILED;
 }
 
+/** What is well once somebody signed in again, or waited. */
+const PASSING_STATUSES = [401, 429];
+
 async function failureOf(response: Response): Promise<Error> {
-  const isRefused = response.status >= 400 && response.status < 500;
-  return isRefused ? new Refused(await refusalOf(response)) : new Error(`status ${response.status}`);
+  const { status } = response;
+  const isRefused = status >= 400 && status < 500 && !PASSING_STATUSES.includes(status);
+  return isRefused ? new Refused(await refusalOf(response)) : new Error(`status ${status}`);
 }
 
 async function refusalOf(response: Response): Promise<string> {
