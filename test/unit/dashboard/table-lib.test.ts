@@ -15,9 +15,9 @@ import { rankCorrelation } from "../../../src/dashboard/client/lib/rank-correlat
 import { allColumns, firstColumns, shownColumns } from "../../../src/dashboard/client/lib/shown-columns.ts";
 import { adoption, spectralSides } from "../../../src/dashboard/client/lib/spectral.ts";
 import { dataOf, withCells, withColumns } from "../../../src/dashboard/client/lib/table-data.ts";
-import { helpingsOf } from "../../../src/dashboard/client/lib/table-source.ts";
 import {
   FIRST_PINS,
+  fitsIntoAddress,
   moved,
   nextSort,
   readTableState,
@@ -417,6 +417,18 @@ describe("what differs", () => {
   });
 });
 
+it("an address has all columns, or none where they are more than any address takes", () => {
+  const of = (count: number) => {
+    const columns = Array.from({ length: count }, (_, i) => `best.group ${i % 20}/metric ${i}`);
+    const state = { ...readTableState(new URLSearchParams("sort=rank")), columns };
+    return { columns, fits: fitsIntoAddress(state), query: writeTableState(state, new URLSearchParams()) };
+  };
+  const [few, many] = [of(300), of(2_000)];
+  expect(readTableState(few.query)).toMatchObject({ columns: few.columns, sort: "rank" });
+  expect(readTableState(many.query)).toMatchObject({ columns: null, sort: "rank" });
+  expect([few.fits, many.fits, of(0).fits]).toEqual([true, false, true]);
+});
+
 describe("what is asked for", () => {
   const name = fc.oneof(fc.string({ unit: "binary", maxLength: 250 }), fc.constant("損".repeat(250)));
 
@@ -433,9 +445,9 @@ describe("what is asked for", () => {
     );
   });
 
-  it("is as much at once as the API takes where names are short, without what every trial has", () => {
+  it("is as much at once as the API takes where names are short", () => {
     const params = Array.from({ length: 40 }, (_, i) => `params.${i}`);
-    expect(helpingsOf(["status", ...params])).toEqual([params.slice(0, 30), params.slice(30)]);
+    expect(inHelpings(params, 30)).toEqual([params.slice(0, 30), params.slice(30)]);
     expect(inHelpings([], 5)).toEqual([]);
   });
 });

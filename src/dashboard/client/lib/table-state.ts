@@ -16,6 +16,9 @@ export type TableState = {
   differs: boolean;
 };
 
+/** Cloudflare takes addresses of 16 KB, with all else that stands in one. */
+const MAX_QUERY_CHARS = 14_000;
+
 export const FIRST_PINS: readonly string[] = ["trial_id"];
 
 /** The state in a query; what is not understood is as if it were not there. */
@@ -34,7 +37,10 @@ export function readTableState(query: URLSearchParams): TableState {
   };
 }
 
-/** The query of a state, with what the address has besides. */
+/**
+ * The query of a state, with what the address has besides. More columns than an address can have are not in it: who opens
+ * it sees those as at first, where an address that nobody takes would show nothing.
+ */
 export function writeTableState(state: TableState, before: URLSearchParams): URLSearchParams {
   const query = new URLSearchParams(before);
   const set = (name: string, value: string | null) => {
@@ -48,7 +54,13 @@ export function writeTableState(state: TableState, before: URLSearchParams): URL
   set("spectral_norm", state.spectral === null ? null : String(state.spectral));
   set("group", state.group);
   set("differs", state.differs ? "1" : null);
+  if (query.toString().length > MAX_QUERY_CHARS) query.delete("columns");
   return query;
+}
+
+/** Whether an address can have all columns that were chosen. */
+export function fitsIntoAddress(state: TableState): boolean {
+  return state.columns === null || writeTableState(state, new URLSearchParams()).has("columns");
 }
 
 /** The next sort when a column's heading is pressed: the better end first, then the other, then none. */

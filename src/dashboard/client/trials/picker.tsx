@@ -2,7 +2,7 @@ import { useState } from "hono/jsx/dom";
 import type { TrialColumns } from "../../../answers/trial-table.ts";
 import { TABLE_FIELDS } from "../../../domain/table-columns.ts";
 import { allColumns, labelOf } from "../lib/shown-columns.ts";
-import { moved, type TableState } from "../lib/table-state.ts";
+import { fitsIntoAddress, moved, type TableState } from "../lib/table-state.ts";
 
 /** More are found by typing. */
 const MAX_LISTED = 200;
@@ -52,6 +52,11 @@ export function Picker({ state, change, known, columns, onOpen }: Props) {
           <Item key={name} name={name} columns={columns} pins={state.pins} set={set} change={change} />
         ))}
       </ul>
+      {!fitsIntoAddress(state) && (
+        <p class="hint">
+          So many columns do not fit into an address: it shows those as at first, and so does a reload.
+        </p>
+      )}
       {shown.length + others.length > MAX_LISTED && (
         <p class="hint">{`${shown.length + others.length - MAX_LISTED} more; type to find them.`}</p>
       )}
