@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
 import { readStanding } from "../../src/store/views/standing.ts";
-import { post } from "./api.ts";
+import { idOf, post, request } from "./api.ts";
 import { page } from "./page.ts";
 
 /** The pages of delivery: that each is there, and that none reads more the more is finished. */
@@ -47,4 +47,18 @@ test("the line at the top of every page costs nothing to be asked for again", as
     headers: { "if-none-match": first.headers.get("etag") ?? "" },
   });
   expect(again.status).toBe(304);
+});
+
+test("a job leads to what it is about: a trial, or a model run", async () => {
+  await post([
+    { event: "ml.run.start", model_run_id: "a/b", requested_trials: 1, search_space_version: 1 },
+    { event: "ml.trial.start", model_run_id: "a/b", trial_id: "asked", spectral_norm: true },
+  ]);
+  const trial = await idOf("asked");
+  await request("/api/sync/model-runs/a%2Fb", { method: "POST" });
+  await request(`/api/sync/trials/${trial}`, { method: "POST" });
+  const { text } = await page("/delivery/jobs");
+  const leads = new Set([...text.matchAll(/href="(\/(?:trials|model-runs)\/[^"]+)"/g)].map(([, to]) => to));
+  expect(leads).toEqual(new Set(["/model-runs/a%2Fb", `/trials/${trial}`]));
+  for (const to of leads) expect((await page(to ?? "")).status).toBe(200);
 });

@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import type { JobView, WatchView } from "../../../answers/jobs.ts";
+import type { Owner } from "../../../answers/parts.ts";
 import { JOB_ACTIONS, JOB_STATES } from "../../../domain/words.ts";
 import type { AppEnv } from "../../../routes/door/context.ts";
 import { readCursor, toPage } from "../../../routes/door/cursor.ts";
@@ -7,10 +8,12 @@ import { readQuery } from "../../../routes/door/query.ts";
 import { sync } from "../../../routes/sync/contract.ts";
 import { listJobs } from "../../../store/jobs/records.ts";
 import { watchViews } from "../../../store/jobs/watches.ts";
+import { ownersOf } from "../../../store/views/owners.ts";
 import { page } from "../../page.tsx";
 import { Action, mayAct } from "../../parts/action.tsx";
 import { Badge } from "../../parts/badge.tsx";
 import { Empty } from "../../parts/empty.tsx";
+import { OwnerAnchor } from "../../parts/owner-anchor.tsx";
 import { Pager } from "../../parts/table.tsx";
 import { Time } from "../../parts/time.tsx";
 import { anyOf, Choice, Delivery, Filters, frameOf, List } from "./frame.tsx";
@@ -26,6 +29,10 @@ jobsPage.get("/jobs", page("read"), async (c) => {
     watchViews(db),
   ]);
   const { rows, next_cursor } = toPage(c, listed, limit);
+  const owners = await ownersOf(
+    db,
+    rows.flatMap(({ action, target }) => (action === "sync_experiment" ? [] : [target])),
+  );
   const title = "Jobs";
   return c.render(
     <Delivery
@@ -55,7 +62,7 @@ jobsPage.get("/jobs", page("read"), async (c) => {
             <p>A trial's page has jobs for the trial; above is one for a whole experiment.</p>
           </Empty>
         ) : (
-          <JobTable rows={rows} />
+          <JobTable rows={rows} owners={owners} />
         )}
         <Pager url={new URL(c.req.url)} next={next_cursor} />
         <Watches watches={watches} />
@@ -110,7 +117,9 @@ function Asking() {
   );
 }
 
-function JobTable({ rows }: { rows: readonly JobView[] }) {
+type Owners = ReadonlyMap<string, Owner>;
+
+function JobTable({ rows, owners }: { rows: readonly JobView[]; owners: Owners }) {
   return (
     <List columns={["Job", "State", "About", "So far", "Asked for", "Over", ""]}>
       {rows.map((row) => (
@@ -122,7 +131,7 @@ function JobTable({ rows }: { rows: readonly JobView[] }) {
             <Badge word={row.state} title={row.errors.at(-1)?.error} />
           </td>
           <td class="wrap">
-            <Target of={row} />
+            <Target of={row} owners={owners} />
           </td>
           <td class="wrap">
             {Object.entries(row.counts)
@@ -152,13 +161,10 @@ function JobTable({ rows }: { rows: readonly JobView[] }) {
 }
 
 /** A job about an experiment names it; the others have the public id of a trial or a model run. */
-function Target({ of: { action, target } }: { of: JobView }) {
+function Target({ of: { action, target }, owners }: { of: JobView; owners: Owners }) {
   if (action === "sync_experiment") return <code>{target.replace(/^name:/, "")}</code>;
-  return (
-    <a href={`/trials/${target}`}>
-      <code>{target}</code>
-    </a>
-  );
+  const owner = owners.get(target);
+  return owner ? <OwnerAnchor of={owner} /> : <code>{target}</code>;
 }
 
 function Watches({ watches }: { watches: readonly WatchView[] }) {
