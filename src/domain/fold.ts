@@ -112,6 +112,16 @@ export function fold(before: State, events: readonly StoredEvent[], points: read
     const isLate = reset !== null && !isNewsTo({ seq, id, acceptedAt, at }, reset);
     return isLate && core.goesOn?.seq === reset.seq ? core.goesOn.step : null;
   };
+  /** A point's step: where it is of before the trial went on, and comes late, what an end said without one is after it. */
+  const stepOf = ({ key, step, timestamp }: StoredPoint) => {
+    const { reset } = core.lifecycle;
+    const { goesOn } = core;
+    const known = metrics.get(key);
+    if (!reset?.resumed || reset.seq !== goesOn?.seq || known?.lastStep !== goesOn.step) return step;
+    const { at, acceptedAt } = reset.resumed;
+    const isLate = at !== acceptedAt && timestamp < at && timestamp < known.lastTimestamp;
+    return isLate ? Math.min(step, goesOn.step) : step;
+  };
   const observe = (seq: number, key: string, point: Parameters<typeof summaryWith>[1]) => {
     const known = metrics.get(key);
     if (known || takes(room, "metrics", rowBytes(key))) metrics.set(key, summaryWith(known, point));
@@ -124,7 +134,7 @@ export function fold(before: State, events: readonly StoredEvent[], points: read
       const point = sorted[taken];
       if (!point || point.seq > upto) return;
       const { seq, key, value, step, timestamp } = point;
-      observe(seq, key, { value: fromWire(value), step, timestamp });
+      observe(seq, key, { value: fromWire(value), step: stepOf(point), timestamp });
       if (core.maxStep === null || step > core.maxStep) core = { ...core, maxStep: step };
     }
   };

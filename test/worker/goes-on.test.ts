@@ -100,6 +100,18 @@ describe.each(ways)("told %s, the last value is the newest", (how, tell) => {
     });
   });
 
+  it("where a point of before its end comes once it goes on", async () => {
+    const trial = `${how} late`;
+    await tell([
+      start(trial, { occurred_at: AT }),
+      point(trial, 5, 0.7, 5),
+      end(trial, 0.5, 10),
+      resume(trial, 20),
+      point(trial, 6, 0.1, 8),
+    ]);
+    expect(await shownOf(trial)).toMatchObject({ metrics: { loss: { last: 0.5, last_step: 5, min: 0.1 } } });
+  });
+
   it("after it went on twice", async () => {
     const trial = `${how} twice`;
     const { loss: _, ...acc } = end(trial, 1, 40).metrics;
