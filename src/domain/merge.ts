@@ -21,19 +21,21 @@ export type Said<T> = { value: T; at: number };
 
 /**
  * A run as the three sides have it. Tags are those that both may write (`isMerged`). The base's parameters are those that
- * were taken from MLflow.
+ * were taken from MLflow. Ends are epoch milliseconds.
  */
 export type Sides = {
   base: {
     name: string;
     status: MergeStatus;
+    endTime: number | null;
     tags: ReadonlyMap<string, string>;
     params: ReadonlyMap<string, string>;
   };
-  /** `name` is null where the trainer gave none; a tag's null: it was taken away. */
+  /** `name` is null where the trainer gave none; a tag's null: it was taken away. `endTime` is null where it says no end. */
   relay: {
     name: Said<string> | null;
     status: Said<MergeStatus>;
+    endTime: number | null;
     tags: ReadonlyMap<string, Said<string | null>>;
     params: ReadonlyMap<string, string>;
   };
@@ -96,7 +98,16 @@ export function merge({ base, relay, mlflow }: Sides, policies: MergePolicies, s
 
   const name = relay.name ?? { value: base.name, at: 0 };
   if (takesTheirs("name", "run_name", base.name, name, mlflow.name)) merged.accepted.name = mlflow.name;
-  if (takesTheirs("status", "status", base.status, relay.status, mlflow.status))
+  const takesEnd = () => {
+    if (!isEndMoved({ base, relay, mlflow })) return false;
+    if (relay.endTime === base.endTime) return true;
+    const { value: status, at } = relay.status;
+    const decision = decide(policies.status, at, seenAt);
+    const both = { base: status, relay: status, mlflow: status };
+    merged.conflicts.push({ kind: "status", field: "status", ...both, decision });
+    return decision === "mlflow";
+  };
+  if (takesTheirs("status", "status", base.status, relay.status, mlflow.status) || takesEnd())
     merged.accepted.status = { value: mlflow.status, endTime: mlflow.endTime };
   for (const key of new Set([...base.tags.keys(), ...relay.tags.keys(), ...mlflow.tags.keys()])) {
     const was = base.tags.get(key) ?? null;
@@ -123,6 +134,14 @@ export function merge({ base, relay, mlflow }: Sides, policies: MergePolicies, s
       });
   }
   return merged;
+}
+
+/** Whether a run that has ended for both sides alike has another end in MLflow than was agreed on, and than it has here. */
+function isEndMoved({ base, relay, mlflow }: Pick<Sides, "base" | "relay" | "mlflow">): boolean {
+  const { status, endTime } = mlflow;
+  if (status === "RUNNING" || base.status !== status || relay.status.value !== status) return false;
+  const isSaid = endTime !== null && relay.endTime !== null;
+  return isSaid && endTime !== base.endTime && endTime !== relay.endTime;
 }
 
 function decide(policy: MergePolicy, relayAt: number, seenAt: number): "relay" | "mlflow" {

@@ -25,16 +25,55 @@ const all = (policy: MergePolicy): MergePolicies => ({
 });
 const SEEN_AT = 100;
 
+describe("the end of a run that has ended for both sides alike", () => {
+  type Case = [base: number | null, relay: number | null, mlflow: number | null];
+  const endsWith = ([base, relay, mlflow]: Case): Sides => {
+    const state = { name: "n", status: "KILLED" as const, tags: new Map(), params: new Map() };
+    return {
+      base: { ...state, endTime: base },
+      relay: { ...state, name: null, status: { value: "KILLED", at: 50 }, endTime: relay },
+      mlflow: { ...state, endTime: mlflow, statusTag: null },
+    };
+  };
+
+  test.each<[string, Case, "nothing" | "accepted"]>([
+    ["nobody moved it", [1, 1, 1], "nothing"],
+    ["the relay moved it", [1, 2, 1], "nothing"],
+    ["both moved it alike", [1, 2, 2], "nothing"],
+    ["MLflow has none", [1, 1, null], "nothing"],
+    ["the relay says none, as of a run that it adopted", [1, null, 3], "nothing"],
+    ["MLflow moved it", [1, 1, 3], "accepted"],
+  ])("%s", (_, ends, outcome) => {
+    for (const policy of MERGE_POLICIES) {
+      const { accepted, conflicts } = merge(endsWith(ends), all(policy), SEEN_AT);
+      expect(conflicts).toEqual([]);
+      expect(accepted.status).toEqual(outcome === "accepted" ? { value: "KILLED", endTime: ends[2] } : null);
+    }
+  });
+
+  test.each([
+    ["relay", "relay"],
+    ["mlflow", "mlflow"],
+    ["newest", "mlflow"],
+  ] as const)("both moved it: by the policy %s it is %s's", (policy, decision) => {
+    const { accepted, conflicts } = merge(endsWith([1, 2, 3]), all(policy), SEEN_AT);
+    expect(accepted.status).toEqual(decision === "mlflow" ? { value: "KILLED", endTime: 3 } : null);
+    const both = { base: "KILLED", relay: "KILLED", mlflow: "KILLED" };
+    expect(conflicts).toEqual([{ kind: "status", field: "status", ...both, decision }]);
+  });
+});
+
 describe("one tag", () => {
   type Case = [base: string | null, relay: string | null, mlflow: string | null];
   const sidesWith = ([base, relay, mlflow]: Case, at = 50): Sides => {
     const tags = <T>(value: T | null) => new Map(value === null ? [] : [["k", value] as const]);
     const state = { name: "n", status: "RUNNING" as const };
     return {
-      base: { ...state, tags: tags(base), params: new Map() },
+      base: { ...state, endTime: null, tags: tags(base), params: new Map() },
       relay: {
         name: null,
         status: { value: "RUNNING", at: 0 },
+        endTime: null,
         tags: new Map([["k", { value: relay, at }]]),
         params: new Map(),
       },
@@ -394,10 +433,11 @@ describe("any three sides", () => {
         const said = <T>(value: T) => ({ value, at: 50 });
         const { accepted, conflicts } = merge(
           {
-            base: { ...base, tags: present(base.tags), params: new Map() },
+            base: { ...base, endTime: null, tags: present(base.tags), params: new Map() },
             relay: {
               name: said(relay.name),
               status: said(relay.status),
+              endTime: null,
               tags: new Map(tags.map((k, n) => [k, said(relay.tags[n] ?? null)])),
               params: new Map(),
             },
@@ -452,10 +492,17 @@ describe("the same sides", () => {
         fc.constantFrom(...MERGE_POLICIES),
         (base, relay, mlflow, policy) => {
           const sides = (order: <T>(list: T[]) => T[]): Sides => ({
-            base: { name: "n", status: "RUNNING", tags: new Map(order(base)), params: new Map() },
+            base: {
+              name: "n",
+              status: "RUNNING",
+              endTime: null,
+              tags: new Map(order(base)),
+              params: new Map(),
+            },
             relay: {
               name: null,
               status: { value: "RUNNING", at: 0 },
+              endTime: null,
               tags: new Map(order(relay).map(([k, value]) => [k, { value, at: 1 }])),
               params: new Map(order(relay)),
             },

@@ -9,9 +9,9 @@ import {
   type Said,
   type Sides,
 } from "../../domain/merge.ts";
-import { TRIAL_STATUS } from "../../domain/run-register.ts";
+import { MLFLOW_STATUS, TRIAL_STATUS } from "../../domain/run-register.ts";
 import { mayReopen, runStateOf } from "../../domain/run-state.ts";
-import { statusSaidAt } from "../../domain/status.ts";
+import { statusSaidAt, statusOf as trialStatusOf } from "../../domain/status.ts";
 import type { Facts } from "../../domain/types.ts";
 import { RUN_NAME_TAG, statusTagOf } from "../../mlflow/tags.ts";
 import type { Run, RunStatus } from "../../mlflow/types.ts";
@@ -32,12 +32,14 @@ export function sidesOf({ core, sent, ...stored }: Omit<StoredSides, "stream">, 
     base: {
       name: sent.runName,
       status: base,
+      endTime: sent.endTime,
       tags: new Map(shared(stored.agreedTags).map(({ key, value }) => [key, value])),
       params: new Map(stored.agreedParams.map(({ key, value }) => [key, value])),
     },
     relay: {
       name: wanted.runName === null ? null : { value: wanted.runName, at: core.fields.run_name?.at ?? 0 },
       status: { value: saysNothing ? base : statusOf(wanted.status), at: statusSaidAt(core.lifecycle) },
+      endTime: saysNothing ? null : wanted.endTime,
       tags: new Map(
         shared(stored.tags).map(({ key, value, at }): [string, Said<string | null>] => [key, { value, at }]),
       ),
@@ -88,7 +90,9 @@ export function takenOf(
     ...(name === null
       ? []
       : [{ facts: nameFacts(name, core), occurredAt: after(policies.name, relay.name) }]),
-    ...(status === null ? [] : [{ facts: { over, ...statusFacts(status, seenAt) }, occurredAt: began }]),
+    ...(status === null
+      ? []
+      : [{ facts: { over, ...statusFacts(status, core, seenAt) }, occurredAt: began }]),
     ...[...byTime].flatMap(([occurredAt, changed]) =>
       tagFacts(changed).map((facts) => ({ facts, occurredAt })),
     ),
@@ -110,8 +114,16 @@ function tagFacts(changed: readonly (readonly [string, string | null])[]): Facts
   ];
 }
 
-function statusFacts({ value, endTime }: NonNullable<Merged["accepted"]["status"]>, seenAt: number): Facts {
-  return value === "RUNNING" ? { resumes: true } : { ends: TRIAL_STATUS[value], endedAt: endTime ?? seenAt };
+/** Where only the end was moved, the trial's own status stays, for which MLflow's may have no word. */
+function statusFacts(
+  { value, endTime }: NonNullable<Merged["accepted"]["status"]>,
+  { lifecycle }: Core,
+  seenAt: number,
+): Facts {
+  if (value === "RUNNING") return { resumes: true };
+  const own = trialStatusOf(lifecycle);
+  const isOwn = own !== "running" && MLFLOW_STATUS[own] === value;
+  return { ends: isOwn ? own : TRIAL_STATUS[value], endedAt: endTime ?? seenAt };
 }
 
 function inPieces(entries: readonly (readonly [string, string])[]): Record<string, string>[] {
