@@ -99,6 +99,25 @@ describe.each(MERGE_POLICIES)("edits on both sides, under the policy %s", (polic
     expect(await conflictsOf("stopped")).toEqual([]);
   });
 
+  test("a run that is ended in MLflow once more ended then", async () => {
+    const { t, runId } = await trial("ended twice");
+    await lab.relay.send([t.complete()]);
+    await lab.relay.until(
+      "its end is in MLflow",
+      async () => (await lab.mlflow.trial("ended twice", "t")).status === "FINISHED",
+    );
+    const endedAt = Date.now() + HOUR_MS;
+    await client.run("set_terminated", [runId, "FINISHED", endedAt]);
+    const { id } = await shown("ended twice");
+    expect((await lab.relay.ask(`/api/sync/trials/${id}/pull`)).status).toBe(202);
+    await lab.relay.until(
+      "the end is followed",
+      async () => (await shown("ended twice")).ended_at === new Date(endedAt).toISOString(),
+    );
+    expect(await shown("ended twice")).toMatchObject({ status: "succeeded" });
+    expect(await conflictsOf("ended twice")).toEqual([]);
+  });
+
   test("what the trainer edits alone goes to MLflow", async () => {
     const { t } = await trial("ours");
     const said = { run_name: "second", tags: { stage: "final", extra: "1" }, description: "done" };
