@@ -43,18 +43,23 @@ export function databaseOf({
   return d1_databases.find(({ binding }) => binding === "DB");
 }
 
-function mlflowProblems({ name, vars, vpc_services }: WranglerConfig): string[] {
+function mlflowProblems(config: WranglerConfig): string[] {
+  const { vars, vpc_services } = config;
   const uri = vars.MLFLOW_TRACKING_URI;
-  if (typeof uri === "string" && isWorkers(uri, name))
+  if (typeof uri === "string" && isWorkers(uri, config))
     return ["MLFLOW_TRACKING_URI under [vars] is the relay's own address: it would deliver to itself."];
   if (typeof uri === "string" && vpc_services.some(({ binding }) => binding === PRIVATE_WAY)) return [];
   const problem = typeof uri === "string" ? unreachable(uri) : "is not set.";
   return problem === null ? [] : [`MLFLOW_TRACKING_URI under [vars]: ${problem}`];
 }
 
-function isWorkers(uri: string, name: string): boolean {
+function isWorkers(uri: string, { name, route, routes = [] }: WranglerConfig): boolean {
   const host = URL.parse(uri)?.hostname ?? "";
-  return host.startsWith(`${name}.`) && host.endsWith(".workers.dev");
+  // A route that is no domain of the Worker's own has a server behind it, which the Worker fetches past it.
+  const isDomain = [...routes, ...(route ? [route] : [])].some(
+    (at) => typeof at !== "string" && at.custom_domain === true && at.pattern.toLowerCase() === host,
+  );
+  return isDomain || (host.startsWith(`${name}.`) && host.endsWith(".workers.dev"));
 }
 
 /** The variables by the Worker's own rules, but for an address of which something is said already: with a wrong one it answers nothing. */

@@ -5,6 +5,11 @@ import { ROOT } from "./wrangler.ts";
 
 const CONFIG_FILE = join(ROOT, "wrangler.toml");
 
+const Route = z.union([
+  z.string(),
+  z.looseObject({ pattern: z.string(), custom_domain: z.boolean().optional() }),
+]);
+
 const WranglerConfig = z.looseObject({
   name: z.string(),
   main: z.string(),
@@ -40,6 +45,8 @@ const WranglerConfig = z.looseObject({
     .default({ producers: [], consumers: [] }),
   r2_buckets: z.array(z.looseObject({ binding: z.string(), bucket_name: z.string() })).default([]),
   ratelimits: z.array(z.looseObject({ name: z.string() })).default([]),
+  route: Route.optional(),
+  routes: z.array(Route).optional(),
   vpc_services: z.array(z.looseObject({ binding: z.string() })).default([]),
   env: z.record(z.string(), z.unknown()).default({}),
 });

@@ -121,6 +121,16 @@ describe("what would fail or lose messages once deployed is said before", () => 
     expect(problemsOf(deployable({ vars, name: "another" }))).toEqual([]);
   });
 
+  test("nor is it one of a domain that the Worker answers at", () => {
+    const vars = { ...deployable().vars, MLFLOW_TRACKING_URI: "https://relay.example.org/" };
+    const domain = { pattern: "relay.example.org", custom_domain: true };
+    for (const at of [{ routes: [domain] }, { route: domain }])
+      expect(problemsOf(deployable({ vars, ...at }))).toEqual([expect.stringContaining("own address")]);
+    // A route is in front of a server, which is fetched past it.
+    const before = ["relay.example.org/*", { pattern: "relay.example.org/*", zone_name: "example.org" }];
+    expect(problemsOf(deployable({ vars, routes: before }))).toEqual([]);
+  });
+
   test("what the address has before its host is not said", () => {
     const vars = { ...deployable().vars, MLFLOW_TRACKING_URI: "http://somebody:se@cret@10.0.0.7" };
     expect(problemsOf(deployable({ vars }))).toEqual([expect.stringContaining("http://10.0.0.7 is an IP")]);
