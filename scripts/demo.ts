@@ -8,7 +8,7 @@ import { RelayClient, type RelayTrial } from "./demo/relay-client.ts";
 import { isComplete, type Row, renderReport } from "./demo/report.ts";
 import { newEvent, runTrial, type TrialOutcome } from "./demo/run-trial.ts";
 import { EPOCHS, sampleTrials } from "./demo/search.ts";
-import { mlflowTarget } from "./lib/mlflow-target.ts";
+import { targetOf } from "./lib/mlflow-target.ts";
 import { readLocalVars } from "./start/settings.ts";
 
 const SEED = 7;
@@ -27,7 +27,7 @@ async function main(): Promise<void> {
   const delivered = await untilDelivered(relay, modelRunId, outcomes.length);
 
   const mlflow = await relay.mlflowUri();
-  const headers = Object.fromEntries(mlflowTarget({ ...localVars, ...process.env }).headers);
+  const headers = Object.fromEntries(targetOf(mlflow, localVars, process.env).headers);
   const rows: Row[] = [];
   for (const outcome of outcomes) {
     const { trial, points } = outcome;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { mlflowTarget } from "../../scripts/lib/mlflow-target.ts";
+import { mlflowTarget, targetOf } from "../../scripts/lib/mlflow-target.ts";
 import { unreachable } from "../../scripts/lib/reachable.ts";
 import { checkMlflow } from "../../scripts/start/check-mlflow.ts";
 import { parseConfig, withoutCredentials } from "../../src/config.ts";
@@ -65,6 +65,26 @@ describe("scripts go to MLflow as the relay does", () => {
     expect(mlflowTarget(tokenAndUser).headers.get("authorization")).toBe("Bearer a-bearer-token");
     const { MLFLOW_TRACKING_TOKEN: __, ...user } = tokenAndUser;
     expect(mlflowTarget(user).headers.get("authorization")).toBe(`Basic ${btoa("somebody:")}`);
+  });
+
+  test.each([
+    ["none", {}, {}, null],
+    ["a file, for another training", {}, { MLFLOW_TRACKING_URI: "sqlite:///mlflow.db" }, null],
+    [
+      "the relay's, with its token",
+      { MLFLOW_TRACKING_TOKEN: "of-mlflow" },
+      { MLFLOW_TRACKING_URI: "http://127.0.0.1:8787", MLFLOW_TRACKING_TOKEN: "of-the-relay" },
+      "Bearer of-mlflow",
+    ],
+    ["its own", {}, { MLFLOW_TRACKING_URI: "http://a:b@mlflow.test/" }, `Basic ${btoa("a:b")}`],
+    ["none, with a token", {}, { MLFLOW_TRACKING_TOKEN: "of-mlflow" }, "Bearer of-mlflow"],
+    ["none", { MLFLOW_TRACKING_URI: "http://a:b@mlflow.test" }, {}, `Basic ${btoa("a:b")}`],
+  ])("to the relay's server, whatever address the shell has: %s", (_, local, shell, authorization) => {
+    const target = targetOf("http://mlflow.test", local, shell);
+    expect([target.server, target.headers.get("authorization")]).toEqual([
+      "http://mlflow.test",
+      authorization,
+    ]);
   });
 
   test("what an address has before its host is neither fetched nor shown", async () => {
