@@ -17,6 +17,7 @@ import { getRun } from "./get-run.ts";
 import { getBulkHistory, getHistory, getIntervalHistory } from "./history.ts";
 import { logInputs } from "./inputs.ts";
 import { deleteTag, logBatch, logMetric, logParameter, setTag } from "./log.ts";
+import { logModel } from "./log-model.ts";
 import { MODEL_ROUTES } from "./model-routes.ts";
 import { logOutputs } from "./outputs.ts";
 import {
@@ -37,6 +38,7 @@ import {
 } from "./requests/experiments.ts";
 import { readBulkHistory, readHistory, readIntervalHistory } from "./requests/histories.ts";
 import { readLogInputs } from "./requests/inputs.ts";
+import { readLogModel } from "./requests/log-model.ts";
 import { readDeleteTag, readLogBatch, readLogMetric, readLogParam, readSetTag } from "./requests/logging.ts";
 import { readLogOutputs } from "./requests/models.ts";
 import { readCreateRun, readGetRun, readRunId, readUpdateRun } from "./requests/runs.ts";
@@ -98,6 +100,7 @@ export const ROUTES: readonly GatewayRoute[] = [
   take("runs/log-batch", readLogBatch, logBatch),
   take("runs/set-tag", readSetTag, setTag),
   take("runs/delete-tag", readDeleteTag, deleteTag),
+  take("runs/log-model", readLogModel, logModel),
   take("runs/log-inputs", readLogInputs, logInputs),
   take("runs/outputs", readLogOutputs, logOutputs),
   post("experiments/create", readCreateExperiment, async (deps, { tags, ...asked }) => ({

@@ -8,6 +8,8 @@ export const PARENT_TAG = "mlflow.parentRunId";
 export const RUN_ID_TAG = "relay.run_id";
 /** The same of a logged model, by which it is found again where nobody heard the answer to its making. */
 export const MODEL_ID_TAG = "relay.model_id";
+/** The models that clients of MLflow 1 and 2 logged to a run, in JSON. */
+export const LOGGED_MODELS_TAG = "mlflow.log-model.history";
 /** MLflow's own copy of a run's name: either changes the other. */
 export const RUN_NAME_TAG = "mlflow.runName";
 

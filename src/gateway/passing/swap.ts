@@ -1,6 +1,4 @@
 import { isStraight } from "../../domain/artifact-path.ts";
-import { scanJson } from "../../domain/json-scan.ts";
-import { parseJson, stringifyJson } from "../../mlflow/json.ts";
 import { ownerAt } from "./path.ts";
 
 /**
@@ -78,12 +76,6 @@ function comparisonsIn(filter: string): string[] {
   return [...found, comparison];
 }
 
-/** A text that is JSON itself; what nests deeper than MLflow reads stays as it is. */
-const swapJsonText: Text = (text, swap) => {
-  const value = scanJson(text).deep.size > 0 ? undefined : parseJson(text);
-  return typeof value === "object" && value !== null ? stringifyJson(swapIn(value, swap)) : text;
-};
-
 /** The fields of MLflow's protocol, in JSON, queries and GraphQL, and the tags of its own that hold ids. */
 const FIELDS = new Map<string, Text>([
   ...named(run, "run_id run_uuid run_ids source_run_id parent_run_id runId runUuid runIds sourceRunId"),
@@ -95,7 +87,6 @@ const FIELDS = new Map<string, Text>([
   ...named(swapUris, "source storage_location model_uri uri mlflow.artifactLocation"),
   ...named(swapFilter, "filter filter_string filterString filters query"),
   ...named(swapFilter, "base_filter filter_string1 filter_string2"),
-  ...named(swapJsonText, "model_json"),
 ]);
 
 function named(text: Text, names: string): [string, Text][] {

@@ -44,6 +44,13 @@ export function jsonDumps(value: unknown): string {
   return cut(ascii(text ?? "null"), SHOWN_CHARS);
 }
 
+/** A value from JSON as `json.dumps(value)` writes it, but for numbers of JavaScript's. */
+export function jsonText(value: unknown): string {
+  // A newline that is not escaped is no text's.
+  const lines = JSON.stringify(value, null, 1).replace(/,\n */g, ", ");
+  return ascii(lines.replace(/\n */g, ""));
+}
+
 /** Python's name of the type of a value from JSON. */
 export function typeName(value: unknown): string {
   if (value === null || value === undefined) return "NoneType";
