@@ -148,8 +148,26 @@ describe("a run", () => {
 });
 
 it("pages fit a phone, in the dark", async () => {
+  const model_run_id = "m".repeat(250);
+  const trial_id = "t".repeat(250);
+  await lab.relay.send([
+    { event: "ml.run.start", model_run_id, requested_trials: 1, search_space_version: 1 },
+    {
+      event: "ml.trial.start",
+      model_run_id,
+      trial_id,
+      spectral_norm: true,
+      parameters: { lr: "1".repeat(99) },
+    },
+  ]);
+  await lab.relay.delivered(model_run_id);
+  const listed = JSON.stringify((await lab.relay.get(`/api/trials?model_run_id=${model_run_id}`)).body);
+  const [, trial, run] = /"id":"(\w+)".*"mlflow_run_id":"(\w+)"/.exec(listed) ?? [];
   const page = await signedIn(lab.relay, "/", { viewport: { width: 360, height: 700 }, colorScheme: "dark" });
-  for (const path of ["/", "/experiments", "/nowhere"]) {
+  const places = ["/", "/experiments", "/nowhere", "/delivery", "/delivery/jobs"];
+  const compared = `/compare?model_run=${model_run_id}`;
+  const its = [`/model-runs/${model_run_id}`, `/trials/${trial}`, `/runs/${run}`, compared];
+  for (const path of [...places, ...its]) {
     await page.goto(path);
     await axe(page);
     await isWithinPhone(page);
