@@ -17,8 +17,9 @@ import {
   writeState,
 } from "../../../src/dashboard/client/lib/curves/state.ts";
 import { type CurvePoint, joinCurve, stepBuckets } from "../../../src/domain/curve.ts";
+import { Thinned } from "../../../src/domain/thinned.ts";
 
-const PLAIN = { axis: "step", origin: 0, logX: false, logY: false } as const;
+const PLAIN = { axis: "step", origin: 0, logX: false, logY: false, isThinned: false } as const;
 const line = (...values: (number | string)[]) => values.map((value, i): CurvePoint => [i, i * 1000, value]);
 
 describe("buckets of steps", () => {
@@ -188,6 +189,21 @@ describe("what is drawn", () => {
       ys: [1, 1, 1, null, 1, 1, 1],
     });
     expect(at(1, 10, 100, 1_000, 10_000, 100_000).ys).not.toContain(null);
+  });
+
+  it("is not broken by its thinning, whether it rises, falls or does both, but by a pause", () => {
+    const breaks = (valueAt: (step: number) => number, steps: readonly number[]) => {
+      const thinned = new Thinned(stepBuckets(steps[0] ?? 0, steps.at(-1) ?? 0, 500));
+      for (const step of steps) thinned.add([step, 0, valueAt(step)]);
+      const points = joinCurve([thinned.points()], 1_000);
+      return drawn(points, { ...PLAIN, isThinned: true }).ys.filter((y) => y === null).length;
+    };
+    const steps = Array.from({ length: 20_000 }, (_, i) => i);
+    const noise = (step: number) => (step * 2_654_435_761) % 4_294_967_296;
+    for (const valueAt of [(step: number) => step, (step: number) => -step, Math.sin, noise]) {
+      expect(breaks(valueAt, steps)).toBe(0);
+      expect(breaks(valueAt, [...steps, ...steps.map((step) => step + 60_000)])).toBe(1);
+    }
   });
 
   it("stands in order of x, by step, time, or time since the origin", () => {

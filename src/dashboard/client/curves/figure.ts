@@ -82,7 +82,7 @@ export class CurveFigure {
     this.#shown = shown;
     this.#state = state;
     const lines = shown.map(({ source, curve }): Line => {
-      const line = drawn(curve.points, { ...state, origin: source.origin });
+      const line = drawn(curve.points, { ...state, origin: source.origin, isThinned: curve.isThinned });
       const smoothed = state.smoothing > 0 ? smooth(line.xs, line.ys, state.smoothing) : null;
       return { ...source, drawn: line, smoothed };
     });

@@ -11,18 +11,27 @@ export type Mark = { x: number; kind: MarkKind };
 /** `ys`: null breaks the line. `beyond`: how many points a logarithmic axis has no place for. */
 export type Drawn = { xs: number[]; ys: (number | null)[]; marks: Mark[]; beyond: number };
 
-export type How = { axis: Axis; origin: number; logX: boolean; logY: boolean };
+/** `isThinned`: whether points were left out between those that are here. */
+export type How = { axis: Axis; origin: number; logX: boolean; logY: boolean; isThinned: boolean };
 
 /** A pause is so many times longer than the intervals on both of its sides. */
 const PAUSE = 10;
+/**
+ * Of a bucket two points are left, which may stand side by side or far apart: only the longest of several intervals tells
+ * how far apart points are there.
+ */
+const NEAR_OF_THINNED = 8;
 
 /** Points in any order of time come out in order of x. */
-export function drawn(points: readonly CurvePoint[], { axis, origin, logX, logY }: How): Drawn {
+export function drawn(points: readonly CurvePoint[], { axis, origin, logX, logY, isThinned }: How): Drawn {
   const placed = points
     .map((point) => ({ x: placeOf(point, axis, origin), value: fromWire(point[2]), kind: kindOf(point[2]) }))
     .sort((a, b) => a.x - b.x);
   const shown = logX ? placed.filter(({ x }) => x > 0) : placed;
-  const paused = pausesAfter(shown.map(({ x }) => x));
+  const paused = pausesAfter(
+    shown.map(({ x }) => x),
+    isThinned ? NEAR_OF_THINNED : 1,
+  );
   const result: Drawn = { xs: [], ys: [], marks: [], beyond: placed.length - shown.length };
   shown.forEach(({ x, value, kind }, i) => {
     const isBeyond = kind === null && logY && value <= 0;
@@ -42,13 +51,21 @@ function kindOf(value: number | string): MarkKind | null {
   return MARKS.find((kind) => kind === value) ?? null;
 }
 
-/** After which points nothing came for long. Ever longer intervals, of who logs at powers of ten, are no pauses. */
-function pausesAfter(xs: readonly number[]): Set<number> {
+/**
+ * After which points nothing came for long. Ever longer intervals, of who logs at powers of ten, are no pauses.
+ * @param near how many intervals are looked at on each side
+ */
+function pausesAfter(xs: readonly number[], near: number): Set<number> {
   const pauses = new Set<number>();
-  const interval = (i: number) => (xs[i + 1] ?? Number.NaN) - (xs[i] ?? Number.NaN);
-  for (let i = 1; i < xs.length - 2; i++) {
-    const [before, own, after] = [interval(i - 1), interval(i), interval(i + 1)];
-    if (before > 0 && after > 0 && own > PAUSE * before && own > PAUSE * after) pauses.add(i);
+  const intervals = xs.slice(1).map((x, i) => x - (xs[i] ?? Number.NaN));
+  for (let i = 1; i < intervals.length - 1; i++) {
+    const own = intervals[i] ?? 0;
+    const isLonger = (others: readonly number[]) => {
+      const longest = Math.max(...others);
+      return longest > 0 && own > PAUSE * longest;
+    };
+    if (isLonger(intervals.slice(Math.max(0, i - near), i)) && isLonger(intervals.slice(i + 1, i + 1 + near)))
+      pauses.add(i);
   }
   return pauses;
 }
