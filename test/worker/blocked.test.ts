@@ -1,6 +1,9 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { drive } from "../../src/relay/delivery/drive.ts";
 import { foldAll, idOf, post, request, sent } from "./api.ts";
+import { FakeMlflow } from "./fake-mlflow.ts";
+import { metric } from "./payloads.ts";
 
 const REASON = "gone: The run abc must be in the 'active' state. Current state is deleted.";
 
@@ -104,6 +107,43 @@ describe("blocked", () => {
     const b2 = await env.DB.prepare("select id, next_attempt_at from streams where trial_id = 'b2'").first();
     expect(b2).toMatchObject({ next_attempt_at: 0 });
     expect(sent.trials).toContainEqual({ body: { kind: "poke", streamId: b2?.id }, delaySeconds: 0 });
+  });
+
+  it("is no condition where MLflow has lost the run of a trial that has nothing left to deliver", async () => {
+    const mlflow = new FakeMlflow();
+    const deps = mlflow.deps({ RELAY_ANNOUNCE_GRACE_SECONDS: "0", RELAY_PARENT_RUNS: "false" });
+    vi.stubGlobal("fetch", mlflow.fetch);
+    await post([
+      metric("lost", { step: 1, metrics: { loss: 1 } }),
+      metric("lost", { step: 2, metrics: { loss: 2 } }),
+    ]);
+    const id = await idOf("lost");
+    const stream = await env.DB.prepare("select id from streams where key = ?1").bind(id).first<number>("id");
+    await drive(deps, stream ?? 0);
+    expect(await unblock(id, { action: "recreate" })).toMatchObject({
+      status: 409,
+      body: { detail: "It is not blocked." },
+    });
+    const [[lost = ""] = []] = [...mlflow.runs];
+    // As where its database was set back.
+    mlflow.runs.clear();
+    const asked = await request("/api/ops/backfill", { method: "POST", body: JSON.stringify({ id }) });
+    expect(asked.body).toMatchObject({
+      results: [{ reason: "its run is deleted in MLflow: restore or recreate it first" }],
+    });
+    expect(await unblock(id, { action: "restore" })).toMatchObject({ status: 409 });
+    expect(await unblock(id, { action: "forget" })).toMatchObject({ status: 409 });
+    expect(await unblock(id, { action: "recreate" })).toMatchObject({
+      status: 200,
+      body: {
+        blocked_kind: "gone_run",
+        blocked_on: lost,
+        changes: [{ change: "new_run" }, { change: "deliver" }],
+      },
+    });
+    await drive(deps, stream ?? 0);
+    vi.unstubAllGlobals();
+    expect([...mlflow.runs.values()].map(({ metrics }) => metrics.map(({ step }) => step))).toEqual([[1, 2]]);
   });
 
   it("is refused where nothing is blocked, and gives the lease back", async () => {

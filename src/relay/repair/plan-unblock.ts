@@ -1,3 +1,4 @@
+import type { Block } from "../../domain/blocked.ts";
 import { textOf } from "../../domain/core.ts";
 import type { Result } from "../../mlflow/failure.ts";
 import type { Experiment, Run } from "../../mlflow/types.ts";
@@ -30,6 +31,21 @@ export async function planUnblock(turn: Turn, action: UnblockAction): Promise<Un
         ? { kind: "refused", detail: "It is forgotten already." }
         : { changes: [{ change: "forget" }] };
   }
+}
+
+/**
+ * What blocks a stream that has nothing left to deliver, or has not tried yet: that MLflow has not its run any more. Null
+ * where it does.
+ */
+export async function lostRun(
+  turn: Turn,
+): Promise<{ block: Block | null } | Exclude<Unblocked, { kind: "done" }>> {
+  const { mlflowRunId: on } = turn.stream;
+  const run = await existing(turn, on, (id) => turn.deps.mlflow.getRun(id));
+  if (!run.ok) return unreachable(run);
+  if (on === null || run.value?.info.lifecycleStage === "active") return { block: null };
+  const what = run.value === null ? "does not exist" : "is deleted";
+  return { block: { kind: "gone_run", on, reason: `gone: MLflow run ${on} ${what}` } };
 }
 
 /** Brings back what was deleted in MLflow, and goes on with it. */
@@ -145,6 +161,6 @@ async function existing<T extends Run | Experiment>(
   return { ok: false, detail: found.failure?.message ?? "the lease was lost" };
 }
 
-function unreachable({ detail }: { detail: string }): UnblockPlan {
+function unreachable({ detail }: { detail: string }): Exclude<Unblocked, { kind: "done" }> {
   return { kind: "later", detail: `MLflow cannot be asked just now: ${detail}.` };
 }

@@ -9,15 +9,17 @@ import { Turn } from "../stream/turn.ts";
 import { letGo } from "../stream/under-lease.ts";
 import { applyChange } from "./apply-change.ts";
 import type { UnblockAction, Unblocked } from "./changes.ts";
-import { planUnblock } from "./plan-unblock.ts";
+import { lostRun, planUnblock } from "./plan-unblock.ts";
 
 /** So long an operator waits for a stream that is in other hands before hearing that it is. */
 const POLLS = 20;
 const POLL_MS = 250;
 
+const NOT_BLOCKED: Unblocked = { kind: "refused", detail: "It is not blocked." };
+
 /**
- * Gets a blocked trial or model run going again, or puts it aside. It looks first, so that a dry run says what would
- * be done and nothing is begun that cannot be ended.
+ * Gets a trial or model run going again that is blocked, or whose run MLflow has lost; or puts a blocked one aside. It looks
+ * first, so that a dry run says what would be done and nothing is begun that cannot be ended.
  */
 export async function unblock(
   deps: Deps,
@@ -63,11 +65,17 @@ async function decideAndLetGo(turn: Turn, action: UnblockAction, dryRun: boolean
 
 async function decide(turn: Turn, action: UnblockAction, dryRun: boolean): Promise<Unblocked> {
   const { blockedKind, blockedOn, blockedReason } = turn.stream;
-  if (blockedKind === null) return { kind: "refused", detail: "It is not blocked." };
-  const block = { kind: blockedKind, on: blockedOn, reason: blockedReason ?? blockedKind };
+  if (blockedKind === null && action === "forget") return NOT_BLOCKED;
   const free = await clearDoubt(turn);
   if (!free.ok)
     return { kind: "later", detail: "A call to MLflow went unanswered, and may still take effect." };
+  const known =
+    blockedKind === null
+      ? await lostRun(turn)
+      : { block: { kind: blockedKind, on: blockedOn, reason: blockedReason ?? blockedKind } };
+  if (!("block" in known)) return known;
+  const { block } = known;
+  if (block === null) return NOT_BLOCKED;
   const plan = await planUnblock(turn, action);
   if (!("changes" in plan)) return plan;
   for (const change of dryRun ? [] : plan.changes) {
