@@ -9,6 +9,7 @@ import { alone } from "./start/alone.ts";
 import { checkMlflow } from "./start/check-mlflow.ts";
 import { keepCron } from "./start/cron.ts";
 import { keepMlflow } from "./start/keep-mlflow.ts";
+import { onceOrphaned } from "./start/orphaned.ts";
 import { isOwnAddress } from "./start/own-address.ts";
 import { openRelayLog } from "./start/relay-log.ts";
 import { loadSettings, type Settings } from "./start/settings.ts";
@@ -26,6 +27,7 @@ let stoppingSince: number | null = null;
 let isAlone = false;
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => void stopAll(0));
+onceOrphaned(() => void stopAll(0));
 alone(LOCK, main).catch((error: unknown) => {
   if (stoppingSince === null) console.error(`\n${error instanceof Error ? error.message : String(error)}`);
   void stopAll(1);

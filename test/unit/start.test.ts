@@ -94,3 +94,23 @@ test("the MLflow of `npm start` ends with it, though it was killed", async () =>
   if (!ended) process.kill(-Number.parseInt(String(said), 10), "SIGKILL");
   expect(ended).toBe(true);
 });
+
+/** Starts a script as npm does, and is that npm. */
+const NPM = `
+  import { spawn } from "node:child_process";
+  const script = 'import { onceOrphaned } from "./scripts/start/orphaned.ts";' +
+    'onceOrphaned(() => process.exit()); setInterval(() => {}, 1000); console.log(process.pid)';
+  const env = { ...process.env, npm_lifecycle_event: "start" };
+  spawn(process.execPath, ["--input-type=module", "-e", script], { detached: true, env, stdio: "inherit" });`;
+
+test("what npm has started stops once npm is gone, though it was killed", async () => {
+  const npm = spawn(process.execPath, ["--input-type=module", "-e", NPM], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const isOver = once(npm, "close");
+  const [said] = await once(npm.stdout, "data");
+  npm.kill("SIGKILL");
+  const ended = await Promise.race([isOver.then(() => true), sleep(8_000)]);
+  if (!ended) process.kill(Number.parseInt(String(said), 10), "SIGKILL");
+  expect(ended).toBe(true);
+});
