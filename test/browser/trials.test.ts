@@ -107,6 +107,27 @@ describe("the table of trials", () => {
     await axe(page);
   });
 
+  it("shows of a mean that is too long for its cell how it begins, not how it ends", async () => {
+    await lab.relay.send(
+      [1, 2, 3].map((i) => ({
+        event: "ml.trial.complete",
+        model_run_id: "tiny",
+        trial_id: `t${i}`,
+        spectral_norm: true,
+        metrics: { loss: i * 0.000123456 },
+      })),
+    );
+    await lab.relay.delivered("tiny");
+    const page = await signedIn(
+      lab.relay,
+      "/model-runs/tiny?columns=trial_id,metrics.loss&group=spectral_norm",
+    );
+    const cell = grid(page).getByRole("gridcell", { name: "±" });
+    const mean = cell.getByText("0.0002469 ± 0.00012");
+    const [outer, inner] = [await cell.boundingBox(), await mean.boundingBox()];
+    expect(inner?.x).toBeGreaterThanOrEqual(outer?.x ?? Number.NaN);
+  });
+
   it("is kept as a view under a name, which is forgotten again", async () => {
     const page = await open("?sort=-metrics.loss&columns=trial_id,metrics.loss");
     await page.getByText("Views").click();

@@ -19,7 +19,11 @@ const KINDS: Readonly<Record<string, string>> = {
 export function CellContent({ name, value, row }: { name: string; value: Cell | Aggregate; row: TrialRow }) {
   const isGroup = row.getIsGrouped();
   if (typeof value === "object" && value !== null)
-    return <span title={titleOf(name, value)}>{aggregateText(name, value)}</span>;
+    return (
+      <span class="name" title={titleOf(name, value)}>
+        {aggregateText(name, value)}
+      </span>
+    );
   const text = cellText(name, value);
   if (isGroup && name === row.groupingColumnId)
     return (
