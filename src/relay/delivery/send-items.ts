@@ -1,7 +1,7 @@
 import { fromWire } from "../../domain/values.ts";
 import { type Failure, senseless } from "../../mlflow/failure.ts";
 import { countOf, hasToken, type Items, isBatchTag, pieces } from "../../mlflow/plan.ts";
-import { type Batch, keepLeft } from "../../store/delivery/batches.ts";
+import { agreeOnSeen, type Batch, keepLeft } from "../../store/delivery/batches.ts";
 import { bury } from "../../store/delivery/dead-letters.ts";
 import { poll } from "../../waiting.ts";
 import { control } from "../stream/control.ts";
@@ -63,7 +63,7 @@ export async function sendItems(turn: Turn, runId: string, items: Items, sending
     return isNoted ? { ok: false, end: { kind: "more" } } : stop(turn, null);
   }
   const result = await write(turn, runId, items, sending);
-  if (result.ok) return taken(sending, items);
+  if (result.ok) return taken(turn, sending, items);
   const { failure } = result;
   if (failure && isAboutItems(failure)) return sendWithoutFaulty(turn, runId, items, failure, sending);
   if (failure && isInternal(failure) && batch.attempts > 0) {
@@ -101,8 +101,11 @@ const SWALLOWED = senseless(
   200,
 );
 
-function taken(sending: Sending, { metrics }: Items): Step {
+/** What MLflow has of a batch is nobody's edit there, though the turn may end before the rest is sent. */
+async function taken(turn: Turn, sending: Sending, { metrics, tags }: Items): Promise<Step> {
   sending.without({ metrics, params: [], tags: [] });
+  const isLast = tags.some(({ key }) => isBatchTag(key));
+  if (!isLast) await agreeOnSeen(turn.deps.db, turn.lease, sending.batch, tags);
   return proceed;
 }
 
@@ -158,7 +161,7 @@ async function lastTries(
     if (controlled.kind !== "taken")
       return stop(turn, controlled.kind === "failed" ? controlled.failure : null);
     const sent = await write(turn, runId, items, sending);
-    if (sent.ok) return taken(sending, items);
+    if (sent.ok) return taken(turn, sending, items);
     if (sent.failure?.kind !== failure.kind || sent.failure.code !== failure.code)
       return stop(turn, sent.failure);
   }
