@@ -79,7 +79,7 @@ function factsOf(run: RunShown, known: KnownRun | null) {
     ["By", run.userId || null],
     ["Started", <Time at={run.startTime > 0 ? iso(run.startTime) : null} />],
     ["Ended", <Time at={run.endTime ? iso(run.endTime) : null} />],
-    ["Took", run.endTime ? duration(run.endTime - run.startTime) : null],
+    ["Took", run.startTime > 0 && run.endTime ? duration(run.endTime - run.startTime) : null],
     ["Artifacts", <code>{run.artifactUri}</code>],
   ] as const;
 }

@@ -15,9 +15,9 @@ const UNITS = [
   ["s", 1_000],
 ] as const;
 
-/** A length of time, in its two largest units; below a second in milliseconds. */
+/** A length of time, in its two largest units; below a second in milliseconds. By clocks that differ it may be below 0. */
 export function duration(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
   const first = UNITS.findIndex(([, size]) => ms >= size);
   let rest = ms;
   const parts = UNITS.slice(first, first + 2).map(([name, size]) => {

@@ -77,7 +77,7 @@ function Run({ id }: { id: string | null }) {
 function durationOf({ duration_ms: told, started_at: from, ended_at: to }: TrialFacts): number | null {
   if (told !== null) return told;
   if (from === null || to === null) return null;
-  return Math.max(0, Date.parse(to) - Date.parse(from));
+  return Date.parse(to) - Date.parse(from);
 }
 
 /** The trainer's own words. */
