@@ -102,7 +102,8 @@ export function fold(before: State, events: readonly StoredEvent[], points: read
     const hasEnded = Object.keys(core.lifecycle.ends).length > 0;
     // Where an end stands it came since: the word was late.
     if (seq === null || !hasEnded || endOf(core) !== null) return;
-    wentOnAt = step;
+    // What these events do not touch stood so before the first of them.
+    wentOnAt ??= step;
     for (const [key, known] of metrics)
       if (known.lastStep === null) metrics.set(key, { ...known, lastStep: step });
   };

@@ -14,6 +14,7 @@ import { REASON_KEYS } from "../../src/domain/reasons.ts";
 import { MAX_FIELD_BYTES, MAX_ROOM_BYTES } from "../../src/domain/room.ts";
 import { schemas } from "../../src/domain/schemas.ts";
 import { statusOf } from "../../src/domain/status.ts";
+import type { Summary } from "../../src/domain/summary.ts";
 import type { Facts, StoredEvent } from "../../src/domain/types.ts";
 
 const empty: State = { core: emptyCore, params: new Map(), tags: new Map(), metrics: new Map() };
@@ -50,15 +51,26 @@ function foldedIn({ events, points }: ReturnType<typeof journal>, cuts: readonly
   let state = empty;
   let from = 0;
   for (const to of bounds) {
-    const inHelping = (seq: number) => seq > from && seq <= to;
-    state = fold(
-      state,
-      events.filter((e) => inHelping(e.seq)),
-      points.filter((p) => inHelping(p.seq)),
-    ).state;
+    const inHelping = ({ seq }: { seq: number }) => seq > from && seq <= to;
+    state = foldedOnto(state, events.filter(inHelping), points.filter(inHelping));
     from = to;
   }
   return state;
+}
+
+/** One helping: of the metrics only those are read that it says something of, and of the others one step is written. */
+function foldedOnto(before: State, events: readonly StoredEvent[], points: readonly StoredPoint[]): State {
+  const said = new Set([
+    ...points.map(({ key }) => key),
+    ...events.flatMap(({ facts }) => Object.keys(facts?.finals ?? {})),
+  ]);
+  const read = new Map([...before.metrics].filter(([key]) => said.has(key)));
+  const { state, wentOnAt } = fold({ ...before, metrics: read }, events, points);
+  const others = [...before.metrics].map(([key, known]): [string, Summary] => [
+    key,
+    { ...known, lastStep: known.lastStep ?? wentOnAt },
+  ]);
+  return { ...state, metrics: new Map([...others, ...state.metrics]) };
 }
 
 /** What must not depend on the order of acceptance: `seq` is that order, and the lifecycle is made of it. */

@@ -130,6 +130,25 @@ describe.each(ways)("told %s, the last value is the newest", (how, tell) => {
   });
 });
 
+it.each(ways)(
+  "a metric of which nothing more is said is at the last step before the trial first went on: told %s",
+  async (how, tell) => {
+    const trial = `ended twice ${how}`;
+    const { loss: _, ...acc } = end(trial, 1, 40).metrics;
+    await tell([start(trial, { occurred_at: AT }), point(trial, 5, 0.7, 5), end(trial, 0.5, 10)]);
+    await tell([
+      resume(trial, 20),
+      { ...point(trial, 9, 0.4, 30), metrics: { other: 1 } },
+      { ...end(trial, 1, 40), metrics: acc },
+      resume(trial, 50),
+    ]);
+    await tell([point(trial, 7, 0.3, 60)]);
+    expect(await shownOf(trial)).toMatchObject({
+      metrics: { loss: { last: 0.3, last_step: 7 }, acc: { last: 1, last_step: 9 } },
+    });
+  },
+);
+
 it("what an older build stored of a trial that went on is put right by what comes next", async () => {
   const trial = "stored before";
   await post([
