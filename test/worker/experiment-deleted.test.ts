@@ -61,7 +61,11 @@ it("an id that MLflow gave anew after it was set back is not the relay's experim
   const id = before?.experiment ?? "";
   mlflow.runs.clear();
   experiments.byId.set(id, new FakeExperiment("somebody's"));
-  await pullRunning(deps, { afterId: 0, maxRuns: 100, maxMs: 10_000 });
+  const pull = () => pullRunning(deps, { afterId: 0, maxRuns: 100, maxMs: 10_000 });
+  mlflow.trouble = (endpoint) => (endpoint === "experiments/get" ? "errs" : null);
+  await pull();
+  mlflow.trouble = () => null;
+  await pull();
   const since = await delivered(deps, "since then", "lost", 2);
   expect(experiments.byId.get(since?.experiment ?? "")?.name).toBe("lost");
   const [blocked] = [await delivered(deps, "before it", "lost", 12, { tags: { a: "1" } })];

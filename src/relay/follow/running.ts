@@ -94,12 +94,13 @@ async function lookAtGroup(
   if (!found.ok) return found.failure;
   const shown = [...found.runs.values()];
   await lookAtRuns(deps, shown, seenAt, counts);
-  await markGone(deps.db, found.lost, deps.now());
   const lost = new Set(found.lost);
-  await lookAtExperiments(
+  // First: what is marked is not looked for again.
+  const isSeen = await lookAtExperiments(
     deps,
     group.filter(({ runId }) => lost.has(runId)),
   );
+  if (isSeen) await markGone(deps.db, found.lost, deps.now());
   count(counts, "looked_at", shown.length);
   for (const { info } of shown.filter(isActive)) active.add(info.runId);
   return null;
