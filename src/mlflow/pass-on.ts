@@ -64,7 +64,7 @@ async function send(
       signal: waited.signal,
     });
     status = response.status;
-    const { clean } = target;
+    const clean = response.ok ? target.cleanRecord : target.clean;
     if (!isDoubtful(status))
       return { result: { ok: true, value: { response: shown(response, response.body), clean } }, status };
     const text = await beginning(response);

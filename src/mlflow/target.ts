@@ -6,7 +6,10 @@ export type MlflowAuth =
   | { kind: "basic"; username: string; password: string }
   | { kind: "bearer"; token: string };
 
-/** A shorter value of an extra header, such as "1" or "true", is no secret. */
+/**
+ * A shorter value of an extra header, such as "1" or "true", is no secret. In MLflow's records a shorter password is not
+ * looked for either: it may be a word of theirs, such as "mlflow" or "admin", or a part of a number.
+ */
 const SHORTEST_SECRET = 8;
 
 /** `trackingUri` may carry a path prefix, as MLflow's own clients allow. `timeoutMs` covers a call with its body. */
@@ -19,7 +22,7 @@ export type MlflowSettings = {
 
 /**
  * Where calls go and with what: the server itself, its REST API, and of that the tracking part, each of both with a slash at its end; `clean` takes credentials
- * out of a text.
+ * out of a message, `cleanRecord` out of what is to be whole but for them.
  */
 export type Target = {
   server: string;
@@ -27,6 +30,7 @@ export type Target = {
   base: string;
   headers: Headers;
   clean: (text: string) => string;
+  cleanRecord: (text: string) => string;
 };
 
 /** Checks the settings once: an address without credentials in it, and headers that can be sent. */
@@ -63,7 +67,10 @@ export function readTarget({ trackingUri, auth, extraHeaders }: MlflowSettings):
     password,
     ...long,
   ];
-  return { ok: true, value: { server, api, base, headers, clean: (text) => redact(text, secrets) } };
+  const longSecrets = secrets.filter((secret) => secret.length >= SHORTEST_SECRET);
+  const clean = (text: string) => redact(text, secrets);
+  const cleanRecord = (text: string) => redact(text, longSecrets);
+  return { ok: true, value: { server, api, base, headers, clean, cleanRecord } };
 }
 
 function toHeaders(extra: Record<string, string>, authorization: string | null): Headers | null {

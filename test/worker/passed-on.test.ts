@@ -281,6 +281,27 @@ describe("what signs in", () => {
     expect(await answer.text()).not.toContain(secret);
   });
 
+  it.each(["mlflow", "admin", "1234"])(
+    "leaves MLflow's records whole where the password is %s",
+    async (password) => {
+      const bindings = { MLFLOW_TRACKING_USERNAME: "relay", MLFLOW_TRACKING_PASSWORD: password };
+      const record = {
+        artifact_uri: "mlflow-artifacts:/x/models/m-1/artifacts",
+        tags: [{ key: "mlflow.user", value: "admin" }],
+        creation_timestamp: 1_712_345_678,
+      };
+      server.answer = () => Response.json(record);
+      const answer = await send("/api/2.0/mlflow/model-versions/get-download-uri?name=x&version=1", {
+        bindings,
+      });
+      expect(await answer.json()).toEqual(record);
+      server.answer = () =>
+        Response.json({ error_code: "INTERNAL_ERROR", message: `seen: ${password}` }, { status: 500 });
+      const refused = await send("/api/2.0/mlflow/registered-models/get?name=x", { bindings });
+      expect(await refused.json()).toEqual({ error_code: "INTERNAL_ERROR", message: "seen: [redacted]" });
+    },
+  );
+
   it.each([
     [
       "401 of its middleware",
