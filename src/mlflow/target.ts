@@ -106,5 +106,15 @@ function decode(text: string): string {
 
 /** A server may quote what it was sent. */
 function redact(message: string, secrets: string[]): string {
-  return secrets.filter(Boolean).reduce((text, secret) => text.replaceAll(secret, "[redacted]"), message);
+  return secrets
+    .filter(Boolean)
+    .flatMap(written)
+    .reduce((text, secret) => text.replaceAll(secret, "[redacted]"), message);
+}
+
+/** A text as it is, and as it stands in JSON, of which Python's has ASCII only. */
+function written(text: string): string[] {
+  const quoted = JSON.stringify(text).slice(1, -1);
+  const ascii = quoted.replace(/[^ -~]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return [...new Set([ascii, quoted, text])];
 }

@@ -281,6 +281,20 @@ describe("what signs in", () => {
     expect(await answer.text()).not.toContain(secret);
   });
 
+  it.each(['pä"ss\\wörd', "<long&word>/1"])(
+    "comes back in no answer as JSON writes it: %s",
+    async (password) => {
+      const ascii = (text: string) =>
+        text.replace(/[^\0-\x7f]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+      const bindings = { MLFLOW_TRACKING_USERNAME: "relay", MLFLOW_TRACKING_PASSWORD: password };
+      for (const text of [JSON.stringify({ seen: password }), ascii(JSON.stringify({ seen: password }))]) {
+        server.answer = () => new Response(text, { headers: { "content-type": "application/json" } });
+        const answer = await send("/api/2.0/mlflow/registered-models/get?name=x", { bindings });
+        expect(await answer.json()).toEqual({ seen: "[redacted]" });
+      }
+    },
+  );
+
   it.each(["mlflow", "admin", "1234"])(
     "leaves MLflow's records whole where the password is %s",
     async (password) => {
