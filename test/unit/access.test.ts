@@ -38,10 +38,11 @@ function assertion(more: object = {}, key: Pair = first): Promise<string> {
 function world(keys: Pair[] = [first]) {
   const asked: string[] = [];
   const now = { ms: Date.now() };
-  const published = { keys };
+  const published: { keys: Pair[] | null } = { keys };
   const access = new Access({
     fetch: async (url) => {
       asked.push(url);
+      if (published.keys === null) throw new Error("away");
       return Response.json({ keys: published.keys.map(({ shown }) => shown) });
     },
     now: () => now.ms,
@@ -95,5 +96,21 @@ describe("who passed Cloudflare Access", () => {
     now.ms += 3_600_000;
     await access.callerOf(await assertion({}, second), SETTINGS);
     expect(asked).toHaveLength(3);
+  });
+
+  it("is known for a day while Access does not give its keys, and it is not asked for them every time", async () => {
+    const { access, asked, now, published } = world();
+    await access.callerOf(await assertion(), SETTINGS);
+    published.keys = null;
+    now.ms += 3_600_000;
+    for (let i = 0; i < 5; i++) expect(await access.callerOf(await assertion(), SETTINGS)).not.toBeNull();
+    expect(asked).toHaveLength(2);
+    now.ms += 60_000;
+    await expect(access.callerOf(await assertion({}, second), SETTINGS)).rejects.toThrow("away");
+    now.ms += 86_400_000;
+    for (let i = 0; i < 2; i++)
+      await expect(access.callerOf(await assertion(), SETTINGS)).rejects.toThrow("away");
+    published.keys = [first];
+    expect(await access.callerOf(await assertion(), SETTINGS)).not.toBeNull();
   });
 });

@@ -24,6 +24,8 @@ export type AccessSettings = {
 /** Keys are asked for again after so long, and for a new one sooner, but not more often than the shorter. */
 const KEYS_MS = 3_600_000;
 const SOONEST_MS = 60_000;
+/** So long those that it gave last are good while it does not give them: they are changed every few weeks. */
+const OUTAGE_TRUST_MS = 86_400_000;
 const TIMEOUT_MS = 3_000;
 
 const keySet = z.object({
@@ -31,11 +33,14 @@ const keySet = z.object({
 });
 const claims = z.object({ sub: z.string().min(1), exp: z.number() });
 
+/** `at`: when they were given; `askedAt`: when they were last asked for, also in vain. */
+type Known = { issuer: string; keys: HonoJsonWebKey[]; at: number; askedAt: number };
+
 /** Who passed Access, by its assertions. One for all of an isolate's requests. */
 export class Access {
   readonly #fetch: (url: string, init: RequestInit) => Promise<Response>;
   readonly #now: () => number;
-  #known: { issuer: string; keys: HonoJsonWebKey[]; at: number } | null = null;
+  #known: Known | null = null;
 
   constructor(effects: { fetch: (url: string, init: RequestInit) => Promise<Response>; now: () => number }) {
     this.#fetch = effects.fetch;
@@ -61,15 +66,28 @@ export class Access {
   }
 
   async #keysFor(issuer: string, kid: string | null): Promise<HonoJsonWebKey[]> {
-    const known = this.#known?.issuer === issuer ? this.#known : null;
-    const age = known === null ? Number.POSITIVE_INFINITY : this.#now() - known.at;
-    const isKnown = known?.keys.some((key) => key.kid === kid) ?? false;
-    if (known && age < (isKnown ? KEYS_MS : SOONEST_MS)) return known.keys;
+    const now = this.#now();
+    const known = this.#known;
+    const age = known?.issuer === issuer ? now - known.at : Number.POSITIVE_INFINITY;
+    if (known === null || age >= OUTAGE_TRUST_MS) return this.#ask(issuer);
+    const isKnown = known.keys.some((key) => key.kid === kid);
+    if (now - known.askedAt < SOONEST_MS || (isKnown && age < KEYS_MS)) return known.keys;
+    try {
+      return await this.#ask(issuer);
+    } catch (error) {
+      known.askedAt = this.#now();
+      if (isKnown) return known.keys;
+      throw error;
+    }
+  }
+
+  async #ask(issuer: string): Promise<HonoJsonWebKey[]> {
     const response = await this.#fetch(`${issuer}/cdn-cgi/access/certs`, {
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     const { keys } = keySet.parse(await response.json());
-    this.#known = { issuer, keys, at: this.#now() };
+    const at = this.#now();
+    this.#known = { issuer, keys, at, askedAt: at };
     return keys;
   }
 }
