@@ -11,6 +11,8 @@ export type MlflowAuth =
  * looked for either: it may be a word of theirs, such as "mlflow" or "admin", or a part of a number.
  */
 const SHORTEST_SECRET = 8;
+/** Before a credential in a header's value; whoever quotes the credential leaves it out. */
+const SCHEME = /^(?:basic|bearer|token|api-?key) +/i;
 
 /** `trackingUri` may carry a path prefix, as MLflow's own clients allow. `timeoutMs` covers a call with its body. */
 export type MlflowSettings = {
@@ -59,7 +61,8 @@ export function readTarget({ trackingUri, auth, extraHeaders }: MlflowSettings):
   const server = `${url.origin}${url.pathname.replace(/\/+$/, "")}`;
   const api = `${server}/api/2.0/`;
   const base = `${api}mlflow/`;
-  const long = Object.values(extraHeaders).filter((value) => value.length >= SHORTEST_SECRET);
+  const values = Object.values(extraHeaders).flatMap((value) => [value, value.replace(SCHEME, "")]);
+  const long = values.filter((value) => value.length >= SHORTEST_SECRET);
   const secrets = [
     authorization?.split(" ", 2)[1] ?? "",
     ...secretsOf(auth),

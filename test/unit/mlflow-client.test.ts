@@ -175,6 +175,15 @@ describe("credentials", () => {
       expect(text).not.toContain(encoded);
     }
   });
+  test.each(["Bearer", "Basic", "Token"])(
+    "never reach a message without their scheme, %s",
+    async (scheme) => {
+      const { client } = clientOver([new Response("no such token: sesame-open", { status: 401 })], {
+        extraHeaders: { "Proxy-Authorization": `${scheme} sesame-open` },
+      });
+      expect(JSON.stringify(await client.deleteRun("r"))).not.toContain("sesame");
+    },
+  );
   test.each<[string, Partial<MlflowSettings>]>([
     ["no URL", { trackingUri: "secret nonsense" }],
     ["another protocol", { trackingUri: "file:///secret" }],
