@@ -268,6 +268,21 @@ describe("a tag that was taken away here", () => {
     expect(await t.pull()).toEqual({ kind: "same" });
   });
 
+  test("and is set again before it is known that MLflow has done it is nobody's edit", async () => {
+    const world = mergeWorld({ RELAY_MERGE_TAGS: "mlflow" });
+    const t = await world.trial({ k: "A" });
+    world.mlflow.trouble = (endpoint) => (endpoint === "runs/delete-tag" ? "unanswered" : null);
+    await t.say({ untags: ["k"] });
+    await t.deliver();
+    expect(t.run.tags.has("k")).toBe(false);
+    world.mlflow.trouble = () => null;
+    await t.say({ tags: { k: "B" } });
+    await new Promise((done) => setTimeout(done, 400));
+    await t.deliver();
+    expect([t.run.tags.get("k"), await t.tags(), await t.conflicts()]).toEqual(["B", { k: "B" }, []]);
+    expect(await t.pull()).toEqual({ kind: "same" });
+  });
+
   test("and was taken away in MLflow flows back, and is set again by the trainer's next word", async () => {
     const t = await mergeWorld().trial({ k: "A" });
     t.run.tags.delete("k");

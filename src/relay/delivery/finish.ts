@@ -70,7 +70,7 @@ export async function untag(turn: Turn, runId: string): Promise<Step> {
   if (turn.sent !== null && !(await turn.update({}))) return stop(turn, null);
   for (const key of await readTagsToDelete(deps.db, stream.id)) {
     if (turn.exhausted) return { ok: false, end: { kind: "more" } };
-    const deleted = await turn.write({ call: "runs/delete-tag" }, (mlflow) =>
+    const deleted = await turn.write({ call: "runs/delete-tag", untag: key }, (mlflow) =>
       mlflow.deleteTag({ runId, key }),
     );
     // A tag that is not there is what was wanted.

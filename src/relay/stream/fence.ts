@@ -1,6 +1,7 @@
 import { hasToken } from "../../mlflow/plan.ts";
 import { CONTACT_TAG, contactOf, STATUS_TAG } from "../../mlflow/tags.ts";
 import type { Run } from "../../mlflow/types.ts";
+import { agree } from "../../store/delivery/agreed.ts";
 import { agreeOnSeen, pendingBatches, removeBatch } from "../../store/delivery/batches.ts";
 import { type Doubt, readDoubt, readSentState, type SentState } from "../../store/stream/columns.ts";
 import { stop } from "./stop.ts";
@@ -33,6 +34,10 @@ export async function clearDoubt(turn: Turn): Promise<Step> {
     if (!hasToken(run.value, batch.token)) await agreeOnSeen(deps.db, turn.lease, batch, run.value.data.tags);
     else if (!(await removeBatch(deps.db, turn.lease, batch))) return stop(turn, null);
   }
+  const { untag } = doubt;
+  // Not for the landing: somebody else may have taken it away before.
+  if (untag !== undefined && tagOf(run.value, untag) === null)
+    await agree(deps.db, turn.lease, { tags: new Map([[untag, null]]), params: new Map() });
   // Together: who takes it for cleared has to know what MLflow was seen to have.
   const over = { doubt: null, fenceUntil: null, ...(now ? { sentState: JSON.stringify(now) } : {}) };
   return (await turn.update(over)) ? proceed : stop(turn, null);

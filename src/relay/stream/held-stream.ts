@@ -9,7 +9,7 @@ export const MAX_START_MS = 10_000;
 const TOO_MANY_REQUESTS = 429;
 
 /** What is about to be written to MLflow, for whoever has to find out whether it was. */
-export type Writing = { call: string; token?: string; state?: Partial<SentState> };
+export type Writing = { call: string; token?: string; state?: Partial<SentState>; untag?: string };
 
 /** A lease outlasts the call it covers and the time in which a call that timed out may still land. */
 export function leaseMs(timeoutMs: number): number {
@@ -72,14 +72,14 @@ export class HeldStream {
    * the lease for it, and taken away by whichever statement comes after its answer.
    * @throws where an earlier write may still land, and wipe out this one
    */
-  begin({ call, token, state }: Writing): void {
+  begin({ call, token, state, untag }: Writing): void {
     const { stream } = this;
     const now = this.#now();
     if (stream.doubt !== null && (stream.fenceUntil ?? 0) > now)
       throw new Error(`stream ${stream.key}: ${call} while another write may still land: ${stream.doubt}`);
     this.#before = stream.doubt;
     this.#isUnsent = true;
-    const doubt: Doubt = { call, token: token ?? null, state: state ?? {} };
+    const doubt: Doubt = { call, token: token ?? null, state: state ?? {}, untag };
     this.#doubt(JSON.stringify(doubt), now + this.#landingMs + MAX_START_MS);
   }
 

@@ -26,11 +26,12 @@ const doubt = z.object({
   call: z.string(),
   token: z.string().nullable(),
   state: sentState.extend({ lostContactAt: z.number().nullable() }).partial(),
+  untag: z.string().optional(),
 });
 
 /**
  * A write to MLflow that was begun: its endpoint, and that by which its effect is known again. `token`: of a batch;
- * `state`: the fields of the run's own state that it sets.
+ * `state`: the fields of the run's own state that it sets; `untag`: the tag that it takes away.
  */
 export type Doubt = z.output<typeof doubt>;
 
