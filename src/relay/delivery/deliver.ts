@@ -53,13 +53,16 @@ export async function deliver(
   let work = await readWork(deps.db, turn.stream);
   const opened = isClients && work.client !== null ? await reopen(turn, work.client) : proceed;
   if (!opened.ok) return opened;
+  // A search folds without the lease: what it folded meanwhile is not to count as sent, nor as told.
+  const isOld = () => work.foldedSeq !== turn.stream.foldedSeq;
+  if (isOld()) work = await readWork(deps.db, turn.stream);
   await noteLateClaims(turn, core, work.parentExperiment);
   const looked = await lookFirst(turn, looks, core, runId, {
     isNew,
     tags: [...work.tags, ...work.takenAway],
   });
   if (!looked.ok) return looked;
-  if (looked.value.isMerged) work = await readWork(deps.db, turn.stream);
+  if (looked.value.isMerged || isOld()) work = await readWork(deps.db, turn.stream);
   const { maxStep, run } = await coreNow();
   const sent = await sendAll(turn, runId, work, maxStep ?? 0);
   if (!sent.ok) return sent;

@@ -11,6 +11,8 @@ import type { StreamRow } from "../stream/leases.ts";
  * there (whether they replace something is for a look to tell), and what is next.
  */
 export type Work = {
+  /** Up to where the stream was folded as it was read. */
+  foldedSeq: number;
   pending: Batch[];
   tags: string[];
   takenAway: string[];
@@ -33,6 +35,7 @@ export async function readWork(db: D1Database, stream: StreamRow): Promise<Work>
     ...nextQueries(db, stream),
   ]);
   return {
+    foldedSeq: stream.foldedSeq,
     pending: batchesOf(pending),
     tags: tags.results.map(({ key }) => key),
     takenAway: takenAway.results.map(({ key }) => key),
