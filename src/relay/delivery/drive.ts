@@ -145,7 +145,7 @@ async function endOf(
     const isRestored = end.kind === "blocked" && (await restoredByPolicy(turn, end.block));
     return { end: isRestored ? { kind: "more" } : end, delivered: null };
   } catch (error) {
-    turn.takeBack();
+    turn.forgetAnswer();
     return { end: endAfterThrow(turn.deps, turn.stream, "delivery", error), delivered: null };
   }
 }

@@ -43,6 +43,8 @@ export class HeldStream {
   /** What was in doubt, though over, when the present write began. */
   #before: string | null = null;
   #isUnsent = false;
+  /** A write that was answered, of which no statement has noted yet what it came to. */
+  #answered: string | null = null;
 
   constructor({ now, config }: Pick<Deps, "now" | "config">, stream: StreamRow) {
     this.stream = stream;
@@ -62,9 +64,10 @@ export class HeldStream {
     this.stream = { ...this.stream, unconfirmed: sent.length === 0 ? null : JSON.stringify(sent) };
   }
 
-  /** Takes it that a statement has noted it. */
+  /** Takes it that a statement has noted it, and what the write before it came to. */
   protected noted(): void {
     this.#noted = this.stream.unconfirmed;
+    this.#answered = null;
   }
 
   /**
@@ -96,6 +99,15 @@ export class HeldStream {
   }
 
   /**
+   * For whoever could not note what a write came to, though it was answered: it is in doubt, and over. What MLflow has of
+   * it would pass for somebody's edit there.
+   */
+  forgetAnswer(): void {
+    this.takeBack();
+    if (this.#answered !== null) this.#doubt(this.#answered, this.#now());
+  }
+
+  /**
    * Takes the write that was begun for sent.
    * @returns to be told how it went: the failure or null, and when it was sent. After a call without an answer MLflow
    *   may still do it for a while, from the call's own start
@@ -106,6 +118,7 @@ export class HeldStream {
     return (failure, sentAt) => {
       const effect = failure === null ? "none" : effectOf(failure);
       const { doubt } = this.stream;
+      if (failure === null) this.#answered = doubt;
       if (effect === "none" || doubt === null) this.#doubt(before, null);
       else this.#doubt(doubt, effect === "unknown" ? this.#now() : sentAt + this.#landingMs);
     };
