@@ -81,7 +81,8 @@ export async function sendItems(turn: Turn, runId: string, items: Items, sending
 async function write(turn: Turn, runId: string, items: Items, sending: Sending) {
   const mark = items.tags.some(({ key }) => isBatchTag(key)) ? null : sending.newMark();
   const marked = mark === null ? items : { ...items, tags: [...items.tags, mark] };
-  const result = await turn.write(writingOf(marked), (mlflow) => mlflow.logBatch(payload(runId, marked)));
+  const writing = writingOf(marked);
+  const result = await turn.write(writing, (mlflow) => mlflow.logBatch(payload(runId, marked)));
   if (!result.ok || mark === null) return result;
   const seen = await poll(
     LOOKS - 1,
@@ -92,6 +93,7 @@ async function write(turn: Turn, runId: string, items: Items, sending: Sending) 
       return hasToken(run.value, mark.value) ? result : null;
     },
   );
+  if (!seen?.ok) turn.unseen(writing);
   return seen ?? { ok: false as const, failure: SWALLOWED };
 }
 

@@ -30,6 +30,11 @@ function effectOf({ kind, status }: Failure): "none" | "unknown" | "under way" {
   return inDoubt && status !== TOO_MANY_REQUESTS ? "unknown" : "none";
 }
 
+function doubtOf({ call, token, state, untag }: Writing): string {
+  const doubt: Doubt = { call, token: token ?? null, state: state ?? {}, untag };
+  return JSON.stringify(doubt);
+}
+
 /**
  * A stream as the holder of its lease knows it: the row as last written, but for the write in doubt, which goes with
  * the next statement.
@@ -75,15 +80,21 @@ export class HeldStream {
    * the lease for it, and taken away by whichever statement comes after its answer.
    * @throws where an earlier write may still land, and wipe out this one
    */
-  begin({ call, token, state, untag }: Writing): void {
+  begin(writing: Writing): void {
     const { stream } = this;
     const now = this.#now();
     if (stream.doubt !== null && (stream.fenceUntil ?? 0) > now)
-      throw new Error(`stream ${stream.key}: ${call} while another write may still land: ${stream.doubt}`);
+      throw new Error(
+        `stream ${stream.key}: ${writing.call} while another write may still land: ${stream.doubt}`,
+      );
     this.#before = stream.doubt;
     this.#isUnsent = true;
-    const doubt: Doubt = { call, token: token ?? null, state: state ?? {}, untag };
-    this.#doubt(JSON.stringify(doubt), now + this.#landingMs + MAX_START_MS);
+    this.#doubt(doubtOf(writing), now + this.#landingMs + MAX_START_MS);
+  }
+
+  /** Takes a write that was answered for in doubt all the same, though over: it was to be seen in MLflow, and was not. */
+  unseen(writing: Writing): void {
+    this.#doubt(doubtOf(writing), this.#now());
   }
 
   /** Takes it that nothing is in doubt any more. */
