@@ -125,6 +125,24 @@ test("trials whose experiment nobody made before may be first written to at the 
   expect(new Set(experiments).size).toBe(1);
 });
 
+test("a trial that a client writes to before it has its run gets the run that it would have had", async () => {
+  const w = gatewayWorld({ RELAY_ANNOUNCE_GRACE_SECONDS: "0", RELAY_PARENT_RUNS: "false" });
+  const trial_id = "early";
+  await post({ ...trialStart, model_run_id: "written early", trial_id, mlflow_run_id: null });
+  const run_id = await idOf(trial_id);
+  await call("runs/log-metric", { run_id, key: "loss", value: 1, timestamp: 1 });
+  for (let n = 0; n < 4 && w.mlflow.runs.size === 0; n++) {
+    w.pass(60_000);
+    await w.turn(run_id);
+  }
+  const made = [...w.mlflow.runs.values()].map(({ name, tags, metrics }) => ({
+    name,
+    tags: [tags.get("thunderline_model_run_id"), tags.get("thunderline_trial_id")],
+    points: metrics.filter(({ key }) => key === "loss").length,
+  }));
+  expect(made).toEqual([{ name: trial_id, tags: ["written early", trial_id], points: 1 }]);
+});
+
 /** A run of ours that MLflow has made, though nobody heard under which id: that id. */
 async function unheard(w: ReturnType<typeof gatewayWorld>, id: string): Promise<string> {
   w.mlflow.trouble = (endpoint) => (endpoint === "runs/create" ? "unanswered" : null);

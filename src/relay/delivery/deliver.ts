@@ -38,7 +38,9 @@ export async function deliver(
   const core = await coreNow();
   const isNew = stream.mlflowRunId === null;
   const isClients = core.run !== null;
-  const ready = await (isClients && stream.kind === "trial"
+  // A trial of a model run that a client has written to is one all the same.
+  const isOwn = isClients && stream.modelRunId === null;
+  const ready = await (isOwn && stream.kind === "trial"
     ? clientsOwnRun(turn, core)
     : stream.kind === "trial"
       ? trialRun(turn, core, above, inHand)
