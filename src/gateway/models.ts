@@ -29,6 +29,7 @@ import { unavailable } from "./keep.ts";
 import { type Found, lookUpModel, lookUpShownModel } from "./lookup.ts";
 import { withPointsThere } from "./model-points.ts";
 import { swapIn } from "./passing/swap.ts";
+import { placeBelow } from "./place-below.ts";
 import { Refusal } from "./refusal.ts";
 import type { CreateModel } from "./requests/models.ts";
 
@@ -42,7 +43,7 @@ export async function makeModel(deps: Deps, asked: CreateModel): Promise<object>
   const now = deps.now();
   const model = {
     id,
-    artifactUri: `${experiment.artifactLocation.replace(/\/+$/, "")}/models/${id}/artifacts`,
+    artifactUri: placeBelow(experiment.artifactLocation, `models/${id}/artifacts`),
     experimentId: experiment.id,
     sourceRunId: asked.sourceRunId === "" ? null : await sourceOf(deps, asked.sourceRunId),
     name: asked.name || generatedName(deps.random),

@@ -12,6 +12,7 @@ import { experimentByNameOrMade, ownExperiment } from "./experiments.ts";
 import { type How, keepOrRefuse, unavailable } from "./keep.ts";
 import { lookUpRun, ownRun } from "./lookup.ts";
 import { inPieces } from "./pieces.ts";
+import { placeBelow } from "./place-below.ts";
 import { Refusal } from "./refusal.ts";
 import { saidInput } from "./said-input.ts";
 import { showRun } from "./shown-run.ts";
@@ -127,7 +128,7 @@ async function adopt(deps: Deps, { info, data, ...more }: Run): Promise<KnownRun
   const run = {
     runId: info.runId,
     experimentId: experiment.id,
-    artifactUri: info.artifactUri ?? `${experiment.artifactLocation}/${info.runId}/artifacts`,
+    artifactUri: info.artifactUri ?? placeBelow(experiment.artifactLocation, `${info.runId}/artifacts`),
     lifecycle: info.lifecycleStage,
     taken: { tags, params },
   };

@@ -12,6 +12,7 @@ import { notActive, ownExperiment } from "./experiments.ts";
 import { generatedName } from "./generated-name.ts";
 import { keepOrRefuse } from "./keep.ts";
 import { inPieces, nameFacts } from "./pieces.ts";
+import { placeBelow } from "./place-below.ts";
 import { runForWrite } from "./run-for-write.ts";
 import { showRun } from "./shown-run.ts";
 
@@ -40,7 +41,7 @@ export async function makeRun(deps: Deps, asked: RunToMake): Promise<RunShown> {
   const runName = asked.runName || given[RUN_NAME_TAG] || generatedName(deps.random);
   const tags = { ...given, [RUN_NAME_TAG]: runName };
   const { userId, startTime } = asked;
-  const artifactUri = `${experiment.artifactLocation.replace(/\/+$/, "")}/${runId}/artifacts`;
+  const artifactUri = placeBelow(experiment.artifactLocation, `${runId}/artifacts`);
   const owner = { key: runId, kind: "trial" as const, modelRunId: null, trialId: runId };
   const [first, ...others] = inPieces(
     Object.entries(tags).map(([key, value]) => ({ tags: { [key]: value } })),

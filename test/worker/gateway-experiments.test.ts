@@ -47,6 +47,31 @@ async function runIn(w: World, name: string) {
   return { experiment_id, run_id };
 }
 
+describe("a place of artifacts of its own", () => {
+  const placed = async (artifact_location: string) => {
+    const experiment_id = (await call("experiments/create", { name: artifact_location, artifact_location }))
+      .body.experiment_id;
+    const run_id = await newRun({ experiment_id });
+    const model = (await call("logged-models", { experiment_id })).body.model.info;
+    return [(await runOf(run_id)).info.artifact_uri, model.artifact_uri].map((uri: string) =>
+      uri.replace(run_id, "RUN").replace(model.model_id, "MODEL"),
+    );
+  };
+
+  it.each([
+    ["s3://b/x/", "s3://b/x/", ""],
+    ["s3://b/x?y=1", "s3://b/x/", "?y=1"],
+    ["file:/x/?y=/1/", "file:/x/", "?y=/1/"],
+    ["gs://b?y", "gs://b/", "?y"],
+    ["/x?y=1", "/x?y=1/", ""],
+  ])("that is %s has the files of each run and model for themselves", async (location, before, after) => {
+    expect(await placed(location)).toEqual([
+      `${before}RUN/artifacts${after}`,
+      `${before}models/MODEL/artifacts${after}`,
+    ]);
+  });
+});
+
 describe("an experiment goes to MLflow", () => {
   it("as it is in the end, with a new name, tags set and taken away, deleted and restored", async () => {
     const w = gatewayWorld();
