@@ -1,6 +1,7 @@
 import { chosenEnv } from "./asked.ts";
 import { databaseOf, problemsOf } from "./deployable.ts";
-import { runWranglerHere } from "./wrangler.ts";
+import { migrate } from "./migrate.ts";
+import { runWranglerHere, runWranglerWith } from "./wrangler.ts";
 import { readEnvironment, readWranglerConfig } from "./wrangler-config.ts";
 
 /**
@@ -9,7 +10,7 @@ import { readEnvironment, readWranglerConfig } from "./wrangler-config.ts";
  * @param options.wranglerArgs further arguments for `wrangler deploy`
  * @param options.dryRun leaves the database as it is
  * @returns the exit code of wrangler
- * @throws Error with what is in the way; nothing was done then
+ * @throws Error with what is in the way; no Worker was deployed then
  */
 export async function deploy(
   env: string | null,
@@ -24,7 +25,8 @@ export async function deploy(
   if (problems.length > 0) throw new Error(problems.map((text) => `- ${text}`).join("\n"));
   const chosen = chosenEnv(env);
   const name = databaseOf(config)?.database_name ?? "";
-  const migrate = ["d1", "migrations", "apply", name, "--remote", ...chosen];
-  const migrated = dryRun ? 0 : await runWranglerHere(migrate);
+  const migrated = dryRun
+    ? 0
+    : await migrate({ here: runWranglerHere, heard: runWranglerWith }, name, chosen);
   return migrated || runWranglerHere(["deploy", ...chosen, ...wranglerArgs]);
 }

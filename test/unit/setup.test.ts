@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { migrate } from "../../scripts/lib/migrate.ts";
 import { withDatabaseId } from "../../scripts/lib/toml.ts";
 import { runWranglerWith } from "../../scripts/lib/wrangler.ts";
 import { readWranglerConfig, type WranglerConfig } from "../../scripts/lib/wrangler-config.ts";
@@ -174,6 +175,25 @@ describe("setting up an account", () => {
 
   test("without a session it says how to sign in", async () => {
     await expect(ensureSignedIn(new Account())).rejects.toThrow("npx wrangler login");
+  });
+});
+
+describe("migrations", () => {
+  const ended = (code: number, output: string) => ({
+    here: async (args: string[]) => (args.includes("apply") ? 0 : 1),
+    heard: async (args: string[]) => ({ code: args.includes("list") ? code : 1, output }),
+  });
+  const apply = (world: Parameters<typeof migrate>[0]) => migrate(world, "trial-relay", ["--env", ""]);
+
+  test("that all are there is looked at", async () => {
+    expect(await apply(ended(0, "✅ No migrations to apply!"))).toBe(0);
+    expect(await apply({ ...ended(0, "not asked"), here: async () => 3 })).toBe(3);
+  });
+
+  test("those to which somebody said no, of which wrangler says nothing, end a deployment", async () => {
+    const left = ended(0, "Migrations to be applied:\n│ 0034_ties-behind.sql │");
+    await expect(apply(left)).rejects.toThrow("trial-relay lacks migrations");
+    await expect(apply(ended(1, "fetch failed"))).rejects.toThrow(/cannot be told:\nfetch failed/);
   });
 });
 
