@@ -26,8 +26,10 @@ export class SetupError extends Error {
 /** There is an account to set up in. */
 export async function ensureSignedIn({ wrangler }: World): Promise<void> {
   const { code, output } = await wrangler(["whoami"]);
-  if (code !== 0 || /not authenticated/i.test(output))
+  if (/not authenticated/i.test(output))
     throw new SetupError("Wrangler is not signed in: run `npx wrangler login`, then this again.");
+  // Without a way to Cloudflare, or with a token that it refuses, to sign in is no remedy.
+  if (code !== 0) throw new SetupError(`wrangler whoami failed:\n${output.trim()}`);
 }
 
 /**

@@ -90,6 +90,12 @@ class Account implements World {
   }
 }
 
+function whereWhoamiSays(code: number, output: string): World {
+  const account = new Account();
+  account.wrangler = async () => ({ code, output });
+  return account;
+}
+
 describe("setting up an account", () => {
   test("makes the database where it was asked for, every queue with 14 days, and an admin token", async () => {
     const account = new Account("weur");
@@ -174,7 +180,13 @@ describe("setting up an account", () => {
   });
 
   test("without a session it says how to sign in", async () => {
-    await expect(ensureSignedIn(new Account())).rejects.toThrow("npx wrangler login");
+    const unsigned = "You are not authenticated. Please run `wrangler login`.";
+    await expect(ensureSignedIn(whereWhoamiSays(0, unsigned))).rejects.toThrow("npx wrangler login");
+  });
+
+  test("where Cloudflare cannot be asked, that is said, and not that nobody is signed in", async () => {
+    const failing = ensureSignedIn(whereWhoamiSays(1, "✘ [ERROR] fetch failed"));
+    await expect(failing).rejects.toThrow("wrangler whoami failed:\n✘ [ERROR] fetch failed");
   });
 });
 
