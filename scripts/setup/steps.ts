@@ -126,7 +126,12 @@ export async function ensureSecrets(
       throw new SetupError(
         `${name} is empty. Run this again with it, or take it out of [secrets] in wrangler.toml.`,
       );
-    await must(world, ["secret", "put", name, ...chosen], value);
+    const put = await world.wrangler(["secret", "put", name, ...chosen], value);
+    // An answer that was lost may have been a yes, and the next setup then finds the secret there.
+    if (put.code !== 0)
+      throw new SetupError(
+        `wrangler secret put ${name} failed:\n${put.output.trim()}\nIf ${name} is listed by \`npx wrangler secret list\` all the same, put one that you know: \`npx wrangler secret put ${name}\`.`,
+      );
     world.say(
       name === "ADMIN_TOKEN"
         ? `made ADMIN_TOKEN, which is shown this once: ${value}`

@@ -167,6 +167,17 @@ describe("setting up an account", () => {
     expect(answering.secrets.get("MLFLOW_TRACKING_TOKEN")).toBe("enam");
   });
 
+  test("an admin token whose putting got no answer, and which nobody was shown, is said to be put by hand", async () => {
+    const account = new Account("enam");
+    const { wrangler } = account;
+    account.wrangler = async (args, input) => {
+      const ran = await wrangler(args, input);
+      return args[1] === "put" ? { code: 1, output: "fetch failed" } : ran;
+    };
+    await expect(account.setUp()).rejects.toThrow(/fetch failed\n.*`npx wrangler secret put ADMIN_TOKEN`/);
+    expect(account.secrets.has("ADMIN_TOKEN")).toBe(true);
+  });
+
   test("an account without R2 is told that it can do without", async () => {
     const account = new Account();
     account.noBuckets = "Please enable R2 through the Cloudflare Dashboard. [code: 10042]";
