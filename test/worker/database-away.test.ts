@@ -89,6 +89,7 @@ const ANYTHING = {
   path: "x/f",
   num_parts: 1,
   upload_id: "u",
+  model_json: '{"run_id":"r","artifact_path":"m","utc_time_created":"t","flavors":{}}',
 };
 const query = new URLSearchParams(
   Object.entries(ANYTHING).flatMap(([name, value]) =>
