@@ -47,8 +47,13 @@ try {
   await ensureDatabase(world, read(), values.location ?? null);
   await ensureQueues(world, read());
   await ensureBuckets(world, read());
-  await ensureSecrets(world, read(), chosenEnv(env));
-  process.exitCode = await deploy(env);
+  const token = await ensureSecrets(world, read(), chosenEnv(env));
+  try {
+    process.exitCode = await deploy(env);
+  } finally {
+    // What migrations print would have scrolled it away.
+    if (token !== null) world.say(`ADMIN_TOKEN, which is not shown again: ${token}`);
+  }
 } catch (error) {
   if (!(error instanceof Error)) throw error;
   console.error(`Not set up yet:\n${error.message}`);

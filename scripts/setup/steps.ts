@@ -108,12 +108,16 @@ export async function ensureBuckets(world: World, { r2_buckets }: WranglerConfig
 /** What wrangler says of a Worker that was never deployed. */
 const NO_WORKER = /Worker "[^"]*".* not found|10007/;
 
-/** The secrets that wrangler.toml requires exist; an admin token that is missing is made, and shown this once. */
+/**
+ * The secrets that wrangler.toml requires exist; an admin token that is missing is made, and shown.
+ * @returns the token that was made, which nobody can ask for later
+ */
 export async function ensureSecrets(
   world: World,
   { secrets }: WranglerConfig,
   chosen: string[],
-): Promise<void> {
+): Promise<string | null> {
+  let made: string | null = null;
   const listed = await world.wrangler(["secret", "list", ...chosen]);
   // Where the Worker is there and does not answer, a new token would take the place of the one that is in use.
   if (listed.code !== 0 && !NO_WORKER.test(listed.output))
@@ -132,12 +136,10 @@ export async function ensureSecrets(
       throw new SetupError(
         `wrangler secret put ${name} failed:\n${put.output.trim()}\nIf ${name} is listed by \`npx wrangler secret list\` all the same, put one that you know: \`npx wrangler secret put ${name}\`.`,
       );
-    world.say(
-      name === "ADMIN_TOKEN"
-        ? `made ADMIN_TOKEN, which is shown this once: ${value}`
-        : `put the secret ${name}`,
-    );
+    if (name === "ADMIN_TOKEN") made = value;
+    world.say(name === "ADMIN_TOKEN" ? `made ADMIN_TOKEN: ${value}` : `put the secret ${name}`);
   }
+  return made;
 }
 
 async function must({ wrangler }: World, args: string[], input?: string): Promise<string> {

@@ -82,11 +82,12 @@ class Account implements World {
   };
   say = (line: string) => void this.said.push(line);
 
-  async setUp(location: string | null = null): Promise<void> {
+  /** @returns the admin token, if one was made */
+  async setUp(location: string | null = null): Promise<string | null> {
     await ensureDatabase(this, this.toml, location);
     await ensureQueues(this, this.toml);
     await ensureBuckets(this, this.toml);
-    await ensureSecrets(this, this.toml, []);
+    return ensureSecrets(this, this.toml, []);
   }
 }
 
@@ -99,7 +100,7 @@ function whereWhoamiSays(code: number, output: string): World {
 describe("setting up an account", () => {
   test("makes the database where it was asked for, every queue with 14 days, and an admin token", async () => {
     const account = new Account("weur");
-    await account.setUp();
+    const made = await account.setUp();
     expect(account.locations).toEqual(["weur"]);
     expect(account.toml.d1_databases[0]?.database_id).toBe("id-of-trial-relay");
     expect(Object.fromEntries(account.queues)).toEqual({
@@ -114,6 +115,8 @@ describe("setting up an account", () => {
     const token = account.secrets.get("ADMIN_TOKEN") ?? "";
     expect(token.length).toBeGreaterThanOrEqual(32);
     expect(account.said.filter((line) => line.includes(token))).toHaveLength(1);
+    // To be said again at the end.
+    expect(made).toBe(token);
   });
 
   test("a second time makes nothing, and mends the retention of a queue made by hand", async () => {
@@ -122,7 +125,7 @@ describe("setting up an account", () => {
     const token = account.secrets.get("ADMIN_TOKEN");
     account.queues.set("trial-relay-jobs", "345600");
     account.said.length = 0;
-    await account.setUp();
+    expect(await account.setUp()).toBeNull();
     expect(account.said).toEqual([]);
     expect(account.locations).toEqual(["apac"]);
     expect(account.secrets.get("ADMIN_TOKEN")).toBe(token);
