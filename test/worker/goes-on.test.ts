@@ -22,6 +22,13 @@ const point = (trial_id: string, step: number, loss: number, at: number) => ({
   occurred_at: AT + at,
 });
 const resume = (trial_id: string, at: number) => start(trial_id, { resume: true, occurred_at: AT + at });
+/** A trial that ended, and goes on. */
+const wentOn = (trial_id: string) => [
+  start(trial_id, { occurred_at: AT }),
+  point(trial_id, 5, 0.7, 5),
+  end(trial_id, 0.5, 10),
+  resume(trial_id, 20),
+];
 
 const ways: [string, (events: object[]) => Promise<void>][] = [
   [
@@ -48,14 +55,7 @@ it.each(ways)(
   async (how, tell) => {
     const trial = `went on ${how}`;
     const shown = () => shownOf(trial);
-    await tell([
-      start(trial, { occurred_at: AT }),
-      point(trial, 5, 0.7, 5),
-      end(trial, 0.5, 10),
-      resume(trial, 20),
-      point(trial, 6, 0.4, 30),
-      point(trial, 10, 0.1, 40),
-    ]);
+    await tell([...wentOn(trial), point(trial, 6, 0.4, 30), point(trial, 10, 0.1, 40)]);
     expect(await shown()).toMatchObject({
       status: "running",
       metrics: {
@@ -102,13 +102,7 @@ describe.each(ways)("told %s, the last value is the newest", (how, tell) => {
 
   it("where a point of before its end comes once it goes on", async () => {
     const trial = `${how} late`;
-    await tell([
-      start(trial, { occurred_at: AT }),
-      point(trial, 5, 0.7, 5),
-      end(trial, 0.5, 10),
-      resume(trial, 20),
-      point(trial, 6, 0.1, 8),
-    ]);
+    await tell([...wentOn(trial), point(trial, 6, 0.1, 8)]);
     expect(await shownOf(trial)).toMatchObject({ metrics: { loss: { last: 0.5, last_step: 5, min: 0.1 } } });
   });
 
@@ -116,10 +110,7 @@ describe.each(ways)("told %s, the last value is the newest", (how, tell) => {
     const trial = `${how} twice`;
     const { loss: _, ...acc } = end(trial, 1, 40).metrics;
     await tell([
-      start(trial, { occurred_at: AT }),
-      point(trial, 5, 0.7, 5),
-      end(trial, 0.5, 10),
-      resume(trial, 20),
+      ...wentOn(trial),
       point(trial, 6, 0.4, 30),
       { ...end(trial, 1, 40), metrics: acc },
       resume(trial, 50),
@@ -151,12 +142,7 @@ it.each(ways)(
 
 it("what an older build stored of a trial that went on is put right by what comes next", async () => {
   const trial = "stored before";
-  await post([
-    start(trial, { occurred_at: AT }),
-    point(trial, 5, 0.7, 5),
-    end(trial, 0.5, 10),
-    resume(trial, 20),
-  ]);
+  await post([...wentOn(trial)]);
   await foldAll();
   await env.DB.batch([
     env.DB.prepare("update trials set core = json_remove(core, '$.goesOn')"),
