@@ -107,11 +107,12 @@ function decode(text: string): string {
   }
 }
 
-/** A server may quote what it was sent. */
+/** A server may quote what it was sent. Longest first: of one that another is a part of the rest would be left. */
 function redact(message: string, secrets: string[]): string {
   return secrets
     .filter(Boolean)
     .flatMap(written)
+    .sort((one, other) => other.length - one.length)
     .reduce((text, secret) => text.replaceAll(secret, "[redacted]"), message);
 }
 

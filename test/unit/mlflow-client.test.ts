@@ -175,6 +175,15 @@ describe("credentials", () => {
       expect(text).not.toContain(encoded);
     }
   });
+  test("never reach a message in part, where one begins with another", async () => {
+    const { client } = clientOver([new Response("no such key: trackers-0f3b9c", { status: 403 })], {
+      extraHeaders: { "X-Key": "trackers-0f3b9c" },
+      auth: { kind: "basic", username: "ann", password: "trackers" },
+    });
+    const text = JSON.stringify(await client.deleteRun("r"));
+    expect(text).toContain("[redacted]");
+    expect(text).not.toContain("0f3b9c");
+  });
   test.each(["Bearer", "Basic", "Token"])(
     "never reach a message without their scheme, %s",
     async (scheme) => {
