@@ -13,7 +13,7 @@ const KEYS = 5;
 const POINTS = TRIALS * STEPS * KEYS;
 /** The machine's speed varies from minute to minute: each drain is measured against the loops right before and after. */
 const ROUNDS = 3;
-const CEILING_TRIALS = 6;
+const LOOP_TRIALS = 6;
 const POINTS_A_TRIAL = STEPS * KEYS;
 /** Most items of a call, says MLflow. */
 const ITEMS_PER_CALL = 1_000;
@@ -143,13 +143,13 @@ type Bare = ReturnType<typeof bareMlflow>;
 /** Points a second of a loop over trials like the backlog's, whose points `log` logs. */
 async function loop(uri: string, log: (bare: Bare, runId: string) => Promise<void>): Promise<number> {
   const bare = bareMlflow(uri);
-  const { allMs } = await timed(CEILING_TRIALS, async () => {
+  const { allMs } = await timed(LOOP_TRIALS, async () => {
     const runId = await bare.createRun("0");
     await bare.logParams(runId, TRIAL_PARAMETERS);
     await log(bare, runId);
     await bare.endRun(runId);
   });
-  return (CEILING_TRIALS * POINTS_A_TRIAL * 1000) / allMs;
+  return (LOOP_TRIALS * POINTS_A_TRIAL * 1000) / allMs;
 }
 
 /** A trial's points in calls as full as may be. */

@@ -142,8 +142,8 @@ export async function ensureSecrets(
   return made;
 }
 
-async function must({ wrangler }: World, args: string[], input?: string): Promise<string> {
-  const { code, output } = await wrangler(args, input);
+async function must({ wrangler }: World, args: string[]): Promise<string> {
+  const { code, output } = await wrangler(args);
   if (code !== 0) throw new SetupError(`wrangler ${args.slice(0, 3).join(" ")} failed:\n${output.trim()}`);
   return output;
 }
