@@ -9,7 +9,7 @@ import type { SentState } from "../../store/stream/columns.ts";
 import { whileRenewed } from "../../waiting.ts";
 import { landingMs, leaseMs } from "../stream/held-stream.ts";
 import { stop } from "../stream/stop.ts";
-import { blocked, proceed, type Step, type Turn } from "../stream/turn.ts";
+import { blocked, proceed, type Step, type Turn, waitFree } from "../stream/turn.ts";
 import { mirrorExperiment } from "./experiment.ts";
 import type { RunWanted } from "./wanted.ts";
 
@@ -26,8 +26,7 @@ export async function adopt(turn: Turn, runId: string, wanted: RunWanted): Promi
   const ms = leaseMs(config.mlflow.timeoutMs);
   const token = await lock(db, own, ms, turn.stream.key);
   if (token === null) {
-    const error = `another trial is just taking MLflow run ${runId}`;
-    return { ok: false, end: { kind: "wait", for: "retry", ms: TAKEN_MS, error, isFree: true } };
+    return waitFree(TAKEN_MS, `another trial is just taking MLflow run ${runId}`);
   }
   const adopted = await whileRenewed(
     ms / 3,

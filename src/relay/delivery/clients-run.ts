@@ -8,7 +8,7 @@ import { buryGhost } from "../../store/gateway/ghosts.ts";
 import type { StreamRow } from "../../store/stream/leases.ts";
 import { sendPokes } from "../queues.ts";
 import { stop } from "../stream/stop.ts";
-import { blocked, proceed, type Step, type Turn } from "../stream/turn.ts";
+import { blocked, proceed, type Step, type Turn, waitFree } from "../stream/turn.ts";
 import { deliverExperiment } from "./deliver-experiment.ts";
 import { deletedExperiment, ensureKnownExperiment } from "./experiment.ts";
 import { ensureRun } from "./run.ts";
@@ -112,8 +112,7 @@ async function clientsExperiment(turn: Turn, id: string): Promise<Step<string>> 
     return now.lifecycle === "deleted" && brought.kind === "brought"
       ? blocked(deletedExperiment(now.name))
       : { ok: true, value: now.mlflowExperimentId };
-  if (brought.kind !== "behind")
-    return { ok: false, end: { kind: "wait", for: "retry", ms: BUSY_MS, isFree: true } };
+  if (brought.kind !== "behind") return waitFree(BUSY_MS);
   const { failure, isHeld, ms, error } = brought;
   if (failure?.kind === "invalid") return stop(turn, failure);
   return { ok: false, end: { kind: "wait", for: isHeld ? "breaker" : "retry", ms, error } };

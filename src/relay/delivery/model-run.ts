@@ -5,7 +5,7 @@ import { readHome } from "../../store/turn/places.ts";
 import { ingest } from "../intake/ingest.ts";
 import { relayEvent } from "../intake/own-event.ts";
 import { stop } from "../stream/stop.ts";
-import { RETRY_SOON_MS, type Step, type Turn } from "../stream/turn.ts";
+import { RETRY_SOON_MS, type Step, type Turn, waitFree } from "../stream/turn.ts";
 import { askForExperiment } from "./experiment.ts";
 import { ensureRun } from "./run.ts";
 import { common, graceLeft, identity } from "./wanted.ts";
@@ -52,9 +52,7 @@ async function nested(turn: Turn): Promise<Step<true>> {
     relayEvent({ key, kind: "trial", modelRunId, trialId }, { ...said, acceptedAt: now }),
   );
   const ingested = await ingest(deps, events);
-  if (ingested.kept === "nowhere" || ingested.kept === "full") {
-    const error = "the journal did not take where trials are nested";
-    return { ok: false, end: { kind: "wait", for: "retry", ms: RETRY_SOON_MS, error, isFree: true } };
-  }
+  if (ingested.kept === "nowhere" || ingested.kept === "full")
+    return waitFree(RETRY_SOON_MS, "the journal did not take where trials are nested");
   return (await turn.update({ createSentAt: null })) ? { ok: true, value: true } : stop(turn, null);
 }

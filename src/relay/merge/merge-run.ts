@@ -16,7 +16,7 @@ import { relayEvent } from "../intake/own-event.ts";
 import { confirm } from "../stream/confirm.ts";
 import { foldStream } from "../stream/fold.ts";
 import { stop } from "../stream/stop.ts";
-import { RETRY_SOON_MS, type Step, type Turn } from "../stream/turn.ts";
+import { RETRY_SOON_MS, type Step, type Turn, waitFree } from "../stream/turn.ts";
 import { agreedTags, sentAfter, sidesOf, type Taken, takenOf } from "./run-sides.ts";
 
 /** A run as both sides have it, and what a merge of them comes to. Changes nothing. */
@@ -70,16 +70,7 @@ export async function mergeRun(turn: Turn, run: Run): Promise<Step<{ accepted: n
     const agreed = [...agreeing(deps.db, lease, agreement), agreeingOnState(deps.db, lease, sentState)];
     const ingested = await ingest(deps, events, agreed);
     if (ingested.kept !== "journal")
-      return {
-        ok: false,
-        end: {
-          kind: "wait",
-          for: "retry",
-          ms: RETRY_SOON_MS,
-          error: "the journal did not take MLflow's changes",
-          isFree: true,
-        },
-      };
+      return waitFree(RETRY_SOON_MS, "the journal did not take MLflow's changes");
     const refolded = await foldStream(deps, turn.stream);
     turn.stream = { ...turn.stream, foldedSeq: refolded.foldedSeq };
   } else await agree(deps.db, lease, agreement);

@@ -5,7 +5,7 @@ import { agree } from "../../store/delivery/agreed.ts";
 import { agreeOnSeen, pendingBatches, removeBatch } from "../../store/delivery/batches.ts";
 import { type Doubt, readDoubt, readSentState, type SentState } from "../../store/stream/columns.ts";
 import { stop } from "./stop.ts";
-import { proceed, type Step, type Turn } from "./turn.ts";
+import { proceed, type Step, type Turn, waitFree } from "./turn.ts";
 
 /** How often MLflow is asked for a write that may still land: it may have landed. */
 const POLL_MS = 2_000;
@@ -45,8 +45,7 @@ export async function clearDoubt(turn: Turn): Promise<Step> {
 
 /** A write that may still land is waited for. */
 export function stillLands({ call }: Pick<Doubt, "call">, ms: number): Extract<Step, { ok: false }> {
-  const error = `${call} went unanswered and may still land`;
-  return { ok: false, end: { kind: "wait", for: "retry", ms, error, isFree: true } };
+  return waitFree(ms, `${call} went unanswered and may still land`);
 }
 
 function cleared(turn: Turn): Step {

@@ -146,6 +146,14 @@ export class Turn extends LeasedStream {
   }
 }
 
+/** Waits for what another has in hand, or what may still land: nothing failed that was tried, so that no attempt is spent. */
+export function waitFree(ms: number, error?: string): { ok: false; end: End } {
+  return {
+    ok: false,
+    end: { kind: "wait", for: "retry", ms, ...(error === undefined ? {} : { error }), isFree: true },
+  };
+}
+
 /** Ends the turn: the stream stands still until somebody acts. */
 export function blocked(block: Block): { ok: false; end: End } {
   return { ok: false, end: { kind: "blocked", block } };
